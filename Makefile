@@ -1,0 +1,48 @@
+# `make demo` and `make test` are all a newcomer needs; both set up first if needed.
+PYTHON ?= python3.11
+VENV ?= .venv
+# Where torch comes from. Empty: the CPU build unless an NVIDIA GPU is found (README, "Installing").
+TORCH_INDEX ?=
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Threads of the numerical libraries in tests: more than one each oversubscribes the cores of pytest's workers.
+TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+.PHONY: install demo real test test-fast lint types format clean help
+
+help:
+	@echo "make demo      set up, then data -> teacher -> student -> INT8 -> four bundles -> report on the embedded faces"
+	@echo "make test      set up, then the whole test suite"
+	@echo "make test-fast only the unit tests"
+	@echo "make lint      ruff; make types: mypy; make format: ruff's formatter"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt tools/install_torch.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python tools/install_torch.py --index "$(TORCH_INDEX)"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python tools/install_torch.py --check
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/python -m gazeclip run recipes/demo.yaml
+
+test: $(STAMP)
+	$(TEST_ENV) $(BIN)/python -m pytest -m "not slow" -n 2
+	$(TEST_ENV) $(BIN)/python -m pytest -m slow
+
+test-fast: $(STAMP)
+	$(TEST_ENV) $(BIN)/python -m pytest -m "not slow" -n 2
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+clean:
+	rm -rf runs .pytest_cache .mypy_cache .ruff_cache

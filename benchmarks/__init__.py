@@ -1,0 +1,1 @@
+"""Latency, accuracy and parity of the teacher, the student and its exported files, in one report."""

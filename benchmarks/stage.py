@@ -1,0 +1,166 @@
+"""Stage `report`: accuracy and latency of every subject of a run, on the files that ship, as report.json, .md and .html."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import curves, machine
+from benchmarks.accuracy import LEVELS, SplitOutputs, evaluate
+from benchmarks.gather import Gathered, gather
+from benchmarks.latency import LatencyConfig, measure
+from benchmarks.report import Flips, GalleryItem, ReportData, console_table, subject_entry, thumbnail, write_report
+from benchmarks.subject import Subject
+from export.stage import folder_name
+from gazeclip.checkpoint import read_json
+from gazeclip.cli import progress_callback, say
+from gazeclip.context import Context
+from gazeclip.run import Run, execute
+from runtimes.threads import usable_threads
+
+SPLITS = ("test", "test_unseen")
+GALLERY_PER_LABEL = 1
+
+
+def run_stage(run: Run, force: bool = False) -> bool:
+    """Write `report/`."""
+    context = Context(run)
+    recipe = context.recipe
+    stages = ["data", "teacher", "student", *(["baseline"] if recipe.baseline.enabled else [])]
+    stages += [folder_name(target, precision) for precision in recipe.export.precisions for target in recipe.export.targets]
+    inputs = {name: run.output_hash(name) for name in stages}
+    ran = execute(run, "report", config=asdict(recipe.report), inputs=inputs, body=lambda f: _body(context, f, inputs), say=say, force=force)
+    show(run)
+    return ran
+
+
+def show(run: Run) -> None:
+    """Print the result table of a finished report and where its page lies."""
+    console_table(read_json(run.folder("report") / "report.json"), sys.stdout)
+    print(f"report: {run.folder('report') / 'report.html'}")
+
+
+def _body(context: Context, folder: Path, inputs: Mapping[str, str]) -> dict[str, Any]:
+    recipe = context.recipe
+    threads = recipe.report.threads or usable_threads()
+    subjects = gather(context, threads)
+    images = {split: _images(context, split) for split in SPLITS if context.manifest.split(split)}
+    outputs = {item.subject.name: _outputs(context, item.subject, images) for item in subjects}
+    latency = _latency(subjects, images["test"], threads, recipe.report.latency_seconds)
+    entries = []
+    for item in subjects:
+        subject, found = item.subject, outputs[item.subject.name]
+        accuracy = evaluate(
+            found, context.taxonomy, context.classes, temperature=subject.temperature, bootstrap=recipe.report.bootstrap, seed=recipe.seed
+        )
+        entries.append(subject_entry(subject, latency.get(subject.name), accuracy, _curves(context, subject, found)))
+    data = ReportData(
+        run=recipe.name,
+        machine=machine.describe(),
+        subjects=entries,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        caveats=_caveats(context),
+        provenance={"seed": recipe.seed, "stages": dict(inputs), "command": "python -m benchmarks"},
+        gaze=_gaze(outputs[_shipped(subjects).name]),
+        flips=_flips(subjects, outputs, images),
+        gallery=_gallery(context, _shipped(subjects), outputs, images["test"]),
+    )
+    write_report(folder, data)
+    return {"subjects": len(entries)}
+
+
+def _images(context: Context, split: str) -> np.ndarray:
+    return np.stack([context.contract.apply(sample.path) for sample in context.manifest.split(split)])
+
+
+def _outputs(context: Context, subject: Subject, images: Mapping[str, np.ndarray]) -> dict[str, SplitOutputs]:
+    result = {}
+    for split, pixels in images.items():
+        with progress_callback(f"{subject.name} on {split}") as update:
+            found = subject.predict(pixels, progress=update)
+        labels = tuple(sample.label for sample in context.manifest.split(split))
+        result[split] = SplitOutputs(found["fake_logit"], found["logits"], labels, found.get("gaze"))
+    say(f"report: judged {sum(map(len, images.values()))} images: {subject.name} ({subject.engine})")
+    return result
+
+
+def _latency(subjects: list[Gathered], images: np.ndarray, threads: int, seconds: float) -> dict[str, Any]:
+    calls = {}
+    for item in subjects:
+        if item.timed:
+            calls[item.subject.name] = lambda infer=item.subject.infer: infer(images[:1]) and None
+    return measure(calls, LatencyConfig(budget_s=seconds), threads=threads, progress=say)
+
+
+def _curves(context: Context, subject: Subject, found: Mapping[str, SplitOutputs]) -> dict[str, Any]:
+    temperature = subject.temperature_of("attribution")
+    return {
+        split: {
+            "roc": curves.roc_points(outputs.is_fake, outputs.fake_logit),
+            "confusion": curves.confusion(outputs, context.taxonomy, context.classes, LEVELS[split], temperature),
+        }
+        for split, outputs in found.items()
+    }
+
+
+def _shipped(subjects: list[Gathered]) -> Subject:
+    """The student that the page shows in detail: the first INT8 bundle that a real engine runs, else the float student."""
+    students = [item for item in subjects if item.subject.role == "student"]
+    return next((item.subject for item in students if item.timed and item.subject.precision == "int8"), students[0].subject)
+
+
+def _gaze(found: Mapping[str, SplitOutputs]) -> dict[str, Any]:
+    histograms = {split: curves.gaze_histogram(o.gaze, o.is_fake) for split, o in found.items() if o.gaze is not None}
+    return {split: histogram for split, histogram in histograms.items() if histogram is not None}
+
+
+def _flips(subjects: list[Gathered], outputs: Mapping[str, dict[str, SplitOutputs]], images: Mapping[str, np.ndarray]) -> list[Flips]:
+    """fp32 against INT8 of the same target, each calibrated as its bundle says."""
+    by_name = {item.subject.name: item.subject for item in subjects}
+    result = []
+    for name, before in by_name.items():
+        after = by_name.get(name.replace(" fp32", " int8"))
+        if before.engine == "torch" or after is None or after is before:
+            continue
+        for split, pixels in images.items():
+            items = curves.verdict_flips(
+                outputs[name][split],
+                outputs[after.name][split],
+                temperature_before=before.temperature_of("detection"),
+                temperature_after=after.temperature_of("detection"),
+            )
+            shown = [{**item, "image": thumbnail(pixels[item["index"]])} for item in items]
+            result.append(Flips(name, after.name, split, len(pixels), shown))
+    return result
+
+
+def _gallery(context: Context, subject: Subject, outputs: Mapping[str, dict[str, SplitOutputs]], images: np.ndarray) -> list[GalleryItem]:
+    found = outputs[subject.name]["test"]
+    probability = found.fake_probability(subject.temperature_of("detection"))
+    best = found.logits.argmax(axis=1)
+    items = []
+    for label in dict.fromkeys(found.labels):
+        for place in [i for i, name in enumerate(found.labels) if name == label][:GALLERY_PER_LABEL]:
+            title = context.taxonomy.get(context.classes[best[place]]).title
+            items.append(GalleryItem(thumbnail(images[place]), label, float(probability[place]), title))
+    return items
+
+
+def _caveats(context: Context) -> list[str]:
+    caveats = [
+        "The teacher is a reconstruction of GazeCLIP from its abstract; none of the paper's figures are claimed.",
+        f"One seed ({context.recipe.seed}). Intervals are over images only, not over trainings.",
+    ]
+    if context.recipe.data.manifest is None:
+        caveats.append("Procedural faces: the figures show that the pipeline works, and say nothing about real forgeries.")
+    else:
+        caveats.append("Sources that differ in composition, resolution or compression offer shortcuts; part of any score may be such a one.")
+    reals = sum(sample.label == "real" for sample in context.manifest.split("calibration"))
+    caveats.append(f"Operating thresholds rest on {reals} real calibration images.")
+    return caveats

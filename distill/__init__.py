@@ -1,0 +1,1 @@
+"""Distillation: precomputed text bank, teacher cache, losses and the student's training."""

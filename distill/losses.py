@@ -1,0 +1,84 @@
+"""The terms a student learns by, one class each; `DistillationLoss` adds them up with the recipe's weights."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gazeclip.recipe import DistillLoss
+from gazeclip.student import StudentOutput
+from gazeclip.teacher.gaze import gaze_loss
+
+
+class EmbeddingLoss(nn.Module):
+    """Mean of `1 - cos` between unit embeddings `(B, D)`, which for unit vectors is half their squared L2 distance."""
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        return (1.0 - (student * F.normalize(teacher, dim=-1)).sum(-1)).mean()
+
+
+class RelationLoss(nn.Module):
+    """Contrastive relation: who resembles whom within the batch, teacher against student.
+
+    Cross-entropy between the rows of two `(B, B)` similarity matrices of unit embeddings, each softmaxed at
+    `temperature` without its diagonal; minus the teacher's own entropy, so that perfect agreement is 0. After the
+    similarity-preserving distillation of MobileCLIP (arXiv:2311.17049, section 3).
+    """
+
+    def __init__(self, temperature: float = 0.1) -> None:
+        super().__init__()
+        self.temperature = temperature
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        teacher = F.normalize(teacher, dim=-1)
+        off = ~torch.eye(len(student), dtype=torch.bool, device=student.device)
+        rows = (len(student), len(student) - 1)
+        log_p = F.log_softmax((student @ student.t())[off].view(rows) / self.temperature, dim=-1)
+        log_q = F.log_softmax((teacher @ teacher.t())[off].view(rows) / self.temperature, dim=-1)
+        return F.kl_div(log_p, log_q, reduction="batchmean", log_target=True)
+
+
+class LogitLoss(nn.Module):
+    """KL(teacher || student) over classes `(B, C)` at temperature T, times T squared (Hinton et al., arXiv:1503.02531)."""
+
+    def __init__(self, temperature: float) -> None:
+        super().__init__()
+        self.temperature = temperature
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        t = self.temperature
+        log_p, log_q = F.log_softmax(student / t, dim=-1), F.log_softmax(teacher / t, dim=-1)
+        return t * t * F.kl_div(log_p, log_q, reduction="batchmean", log_target=True)
+
+
+class DetectionLoss(nn.Module):
+    """BCE of the fake logit `(B, 1)` against the mean of the label (0 or 1) and the teacher's probability."""
+
+    def forward(self, student: Tensor, teacher: Tensor, fake: Tensor) -> Tensor:
+        target = 0.5 * (fake.float()[:, None] + torch.sigmoid(teacher))
+        return F.binary_cross_entropy_with_logits(student, target)
+
+
+class DistillationLoss(nn.Module):
+    """All terms. `teacher` holds `embedding (B, D)`, `logits (B, C)`, `fake_logit (B, 1)`, `gaze (B, 2)`; `label (B,)`."""
+
+    def __init__(self, weights: DistillLoss) -> None:
+        super().__init__()
+        self.weights = weights
+        self.embedding = EmbeddingLoss()
+        self.relation = RelationLoss()
+        self.logits = LogitLoss(weights.temperature)
+        self.detection = DetectionLoss()
+
+    def forward(self, output: StudentOutput, teacher: dict[str, Tensor], label: Tensor) -> dict[str, Tensor]:
+        w = self.weights
+        terms = {
+            "embedding": w.embedding * self.embedding(output.embedding, teacher["embedding"]),
+            "relation": w.relation * self.relation(output.embedding, teacher["embedding"]),
+            "logits": w.logits * self.logits(output.logits, teacher["logits"]),
+            "gaze": w.gaze * gaze_loss(output.gaze, teacher["gaze"]),
+            "attribution": w.attribution * F.cross_entropy(output.logits, label, label_smoothing=w.label_smoothing),
+            "detection": w.detection * self.detection(output.fake_logit, teacher["fake_logit"], label != 0),
+        }
+        return {**terms, "loss": torch.stack(list(terms.values())).sum()}

@@ -1,0 +1,56 @@
+"""Temperature and operating thresholds of one exported file, fitted on what that file says of the calibration split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gazeclip.metrics import bootstrap_interval, ece, fit_temperature, sigmoid, threshold_at_fpr
+
+# Points of the ROC that bundles carry: name -> false-positive rate.
+OPERATING_POINTS = {"fpr1": 0.01, "fpr0.1": 0.001}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """`temperature` divides the logits; `thresholds` are on the calibrated fake probability; `metrics` tell the effect."""
+
+    temperature: dict[str, float]
+    thresholds: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+def calibrate(outputs: dict[str, np.ndarray], targets: np.ndarray) -> Calibration:
+    """Fit on the calibration split.
+
+    Args:
+        outputs: `logits (N, C)` and `fake_logit (N, 1)` of the exported file.
+        targets: class indices `(N,)`, 0 is real.
+
+    A threshold for a false-positive rate of f needs about 1/f real images to mean anything: with fewer it is marked
+    unreliable, with the interval that says how little is known.
+    """
+    fake, logit = targets != 0, outputs["fake_logit"][:, 0]
+    temperature = {
+        "detection": fit_temperature(logit, fake.astype(int)),
+        "attribution": fit_temperature(outputs["logits"], targets),
+    }
+    probability = sigmoid(logit / temperature["detection"])
+    real = probability[~fake]
+    thresholds: dict[str, Any] = {"default": 0.5}
+    for name, fpr in OPERATING_POINTS.items():
+        interval = bootstrap_interval(lambda scores, fpr=fpr: threshold_at_fpr(scores, fpr), real)
+        thresholds[name] = {
+            "threshold": min(threshold_at_fpr(real, fpr), 1.0),
+            "n_real": len(real),
+            "reliable": len(real) * fpr >= 1.0,
+            "interval": [min(bound, 1.0) for bound in interval] if interval else None,
+        }
+    metrics = {
+        "calibration_n": len(targets),
+        "ece_before": ece(fake, sigmoid(logit)),
+        "ece_after": ece(fake, probability),
+    }
+    return Calibration(temperature, thresholds, metrics)

@@ -1,0 +1,301 @@
+"""The operations of Core ML's ML Program as torch functions, one each, with the defaults that MIL gives them.
+
+Source: the operation reference of coremltools (`converters/mil/mil/ops/defs`). Tensors are float32 or integers here;
+the evaluator rounds each result to the type that the program declares. A parameter that a function does not name is
+one that it does not implement, and the evaluator refuses the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gazeclip.errors import StageError
+
+Operation = Callable[..., Any]
+OPERATIONS: dict[str, Operation] = {}
+
+
+def _operation(function: Operation) -> Operation:
+    OPERATIONS[function.__name__.rstrip("_")] = function
+    return function
+
+
+def _ints(value: Tensor | Sequence[int] | int) -> list[int]:
+    return [int(item) for item in torch.as_tensor(value).flatten()]
+
+
+def _along(value: Tensor, axis: int, rank: int) -> Tensor:
+    """A scalar as it is, a vector shaped so that it broadcasts along `axis` of a tensor of `rank`."""
+    if value.ndim == 0:
+        return value
+    shape = [1] * rank
+    shape[axis] = -1
+    return value.reshape(shape)
+
+
+# The padded value before a window operation: MIL's order is (top, bottom, left, right), torch's (left, right, ...).
+def _padded(x: Tensor, pad_type: str, pad: Tensor | None, fill: float = 0.0) -> Tensor:
+    if pad_type == "valid" or (pad_type == "custom" and pad is None):
+        return x
+    if pad_type != "custom":
+        raise StageError(f"the Core ML evaluator does not know pad_type '{pad_type}'", remedy="Export with static padding")
+    top, bottom, left, right = _ints(pad)  # type: ignore[arg-type]
+    return F.pad(x, (left, right, top, bottom), value=fill)
+
+
+@_operation
+def conv(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    strides: Tensor = torch.ones(2),  # noqa: B008 (read only)
+    pad_type: str = "valid",
+    pad: Tensor | None = None,
+    dilations: Tensor = torch.ones(2),  # noqa: B008 (read only)
+    groups: Tensor = torch.ones(()),  # noqa: B008 (read only)
+) -> Tensor:
+    x = _padded(x, pad_type, pad)
+    return F.conv2d(x, weight, bias, stride=_ints(strides), dilation=_ints(dilations), groups=int(groups))
+
+
+@_operation
+def batch_norm(
+    x: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    gamma: Tensor | None = None,
+    beta: Tensor | None = None,
+    epsilon: Tensor | float = 1e-5,
+) -> Tensor:
+    return F.batch_norm(x, mean, variance, gamma, beta, eps=float(epsilon))
+
+
+@_operation
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    return F.linear(x, weight, bias)
+
+
+@_operation
+def matmul(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = False) -> Tensor:
+    return (x.mT if transpose_x else x) @ (y.mT if transpose_y else y)
+
+
+@_operation
+def max_pool(
+    x: Tensor,
+    kernel_sizes: Tensor,
+    strides: Tensor,
+    pad_type: str,
+    pad: Tensor | None = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    padded = _padded(x, pad_type, pad, fill=float("-inf"))
+    return F.max_pool2d(padded, _ints(kernel_sizes), _ints(strides), ceil_mode=bool(ceil_mode))
+
+
+@_operation
+def avg_pool(
+    x: Tensor,
+    kernel_sizes: Tensor,
+    strides: Tensor,
+    pad_type: str,
+    pad: Tensor | None = None,
+    exclude_padding_from_average: bool = False,
+    ceil_mode: bool = False,
+) -> Tensor:
+    if bool(exclude_padding_from_average) and pad is not None and any(_ints(pad)):
+        ones = F.avg_pool2d(_padded(torch.ones_like(x), pad_type, pad), _ints(kernel_sizes), _ints(strides))
+        return F.avg_pool2d(_padded(x, pad_type, pad), _ints(kernel_sizes), _ints(strides)) / ones
+    padded = _padded(x, pad_type, pad)
+    return F.avg_pool2d(padded, _ints(kernel_sizes), _ints(strides), ceil_mode=bool(ceil_mode))
+
+
+@_operation
+def pad(x: Tensor, pad: Tensor, mode: str = "constant", constant_val: Tensor | float = 0.0) -> Tensor:
+    if mode != "constant":
+        raise StageError(f"the Core ML evaluator does not know pad mode '{mode}'", remedy="Export with zero padding")
+    pairs = torch.as_tensor(pad).reshape(-1, 2)  # of the last axes, in their order
+    return F.pad(x, _ints(pairs.flip(0)), value=float(constant_val))
+
+
+# Quantization
+
+
+@_operation
+def quantize(input: Tensor, scale: Tensor, output_dtype: str, zero_point: Tensor | None = None, axis: Tensor | int = 0) -> Tensor:
+    kind = {"int8": torch.int8, "uint8": torch.uint8}[output_dtype]
+    zero = _along(torch.zeros(()) if zero_point is None else zero_point, int(axis), input.ndim).float()
+    levels = torch.round(input / _along(scale, int(axis), input.ndim)) + zero
+    return levels.clamp(torch.iinfo(kind).min, torch.iinfo(kind).max).to(kind)
+
+
+@_operation
+def dequantize(input: Tensor, scale: Tensor, zero_point: Tensor | None = None, axis: Tensor | int = 0) -> Tensor:
+    zero = _along(torch.zeros(()) if zero_point is None else zero_point, int(axis), input.ndim).float()
+    return (input.float() - zero) * _along(scale, int(axis), input.ndim)
+
+
+@_operation
+def constexpr_affine_dequantize(quantized_data: Tensor, scale: Tensor, zero_point: Tensor, axis: Tensor) -> Tensor:
+    return dequantize(quantized_data, scale, zero_point, axis)
+
+
+# Element by element
+
+_UNARY: dict[str, Callable[[Tensor], Tensor]] = {
+    "abs": torch.abs,
+    "erf": torch.erf,
+    "exp": torch.exp,
+    "identity": lambda x: x,
+    "relu": torch.relu,
+    "relu6": F.relu6,
+    "sigmoid": torch.sigmoid,
+    "silu": F.silu,
+    "sqrt": torch.sqrt,
+    "square": torch.square,
+    "tanh": torch.tanh,
+}
+_BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "add": torch.add,
+    "maximum": torch.maximum,
+    "minimum": torch.minimum,
+    "mul": torch.mul,
+    "pow": torch.pow,
+    "real_div": torch.div,
+    "sub": torch.sub,
+}
+for _name, _function in _UNARY.items():
+    OPERATIONS[_name] = lambda x, _function=_function: _function(x)
+for _name, _pair in _BINARY.items():
+    OPERATIONS[_name] = lambda x, y, _pair=_pair: _pair(torch.as_tensor(x), torch.as_tensor(y))
+
+
+@_operation
+def clip(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    return x.clamp(float(alpha), float(beta))
+
+
+@_operation
+def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
+    if mode not in ("EXACT", "TANH_APPROXIMATION"):
+        raise StageError(f"the Core ML evaluator does not know gelu mode '{mode}'", remedy="Export with exact GELU")
+    return F.gelu(x, approximate="none" if mode == "EXACT" else "tanh")
+
+
+@_operation
+def log(x: Tensor, epsilon: Tensor | float = 1e-45) -> Tensor:
+    return torch.log(x + float(epsilon))
+
+
+@_operation
+def rsqrt(x: Tensor, epsilon: Tensor | float = 1e-12) -> Tensor:
+    return torch.rsqrt(x + float(epsilon))
+
+
+@_operation
+def softmax(x: Tensor, axis: Tensor | int = -1) -> Tensor:
+    return torch.softmax(x, dim=int(axis))
+
+
+@_operation
+def cast(x: Tensor, dtype: str) -> Tensor:
+    # Floats stay float32 here; the evaluator rounds them to the declared type.
+    return x.to(torch.int32) if dtype.startswith(("int", "uint")) else x.float()
+
+
+# Reductions
+
+_REDUCTIONS: dict[str, Callable[..., Tensor]] = {
+    "reduce_log_sum_exp": torch.logsumexp,
+    "reduce_max": torch.amax,
+    "reduce_mean": torch.mean,
+    "reduce_sum": torch.sum,
+}
+
+
+def _reduction(function: Callable[..., Tensor]) -> Operation:
+    def reduce(x: Tensor, axes: Tensor | None = None, keep_dims: bool = False) -> Tensor:
+        dims = list(range(x.ndim)) if axes is None else _ints(axes)
+        return function(x, dim=dims, keepdim=bool(keep_dims))
+
+    return reduce
+
+
+OPERATIONS.update({name: _reduction(function) for name, function in _REDUCTIONS.items()})
+
+
+# Shapes
+
+
+@_operation
+def reshape(x: Tensor, shape: Tensor) -> Tensor:
+    wanted = [x.shape[place] if size == 0 else size for place, size in enumerate(_ints(shape))]
+    return x.reshape(wanted)
+
+
+@_operation
+def transpose(x: Tensor, perm: Tensor) -> Tensor:
+    return x.permute(_ints(perm))
+
+
+@_operation
+def expand_dims(x: Tensor, axes: Tensor) -> Tensor:
+    rank = x.ndim + len(_ints(axes))
+    for axis in sorted(item % rank for item in _ints(axes)):
+        x = x.unsqueeze(axis)
+    return x
+
+
+@_operation
+def squeeze(x: Tensor, axes: Tensor | None = None) -> Tensor:
+    return x.squeeze() if axes is None else x.squeeze(tuple(_ints(axes)))
+
+
+@_operation
+def concat(values: list[Tensor], axis: Tensor, interleave: bool = False) -> Tensor:
+    if bool(interleave):
+        raise StageError("the Core ML evaluator does not know interleaved concat", remedy="Export without it")
+    return torch.cat(values, dim=int(axis))
+
+
+@_operation
+def split(x: Tensor, axis: Tensor, num_splits: Tensor | None = None, split_sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+    if split_sizes is not None:
+        return torch.split(x, _ints(split_sizes), dim=int(axis))
+    return torch.chunk(x, int(num_splits), dim=int(axis))  # type: ignore[arg-type]
+
+
+@_operation
+def slice_by_size(x: Tensor, begin: Tensor, size: Tensor) -> Tensor:
+    for axis, (start, length) in enumerate(zip(_ints(begin), _ints(size), strict=True)):
+        x = x.narrow(axis, start, x.shape[axis] - start if length == -1 else length)
+    return x
+
+
+@_operation
+def slice_by_index(
+    x: Tensor,
+    begin: Tensor,
+    end: Tensor,
+    stride: Tensor | None = None,
+    begin_mask: Tensor | None = None,
+    end_mask: Tensor | None = None,
+    squeeze_mask: Tensor | None = None,
+) -> Tensor:
+    count = len(_ints(begin))
+    flags = [[False] * count if mask is None else [bool(i) for i in mask] for mask in (begin_mask, end_mask, squeeze_mask)]
+    steps = [1] * count if stride is None else _ints(stride)
+    if any(step < 1 for step in steps):
+        raise StageError("the Core ML evaluator does not know backward slices", remedy="Export without them")
+    index: list[Any] = []
+    for axis, (start, stop) in enumerate(zip(_ints(begin), _ints(end), strict=True)):
+        if flags[2][axis]:
+            index.append(start)
+        else:
+            index.append(slice(None if flags[0][axis] else start, None if flags[1][axis] else stop, steps[axis]))
+    return x[tuple(index)]

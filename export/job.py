@@ -1,0 +1,67 @@
+"""What one export needs to know; the same for every target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gazeclip.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gazeclip.student import Student
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+INPUT_NAME = "image"
+# Order matters: engines without output names (some TFLite runtimes) rely on it.
+OUTPUT_NAMES = ("embedding", "logits", "fake_logit", "gaze")
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """One student, one precision, one folder.
+
+    Attributes:
+        student: float student in eval mode.
+        quantized_encoder: the student's encoder from `quantize.encoder`; required for int8, unused otherwise.
+        precision: number format of the weights and, for int8, of the encoder's activations.
+        out_dir: existing folder to write the model file into.
+        classes: labels in the order of `logits`.
+        image_size: S in pixels; the graph takes `(B, S, S, 3)`.
+        metadata: text pairs to store in the file where its format can hold them.
+    """
+
+    student: Student
+    quantized_encoder: nn.Module | None
+    precision: Precision
+    out_dir: Path
+    classes: tuple[str, ...]
+    image_size: int
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def require_precision(self, target: str, possible: tuple[str, ...]) -> None:
+        """Refuse what the target cannot do, and int8 without a quantized encoder.
+
+        Raises:
+            ConfigError: naming what is possible.
+        """
+        if self.precision not in possible:
+            raise ConfigError(
+                f"target '{target}' cannot write precision '{self.precision}'",
+                remedy=f"Choose one of: {', '.join(possible)}",
+            )
+        if self.precision == "int8" and self.quantized_encoder is None:
+            raise ConfigError("int8 needs the quantized encoder", remedy="Run: python -m quantize, or choose --precision fp32")
+
+    def all_metadata(self) -> dict[str, str]:
+        """`metadata` plus what every file carries: classes, image size, precision (all as text)."""
+        import json
+
+        own = {"classes": json.dumps(list(self.classes)), "image_size": str(self.image_size)}
+        return {**self.metadata, **own, "precision": self.precision}
+
+
+Result = dict[str, Any]

@@ -1,0 +1,105 @@
+"""From the NNCF-quantized encoder to the form each converter understands, with the very same scales and zero-points.
+
+OpenVINO reads NNCF's own quantizers. The others get frozen copies: a quantizer whose scale and zero-point are
+constants, with two faces, `fake` for tracing (ONNX, Core ML) and `decomposed` for `torch.export` (TFLite).
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from export.quiet import quiet
+from gazeclip.errors import StageError
+from quantize.environment import prepare
+
+Face = Literal["fake", "decomposed"]
+_INT8 = (-128, 127)
+
+
+class FrozenFakeQuantize(nn.Module):
+    """Round to 8 bits and back with constant parameters; unfrozen ones make `torch.export` fail on data dependence.
+
+    Args:
+        scale: `(1,)` per tensor or `(Cout,)` per channel.
+        zero_point: same shape, integers within the limits.
+        limits: smallest and largest level.
+        axis: channel axis, or None per tensor.
+        face: which operations to emit; both compute the same.
+    """
+
+    def __init__(self, scale: Tensor, zero_point: Tensor, limits: tuple[int, int], axis: int | None, face: Face) -> None:
+        super().__init__()
+        self.limits, self.axis, self.face = limits, axis, face
+        self.register_buffer("scale", scale.detach().clone().float())
+        self.register_buffer("zero_point", zero_point.detach().clone().to(torch.int64))
+        # The tracer needs int32 zero-points and torch.export int64 ones.
+        self.register_buffer("zero_point32", self.zero_point.to(torch.int32))
+        self.scalar_scale, self.scalar_zero = float(scale.flatten()[0]), int(zero_point.flatten()[0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape, unchanged."""
+        low, high = self.limits
+        if self.face == "decomposed":
+            return self._decomposed(x)
+        if self.axis is None:
+            return torch.fake_quantize_per_tensor_affine(x, self.scalar_scale, self.scalar_zero, low, high)
+        return torch.fake_quantize_per_channel_affine(x, self.scale, self.zero_point32, self.axis, low, high)
+
+    def _decomposed(self, x: Tensor) -> Tensor:
+        low, high = self.limits
+        ops = torch.ops.quantized_decomposed
+        if self.axis is None:
+            args = (self.scalar_scale, self.scalar_zero, low, high, torch.int8)
+            return ops.dequantize_per_tensor(ops.quantize_per_tensor(x, *args), *args)
+        channel = (self.scale, self.zero_point, self.axis, low, high, torch.int8)
+        return ops.dequantize_per_channel(ops.quantize_per_channel(x, *channel), *channel)
+
+
+def freeze(quantized_encoder: nn.Module, image_size: int, face: Face) -> nn.Module:
+    """A copy of the encoder with frozen quantizers, without any trainable or data-dependent part.
+
+    For `decomposed`, unsigned levels 0..255 with zero-point z are re-expressed as -128..127 with z - 128, which is
+    exact: TFLite's 8-bit kernels are signed. For `fake` the levels stay as NNCF has them.
+
+    Args:
+        quantized_encoder: from `quantize.encoder`; it is not changed.
+        image_size: S in pixels.
+        face: see `FrozenFakeQuantize`.
+
+    Raises:
+        StageError: a quantizer is not 8-bit with a zero-point inside its levels.
+    """
+    prepare()
+    import nncf
+    from torch.ao.quantization import FakeQuantize
+
+    if face == "decomposed":
+        importlib.import_module("torch.ao.quantization.fx._decomposed")  # registers the operators
+    example = torch.zeros(1, 3, image_size, image_size)
+    with quiet(), torch.no_grad():
+        source = copy.deepcopy(quantized_encoder).eval()
+        stripped = nncf.strip(source, strip_format=nncf.StripFormat.NATIVE, example_input=example)
+    for parent in list(stripped.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, FakeQuantize):
+                setattr(parent, name, _frozen(child, face))
+    return stripped.eval().requires_grad_(False)
+
+
+def _frozen(module: nn.Module, face: Face) -> FrozenFakeQuantize:
+    low, high = int(module.quant_min), int(module.quant_max)
+    scale, zero = module.scale.flatten(), module.zero_point.flatten().to(torch.int64)
+    axis = int(module.ch_axis) if module.is_per_channel else None
+    if high - low != 255 or low not in (0, -128) or bool(((zero < low) | (zero > high)).any()):
+        raise StageError(
+            f"a quantizer has levels {low}..{high}, which no 8-bit engine takes",
+            remedy="Quantize again with the settings of python -m quantize",
+        )
+    if face == "decomposed" and low == 0:
+        low, high, zero = *_INT8, zero - 128
+    return FrozenFakeQuantize(scale, zero, (low, high), axis, face)

@@ -1,0 +1,69 @@
+"""Is the exported file still the model? Its outputs, in the engine that runs it, against PyTorch on the same images.
+
+The bounds are part of the code, stated in every bundle, and an export that misses one is never moved to its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gazeclip.errors import StageError
+from gazeclip.metrics import sigmoid, softmax
+
+Outputs = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a precision must keep against the PyTorch model of the same precision (for INT8 the fake-quantized one)."""
+
+    embedding_cosine_min: float
+    prob_max_abs: float
+    verdict_agreement: float
+
+
+# fp32: the same arithmetic in another order. fp16: eleven bits of mantissa through some fifty layers. int8: engines
+# round a value that lies between two steps either way, and the difference of one step travels on; single images move
+# by several percent while the ranking stays (measured in docs/parity.md), so agreement is bounded and not the rest.
+BOUNDS = {
+    "fp32": Bounds(0.9999, 2e-3, 0.99),
+    "fp16": Bounds(0.999, 2e-2, 0.98),
+    "int8": Bounds(0.90, 0.35, 0.95),
+}
+
+
+def compare(reference: Outputs, exported: Outputs) -> dict[str, float]:
+    """Parity figures over N images; both hold `embedding (N, D)`, `logits (N, C)`, `fake_logit (N, 1)`, `gaze (N, 2)`."""
+    a, b = reference["embedding"].astype(np.float64), exported["embedding"].astype(np.float64)
+    cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    fake_a, fake_b = sigmoid(reference["fake_logit"][:, 0]), sigmoid(exported["fake_logit"][:, 0])
+    classes = np.abs(softmax(reference["logits"]) - softmax(exported["logits"]))
+    return {
+        "embedding_cosine_min": float(cosine.min()),
+        "embedding_cosine_mean": float(cosine.mean()),
+        "prob_max_abs": float(max(np.abs(fake_a - fake_b).max(), classes.max())),
+        "prob_mean_abs": float(np.abs(fake_a - fake_b).mean()),
+        "gaze_max_abs_rad": float(np.abs(reference["gaze"] - exported["gaze"]).max()),
+        "verdict_agreement": float(((fake_a >= 0.5) == (fake_b >= 0.5)).mean()),
+        "images": len(a),
+    }
+
+
+def require_parity(figures: dict[str, float], precision: str, what: str) -> None:
+    """Refuse an export that drifted.
+
+    Raises:
+        StageError: naming each bound that is missed, with its figure.
+    """
+    bounds = BOUNDS[precision]
+    faults = []
+    if not figures["embedding_cosine_min"] >= bounds.embedding_cosine_min:
+        faults.append(f"embedding cosine {figures['embedding_cosine_min']:.5f} < {bounds.embedding_cosine_min}")
+    if not figures["prob_max_abs"] <= bounds.prob_max_abs:
+        faults.append(f"probability error {figures['prob_max_abs']:.4f} > {bounds.prob_max_abs}")
+    if not figures["verdict_agreement"] >= bounds.verdict_agreement:
+        faults.append(f"verdict agreement {figures['verdict_agreement']:.4f} < {bounds.verdict_agreement}")
+    if faults:
+        raise StageError(f"{what} differs from PyTorch: {'; '.join(faults)}", remedy="Nothing was written; please report the backbone and versions")

@@ -1,0 +1,191 @@
+"""Stage `export/<target>`: convert, compare with PyTorch, calibrate on the exported file, and only then publish the bundle."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from export import registry
+from export.calibrate import calibrate
+from export.job import ExportJob, Precision
+from export.parity import BOUNDS, compare, require_parity
+from export.runner import open_runner, run_all, unfinished_bundle
+from gazeclip.bundle import write_bundle
+from gazeclip.checkpoint import sha256
+from gazeclip.cli import say
+from gazeclip.context import Context
+from gazeclip.data.faces.dataset import render_golden
+from gazeclip.run import Run, execute, versions
+from gazeclip.student import Student, load_student
+from quantize.stage import load_quantized_student
+
+GOLDEN_IMAGES = 8
+# Golden vectors are the file's own outputs; another CPU may round differently. int8: a few quantization steps of the last
+# layers, in units of each output (logits carry the logit scale).
+GOLDEN_TOLERANCE = {
+    "fp32": {"embedding": 2e-3, "logits": 2e-2, "fake_logit": 2e-2, "gaze": 2e-3},
+    "fp16": {"embedding": 2e-2, "logits": 2e-1, "fake_logit": 2e-1, "gaze": 2e-2},
+    "int8": {"embedding": 2e-1, "logits": 2.0, "fake_logit": 2.0, "gaze": 1e-1},
+}
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """Everything that the exports of one run share, each read or computed once."""
+
+    run: Run
+
+    @cached_property
+    def context(self) -> Context:
+        """Recipe and data of the run."""
+        return Context(self.run)
+
+    @cached_property
+    def student(self) -> Student:
+        """The float student."""
+        return load_student(self.run.folder("student"))
+
+    @cached_property
+    def quantized(self) -> Student:
+        """The student with fake quantizers."""
+        return load_quantized_student(self.context)
+
+    @cached_property
+    def golden(self) -> np.ndarray:
+        """Procedural faces `(8, S, S, 3)` uint8."""
+        return render_golden(GOLDEN_IMAGES, self.context.contract.size, seed=self.context.recipe.seed)
+
+    @cached_property
+    def calibration(self) -> np.ndarray:
+        """The calibration split `(N, S, S, 3)` uint8."""
+        return self._images("calibration", None)
+
+    @cached_property
+    def probes(self) -> np.ndarray:
+        """Images for parity: the first of val, and the golden ones."""
+        return np.concatenate([self._images("val", self.context.recipe.export.parity_images), self.golden])
+
+    def _images(self, split: str, limit: int | None) -> np.ndarray:
+        samples = self.context.manifest.split(split)
+        if limit is not None and len(samples) > limit:  # spread over all labels: manifests are sorted by them
+            samples = [samples[i] for i in np.linspace(0, len(samples) - 1, limit).round().astype(int)]
+        return np.stack([self.context.contract.apply(sample.path) for sample in samples])
+
+    def model(self, precision: Precision) -> Student:
+        """The PyTorch model that an export of this precision must reproduce."""
+        return self.quantized if precision == "int8" else self.student
+
+    @torch.inference_mode()
+    def reference(self, precision: Precision) -> dict[str, np.ndarray]:
+        """Outputs of that model on `probes`."""
+        model = self.model(precision)
+
+        def infer(images: np.ndarray) -> dict[str, np.ndarray]:
+            output = model(torch.from_numpy(images).permute(0, 3, 1, 2))
+            return {name: value.float().numpy() for name, value in output._asdict().items()}
+
+        return run_all(infer, self.probes)
+
+
+def folder_name(target: str, precision: str) -> str:
+    """Stage name of a bundle: `export/<target>` is the INT8 build that ships, others carry their precision."""
+    return f"export/{target}" if precision == "int8" else f"export/{target}-{precision}"
+
+
+def export_one(exporter: Exporter, target: str, precision: Precision, force: bool = False) -> bool:
+    """Write one bundle.
+
+    Raises:
+        ConfigError: unknown target or impossible precision.
+        StageError: parity was missed; the earlier bundle, if any, is untouched.
+    """
+    run = exporter.run
+    module = registry.get(target)
+    inputs = {name: run.output_hash(name) for name in (("student", "quantized") if precision == "int8" else ("student",))}
+    config = {"target": target, "precision": precision, "calibration": run.output_hash("data"), "bounds": vars(BOUNDS[precision])}
+
+    def body(folder: Path) -> dict[str, Any]:
+        return _write(exporter, module, target, precision, folder)
+
+    return execute(run, folder_name(target, precision), config=config, inputs=inputs, body=body, say=say, force=force)
+
+
+def _write(exporter: Exporter, module: Any, target: str, precision: Precision, folder: Path) -> dict[str, Any]:
+    context, model = exporter.context, exporter.model(precision)
+    size = context.contract.size
+    started = time.perf_counter()
+    encoder = exporter.quantized.encoder if precision == "int8" else None
+    result = module.export(ExportJob(_float_shell(exporter, model), encoder, precision, folder, context.classes, size, {"run": exporter.run.root.name}))
+    seconds = time.perf_counter() - started
+    infer, engine = open_runner(unfinished_bundle(folder, target, precision, result["model"], size, result.get("io", {})))
+    parity = compare(exporter.reference(precision), run_all(infer, exporter.probes))
+    require_parity(parity, precision, f"{target} {precision}")
+    calibration = calibrate(run_all(infer, exporter.calibration), _targets(context))
+    write_bundle(
+        folder,
+        target=target,
+        precision=precision,
+        model_file=result["model"],
+        classes=context.taxonomy.describe(context.classes),
+        image_size=size,
+        contract=context.contract,
+        temperature=calibration.temperature,
+        thresholds=calibration.thresholds,
+        metrics={**calibration.metrics, "conversion": result["notes"]},
+        parity={**parity, "engine": engine, "bounds": vars(BOUNDS[precision])},
+        provenance=_provenance(exporter),
+        versions=versions(),
+        text_bank=model.head.text_bank.numpy(),
+        golden_images=exporter.golden,
+        golden_outputs=run_all(infer, exporter.golden),
+        golden_tolerance=GOLDEN_TOLERANCE[precision],
+        io_names=result.get("io", {}),
+    )
+    say(
+        f"export: {target} {precision}: {model_size_mb(folder, result['model']):.2f} MB, parity in {engine}: "
+        f"embedding cosine min {parity['embedding_cosine_min']:.5f}, probability error max {parity['prob_max_abs']:.2e}, "
+        f"verdict agreement {parity['verdict_agreement']:.3f}"
+    )
+    return {"engine": engine, "parity": parity, "convert_s": round(seconds, 2), "model_mb": model_size_mb(folder, result["model"]), **result["notes"]}
+
+
+def _float_shell(exporter: Exporter, model: Student) -> Student:
+    """The float encoder under the head of `model`: int8 exports take the encoder from the job's `quantized_encoder`."""
+    from quantize.stage import with_encoder
+
+    return with_encoder(model, exporter.student.encoder)
+
+
+def _targets(context: Context) -> np.ndarray:
+    place = {name: number for number, name in enumerate(context.classes)}
+    return np.array([place[label] for label in context.manifest.labels("calibration")])
+
+
+def _provenance(exporter: Exporter) -> dict[str, str]:
+    run = exporter.run
+    return {
+        "student_sha256": sha256(run.folder("student") / "model.safetensors"),
+        "teacher_sha256": sha256(run.folder("teacher") / "model.safetensors"),
+        "data_manifest_sha256": exporter.context.manifest.content_hash(),
+        "taxonomy_sha256": exporter.context.taxonomy.hash,
+    }
+
+
+def model_size_mb(folder: Path, model_file: str) -> float:
+    """Size of what an app must carry: the model file, its weight file beside it, or the whole package."""
+    path = folder / model_file
+    files = [f for f in path.rglob("*") if f.is_file()] if path.is_dir() else list(folder.glob(f"{path.stem}.*"))
+    return sum(file.stat().st_size for file in files) / 1e6
+
+
+def run_stage(run: Run, force: bool = False) -> bool:
+    """All targets and precisions of the recipe."""
+    exporter = Exporter(run)
+    stage = exporter.context.recipe.export
+    return any([export_one(exporter, target, precision, force) for precision in stage.precisions for target in stage.targets])

@@ -1,0 +1,107 @@
+"""`python -m gazeclip`: run a recipe, prepare data, train the teacher, look at the installation."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gazeclip.cli import add_stage_options, guard, open_run
+
+
+def main(argv: list[str]) -> int:
+    """Dispatch to a command."""
+    args = _parser().parse_args(argv)
+    return int(args.command(args))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m gazeclip", description="Deepfake detection and attribution, from GPU to device.", allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run a recipe, from data to report", allow_abbrev=False)
+    run.add_argument("recipe", type=Path, help="e.g. recipes/demo.yaml")
+    add_stage_options(run)
+    run.set_defaults(command=_run)
+    for stage, text in (("teacher", "train the teacher of a run"), ("baseline", "train the plain backbone of a run")):
+        command = commands.add_parser(stage, help=text, allow_abbrev=False)
+        add_stage_options(command)
+        command.set_defaults(command=lambda args, stage=stage: _stage(args, stage))
+    _add_data(commands.add_parser("data", help="prepare, check and describe data", allow_abbrev=False))
+    doctor = commands.add_parser("doctor", help="what is installed, what is missing, what this machine can do", allow_abbrev=False)
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    doctor.set_defaults(command=_doctor)
+    return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    prepare = actions.add_parser("prepare", help="render the embedded faces or check the manifest of a run", allow_abbrev=False)
+    add_stage_options(prepare)
+    prepare.set_defaults(command=lambda args: _stage(args, "data"))
+    check = actions.add_parser("check", help="check a manifest and count it", allow_abbrev=False)
+    check.add_argument("manifest", type=Path)
+    check.add_argument("--taxonomy", default="dfad", help="preset or YAML file (default: dfad)")
+    check.set_defaults(command=_check)
+    manifest = actions.add_parser("manifest", help="make a manifest from a folder with one subfolder per generator", allow_abbrev=False)
+    manifest.add_argument("folder", type=Path)
+    manifest.add_argument("--taxonomy", default="dfad", help="preset or YAML file (default: dfad)")
+    manifest.add_argument("--out", type=Path, help="default: FOLDER/manifest.csv")
+    manifest.add_argument("--identity", metavar="REGEX", help="group 1 of this pattern in a file's relative path is its identity")
+    manifest.add_argument("--seed", type=int, default=0)
+    manifest.set_defaults(command=_manifest)
+    probe = actions.add_parser("probe", help="linear probe on the raw pixels of a run's embedded faces", allow_abbrev=False)
+    add_stage_options(probe)
+    probe.set_defaults(command=_probe)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from gazeclip.pipeline import run_recipe
+
+    run_recipe(args.recipe, args.set, args.run, args.force)
+    return 0
+
+
+def _stage(args: argparse.Namespace, name: str) -> int:
+    run = open_run(args)
+    if name != "data":
+        run.manifest("data")
+    from gazeclip.pipeline import run_stage
+
+    run_stage(run, name, args.force)
+    return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from gazeclip import doctor
+
+    return doctor.main(args.json)
+
+
+def _check(args: argparse.Namespace) -> int:
+    from gazeclip.data.manifest import read_manifest
+    from gazeclip.taxonomy import Taxonomy
+
+    manifest = read_manifest(args.manifest, Taxonomy.load(args.taxonomy))
+    for split, counts in manifest.counts().items():
+        print(f"{split:12} {sum(counts.values()):6}  " + ", ".join(f"{name} {n}" for name, n in counts.items()))
+    return 0
+
+
+def _manifest(args: argparse.Namespace) -> int:
+    from gazeclip.data.from_folder import write_manifest
+
+    print(write_manifest(args.folder, args.taxonomy, args.out or args.folder / "manifest.csv", args.identity, args.seed))
+    return 0
+
+
+def _probe(args: argparse.Namespace) -> int:
+    from gazeclip.data.faces.probe import linear_probe
+
+    run = open_run(args)
+    run.manifest("data")
+    for name, value in linear_probe(run.folder("data")).items():
+        print(f"{name} {value:.3f}")
+    return 0
+
+
+if __name__ == "__main__":
+    guard(main)

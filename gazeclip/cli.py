@@ -1,0 +1,109 @@
+"""What every command line here shares: errors as one line, progress, and which run a command works on."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from gazeclip.errors import GazeClipError, StageError
+from gazeclip.run import RECIPE, RUNS, Run, latest_run
+
+T = TypeVar("T")
+
+
+def guard(main: Callable[[list[str]], int]) -> NoReturn:
+    """Run `main(argv)` as a process: user errors are one line and exit code 2, a traceback only with `--debug`."""
+    argv = sys.argv[1:]
+    debug = "--debug" in argv
+    try:
+        code = main([item for item in argv if item != "--debug"])
+    except GazeClipError as error:
+        if debug:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to resume", file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+def say(message: str) -> None:
+    """One line of progress on standard error, so that standard output stays a command's result."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    """Iterate with a `rich` bar on a terminal; silently elsewhere or where rich is not installed."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import track
+    except ModuleNotFoundError:
+        yield from items
+        return
+    yield from track(items, description=label, total=total, console=Console(stderr=True), transient=True)
+
+
+@contextlib.contextmanager
+def progress_callback(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A `(done, total)` callback that drives a bar; for work that reports rather than iterates."""
+    with contextlib.ExitStack() as stack:
+        bar = None
+        if sys.stderr.isatty():
+            with contextlib.suppress(ModuleNotFoundError):
+                from rich.console import Console
+                from rich.progress import Progress
+
+                bar = stack.enter_context(Progress(console=Console(stderr=True), transient=True))
+        task = bar.add_task(label, total=None) if bar is not None else None
+
+        def update(done: int, total: int) -> None:
+            if bar is not None and task is not None:
+                bar.update(task, completed=done, total=total)
+
+        yield update
+
+
+def stage_parser(prog: str, description: str) -> argparse.ArgumentParser:
+    """A parser with the options that all stages have."""
+    parser = argparse.ArgumentParser(prog=prog, description=description, allow_abbrev=False)
+    add_stage_options(parser)
+    return parser
+
+
+def add_stage_options(parser: argparse.ArgumentParser) -> None:
+    """`--run`, `--set`, `--force`, `--debug` on a parser or sub-parser."""
+    parser.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: the most recent one)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the run's recipe")
+    parser.add_argument("--force", action="store_true", help="run again even if up to date")
+    parser.add_argument("--debug", action="store_true", help="show a traceback on errors")
+
+
+def open_run(args: argparse.Namespace) -> Run:
+    """The run a stage command works on; says which when it was not named, and applies `--set` to its recipe.
+
+    Raises:
+        StageError: there is no such run.
+    """
+    root: Path = args.run if args.run is not None else latest_run(RUNS)
+    if not (root / RECIPE).is_file():
+        raise StageError(f"{root} is not a run folder", remedy="Run first: python -m gazeclip run recipes/demo.yaml")
+    if args.run is None:
+        say(f"run: {root} (the most recent; choose another with --run)")
+    if args.set:
+        from gazeclip.recipe import load_recipe, save_recipe
+
+        save_recipe(load_recipe(root / RECIPE, args.set), root / RECIPE)
+    return Run(root)

@@ -1,0 +1,57 @@
+"""What a stage knows about its run: recipe, data, taxonomy, classes and pixel contract, each read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from gazeclip.checkpoint import read_json, sha256
+from gazeclip.data.manifest import Manifest, read_manifest
+from gazeclip.errors import ArtifactError
+from gazeclip.preprocess import PixelContract
+from gazeclip.recipe import Recipe, load_recipe
+from gazeclip.run import RECIPE, Run
+from gazeclip.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True)
+class Context:
+    """Lazily read facts of one run."""
+
+    run: Run
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The run's resolved recipe."""
+        return load_recipe(self.run.root / RECIPE)
+
+    @cached_property
+    def taxonomy(self) -> Taxonomy:
+        """The recipe's taxonomy."""
+        return Taxonomy.load(self.recipe.data.taxonomy)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The manifest that the data stage has checked; its images are not decoded again.
+
+        Raises:
+            ArtifactError: the file changed after the check.
+        """
+        self.run.manifest("data")  # refuses, with the command to run, when the data stage has not run
+        facts = read_json(self.run.folder("data") / "data.json")
+        path = Path(facts["manifest"])
+        path = path if path.is_absolute() else self.run.folder("data") / path
+        if not path.is_file() or sha256(path) != facts["sha256"]:
+            raise ArtifactError(f"{path} changed after it was checked", remedy=f"Run: python -m gazeclip data prepare --run {self.run.root}")
+        return read_manifest(path, self.taxonomy, check_images=False)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """`real` and the generators trained on."""
+        return self.manifest.classes
+
+    @property
+    def contract(self) -> PixelContract:
+        """How images become pixels in this run."""
+        return PixelContract(self.recipe.data.image_size)

@@ -1,0 +1,122 @@
+"""A manifest from a folder with one subfolder per generator: identities are split as groups, unseen generators set apart."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from gazeclip.checkpoint import atomic_write
+from gazeclip.cli import say
+from gazeclip.data.manifest import read_manifest
+from gazeclip.errors import ConfigError, ManifestError, nearest
+from gazeclip.taxonomy import REAL, Taxonomy
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+# Shares of the identities. Reals and seen generators go everywhere; unseen generators to test_unseen alone.
+SHARES = {"train": 0.6, "val": 0.1, "calibration": 0.1, "test": 0.2}
+REAL_SHARES = {"train": 0.53, "val": 0.09, "calibration": 0.09, "test": 0.17, "test_unseen": 0.12}
+
+
+def write_manifest(folder: Path, taxonomy_name: str, out: Path, identity: str | None = None, seed: int = 0) -> Path:
+    """Write `out` and check it as training would.
+
+    Args:
+        identity: pattern whose group 1, found in `label/file`, is the identity; without it each file is one of its own.
+
+    Raises:
+        ManifestError: no images, unknown subfolders, or anything `read_manifest` refuses.
+    """
+    taxonomy = Taxonomy.load(taxonomy_name)
+    files = _files(folder, taxonomy)
+    pattern = _pattern(identity)
+    if pattern is None:
+        say("warning: without --identity every file counts as a person of its own; the same person may land in two splits")
+    groups: dict[str, list[tuple[str, Path]]] = defaultdict(list)
+    for label, path in files:
+        groups[_identity(label, path, folder, pattern)].append((label, path))
+    base = out.parent
+    rows = []
+    for person, members in sorted(groups.items()):
+        for label, path in members:
+            split = _split(person, label, {name for name, _ in members}, taxonomy, seed)
+            if split is not None:
+                relative = os.path.relpath(path, base)
+                generator = taxonomy.get(label)
+                rows.append((Path(relative).as_posix(), label, generator.category, generator.family, split, person))
+    rows.sort()
+    if len(rows) < len(files):
+        say(f"manifest: left out {len(files) - len(rows)} images of unseen generators whose person is trained on")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("path", "label", "category", "family", "split", "identity"))
+    writer.writerows(rows)
+    atomic_write(out, lambda temporary: temporary.write_text(text.getvalue(), encoding="utf-8") and None)
+    for split, counts in read_manifest(out, taxonomy).counts().items():
+        say(f"manifest: {split:12} {sum(counts.values()):6} images")
+    return out
+
+
+def _files(folder: Path, taxonomy: Taxonomy) -> list[tuple[str, Path]]:
+    if not folder.is_dir():
+        raise ManifestError(f"{folder} is not a folder", remedy="Name a folder with one subfolder per generator")
+    names = sorted(item.name for item in folder.iterdir() if item.is_dir())
+    known = [generator.name for generator in taxonomy.generators]
+    unknown = [f"'{name}' ({nearest(name, known)})" for name in names if name not in taxonomy]
+    if unknown or REAL not in names:
+        faults = ([f"unknown subfolders {', '.join(unknown)}"] if unknown else []) + ([] if REAL in names else ["no subfolder 'real'"])
+        raise ManifestError(f"{folder}: {'; '.join(faults)}", remedy=f"Name subfolders as taxonomy '{taxonomy.name}' does, or give --taxonomy FILE")
+    files = [(name, path) for name in names for path in sorted((folder / name).rglob("*")) if path.suffix.lower() in SUFFIXES]
+    if not files:
+        raise ManifestError(f"{folder} has no images", remedy=f"Supported: {', '.join(sorted(SUFFIXES))}")
+    return files
+
+
+def _pattern(identity: str | None) -> re.Pattern[str] | None:
+    if identity is None:
+        return None
+    try:
+        pattern = re.compile(identity)
+    except re.error as error:
+        raise ConfigError(f"--identity is not a regular expression ({error})", remedy="Example: --identity '/(\\d+)_'") from error
+    if pattern.groups < 1:
+        raise ConfigError("--identity has no group", remedy="Put the identity in parentheses: --identity '/(\\d+)_'")
+    return pattern
+
+
+def _identity(label: str, path: Path, folder: Path, pattern: re.Pattern[str] | None) -> str:
+    relative = path.relative_to(folder).as_posix()
+    if pattern is None:
+        return relative
+    match = pattern.search(relative)
+    if match is None:
+        raise ManifestError(f"--identity does not match {relative}", remedy="Correct the pattern")
+    return match.group(1)
+
+
+def _split(person: str, label: str, labels: set[str], taxonomy: Taxonomy, seed: int) -> str | None:
+    """A person's split, from a hash: the same person always lands in the same one, whatever else is in the folder.
+
+    None: an image of an unseen generator whose person is trained or tuned on, which belongs nowhere.
+    """
+    place = int.from_bytes(hashlib.sha256(f"{seed}\0{person}".encode()).digest()[:8], "big") / 2**64
+    if all(not taxonomy.get(name).seen for name in labels):
+        return "test_unseen"
+    split = _draw(place, REAL_SHARES if REAL in labels else SHARES)
+    if not taxonomy.get(label).seen:
+        return "test_unseen" if split in ("test", "test_unseen") else None
+    # A seen generator's image of a person kept for test_unseen belongs to the test of seen generators.
+    return "test" if split == "test_unseen" and label != REAL else split
+
+
+def _draw(place: float, shares: dict[str, float]) -> str:
+    total = 0.0
+    for name, share in shares.items():
+        total += share
+        if place < total:
+            return name
+    return "test"

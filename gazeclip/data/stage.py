@@ -1,0 +1,53 @@
+"""Stage `data`: render the embedded faces, or check a user's manifest; either way nothing is trained on unchecked data."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gazeclip.checkpoint import sha256, write_json
+from gazeclip.cli import progress_callback, say
+from gazeclip.context import Context
+from gazeclip.data.faces.dataset import write_dataset
+from gazeclip.data.faces.probe import linear_probe
+from gazeclip.data.manifest import Manifest, read_manifest
+from gazeclip.errors import ManifestError
+from gazeclip.run import Run, execute
+
+
+def run_stage(run: Run, force: bool = False) -> bool:
+    """Write `data/` with `data.json`: where the manifest is, its hash, the counts per split and label."""
+    context = Context(run)
+    config = context.recipe.data
+    source = Path(config.manifest) if config.manifest else None
+    if source is not None and not source.is_file():
+        raise ManifestError(f"manifest {source} does not exist", remedy="Make one: python -m gazeclip data manifest FOLDER")
+    # Rendered faces depend on the seed in their own config; a user's data on its manifest.
+    plain: dict[str, Any] = {"taxonomy": context.taxonomy.hash, "faces": None if source else asdict(config.faces)}
+    inputs = {"manifest": sha256(source)} if source else {}
+    return execute(run, "data", config=plain, inputs=inputs, body=lambda folder: _body(context, source, folder), say=say, force=force)
+
+
+def _body(context: Context, source: Path | None, folder: Path) -> dict[str, Any]:
+    metrics: dict[str, Any] = {}
+    if source is None:
+        with progress_callback("rendering faces") as update:
+            path = write_dataset(folder, context.recipe.data.faces, update)
+        named = path.name
+    else:
+        path, named = source, os.path.abspath(source)
+    with progress_callback("checking images") as update:
+        manifest = read_manifest(path, context.taxonomy, progress=update)
+    if source is None:
+        metrics["linear_probe"] = linear_probe(folder)
+        say("data: linear probe on raw pixels " + ", ".join(f"{k} {v:.3f}" for k, v in metrics["linear_probe"].items()))
+    write_json(folder / "data.json", {"manifest": named, "sha256": sha256(path), "counts": manifest.counts()})
+    _tell(manifest)
+    return {**metrics, "images": len(manifest.samples)}
+
+
+def _tell(manifest: Manifest) -> None:
+    for split, counts in manifest.counts().items():
+        say(f"data: {split:12} {sum(counts.values()):5} images: " + ", ".join(f"{k} {v}" for k, v in counts.items()))

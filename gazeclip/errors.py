@@ -1,0 +1,79 @@
+"""Errors that a user can act on: one line saying what is wrong, and the remedy. The command line exits 2 on them."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+DISTRIBUTION = "gazeclip-edge"
+
+
+class GazeClipError(Exception):
+    """A problem the user can solve. `message` says what is wrong in one line, `remedy` what to do about it."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, remedy: str | None = None) -> None:
+        self.message = message
+        self.remedy = remedy
+        super().__init__(message if remedy is None else f"{message}. {remedy}")
+
+
+class ConfigError(GazeClipError):
+    """A recipe or an option is wrong; all faults of one recipe are reported together."""
+
+
+class ManifestError(GazeClipError):
+    """A data manifest is unusable; all its faults are reported together."""
+
+
+class ImageError(GazeClipError):
+    """One image cannot be read."""
+
+
+class ArtifactError(GazeClipError):
+    """A file written by an earlier stage is missing, truncated or of another kind."""
+
+
+class BundleError(GazeClipError):
+    """An exported bundle is missing, tampered with, truncated or inconsistent."""
+
+
+class WeightsError(GazeClipError):
+    """Pretrained weights are missing or do not fit the network."""
+
+
+class StageError(GazeClipError):
+    """A stage cannot run: what it reads is not there, or its work went wrong."""
+
+
+class MissingDependencyError(GazeClipError):
+    """An optional package is not installed."""
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import an optional module, or say how to install it.
+
+    Args:
+        module: import name, e.g. `onnxruntime`.
+        extra: the extra of this distribution that brings it.
+
+    Raises:
+        MissingDependencyError: the module (or a part of it) is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"'{error.name or module}' is not installed",
+            remedy=f"Run: pip install '{DISTRIBUTION}[{extra}]' -c constraints.txt",
+        ) from error
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """` Did you mean 'x'?` for the closest known name, or the list of names. A hint only, never applied."""
+    names = list(known)
+    close = difflib.get_close_matches(word, names, n=1)
+    return f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(names)}"

@@ -1,0 +1,142 @@
+"""Detection, attribution and calibration figures. NumPy only; fractions, never percent; undefined is None, never 0."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+
+def roc_auc(positive: np.ndarray, score: np.ndarray) -> float | None:
+    """Area under the ROC curve with ties counted half (Mann-Whitney); None if one class is missing. Inputs `(N,)`."""
+    positive = np.asarray(positive, dtype=bool)
+    n_pos, n_neg = int(positive.sum()), int((~positive).sum())
+    if n_pos == 0 or n_neg == 0:
+        return None
+    _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
+    mid_rank = np.cumsum(counts) - (counts - 1) / 2.0
+    return float((mid_rank[inverse][positive].sum() - n_pos * (n_pos + 1) / 2) / (n_pos * n_neg))
+
+
+def roc_curve(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`(fpr, tpr, threshold)` for the rule `score >= threshold`, one point per distinct score, from (0, 0) on."""
+    positive = np.asarray(positive, dtype=bool)
+    order = np.argsort(-np.asarray(score, dtype=np.float64), kind="stable")
+    sorted_score, hits = np.asarray(score, dtype=np.float64)[order], positive[order]
+    last = np.append(np.flatnonzero(np.diff(sorted_score)), len(hits) - 1)
+    tpr = np.cumsum(hits)[last] / max(int(hits.sum()), 1)
+    fpr = np.cumsum(~hits)[last] / max(int((~hits).sum()), 1)
+    return np.append(0.0, fpr), np.append(0.0, tpr), np.append(np.inf, sorted_score[last])
+
+
+def tpr_at_fpr(positive: np.ndarray, score: np.ndarray, fpr: float) -> float | None:
+    """Largest TPR whose FPR stays at or below `fpr`; None if one class is missing."""
+    positive = np.asarray(positive, dtype=bool)
+    if positive.all() or not positive.any():
+        return None
+    false_rate, true_rate, _ = roc_curve(positive, score)
+    return float(true_rate[false_rate <= fpr + 1e-12].max())
+
+
+def eer(positive: np.ndarray, score: np.ndarray) -> float | None:
+    """Equal error rate, linearly interpolated between the ROC points around FPR = FNR; None if one class is missing."""
+    positive = np.asarray(positive, dtype=bool)
+    if positive.all() or not positive.any():
+        return None
+    false_rate, true_rate, _ = roc_curve(positive, score)
+    gap = false_rate - (1.0 - true_rate)
+    after = int(np.argmax(gap >= 0))
+    if after == 0 or gap[after] == 0:
+        return float(false_rate[after])
+    weight = -gap[after - 1] / (gap[after] - gap[after - 1])
+    return float(false_rate[after - 1] + weight * (false_rate[after] - false_rate[after - 1]))
+
+
+def accuracy(target: np.ndarray, predicted: np.ndarray) -> float | None:
+    """Share of equal entries of two `(N,)` arrays; None if they are empty."""
+    return float(np.mean(np.asarray(target) == np.asarray(predicted))) if len(target) else None
+
+
+def macro_accuracy(target: np.ndarray, predicted: np.ndarray) -> float | None:
+    """Mean over the classes present in `target` of the accuracy within the class."""
+    target, predicted = np.asarray(target), np.asarray(predicted)
+    return float(np.mean([np.mean(predicted[target == c] == c) for c in np.unique(target)])) if len(target) else None
+
+
+def ece(positive: np.ndarray, probability: np.ndarray, bins: int = 15) -> float | None:
+    """Expected calibration error of `P(positive)` over equal-width bins (Guo et al. 2017, arXiv:1706.04599)."""
+    probability = np.asarray(probability, dtype=np.float64)
+    if len(probability) == 0:
+        return None
+    place = np.minimum((probability * bins).astype(int), bins - 1)
+    total = 0.0
+    for b in np.unique(place):
+        inside = place == b
+        total += inside.mean() * abs(np.asarray(positive, dtype=float)[inside].mean() - probability[inside].mean())
+    return float(total)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis in float64."""
+    shifted = np.asarray(logits, dtype=np.float64) - np.max(logits, axis=-1, keepdims=True)
+    exponent = np.exp(shifted)
+    return exponent / exponent.sum(axis=-1, keepdims=True)
+
+
+def sigmoid(logit: np.ndarray) -> np.ndarray:
+    """Logistic function that neither overflows nor warns."""
+    return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(logit, dtype=np.float64)))
+
+
+def fit_temperature(logits: np.ndarray, target: np.ndarray) -> float:
+    """Temperature that minimises the negative log likelihood (Guo et al. 2017), by golden section over log T.
+
+    Args:
+        logits: `(N, C)` with class indices in `target`, or `(N,)` with 0/1 targets.
+        target: `(N,)`.
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    binary = logits.ndim == 1
+    rows = np.arange(len(logits))
+
+    def loss(log_t: float) -> float:
+        scaled = logits / np.exp(log_t)
+        if binary:
+            return float(np.mean(np.logaddexp(0.0, scaled) - np.asarray(target) * scaled))
+        peak = scaled.max(axis=1)
+        return float(np.mean(peak + np.log(np.exp(scaled - peak[:, None]).sum(axis=1)) - scaled[rows, target]))
+
+    low, high = np.log(0.05), np.log(20.0)
+    ratio = (np.sqrt(5.0) - 1) / 2
+    for _ in range(60):
+        a, b = high - ratio * (high - low), low + ratio * (high - low)
+        low, high = (low, b) if loss(a) < loss(b) else (a, high)
+    return float(np.exp((low + high) / 2))
+
+
+def threshold_at_fpr(real_scores: np.ndarray, fpr: float) -> float:
+    """Smallest observed-based threshold for `score >= t` whose FPR on `real_scores` `(N,)` is at most `fpr`.
+
+    It lies just above the real image with rank `floor(fpr * N)`; with few real images it is the largest score of all,
+    so callers report N beside it.
+    """
+    ordered = np.sort(np.asarray(real_scores, dtype=np.float64))[::-1]
+    return float(np.nextafter(ordered[min(int(np.floor(fpr * len(ordered) + 1e-12)), len(ordered) - 1)], np.inf))
+
+
+def bootstrap_interval(
+    statistic: Callable[..., float | None], *columns: np.ndarray, rounds: int = 1000, level: float = 0.95, seed: int = 0
+) -> tuple[float, float] | None:
+    """Percentile bootstrap interval of `statistic(*columns)` over jointly resampled rows; None if never defined."""
+    rng = np.random.default_rng(seed)
+    n = len(columns[0])
+    values = []
+    for _ in range(rounds if n else 0):
+        pick = rng.integers(0, n, n)
+        value = statistic(*(np.asarray(column)[pick] for column in columns))
+        if value is not None:
+            values.append(value)
+    if not values:
+        return None
+    tail = (1 - level) / 2
+    return float(np.quantile(values, tail)), float(np.quantile(values, 1 - tail))

@@ -1,0 +1,57 @@
+"""All stages in order. They live in packages that build on this one, so they are named here and imported when run."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from pathlib import Path
+
+from gazeclip.cli import say
+from gazeclip.recipe import Recipe, load_recipe, save_recipe
+from gazeclip.run import RECIPE, RUNS, Run
+
+STAGES = {
+    "data": "gazeclip.data.stage",
+    "teacher": "gazeclip.teacher.stage",
+    "baseline": "gazeclip.baseline",
+    "text_bank": "distill.text_bank",
+    "cache": "distill.cache",
+    "student": "distill.student",
+    "quantized": "quantize.stage",
+    "export": "export.stage",
+    "report": "benchmarks.stage",
+}
+
+
+def run_recipe(path: Path, overrides: list[str], folder: Path | None = None, force: bool = False) -> Run:
+    """Run a recipe from its first stage that is not up to date to the report."""
+    recipe = load_recipe(path, overrides)
+    run = prepare_run(recipe, folder)
+    started = time.perf_counter()
+    for name in STAGES:
+        run_stage(run, name, force)
+    say(f"pipeline: {time.perf_counter() - started:.0f} s")
+    return run
+
+
+def prepare_run(recipe: Recipe, folder: Path | None = None) -> Run:
+    """The run folder of a recipe, with the resolved recipe in it."""
+    run = Run(folder if folder is not None else RUNS / recipe.name)
+    save_recipe(recipe, run.root / RECIPE)
+    say(f"run: {run.root}")
+    return run
+
+
+def run_stage(run: Run, name: str, force: bool = False) -> bool:
+    """One stage by name; whether it had anything to do."""
+    from runtimes.threads import usable_threads
+
+    _limit_threads(usable_threads())
+    return bool(importlib.import_module(STAGES[name]).run_stage(run, force=force))
+
+
+def _limit_threads(threads: int) -> None:
+    """Follow the quota, not the host's core count: oversubscription costs far more than it brings."""
+    import torch
+
+    torch.set_num_threads(threads)

@@ -1,0 +1,129 @@
+"""The task's vocabulary: generator -> family -> category -> real or fake, the class list and the four prompt levels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gazeclip.checkpoint import fingerprint
+from gazeclip.errors import ConfigError, nearest
+
+REAL = "real"
+CATEGORIES = {
+    "real": "real",
+    "face_swap": "identity swapped",
+    "attribute_manipulation": "attribute manipulated",
+    "reenactment": "reenacted",
+    "entire_synthesis": "entirely synthesised",
+}
+FAMILIES = {"real": "camera", "graphics": "graphics", "gan": "GAN", "diffusion": "diffusion", "flow": "flow"}
+PRESETS = Path(__file__).parent / "taxonomies"
+
+
+@dataclass(frozen=True)
+class Generator:
+    """One source of images: its label in manifests, its name in prompts, and where it stands in the taxonomy."""
+
+    name: str
+    title: str
+    category: str
+    family: str
+    seen: bool = True
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """All generators that a manifest may name. Class 0 is always `real`; unseen generators are never a class."""
+
+    name: str
+    generators: tuple[Generator, ...]
+
+    @classmethod
+    def load(cls, name_or_path: str) -> Taxonomy:
+        """A preset (`demo`, `dfad`) or a YAML file of the same form.
+
+        Raises:
+            ConfigError: unknown preset, unreadable file, or faulty entries (all of them named).
+        """
+        path = Path(name_or_path)
+        if path.suffix not in (".yaml", ".yml"):
+            path = PRESETS / f"{name_or_path}.yaml"
+            if not path.is_file():
+                presets = sorted(item.stem for item in PRESETS.glob("*.yaml"))
+                raise ConfigError(f"unknown taxonomy '{name_or_path}'", remedy=nearest(name_or_path, presets))
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise ConfigError(f"cannot read taxonomy {path}: {error}", remedy="See gazeclip/taxonomies/demo.yaml") from error
+        return cls.from_dict(data, source=str(path))
+
+    @classmethod
+    def from_dict(cls, data: Any, source: str = "taxonomy") -> Taxonomy:
+        """Check and build; see `load`."""
+        entries = data.get("generators") if isinstance(data, dict) else None
+        if not isinstance(entries, dict) or not entries:
+            raise ConfigError(f"{source} has no 'generators'", remedy="See gazeclip/taxonomies/demo.yaml")
+        faults: list[str] = []
+        generators = [Generator(REAL, "a camera", "real", "real")]
+        for name, entry in entries.items():
+            entry = entry if isinstance(entry, dict) else {}
+            category, family = entry.get("category", ""), entry.get("family", "")
+            if name == REAL:
+                faults.append("'real' is always there and must not be listed")
+            if category not in CATEGORIES or category == REAL:
+                faults.append(f"{name}: category '{category}' ({nearest(str(category), [c for c in CATEGORIES if c != REAL])})")
+            if family not in FAMILIES or family == REAL:
+                faults.append(f"{name}: family '{family}' ({nearest(str(family), [f for f in FAMILIES if f != REAL])})")
+            generators.append(Generator(str(name), str(entry.get("title", name)), category, family, bool(entry.get("seen", True))))
+        if faults:
+            raise ConfigError(f"{source}: " + "; ".join(faults), remedy="Correct the entries named")
+        return cls(str(data.get("name", Path(source).stem)), tuple(generators))
+
+    def get(self, name: str) -> Generator:
+        """The generator called `name`.
+
+        Raises:
+            ConfigError: unknown, with the nearest known name.
+        """
+        for generator in self.generators:
+            if generator.name == name:
+                return generator
+        raise ConfigError(f"unknown generator '{name}'", remedy=nearest(name, [g.name for g in self.generators]))
+
+    def __contains__(self, name: str) -> bool:
+        return any(generator.name == name for generator in self.generators)
+
+    def classes(self, labels: Collection[str] | None = None) -> tuple[str, ...]:
+        """Class names in order, `real` first: the seen generators, only those among `labels` if given."""
+        return tuple(g.name for g in self.generators if g.name == REAL or (g.seen and (labels is None or g.name in labels)))
+
+    def group(self, name: str) -> tuple[str, str]:
+        """`(category, family)`: the finest level at which an unseen generator can be attributed."""
+        generator = self.get(name)
+        return generator.category, generator.family
+
+    def prompts(self, name: str) -> tuple[str, str, str, str]:
+        """The four prompt levels of a class, from coarse to fine (DESIGN of the LRE, docs/architecture.md)."""
+        generator = self.get(name)
+        truth = "real" if name == REAL else "fake"
+        made = "taken by a camera" if name == REAL else f"generated by a {FAMILIES[generator.family]}-based model"
+        source = "a camera" if name == REAL else generator.title
+        return (
+            f"a photo of a {truth} face",
+            f"a photo of an {CATEGORIES[generator.category]} face" if name != REAL else "a photo of an unaltered face",
+            f"a photo {made}",
+            f"the source generative model of this photo is {source}",
+        )
+
+    def describe(self, classes: Collection[str]) -> list[dict[str, str]]:
+        """Name, title, category and family per class, as bundles carry them."""
+        return [{key: str(value) for key, value in asdict(self.get(c)).items() if key != "seen"} for c in classes]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over all entries: two artefacts agree on what a class means only if this agrees."""
+        return fingerprint([asdict(generator) for generator in self.generators])

@@ -1,0 +1,224 @@
+"""GazeCLIP, the teacher (a reconstruction of arXiv:2603.29295 from its abstract; see docs/architecture.md)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gazeclip.checkpoint import load_tensors, read_json, save_tensors, write_json
+from gazeclip.errors import ArtifactError, ConfigError
+from gazeclip.teacher.config import TeacherConfig
+from gazeclip.teacher.gaze import GazeEncoder, GazeFeatures, build_gaze_encoder
+from gazeclip.teacher.heads import Heads
+from gazeclip.teacher.lre import LanguageEncoder
+from gazeclip.teacher.outputs import TeacherOutput, VisualOutput
+from gazeclip.teacher.prompts import GazePrompts
+from gazeclip.teacher.towers import ImageTower
+from gazeclip.teacher.vpe import VisualPerception
+from gazeclip.teacher.weights import load_strict
+
+MODEL_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+KIND = "gazeclip-teacher"
+_MAX_SCALE = math.log(100.0)
+
+
+class GazeCLIP(nn.Module):
+    """Gaze encoder -> prompts -> image tower (GIE) -> VPE -> heads, against the text embeddings of the LRE.
+
+    No gradient ever reaches the gaze encoder from here. One without weights is left unfrozen, to be trained on gaze
+    labels by itself (`model.gaze_encoder`, then `mark_trained` and `freeze`) before the teacher is.
+
+    Args:
+        classes_prompts: per class its four prompts, coarse to fine; class 0 is real.
+        image_size: side of the square input in pixels.
+        gaze_encoder: one to use instead of building the configured kind.
+        load: read pretrained weights; False builds the bare network for `load` to fill.
+
+    Raises:
+        ConfigError, WeightsError, MissingDependencyError: from the parts.
+    """
+
+    def __init__(
+        self,
+        config: TeacherConfig,
+        classes_prompts: Sequence[Sequence[str]],
+        image_size: int,
+        gaze_encoder: GazeEncoder | None = None,
+        load: bool = True,
+    ) -> None:
+        super().__init__()
+        if gaze_encoder is not None and config.gaze.kind == "none":
+            raise ConfigError("gaze.kind=none, but a gaze encoder was given", remedy="Drop one of the two")
+        self.config = config
+        self.prompts = tuple(tuple(row) for row in classes_prompts)
+        self.image_size = image_size
+        self.gaze_encoder = gaze_encoder if gaze_encoder is not None else build_gaze_encoder(config.gaze, load)
+        if self.gaze_encoder is not None and self.gaze_encoder.pretrained:
+            self.gaze_encoder.freeze()
+        self.tower, text, scale = _towers(config, image_size, load)
+        self.embed_dim = self.tower.embed_dim
+        self._build_gaze_path()
+        self.heads = Heads(self.embed_dim, len(self.prompts), config.head_dropout)
+        self.lre = LanguageEncoder(config.text, self.prompts, self.embed_dim, text)
+        self.logit_scale = nn.Parameter(torch.tensor(scale))
+
+    def _build_gaze_path(self) -> None:
+        config, encoder, width = self.config, self.gaze_encoder, self.tower.width
+        heads = config.heads if width % config.heads == 0 and self.embed_dim % config.heads == 0 else 1
+        by_prompts = encoder is not None and config.gaze.prompts
+        by_vpe = encoder is not None and config.use_vpe
+        channels = encoder.channels if encoder is not None else 0
+        tokens = config.gaze.tokens
+        self.gaze_prompts = GazePrompts(channels, width, tokens, heads) if by_prompts or by_vpe else None
+        if config.deep_prompts and by_prompts:
+            self.tower.use_deep_prompts(tokens, config.deep_prompts)
+        self.vpe = VisualPerception(self.embed_dim, width if by_vpe else None, channels, heads)
+
+    @property
+    def classes(self) -> int:
+        """C, the number of classes."""
+        return len(self.prompts)
+
+    @torch.no_grad()
+    def encode_gaze(self, pixels: Tensor) -> GazeFeatures | None:
+        """Frozen gaze features of uint8 pixels `(B, 3, S, S)`, to compute once and pass in; None without encoder."""
+        return self.gaze_encoder(pixels) if self.gaze_encoder is not None else None
+
+    def encode_image(self, pixels: Tensor, gaze: GazeFeatures | None = None) -> VisualOutput:
+        """uint8 RGB `(B, 3, S, S)` -> `VisualOutput`; `gaze` spares the gaze encoder where it was run before."""
+        features = gaze if gaze is not None and self.gaze_encoder is not None else self.encode_gaze(pixels)
+        prompts = self.gaze_prompts(features) if self.gaze_prompts is not None else None
+        v_a = self.tower(pixels, prompts if self.config.gaze.prompts else None)
+        v = self.vpe(v_a, prompts, features)
+        attribution, detection = self.heads(v)
+        angles = features.gaze if features is not None else v.new_full((v.shape[0], 2), float("nan"))
+        return VisualOutput(F.normalize(v, dim=-1), attribution, detection, angles)
+
+    def encode_text(self) -> tuple[Tensor, Tensor]:
+        """`(embeddings (C, D), levels (C, levels, D))`, L2-normalised; needs no image, so it can be stored."""
+        return self.lre()
+
+    def forward(self, pixels: Tensor, gaze: GazeFeatures | None = None, text: Tensor | None = None) -> TeacherOutput:
+        """Both sides. `text (C, D)`: embeddings of `encode_text` computed before, e.g. for evaluation."""
+        return self.score(self.encode_image(pixels, gaze), self.encode_text()[0] if text is None else text)
+
+    def score(self, visual: VisualOutput, text: Tensor) -> TeacherOutput:
+        """Compare images with texts `(C, D)` and fuse the heads; a head that the loss never trained stays out."""
+        config, scale = self.config, self.logit_scale.clamp(max=_MAX_SCALE).exp()
+        text_logits = scale * visual.embedding @ text.T
+        trained = ((text_logits, config.w_nce), (visual.attribution, config.w_attribution))
+        by_class = [part for part, weight in trained if weight]
+        logits = torch.stack(by_class or [text_logits]).mean(0)
+        fake = [torch.logsumexp(logits[:, 1:], dim=1) - logits[:, 0]]
+        if config.w_detection or config.w_consistency:
+            fake.append(visual.detection[:, 1] - visual.detection[:, 0])
+        return TeacherOutput(
+            embedding=visual.embedding,
+            attribution=visual.attribution,
+            detection=visual.detection,
+            gaze=visual.gaze,
+            text=text,
+            text_logits=text_logits,
+            logits=logits,
+            fake_logit=torch.stack(fake).mean(0).unsqueeze(1),
+            logit_scale=scale,
+            text_groups=self.lre.groups,
+        )
+
+    def backbone_parameters(self) -> list[nn.Parameter]:
+        """Parameters that came with pretrained weights and want a smaller learning rate; none where all is random."""
+        parameters = self.tower.pretrained_parameters()
+        if parameters and self.config.tower == "clip":
+            fresh = {id(p) for p in (*self.lre.selectors.parameters(), self.lre.level_weights)}
+            parameters += [p for p in self.lre.parameters() if id(p) not in fresh]
+        return parameters
+
+    def parameter_groups(self, lr: float, pretrained_scale: float, weight_decay: float) -> list[dict[str, Any]]:
+        """Optimizer groups: pretrained weights at `lr * pretrained_scale`, vectors and scalars without decay."""
+        pretrained = {id(parameter) for parameter in self.backbone_parameters()}
+        frozen = {id(p) for p in self.gaze_encoder.parameters()} if self.gaze_encoder is not None else set()
+        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+        for parameter in self.parameters():
+            if parameter.requires_grad and id(parameter) not in frozen:
+                groups.setdefault((id(parameter) in pretrained, parameter.dim() > 1), []).append(parameter)
+        return [
+            {
+                "params": parameters,
+                "lr": lr * (pretrained_scale if slow else 1.0),
+                "weight_decay": weight_decay if decays else 0.0,
+            }
+            for (slow, decays), parameters in groups.items()
+        ]
+
+    def train(self, mode: bool = True) -> GazeCLIP:
+        """The gaze encoder stays in eval mode: inside the teacher it is a fixed measuring device."""
+        super().train(mode)
+        if self.gaze_encoder is not None:
+            self.gaze_encoder.eval()
+        return self
+
+    def describe(self) -> str:
+        """One line: tower, weights, gaze encoder and trainable size."""
+        config = self.config
+        image = f"{config.clip_model} ({config.clip_pretrained})"
+        if config.tower == "hybrid":
+            image = f"{config.backbone} ({config.backbone_weights})"
+        gaze = self.gaze_encoder.describe() if self.gaze_encoder is not None else "no gaze"
+        size = sum(p.numel() for p in self.parameters() if p.requires_grad) / 1e6
+        return f"{config.tower} {image}, D={self.embed_dim}, {size:.1f} M trainable; {gaze}"
+
+    def save(self, folder: str | Path) -> None:
+        """Write `model.safetensors` (frozen gaze weights included) and `config.json`."""
+        folder, encoder = Path(folder), self.gaze_encoder
+        save_tensors(folder / MODEL_FILE, self.state_dict(), {"kind": KIND})
+        gaze = {"pretrained": encoder.pretrained, "origin": encoder.origin} if encoder is not None else None
+        data = {
+            "kind": KIND,
+            "config": self.config.to_dict(),
+            "prompts": self.prompts,
+            "image_size": self.image_size,
+            "gaze": gaze,
+        }
+        write_json(folder / CONFIG_FILE, data)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> GazeCLIP:
+        """The inverse of `save`, in eval mode; needs none of the original weight files.
+
+        Raises:
+            ArtifactError: a file is missing, damaged or of another kind.
+            WeightsError: the tensors do not fit the configuration.
+        """
+        folder = Path(folder)
+        data = read_json(folder / CONFIG_FILE)
+        if not isinstance(data, dict) or data.get("kind") != KIND:
+            raise ArtifactError(f"{folder / CONFIG_FILE} does not describe a teacher", remedy="Run the teacher stage again")
+        tensors, _ = load_tensors(folder / MODEL_FILE)
+        model = cls(TeacherConfig.from_dict(data["config"]), data["prompts"], data["image_size"], load=False)
+        load_strict(model, tensors, folder / MODEL_FILE)
+        if model.gaze_encoder is not None and data["gaze"]["pretrained"]:
+            model.gaze_encoder.mark_trained(data["gaze"]["origin"])
+            model.gaze_encoder.freeze()
+        return model.eval()
+
+
+def _towers(config: TeacherConfig, image_size: int, load: bool) -> tuple[ImageTower, nn.Module | None, float]:
+    """`(image tower, text transformer or None for one from scratch, initial log scale)`."""
+    scale = math.log(1 / 0.07)
+    if config.tower == "hybrid":
+        from gazeclip.teacher.tower_hybrid import HybridTower
+
+        return HybridTower(config, image_size, load), None, scale
+    from gazeclip.teacher.tower_clip import SMALL, ClipTower, build_clip, small_visual
+
+    if config.clip_model == SMALL:
+        return ClipTower(config, small_visual(config, image_size)), None, scale
+    clip: Any = build_clip(config, image_size, load)
+    return ClipTower(config, clip.visual), getattr(clip, "text", clip), float(clip.logit_scale.detach())

@@ -1,0 +1,39 @@
+"""What the teacher returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass
+class VisualOutput:
+    """The image side. `embedding (B, D)` L2-normalised; `attribution (B, C)` and `detection (B, 2)` head logits;
+    `gaze (B, 2)` pitch and yaw in radians from the frozen gaze encoder, NaN for a teacher without one."""
+
+    embedding: Tensor
+    attribution: Tensor
+    detection: Tensor
+    gaze: Tensor
+
+
+@dataclass
+class TeacherOutput:
+    """Image and text side together.
+
+    `text (C, D)` L2-normalised; `text_logits (B, C)` = scale * embedding @ text.T; `logits (B, C)` the fused
+    attribution logits; `fake_logit (B, 1)` the fused detection logit, > 0 = fake; `logit_scale ()`; `text_groups (C,)`:
+    classes with the same number have the same prompts. The rest as in `VisualOutput`.
+    """
+
+    embedding: Tensor
+    attribution: Tensor
+    detection: Tensor
+    gaze: Tensor
+    text: Tensor
+    text_logits: Tensor
+    logits: Tensor
+    fake_logit: Tensor
+    logit_scale: Tensor
+    text_groups: Tensor

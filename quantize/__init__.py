@@ -1,0 +1,1 @@
+"""Quantization of the student's encoder with NNCF: calibration, then quantization-aware distillation."""

@@ -1,0 +1,179 @@
+"""Post-training quantization of a student's encoder with NNCF, ready for quantization-aware training and every export.
+
+Only the encoder is quantized; the head (projection, L2 norm, text bank) stays float. Activations are per tensor,
+because Core ML and TFLite have no per-channel activations and ONNX Runtime fuses none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from gazeclip.checkpoint import load_tensors, read_json, save_tensors, write_json
+from gazeclip.errors import ArtifactError, StageError, require
+from quantize.environment import prepare
+from quantize.fuse import prepare_encoder
+
+STATE_FILE = "encoder.safetensors"
+CONFIG_FILE = "nncf.json"
+_RERUN = "Run: python -m quantize"
+
+
+def _nncf() -> Any:
+    prepare()
+    nncf = require("nncf", extra="train")
+    nncf.set_log_level(40)  # its progress notes go to the console otherwise; errors still show
+    return nncf
+
+
+def quantize_encoder(
+    encoder: nn.Module,
+    calibration_batches: Iterable[Tensor],
+    *,
+    overflow_fix: bool,
+    fast_bias_correction: bool = True,
+    subset_size: int = 256,
+) -> nn.Module:
+    """Insert 8-bit fake quantizers into a copy of `encoder` and set their ranges from calibration images.
+
+    The result is an ordinary module to fine-tune: `optimizer(q.parameters())`, `loss.backward()`. Keep it in eval
+    mode while doing so: its batch norms are folded, but drop-path would still act in training mode.
+
+    Args:
+        encoder: timm backbone with trained weights, `(B, 3, S, S)` normalised float to `(B, F)`; it is not changed.
+        calibration_batches: normalised images, each `(B, 3, S, S)` float32, all of one B (a smaller last one is fine).
+        overflow_fix: keep weights to 7 bits, so that 8-bit products cannot saturate on a CPU without VNNI.
+        fast_bias_correction: NNCF's fast bias correction (True) or the accurate, slower one.
+        subset_size: number of images to calibrate with; fewer are used when there are no more.
+
+    Raises:
+        StageError: no calibration image, or a convolution was left without weight quantizer.
+    """
+    nncf = _nncf()
+    batches = _take(calibration_batches, subset_size)
+    prepared = prepare_encoder(encoder, batches[0].shape[-1])
+    from nncf.quantization.advanced_parameters import OverflowFix, QuantizationParameters
+
+    advanced = nncf.AdvancedQuantizationParameters(
+        overflow_fix=OverflowFix.ENABLE if overflow_fix else OverflowFix.DISABLE,
+        activations_quantization_params=QuantizationParameters(per_channel=False),
+    )
+    # NNCF draws progress bars even into a pipe.
+    with contextlib.redirect_stdout(sys.stdout if sys.stdout.isatty() else io.StringIO()):
+        quantized: nn.Module = nncf.quantize(
+            prepared,
+            nncf.Dataset(batches),
+            subset_size=len(batches),
+            fast_bias_correction=fast_bias_correction,
+            advanced_parameters=advanced,
+        )
+    _require_complete(quantized)
+    return quantized
+
+
+def _take(batches: Iterable[Tensor], subset_size: int) -> list[Tensor]:
+    """The first batches that together hold at most `subset_size` images (one batch at least)."""
+    taken: list[Tensor] = []
+    images = 0
+    for batch in batches:
+        room = subset_size - images
+        if room <= 0:
+            break
+        taken.append(batch[:room].float())
+        images += min(room, len(batch))
+    if not images:
+        raise StageError("there is no calibration image", remedy="Give the manifest rows of split 'calibration'")
+    return taken
+
+
+def count_quantizers(quantized: nn.Module) -> dict[str, int]:
+    """Counts `convolutions`, `weight_quantizers`, `activation_quantizers` (each shared quantizer once)."""
+    on_weight = [flag for _, _, flag in named_quantizers(quantized)]
+    weights, activations = sum(on_weight), len(on_weight) - sum(on_weight)
+    convolutions = sum(isinstance(module, nn.Conv2d) for module in quantized.modules())
+    return {"convolutions": convolutions, "weight_quantizers": weights, "activation_quantizers": activations}
+
+
+def named_quantizers(quantized: nn.Module) -> list[tuple[str, nn.Module, bool]]:
+    """`(hook name, quantizer, whether it is on a weight)` of every NNCF quantizer.
+
+    Raises:
+        ArtifactError: `quantized` does not come from NNCF.
+    """
+    _nncf()
+    from nncf.torch.function_hook.wrapper import get_hook_storage, is_wrapped
+    from nncf.torch.quantization.layers import BaseQuantizer
+
+    if not is_wrapped(quantized):
+        raise ArtifactError("the encoder was not quantized by NNCF", remedy=_RERUN)
+    found = []
+    for name, module in get_hook_storage(quantized).named_hooks():
+        if isinstance(module, BaseQuantizer):
+            # Weight quantizers are the per-channel ones: activations are per tensor by construction.
+            found.append((name, module, bool(module.per_channel)))
+    return found
+
+
+def _require_complete(quantized: nn.Module) -> None:
+    """NNCF skips what it cannot place without a word; read the graph instead of trusting it."""
+    counts = count_quantizers(quantized)
+    if counts["weight_quantizers"] < counts["convolutions"]:
+        raise StageError(
+            f"only {counts['weight_quantizers']} of {counts['convolutions']} convolutions got a weight quantizer",
+            remedy="This backbone cannot be quantized yet; choose another one of the zoo",
+        )
+
+
+def save_quantized(folder: Path, quantized: nn.Module, extra_meta: Mapping[str, Any], *, image_size: int) -> None:
+    """Write state (safetensors) and NNCF configuration (JSON) to `folder`; nothing is pickled.
+
+    Args:
+        folder: created when missing.
+        quantized: from `quantize_encoder`, before or after fine-tuning.
+        extra_meta: JSON values that come back from `quantized_meta`.
+        image_size: S in pixels, needed to rebuild the folded encoder.
+    """
+    nncf = _nncf()
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tensors(folder / STATE_FILE, quantized.state_dict(), {"kind": "nncf-encoder", "image_size": image_size})
+    write_json(
+        folder / CONFIG_FILE,
+        {"image_size": image_size, "nncf": nncf.torch.get_config(quantized), "meta": dict(extra_meta)},
+    )
+
+
+def quantized_meta(folder: Path) -> dict[str, Any]:
+    """The `extra_meta` given to `save_quantized`."""
+    return dict(read_json(folder / CONFIG_FILE)["meta"])
+
+
+def load_quantized(folder: Path, fresh_encoder: nn.Module) -> nn.Module:
+    """Rebuild the quantized encoder of `folder`, in eval mode, without any calibration.
+
+    Args:
+        folder: from `save_quantized`.
+        fresh_encoder: the same timm backbone with any weights; it is not changed.
+
+    Raises:
+        ArtifactError: a file is missing or damaged, or the backbone is another one.
+    """
+    nncf = _nncf()
+    config = read_json(folder / CONFIG_FILE)
+    state, _ = load_tensors(folder / STATE_FILE)
+    prepared = prepare_encoder(fresh_encoder, int(config["image_size"]))
+    if not all(math.isfinite(float(value.sum())) for value in state.values() if value.is_floating_point()):
+        raise ArtifactError(f"{folder / STATE_FILE} holds values that are not finite", remedy=_RERUN)
+    quantized: nn.Module = nncf.torch.load_from_config(prepared, config["nncf"])
+    try:
+        quantized.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1:2] or [str(error)]
+        raise ArtifactError(f"{folder} does not fit this backbone ({first[0].strip()[:160]})", remedy=_RERUN) from error
+    return quantized.eval()

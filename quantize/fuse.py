@@ -1,0 +1,154 @@
+"""Bring a timm encoder into the shape that quantizers and converters expect: plain convolutions and activations.
+
+Three rewrites, all exact up to float rounding and for inference only: re-parameterisation (parallel branches into one
+convolution), batch normalisation folded into the convolution before it, and TensorFlow-style 'same' padding made
+static for one input size.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from gazeclip.errors import StageError
+
+# Folding changes the order of float operations only. Deep networks without trained statistics reach a few 1e-4 of
+# the largest output; a wrong fold (a convolution whose output has a second reader) changes it by tens of percent.
+_MAX_RELATIVE_CHANGE = 1e-2
+
+
+class PaddedConv2d(nn.Conv2d):
+    """A convolution after zero padding `(left, right, top, bottom)` fixed at build time, in pixels."""
+
+    def __init__(self, conv: nn.Conv2d, edges: tuple[int, int, int, int]) -> None:
+        super().__init__(
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size,  # type: ignore[arg-type]
+            stride=conv.stride,  # type: ignore[arg-type]
+            padding=0,
+            dilation=conv.dilation,  # type: ignore[arg-type]
+            groups=conv.groups,
+            bias=conv.bias is not None,
+        )
+        self.weight = conv.weight
+        self.bias = conv.bias
+        self.edges = edges
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(B, Cin, H, W)` to `(B, Cout, H', W')`."""
+        if any(self.edges):
+            x = functional.pad(x, self.edges)
+        return functional.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
+def prepare_encoder(encoder: nn.Module, image_size: int) -> nn.Module:
+    """A copy of `encoder` for inference at `image_size` pixels: eval mode, re-parameterised, without batch norm.
+
+    Works on a fresh encoder as on a trained one and gives the same module names for both, which is what lets a
+    quantized checkpoint be loaded into a fresh encoder. Trainable afterwards (QAT), only without batch statistics.
+
+    Args:
+        encoder: timm backbone, `(B, 3, S, S)` float to `(B, F)`.
+        image_size: S in pixels.
+
+    Raises:
+        StageError: the rewritten encoder does not compute what the original one did.
+    """
+    from timm.utils.model import reparameterize_model
+
+    original = copy.deepcopy(encoder).eval()
+    example = torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        expected = original(example)
+        prepared = reparameterize_model(original, inplace=False).eval()
+        _fix_same_padding(prepared, example)
+        _fold_batch_norm(prepared, example)
+        _split_act_norm(prepared)
+        change = (prepared(example) - expected).abs().max() / expected.abs().max().clamp(min=1e-6)
+    if not float(change) <= _MAX_RELATIVE_CHANGE:
+        raise StageError(
+            f"folding batch normalisation changed the encoder's output by {float(change):.1%}",
+            remedy="This backbone cannot be quantized or exported yet; choose another one of the zoo",
+        )
+    return prepared
+
+
+def _replace(root: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, leaf = name.rpartition(".")
+    setattr(root.get_submodule(parent), leaf, module)
+
+
+def _fix_same_padding(encoder: nn.Module, example: Tensor) -> None:
+    """Replace timm's size-dependent 'same' convolutions, whose padding would be traced as arithmetic on shapes."""
+    from timm.layers import Conv2dSame, get_same_padding
+
+    sizes: dict[str, tuple[int, int]] = {}
+    handles = [
+        module.register_forward_pre_hook(lambda _, args, name=name: sizes.update({name: tuple(args[0].shape[-2:])}))
+        for name, module in encoder.named_modules()
+        if isinstance(module, Conv2dSame)
+    ]
+    encoder(example)
+    for handle in handles:
+        handle.remove()
+    for name, size in sizes.items():
+        conv = encoder.get_submodule(name)
+        total = [get_same_padding(size[i], conv.kernel_size[i], conv.stride[i], conv.dilation[i]) for i in (0, 1)]
+        top, left = total[0] // 2, total[1] // 2
+        _replace(encoder, name, PaddedConv2d(conv, (left, total[1] - left, top, total[0] - top)))
+
+
+def _conv_norm_pairs(encoder: nn.Module, example: Tensor) -> list[tuple[str, str]]:
+    """Names of (convolution, batch norm) where the norm's input is the very tensor that the convolution returned."""
+    produced: dict[int, tuple[str, Tensor]] = {}
+    pairs: list[tuple[str, str]] = []
+
+    def after_conv(name: str, output: Tensor) -> None:
+        produced[id(output)] = (name, output)  # keeping the tensor keeps its id unique
+
+    def before_norm(name: str, value: Tensor) -> None:
+        source = produced.get(id(value))
+        if source is not None:
+            pairs.append((source[0], name))
+
+    handles = []
+    for name, module in encoder.named_modules():
+        if isinstance(module, nn.Conv2d):
+            handles.append(module.register_forward_hook(lambda _, __, out, name=name: after_conv(name, out)))
+        elif isinstance(module, nn.BatchNorm2d):
+            handles.append(module.register_forward_pre_hook(lambda _, args, name=name: before_norm(name, args[0])))
+    encoder(example)
+    for handle in handles:
+        handle.remove()
+    return pairs
+
+
+def _fold_batch_norm(encoder: nn.Module, example: Tensor) -> None:
+    for conv_name, norm_name in _conv_norm_pairs(encoder, example):
+        conv, norm = encoder.get_submodule(conv_name), encoder.get_submodule(norm_name)
+        weight, bias = fuse_conv_bn_weights(conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
+        conv.weight, conv.bias = weight, bias
+        _replace(encoder, norm_name, _tail(norm))
+
+
+def _tail(norm: nn.Module) -> nn.Module:
+    """What a timm norm-and-activation layer does after the norm."""
+    steps = [step for step in (getattr(norm, "drop", None), getattr(norm, "act", None)) if step is not None]
+    steps = [step for step in steps if not isinstance(step, nn.Identity)]
+    return nn.Sequential(*steps) if len(steps) > 1 else (steps[0] if steps else nn.Identity())
+
+
+def _split_act_norm(encoder: nn.Module) -> None:
+    """Turn a batch norm with built-in activation that no convolution feeds into two modules NNCF knows."""
+    from timm.layers import BatchNormAct2d
+
+    for name, module in list(encoder.named_modules()):
+        if isinstance(module, BatchNormAct2d):
+            plain = nn.BatchNorm2d(module.num_features, eps=module.eps, momentum=module.momentum)
+            plain.load_state_dict({key: value for key, value in module.state_dict().items() if key in plain.state_dict()})
+            _replace(encoder, name, nn.Sequential(plain.eval(), _tail(module)))

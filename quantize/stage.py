@@ -1,0 +1,100 @@
+"""Stage `quantized`: calibrate INT8 ranges on the calibration split, then go on distilling with them in place (QAT)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from distill.student import DistillTask
+from gazeclip.checkpoint import load_tensors, save_tensors
+from gazeclip.cli import say
+from gazeclip.context import Context
+from gazeclip.data.augment import drawn
+from gazeclip.data.dataset import FaceDataset, batches, epoch_keys
+from gazeclip.recipe import TrainConfig
+from gazeclip.run import Run, execute
+from gazeclip.student import Student, build_encoder, load_student
+from gazeclip.training import fit
+from quantize.encoder import count_quantizers, load_quantized, quantize_encoder, save_quantized
+
+
+class QatTask(DistillTask):
+    """Distillation through fake quantizers. Batch norms are folded already, so the encoder stays in eval mode."""
+
+    def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
+        # No weight decay: a few steps at a small rate around weights that are already trained.
+        return [{"params": [p for p in self.model.parameters() if p.requires_grad], "lr": config.lr, "weight_decay": 0.0}]
+
+    def loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        self.model.eval()
+        return super().loss(batch)
+
+
+def run_stage(run: Run, force: bool = False) -> bool:
+    """Write `quantized/`: NNCF state and config, and the head that was tuned with it."""
+    context = Context(run)
+    stage = context.recipe.quantize
+    config = {"quantize": asdict(stage), "seed": context.recipe.seed}
+    inputs = {name: run.output_hash(name) for name in ("data", "cache", "student")}
+    return execute(run, "quantized", config=config, inputs=inputs, body=lambda f: _body(context, f), say=say, force=force)
+
+
+def _body(context: Context, folder: Path) -> dict[str, Any]:
+    stage = context.recipe.quantize
+    student = load_student(context.run.folder("student"))
+    encoder = quantize_encoder(
+        student.encoder,
+        calibration_batches(context, student),
+        overflow_fix=stage.overflow_fix,
+        fast_bias_correction=stage.fast_bias_correction,
+        subset_size=stage.calibration_images,
+    )
+    counts = count_quantizers(encoder)
+    say("quantize: " + ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items()))
+    model = with_encoder(student, encoder)
+    task = QatTask(context, model, stage.train, stage.loss, "quantize")
+    before = task.evaluate()
+    say("quantize: after calibration, before training: val " + " ".join(f"{k} {v:.3f}" for k, v in before.items()))
+    result = fit(task, stage.train, folder / "resume", context.recipe.seed)
+    save_quantized(folder, model.encoder, {"counts": counts}, image_size=context.contract.size)
+    save_tensors(folder / "head.safetensors", model.head.state_dict(), {"kind": "head"})
+    return {"val": result["best"], "val_after_calibration": before, "history": result["history"], **counts}
+
+
+def calibration_batches(context: Context, student: Student) -> Iterator[Tensor]:
+    """Normalised images `(1, 3, S, S)` of the calibration split, every second one under a deployment augmentation."""
+    draw = lambda index, number: drawn(context.recipe.seed + 1, index, number)  # noqa: E731
+    dataset = FaceDataset(context.manifest, "calibration", context.contract, context.classes, draw)
+    keys = epoch_keys(len(dataset), context.recipe.seed, 0, lambda index: -1 if index % 2 else 0)
+    with torch.no_grad():
+        for batch in batches(dataset, keys, 1):
+            yield student.normalise(batch["pixels"])
+
+
+def with_encoder(student: Student, encoder: nn.Module) -> Student:
+    """A copy of the student around another encoder."""
+    model = copy.copy(student)
+    model._modules = dict(student._modules)
+    model.encoder, model.head = encoder, copy.deepcopy(student.head)
+    return model
+
+
+def load_quantized_student(context: Context) -> Student:
+    """The run's student with its quantized encoder and tuned head, in eval mode.
+
+    Raises:
+        StageError: the run has no quantized student.
+    """
+    run = context.run
+    run.manifest("quantized")
+    student = load_student(run.folder("student"))
+    encoder = load_quantized(run.folder("quantized"), build_encoder(student.spec.backbone))
+    model = with_encoder(student, encoder)
+    model.head.load_state_dict(load_tensors(run.folder("quantized") / "head.safetensors")[0])
+    return model.eval()

@@ -1,0 +1,175 @@
+"""The command line of the runtimes: judge photographs, list engines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from gazeclip.bundle import OperatingPoint
+from gazeclip.cli import progress, say
+from gazeclip.errors import ConfigError, ImageError, StageError
+from gazeclip.run import latest_run
+from runtimes.registry import ENGINES, engine_status
+from runtimes.render import write_csv, write_table
+from runtimes.verdict import Verdict
+from runtimes.verifier import Outcome, Verifier, load
+
+CLEAN, SUSPICIOUS, FAILED = 0, 1, 2
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+Judged = list[tuple[str, Outcome]]
+
+
+def main(argv: list[str]) -> int:
+    """Run a command; returns 0 if all images are real, 1 if one is fake, 2 if one could not be judged."""
+    args = _parser().parse_args(argv)
+    return int(args.run(args))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m runtimes", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    verify = commands.add_parser(
+        "verify",
+        help="judge photographs",
+        description="Judge photographs of faces. Exit code 0: all real, 1: at least one fake, 2: an error.",
+        allow_abbrev=False,
+    )
+    verify.set_defaults(run=_verify)
+    verify.add_argument("photos", nargs="*", type=Path, metavar="PHOTO", help="image files, or folders of them")
+    verify.add_argument("--bundle", type=Path, metavar="DIR", help="exported bundle (default: the most recent run's)")
+    verify.add_argument("--engine", help=f"one of {', '.join(ENGINES)} (default: the one made for the bundle)")
+    verify.add_argument("--device", help="device of the engine, such as CPU or GPU (default: CPU)")
+    verify.add_argument("--threshold", default="fpr1", help="fpr1, fpr0.1, default or a probability (default: fpr1)")
+    verify.add_argument("--batch", type=int, default=8, metavar="N", help="images per inference (default: 8)")
+    verify.add_argument("--threads", type=int, metavar="N", help="threads (default: what this process may use)")
+    verify.add_argument("--self-test", action="store_true", help="first compare the golden images with this engine")
+    verify.add_argument("--embedding", action="store_true", help="include the embedding in --json")
+    form = verify.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument("--csv", action="store_true", help="print one row per image")
+    engines = commands.add_parser("list", help="list the engines and whether they can be used here")
+    engines.set_defaults(run=_list)
+    return parser
+
+
+def _list(_: argparse.Namespace) -> int:
+    for name, reason in engine_status().items():
+        print(f"{name:12} {'available' if reason is None else reason}")
+    return CLEAN
+
+
+def _verify(args: argparse.Namespace) -> int:
+    if not args.photos and not args.self_test:
+        raise ConfigError("no photographs named", remedy="Run: python -m runtimes verify PHOTO...")
+    folder = args.bundle if args.bundle is not None else recent_bundle(args.engine)
+    if args.bundle is None:
+        say(f"bundle: {folder} (the most recent; choose another with --bundle)")
+    verifier = load(folder, args.engine, args.threads, args.device)
+    point = verifier.bundle.operating_point(args.threshold)
+    if not point.reliable:
+        say(f"warning: operating point {point.name} rests on only {point.n_real} real images")
+    differences = verifier.self_test() if args.self_test else None
+    if differences is not None:
+        say("self-test passed: " + ", ".join(f"{name} {value:.2g}" for name, value in differences.items()))
+    if not args.photos:
+        return CLEAN
+    paths = expand(args.photos)
+    outcomes = progress(verifier.outcomes(paths, args.threshold, args.batch), "judging", total=len(paths))
+    judged: Judged = [(str(path), outcome) for path, outcome in zip(paths, outcomes, strict=True)]
+    _show(args, verifier, point, judged)
+    return exit_code(judged)
+
+
+def _show(args: argparse.Namespace, verifier: Verifier, point: OperatingPoint, judged: Judged) -> None:
+    if args.json:
+        print(json.dumps(document(verifier, point, judged, args.embedding), indent=2, allow_nan=False))
+    elif args.csv:
+        write_csv(sys.stdout, judged)
+    else:
+        write_table(sys.stdout, judged)
+    for _, outcome in judged:
+        if isinstance(outcome, ImageError):
+            say(f"error: {outcome}")
+
+
+def document(verifier: Verifier, point: OperatingPoint, judged: Judged, embedding: bool) -> dict[str, Any]:
+    """What `--json` prints (schema 1): every image in order, each with a verdict or an `error`."""
+    results = [
+        outcome.to_dict(embedding)
+        if isinstance(outcome, Verdict)
+        else {"source": source, "verdict": None, "error": outcome.message, "remedy": outcome.remedy}
+        for source, outcome in judged
+    ]
+    counts = Counter(outcome.verdict if isinstance(outcome, Verdict) else "error" for _, outcome in judged)
+    bundle = verifier.bundle
+    return {
+        "schema": 1,
+        "bundle": {
+            "folder": str(bundle.folder),
+            "target": bundle.target,
+            "precision": bundle.precision,
+            "digest": bundle.digest,
+        },
+        "engine": verifier.engine.label,
+        "threads": verifier.threads,
+        "operating_point": {
+            "name": point.name,
+            "threshold": point.threshold,
+            "n_real": point.n_real,
+            "reliable": point.reliable,
+        },
+        "results": results,
+        "summary": {key: counts[key] for key in ("real", "fake", "error")},
+    }
+
+
+def exit_code(judged: Judged) -> int:
+    """2 if an image could not be judged, else 1 if one is fake, else 0."""
+    if any(isinstance(outcome, ImageError) for _, outcome in judged):
+        return FAILED
+    return SUSPICIOUS if any(isinstance(o, Verdict) and o.is_fake for _, o in judged) else CLEAN
+
+
+def expand(photos: list[Path]) -> list[Path]:
+    """Files as named; of folders all images below them, in order of their names.
+
+    An empty folder stays in the list, where it becomes an error outcome instead of being passed over.
+    """
+    paths: list[Path] = []
+    for photo in photos:
+        inside = []
+        if photo.is_dir():
+            inside = sorted(item for item in photo.rglob("*") if item.suffix.lower() in SUFFIXES and item.is_file())
+        paths += inside or [photo]
+    return paths
+
+
+def recent_bundle(engine: str | None = None) -> Path:
+    """The most recent run's bundle, the first in the order of the engines that can be used here.
+
+    Raises:
+        StageError: no run, or none of its bundles can be run here.
+        ConfigError: unknown engine.
+    """
+    run = latest_run()
+    if engine is not None and engine not in ENGINES:
+        raise ConfigError(f"unknown engine '{engine}'", remedy=f"Known: {', '.join(ENGINES)}")
+    candidates = [ENGINES[engine]] if engine is not None else list(ENGINES.values())
+    reasons = []
+    for candidate in candidates:
+        for target in candidate.reads if engine is not None else candidate.reads[:1]:
+            folder = run / "export" / target
+            if not (folder / "bundle.json").is_file():
+                continue
+            reason = candidate.available()
+            if reason is None:
+                return folder
+            reasons.append(f"{target}: {reason}")
+    if reasons:
+        raise StageError(f"no bundle of {run} can be run here ({'; '.join(reasons)})")
+    wanted = f"bundle for {engine}" if engine is not None else "exported bundle"
+    raise StageError(f"{run} has no {wanted}", remedy="Run first: python -m export --target all")

@@ -1,0 +1,109 @@
+"""Verdicts as a table for people and as CSV for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from typing import TextIO
+
+from runtimes.verdict import Verdict
+from runtimes.verifier import Outcome
+
+CSV_COLUMNS = [
+    "source",
+    "verdict",
+    "fake_probability",
+    "threshold",
+    "operating_point",
+    "class",
+    "category",
+    "family",
+    "class_probability",
+    "gaze_pitch",
+    "gaze_yaw",
+    "decode_ms",
+    "inference_ms",
+    "engine",
+    "precision",
+    "error",
+]
+_HEADER = ("image", "verdict", "fake", "most like", "p", "gaze pitch/yaw", "ms")
+
+
+def write_csv(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
+    """One row per image; the columns of a failed one are empty but for `source` and `error`."""
+    writer = csv.DictWriter(stream, CSV_COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    for source, outcome in judged:
+        failed = {"source": source, "error": str(outcome)}
+        writer.writerow(_csv_row(outcome) if isinstance(outcome, Verdict) else failed)
+
+
+def _csv_row(verdict: Verdict) -> dict[str, object]:
+    top = verdict.attribution[0]
+    return {
+        "source": verdict.source,
+        "verdict": verdict.verdict,
+        "fake_probability": f"{verdict.fake_probability:.6f}",
+        "threshold": f"{verdict.threshold:.6f}",
+        "operating_point": verdict.operating_point,
+        "class": top.name,
+        "category": top.category,
+        "family": top.family,
+        "class_probability": f"{top.p:.6f}",
+        "gaze_pitch": f"{verdict.gaze.pitch:.4f}",
+        "gaze_yaw": f"{verdict.gaze.yaw:.4f}",
+        "decode_ms": f"{verdict.timings_ms['decode']:.2f}",
+        "inference_ms": f"{verdict.timings_ms['inference']:.2f}",
+        "engine": verdict.engine,
+        "precision": verdict.precision,
+    }
+
+
+def write_table(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
+    """A table, coloured by `rich` on a terminal where that is installed, and a line of totals."""
+    rows = [_row(source, outcome) for source, outcome in judged]
+    verdicts = [outcome for _, outcome in judged if isinstance(outcome, Verdict)]
+    if not (stream.isatty() and _write_rich(stream, rows)):
+        _write_plain(stream, rows)
+    fake = sum(verdict.is_fake for verdict in verdicts)
+    totals = f"{len(verdicts) - fake} real, {fake} fake, {len(judged) - len(verdicts)} not judged"
+    if verdicts:
+        first = verdicts[0]
+        totals += f" | {first.operating_point}: fake from {first.threshold:.4f} | {first.engine}, {first.precision}"
+    stream.write(totals + "\n")
+
+
+def _row(source: str, outcome: Outcome) -> tuple[str, ...]:
+    if not isinstance(outcome, Verdict):
+        return (source, "error", "", outcome.message, "", "", "")
+    top = outcome.attribution[0]
+    gaze = f"{math.degrees(outcome.gaze.pitch):+.0f} / {math.degrees(outcome.gaze.yaw):+.0f} deg"
+    probability, total_ms = outcome.fake_probability, sum(outcome.timings_ms.values())
+    return (source, outcome.verdict, f"{probability:.4f}", top.title, f"{top.p:.2f}", gaze, f"{total_ms:.1f}")
+
+
+def _write_rich(stream: TextIO, rows: Sequence[tuple[str, ...]]) -> bool:
+    try:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+    except ModuleNotFoundError:
+        return False
+    table = Table()
+    for name in _HEADER:
+        table.add_column(name, overflow="fold")
+    colours = {"fake": "bold red", "real": "green", "error": "yellow"}
+    for row in rows:
+        # Text, not markup: a file name may hold brackets
+        table.add_row(Text(row[0]), Text(row[1], colours[row[1]]), *(Text(cell) for cell in row[2:]))
+    Console(file=stream).print(table)
+    return True
+
+
+def _write_plain(stream: TextIO, rows: Sequence[tuple[str, ...]]) -> None:
+    lines = [_HEADER, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADER))]
+    for line in lines:
+        stream.write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")

@@ -1,0 +1,236 @@
+"""The whole teacher on tiny configurations: shapes, the gaze path, freezing, saving, both towers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gazeclip.errors import ArtifactError, ConfigError, WeightsError
+from gazeclip.taxonomy import Taxonomy
+from gazeclip.teacher.config import GazeConfig, TeacherConfig, TextConfig
+from gazeclip.teacher.gaze import GazeFeatures
+from gazeclip.teacher.losses import TeacherLoss
+from gazeclip.teacher.model import GazeCLIP
+
+TAXONOMY = Taxonomy.load("demo")
+PROMPTS = [TAXONOMY.prompts(name) for name in TAXONOMY.classes()]
+HYBRID = TeacherConfig(
+    backbone="test_resnet", width=32, depth=2, heads=2, embed_dim=24,
+    gaze=GazeConfig("small", tokens=4), text=TextConfig(width=16, layers=1, heads=2, context_length=24),
+)  # fmt: skip
+CLIP = replace(HYBRID, tower="clip", clip_model="small", clip_pretrained="none")
+BOTH = pytest.mark.parametrize("config", [HYBRID, CLIP], ids=["hybrid", "clip"])
+
+
+def build(config: TeacherConfig = HYBRID, size: int = 64, alive: bool = False) -> GazeCLIP:
+    torch.manual_seed(0)
+    model = GazeCLIP(config, PROMPTS, size)
+    if model.gaze_encoder is not None:
+        model.gaze_encoder.freeze()
+    if alive and model.vpe.attention is not None:
+        with torch.no_grad():
+            model.vpe.gamma.fill_(0.5)
+    return model.eval()
+
+
+def pixels(count: int = 4, size: int = 64) -> torch.Tensor:
+    return torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+
+
+@BOTH
+def test_shapes_norms_and_fusion(config):
+    model, classes = build(config), len(PROMPTS)
+    with torch.no_grad():
+        out = model(pixels())
+        text, levels = model.encode_text()
+    assert out.embedding.shape == (4, 24)
+    assert levels.shape == (classes, 4, 24)
+    assert out.gaze.shape == out.detection.shape == (4, 2)
+    torch.testing.assert_close(out.embedding.norm(dim=1), torch.ones(4))
+    torch.testing.assert_close(text.norm(dim=1), torch.ones(classes))
+    scale = model.logit_scale.exp()
+    torch.testing.assert_close(out.text_logits, scale * out.embedding @ text.T)
+    torch.testing.assert_close(out.logits, (out.text_logits + out.attribution) / 2)
+    probabilities = out.logits.softmax(1)
+    by_class = torch.log((1 - probabilities[:, 0]) / probabilities[:, 0])
+    by_head = out.detection[:, 1] - out.detection[:, 0]
+    torch.testing.assert_close(out.fake_logit, ((by_class + by_head) / 2)[:, None], rtol=1e-3, atol=1e-4)
+
+
+def test_heads_that_were_never_trained_stay_out():
+    out = build(replace(HYBRID, w_nce=0.0, w_detection=0.0))(pixels())
+    assert torch.equal(out.logits, out.attribution)
+    torch.testing.assert_close(out.fake_logit[:, 0], out.logits[:, 1:].logsumexp(1) - out.logits[:, 0])
+    out = build(replace(HYBRID, w_attribution=0.0))(pixels())
+    assert torch.equal(out.logits, out.text_logits)
+
+
+@BOTH
+def test_batch_size_independence(config):
+    model = build(config, alive=True)
+    with torch.no_grad():
+        together, alone = model(pixels()), model(pixels()[2:3])
+    # float32 matrix products of other sizes sum in another order
+    torch.testing.assert_close(alone.embedding[0], together.embedding[2], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(alone.logits[0], together.logits[2], rtol=1e-3, atol=1e-4)
+
+
+@BOTH
+@pytest.mark.parametrize(("prompts", "vpe"), [(True, False), (False, True), (True, True)])
+def test_gaze_path_is_alive(config, prompts, vpe):
+    """Another face's gaze changes the embedding, by the prompts alone, by the cross-attention alone, and by both."""
+    model = build(replace(config, use_vpe=vpe, gaze=replace(config.gaze, prompts=prompts)), alive=True)
+    gaze = model.encode_gaze(pixels())
+    with torch.no_grad():
+        own = model.encode_image(pixels(), gaze).embedding
+        shuffled = model.encode_image(pixels(), gaze.select(torch.tensor([1, 2, 3, 0]))).embedding
+        turned = model.encode_image(pixels(), GazeFeatures(gaze.tokens, gaze.gaze + 0.5)).embedding
+    assert (own - shuffled).norm(dim=1).min() > 1e-3
+    if prompts:  # the angles themselves matter too, not only the feature map
+        assert (own - turned).norm(dim=1).min() > 1e-3
+    torch.testing.assert_close(own, model.encode_image(pixels()).embedding.detach())  # precomputed = computed
+
+
+def test_without_gaze_nothing_of_it_remains():
+    model = build(replace(HYBRID, gaze=GazeConfig("none")))
+    out = model(pixels())
+    assert model.encode_gaze(pixels()) is None
+    assert torch.isnan(out.gaze).all()
+    assert torch.isfinite(out.logits).all()
+    assert not any("gaze" in name or "vpe.attention" in name for name in model.state_dict())
+
+
+@BOTH
+def test_training_reaches_everything_but_the_frozen_gaze_encoder(config):
+    model = build(replace(config, deep_prompts=2, w_consistency=0.1)).train()
+    before = {name: value.clone() for name, value in model.gaze_encoder.state_dict().items()}
+    labels = torch.tensor([0, 1, 2, 3])
+    with torch.no_grad():  # zero-initialised gates would hide what lies behind them
+        model.vpe.gamma.fill_(0.1)
+        for selector in model.lre.selectors:
+            selector.beta.fill_(0.1)
+        for norm in model.tower.modules():
+            if isinstance(norm, torch.nn.BatchNorm2d):
+                norm.weight.fill_(1.0)
+    TeacherLoss(model.config)(model(pixels()), labels)["loss"].backward()
+    assert all(parameter.grad is None for parameter in model.gaze_encoder.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in model.gaze_encoder.state_dict().items())
+    frozen = {id(parameter) for parameter in model.gaze_encoder.parameters()}
+    silent = [name for name, p in model.named_parameters() if id(p) not in frozen and (p.grad is None or not p.grad.abs().any())]
+    # A bias added to all scores before a softmax cannot matter: the selectors' last one, and the keys' of attention
+    # (which are parts of larger vectors and so do not show here).
+    assert [name for name in silent if not name.endswith("score.3.bias")] == []
+
+
+def test_untrained_gaze_encoder_gets_no_gradient_either():
+    torch.manual_seed(0)
+    model = GazeCLIP(HYBRID, PROMPTS, 64).train()
+    assert not model.gaze_encoder.frozen
+    assert not model.gaze_encoder.training
+    TeacherLoss(HYBRID)(model(pixels()), torch.tensor([0, 1, 2, 3]))["loss"].backward()
+    assert all(parameter.grad is None for parameter in model.gaze_encoder.parameters())
+    grouped = {id(p) for group in model.parameter_groups(1e-3, 0.1, 0.05) for p in group["params"]}
+    assert not grouped & {id(p) for p in model.gaze_encoder.parameters()}
+
+
+def test_a_few_steps_fit_a_batch():
+    torch.manual_seed(0)
+    model = build().train()
+    optimizer = torch.optim.AdamW(model.parameter_groups(2e-3, 1.0, 0.01))
+    criterion, labels = TeacherLoss(HYBRID), torch.tensor([0, 1, 2, 3])
+    losses = []
+    for _ in range(25):
+        terms = criterion(model(pixels()), labels)
+        optimizer.zero_grad()
+        terms["loss"].backward()
+        optimizer.step()
+        losses.append(terms["loss"].item())
+    assert losses[-1] < 0.5 * losses[0]
+
+
+@BOTH
+def test_deep_prompts_start_as_the_gaze_prompts_and_matter_once_moved(config):
+    model = build(replace(config, deep_prompts=2))
+    with torch.no_grad():
+        first = model.encode_image(pixels()).embedding
+        model.tower.deep.offsets.normal_()
+        second = model.encode_image(pixels()).embedding
+    assert (first - second).abs().max() > 1e-3
+    with pytest.raises(ConfigError, match="deep_prompts=3"):
+        build(replace(config, deep_prompts=3))
+
+
+@BOTH
+def test_save_and_load_round_trip(tmp_path, config):
+    model = build(config, alive=True)
+    model.gaze_encoder.mark_trained("a test")
+    model.save(tmp_path)
+    loaded = GazeCLIP.load(tmp_path)
+    assert loaded.config == model.config
+    assert loaded.gaze_encoder.describe() == model.gaze_encoder.describe()
+    assert loaded.gaze_encoder.frozen
+    with torch.no_grad():
+        a, b = model(pixels()), loaded(pixels())
+    for name in ("embedding", "logits", "fake_logit", "gaze", "text"):
+        assert torch.equal(getattr(a, name), getattr(b, name)), name
+
+
+def test_foreign_or_damaged_folders_are_refused(tmp_path):
+    with pytest.raises(ArtifactError, match="missing"):
+        GazeCLIP.load(tmp_path)
+    build().save(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ArtifactError, match="damaged"):
+        GazeCLIP.load(tmp_path)
+    build(replace(HYBRID, embed_dim=16)).save(tmp_path / "other")
+    weights.write_bytes((tmp_path / "other" / "model.safetensors").read_bytes())
+    with pytest.raises(WeightsError, match="expected"):
+        GazeCLIP.load(tmp_path)
+
+
+@pytest.mark.parametrize("size", [64, 80, 96])
+def test_hybrid_positions_follow_the_image_size(size):
+    model = build(size=size)
+    assert [tuple(p.shape[-2:]) for p in model.tower.positions] == [(-(-size // s),) * 2 for s in (16, 32)]
+    assert model(pixels(2, size)).embedding.shape == (2, 24)
+    assert model(pixels(2, 64)).embedding.shape == (2, 24)  # another size resizes the position tables
+
+
+def test_hybrid_tells_where_things_are():
+    """Learned positions: moving a patch changes the embedding even where content is the same."""
+    model = build()
+    image = pixels(1)
+    with torch.no_grad():
+        gaze = model.encode_gaze(image)
+        plain = model.encode_image(image, gaze).embedding
+        model.tower.positions[0].copy_(model.tower.positions[0].flip(-1))
+        moved = model.encode_image(image, gaze).embedding
+    assert (plain - moved).abs().max() > 1e-5
+
+
+def test_clip_tower_without_prompts_equals_open_clip():
+    model = build(replace(CLIP, gaze=GazeConfig("none")))
+    x = (pixels().float() / 255 - model.tower.mean) / model.tower.std
+    with torch.no_grad():
+        torch.testing.assert_close(model.tower(pixels()), model.tower.visual(x), rtol=1e-4, atol=1e-5)
+
+
+def test_clip_errors_name_the_remedy(tmp_path):
+    named = replace(CLIP, clip_model="ViT-B-16")
+    for config, error, reason in (
+        (replace(named, clip_model="ViT-B-61"), ConfigError, "ViT-B-16"),
+        (replace(named, clip_pretrained="nowhere.pt"), WeightsError, "neither a file nor a tag"),
+        (replace(CLIP, clip_pretrained="openai"), ConfigError, "clip_model=small has no weights"),
+    ):
+        with pytest.raises(error, match=reason):
+            GazeCLIP(config, PROMPTS, 64)
+
+
+def test_a_gaze_encoder_for_a_teacher_without_gaze_is_refused():
+    encoder = build().gaze_encoder
+    with pytest.raises(ConfigError, match="none"):
+        GazeCLIP(replace(HYBRID, gaze=GazeConfig("none")), PROMPTS, 64, gaze_encoder=encoder)

@@ -1,0 +1,125 @@
+"""The command line: exit codes, JSON, CSV, one-line errors; and that verification needs no training library."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gazeclip.errors import ConfigError, StageError
+from runtimes.cli import expand, main, recent_bundle
+
+
+def _run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    command = [sys.executable, "-m", "runtimes", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [(["real"], 0), (["real", "fake"], 1), (["real", "truncated"], 2), (["fake", "empty", "text"], 2)],
+)
+def test_exit_codes(
+    names: list[str], code: int, bundles: dict[str, Path], photos: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", *(str(photos[name]) for name in names), "--bundle", str(bundles["onnx"])]) == code
+    captured = capsys.readouterr()
+    bad = [name for name in names if name in ("truncated", "empty", "text")]
+    assert captured.err.count("error: ") == len(bad) == len(captured.err.splitlines())
+    for name in names:
+        assert str(photos[name]) in captured.out
+
+
+def test_json(bundles: dict[str, Path], photos: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [str(photos[name]) for name in ("real", "text", "fake")]
+    assert main(["verify", *paths, "--bundle", str(bundles["onnx"]), "--json", "--threshold", "fpr0.1"]) == 2
+    captured = capsys.readouterr()
+    document = json.loads(captured.out)
+    assert document["schema"] == 1 and document["bundle"]["target"] == "onnx"
+    assert document["operating_point"] == {"name": "fpr0.1", "threshold": 0.99, "n_real": 300, "reliable": False}
+    assert "rests on only 300 real images" in captured.err
+    assert [entry["source"] for entry in document["results"]] == paths
+    assert [entry["verdict"] for entry in document["results"]] == ["real", None, "real"]
+    assert "not an image" in document["results"][1]["error"]
+    assert document["summary"] == {"real": 2, "fake": 0, "error": 1}
+    assert "embedding" not in document["results"][0]
+    assert document["results"][0]["engine"].startswith("onnxruntime ")
+
+
+def test_csv(bundles: dict[str, Path], photos: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [str(photos[name]) for name in ("fake", "empty")]
+    assert main(["verify", *paths, "--bundle", str(bundles["openvino"]), "--csv"]) == 2
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["source"] for row in rows] == paths
+    assert rows[0]["verdict"] == "fake" and float(rows[0]["fake_probability"]) > 0.8 and rows[0]["error"] == ""
+    assert rows[1]["verdict"] == "" and rows[1]["error"]
+
+
+def test_folders_are_expanded_and_empty_ones_are_errors(photos: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not an image by its name")
+    folder = photos["text"].parent
+    assert expand([folder, tmp_path]) == [folder / n for n in ("empty.jpg", "text.jpg", "truncated.jpg")] + [tmp_path]
+
+
+def test_self_test_without_photographs(bundles: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "--self-test", "--bundle", str(bundles["tflite"])]) == 0
+    assert "self-test passed: embedding" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="no photographs"):
+        main(["verify", "--bundle", str(bundles["tflite"])])
+
+
+def test_most_recent_run(bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StageError, match="python -m gazeclip run"):
+        recent_bundle()
+    export = tmp_path / "runs" / "demo" / "export"
+    export.mkdir(parents=True)
+    (tmp_path / "runs" / "demo" / "recipe.yaml").write_text("{}")
+    with pytest.raises(StageError, match="python -m export --target all"):
+        recent_bundle()
+    for target in ("tflite", "onnx", "openvino"):
+        (export / target).symlink_to(bundles[target])
+        assert recent_bundle().name == target
+    assert recent_bundle("onnxruntime").name == "onnx"
+    with pytest.raises(ConfigError, match="unknown engine"):
+        recent_bundle("tensorrt")
+    with pytest.raises(StageError, match="no bundle for coreml"):
+        recent_bundle("coreml")
+
+
+def test_process_prints_one_line_and_exits_2(photos: dict[str, Path], tmp_path: Path) -> None:
+    done = _run("verify", photos["real"], cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: no run under") and len(done.stderr.splitlines()) == 1
+    assert "Traceback" in _run("verify", photos["real"], "--debug", cwd=tmp_path).stderr
+
+
+def test_process_judges_without_any_training_library(bundles: dict[str, Path], photos: dict[str, Path]) -> None:
+    code = (
+        "import sys; from runtimes import load; "
+        "print([load(b, threads=1).verify(sys.argv[1])[0].verdict for b in sys.argv[2:]]); "
+        "heavy = {'torch', 'timm', 'nncf', 'torchvision', 'open_clip', 'onnx', 'sklearn', 'scipy', 'jax', 'rich'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(photos["fake"]), *map(str, bundles.values())],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.splitlines() == ["['fake', 'fake', 'fake']", "[]"], done.stderr
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["openvino", "onnxruntime", "litert", "coreml"]
