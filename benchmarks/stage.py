@@ -67,6 +67,7 @@ def _body(context: Context, folder: Path, inputs: Mapping[str, str]) -> dict[str
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         caveats=_caveats(context),
         provenance={"seed": recipe.seed, "stages": dict(inputs), "command": "python -m benchmarks"},
+        headline=_shipped(subjects).name,
         gaze=_gaze(outputs[_shipped(subjects).name]),
         flips=_flips(subjects, outputs, images),
         gallery=_gallery(context, _shipped(subjects), outputs, images["test"]),

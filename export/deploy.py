@@ -32,6 +32,8 @@ class DeployModel(nn.Module):
         super().__init__()
         encoder = prepare_encoder(student.encoder, image_size) if encoder is None else encoder
         scale, offset = _affine_of(student, image_size)
+        self.scale: Tensor
+        self.offset: Tensor
         self.register_buffer("scale", scale)
         self.register_buffer("offset", offset)
         self.encoder = encoder

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import importlib
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,9 @@ class FrozenFakeQuantize(nn.Module):
     def __init__(self, scale: Tensor, zero_point: Tensor, limits: tuple[int, int], axis: int | None, face: Face) -> None:
         super().__init__()
         self.limits, self.axis, self.face = limits, axis, face
+        self.scale: Tensor
+        self.zero_point: Tensor
+        self.zero_point32: Tensor
         self.register_buffer("scale", scale.detach().clone().float())
         self.register_buffer("zero_point", zero_point.detach().clone().to(torch.int64))
         # The tracer needs int32 zero-points and torch.export int64 ones.
@@ -91,7 +94,7 @@ def freeze(quantized_encoder: nn.Module, image_size: int, face: Face) -> nn.Modu
     return stripped.eval().requires_grad_(False)
 
 
-def _frozen(module: nn.Module, face: Face) -> FrozenFakeQuantize:
+def _frozen(module: Any, face: Face) -> FrozenFakeQuantize:
     low, high = int(module.quant_min), int(module.quant_max)
     scale, zero = module.scale.flatten(), module.zero_point.flatten().to(torch.int64)
     axis = int(module.ch_axis) if module.is_per_channel else None

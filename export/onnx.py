@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -50,7 +51,7 @@ def export(job: ExportJob) -> Result:
     model.graph.name = "gazeclip-student"
     onnx.checker.check_model(model, full_check=True)
     data = model.SerializeToString(deterministic=True)
-    atomic_write(job.out_dir / FILE, lambda path: path.write_bytes(data) and None)
+    atomic_write(job.out_dir / FILE, lambda path: _write(path, data))
     notes = {**count(model), "opset": OPSET, **(rewritten if job.precision == "int8" else {})}
     return {"model": FILE, "notes": notes}
 
@@ -62,7 +63,7 @@ def _trace(onnx: Any, model: DeployModel, image_size: int) -> Any:
         torch.onnx.export(
             model,
             (example_image(image_size, 2),),
-            buffer,
+            buffer,  # type: ignore[arg-type]
             dynamo=False,
             opset_version=OPSET,
             do_constant_folding=True,
@@ -71,6 +72,10 @@ def _trace(onnx: Any, model: DeployModel, image_size: int) -> Any:
             dynamic_axes={name: {0: "batch"} for name in names},
         )
     return onnx.load_from_string(buffer.getvalue())
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
 
 
 def count(model: Any) -> dict[str, int]:

@@ -49,7 +49,7 @@ def quiet(native: bool = False) -> Iterator[None]:
                 logging.getLogger(name).setLevel(logging.ERROR)
             yield
         except BaseException:
-            sys.__stderr__.write(printed.getvalue())
+            os.write(2, printed.getvalue().encode())
             raise
         finally:
             for name, level in levels.items():

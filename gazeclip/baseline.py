@@ -41,7 +41,7 @@ class Baseline(nn.Module):
 
     def forward(self, pixels: Tensor) -> BaselineOutput:
         """uint8 pixels `(B, 3, S, S)`."""
-        features = self.encoder(pixels.float() / 127.5 - 1.0)
+        features = self.encoder((pixels.float() / 127.5 - 1.0).contiguous(memory_format=torch.channels_last))
         logits = self.classifier(features)
         fake_logit = torch.logsumexp(logits[:, 1:], dim=-1, keepdim=True) - logits[:, :1]
         return BaselineOutput(logits, fake_logit)

@@ -181,7 +181,7 @@ def parse_recipe(data: dict[str, Any], source: str = "recipe") -> Recipe:
 def save_recipe(recipe: Recipe, path: Path) -> None:
     """Write the resolved recipe (every value, defaults included)."""
     text = yaml.safe_dump(_plain(asdict(recipe)), sort_keys=False)
-    atomic_write(path, lambda temporary: temporary.write_text(text, encoding="utf-8") and None)
+    atomic_write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def _plain(value: Any) -> Any:

@@ -26,7 +26,10 @@ class Task(Protocol):
     """What is trained; the loop knows nothing of faces."""
 
     name: str
-    model: nn.Module
+
+    @property
+    def model(self) -> nn.Module:
+        """What is optimised and saved."""
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
         """Groups for AdamW, each with its own `lr`."""
@@ -89,6 +92,7 @@ class _State:
 
     def __init__(self, task: Task, config: TrainConfig, folder: Path, seed: int) -> None:
         self.task, self.folder, self.seed = task, folder, seed
+        task.model.to(memory_format=torch.channels_last)
         groups = [group for group in task.parameter_groups(config) if group["params"]]
         self.optimizer = torch.optim.AdamW(groups)
         self.base_lrs = [group["lr"] for group in self.optimizer.param_groups]
@@ -177,7 +181,7 @@ def _train_epoch(state: _State, config: TrainConfig) -> None:
         if state.ema:
             state.ema.update(task.model)
         images += len(batch["pixels"])
-        sums += float(loss) * len(batch["pixels"])
+        sums += loss.item() * len(batch["pixels"])
     seconds = time.perf_counter() - started
     state.epoch += 1
     state.history.append({"epoch": state.epoch, "loss": sums / images, "images_per_s": images / seconds, "seconds": seconds})

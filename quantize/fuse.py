@@ -8,6 +8,7 @@ static for one input size.
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -97,7 +98,7 @@ def _fix_same_padding(encoder: nn.Module, example: Tensor) -> None:
     for handle in handles:
         handle.remove()
     for name, size in sizes.items():
-        conv = encoder.get_submodule(name)
+        conv: Any = encoder.get_submodule(name)
         total = [get_same_padding(size[i], conv.kernel_size[i], conv.stride[i], conv.dilation[i]) for i in (0, 1)]
         top, left = total[0] // 2, total[1] // 2
         _replace(encoder, name, PaddedConv2d(conv, (left, total[1] - left, top, total[0] - top)))
@@ -130,7 +131,8 @@ def _conv_norm_pairs(encoder: nn.Module, example: Tensor) -> list[tuple[str, str
 
 def _fold_batch_norm(encoder: nn.Module, example: Tensor) -> None:
     for conv_name, norm_name in _conv_norm_pairs(encoder, example):
-        conv, norm = encoder.get_submodule(conv_name), encoder.get_submodule(norm_name)
+        conv: Any = encoder.get_submodule(conv_name)
+        norm: Any = encoder.get_submodule(norm_name)
         weight, bias = fuse_conv_bn_weights(conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
         conv.weight, conv.bias = weight, bias
         _replace(encoder, norm_name, _tail(norm))

@@ -55,7 +55,7 @@ def write_manifest(folder: Path, taxonomy_name: str, out: Path, identity: str | 
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("path", "label", "category", "family", "split", "identity"))
     writer.writerows(rows)
-    atomic_write(out, lambda temporary: temporary.write_text(text.getvalue(), encoding="utf-8") and None)
+    atomic_write(out, lambda temporary: temporary.write_text(text.getvalue(), encoding="utf-8"))
     for split, counts in read_manifest(out, taxonomy).counts().items():
         say(f"manifest: {split:12} {sum(counts.values()):6} images")
     return out

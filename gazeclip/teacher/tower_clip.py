@@ -38,7 +38,7 @@ def build_clip(config: TeacherConfig, image_size: int, load: bool = True) -> nn.
         raise ConfigError(f"open_clip has no model '{name}'", remedy=nearest(name, [SMALL, *open_clip.list_models()]))
     tags = open_clip.list_pretrained_tags_by_model(name)
     is_file = pretrained not in ("none", *tags)
-    if is_file and not Path(pretrained).is_file():
+    if load and is_file and not Path(pretrained).is_file():
         raise WeightsError(
             f"clip_pretrained '{pretrained}' is neither a file nor a tag of {name}",
             remedy=f"Give a checkpoint file, 'none', or one of: {', '.join(tags)}",

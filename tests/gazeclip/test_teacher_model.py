@@ -230,6 +230,33 @@ def test_clip_errors_name_the_remedy(tmp_path):
             GazeCLIP(config, PROMPTS, 64)
 
 
+@pytest.mark.slow
+def test_named_clip_from_a_local_file_outlives_the_file(tmp_path):
+    import open_clip
+
+    torch.manual_seed(0)
+    name, path = "ViT-S-32-alt", tmp_path / "clip.pt"
+    source = open_clip.create_model(name).eval()
+    torch.save({"state_dict": source.state_dict()}, path)
+    config = replace(CLIP, clip_model=name, clip_pretrained=str(path), gaze=GazeConfig("none"))
+    model = GazeCLIP(config, PROMPTS, source.visual.image_size[0]).eval()
+    image = pixels(1, model.image_size)
+    x = (image.float() / 255 - model.tower.mean) / model.tower.std
+    with torch.no_grad():
+        torch.testing.assert_close(model.tower(image), source.visual(x), rtol=1e-4, atol=1e-5)
+        tokens = open_clip.get_tokenizer(name)([PROMPTS[1][3]])
+        expected = torch.nn.functional.normalize(source.encode_text(tokens), dim=-1)
+        torch.testing.assert_close(model.encode_text()[1][1, 3:], expected, rtol=1e-4, atol=1e-5)
+    assert len(model.backbone_parameters()) > 20
+    model.save(tmp_path / "teacher")
+    path.write_bytes(b"damaged")
+    with pytest.raises(WeightsError, match="does not fit or cannot be read"):
+        GazeCLIP(config, PROMPTS, model.image_size)
+    path.unlink()
+    with torch.no_grad():
+        assert torch.equal(GazeCLIP.load(tmp_path / "teacher")(image).logits, model(image).logits)
+
+
 def test_a_gaze_encoder_for_a_teacher_without_gaze_is_refused():
     encoder = build().gaze_encoder
     with pytest.raises(ConfigError, match="none"):

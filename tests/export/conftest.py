@@ -1,0 +1,103 @@
+"""One small student with warmed batch statistics, its NNCF-quantized encoder, and what PyTorch says of six images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from export.job import OUTPUT_NAMES, ExportJob, Precision
+from gazeclip.preprocess import PixelContract
+from gazeclip.student import Student, StudentSpec, build_encoder
+from quantize.encoder import quantize_encoder
+
+SIZE, DIM = 64, 32
+CLASSES = ("real", "swap", "gan", "flow", "diffusion")
+Outputs = dict[str, np.ndarray]
+
+
+def pictures(count: int, seed: int) -> np.ndarray:
+    """Smooth colour fields with a little noise, uint8 `(count, SIZE, SIZE, 3)`."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, 3, 8, 8, generator=generator)
+    fine = torch.nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bicubic")
+    noisy = 0.9 * fine + 0.1 * torch.rand(count, 3, SIZE, SIZE, generator=generator)
+    return (noisy.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def pixels(images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+
+
+def build(backbone: str) -> Student:
+    torch.manual_seed(0)
+    spec = StudentSpec(backbone, DIM, CLASSES, PixelContract(SIZE), (0.48, 0.46, 0.41), (0.27, 0.26, 0.28))
+    student = Student(spec, build_encoder(backbone), torch.randn(len(CLASSES), DIM), 10.0).train()
+    with torch.no_grad():
+        for seed in range(8):
+            student(pixels(pictures(8, 100 + seed)))
+    return student.eval()
+
+
+def quantize(student: Student) -> torch.nn.Module:
+    batches = [student.normalise(pixels(pictures(8, 200 + seed))) for seed in range(3)]
+    return quantize_encoder(student.encoder, batches, overflow_fix=True).eval()
+
+
+@pytest.fixture(scope="session")
+def student() -> Student:
+    return build("mobilenetv4_conv_small_050")
+
+
+@pytest.fixture(scope="session")
+def quantized(student: Student) -> torch.nn.Module:
+    return quantize(student)
+
+
+@pytest.fixture(scope="session")
+def images() -> np.ndarray:
+    return pictures(6, 300)
+
+
+@pytest.fixture(scope="session")
+def expected(student: Student, quantized: torch.nn.Module, images: np.ndarray) -> dict[str, Outputs]:
+    """What PyTorch computes: the float student, and for int8 the student around NNCF's fake quantizers."""
+    with torch.no_grad():
+        x = student.normalise(pixels(images))
+        floating, fake = student.head(student.encoder(x)), student.head(quantized(x))
+    outputs = {"fp32": floating, "fp16": floating, "int8": fake}
+    return {precision: {name: getattr(out, name).numpy() for name in OUTPUT_NAMES} for precision, out in outputs.items()}
+
+
+@pytest.fixture
+def job(student: Student, quantized: torch.nn.Module, tmp_path: Path) -> Callable[[Precision], ExportJob]:
+    def make(precision: Precision) -> ExportJob:
+        return ExportJob(student, quantized, precision, tmp_path, CLASSES, SIZE, {"run": "test"})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def check() -> Callable[[Outputs, Outputs, str], None]:
+    """Compare an engine's outputs with PyTorch's.
+
+    fp32: the same operations in another order, some fifty layers deep; logits are ten times a cosine.
+    fp16: eleven bits of mantissa.
+    int8: a value between two levels may be rounded either way, and the step travels on. Between this network's own
+    outputs for an image and for the same image moved by 1e-4 the cosine is 0.9986, so that is what parity can mean.
+    """
+    bounds = {"fp32": (2e-4, 0.99999), "fp16": (5e-2, 0.9999), "int8": (0.6, 0.995)}
+
+    def compare(found: Outputs, wanted: Outputs, precision: str) -> None:
+        assert set(found) == set(OUTPUT_NAMES)
+        absolute, cosine = bounds[precision]
+        for name in OUTPUT_NAMES:
+            assert found[name].shape == wanted[name].shape and found[name].dtype == np.float32, name
+            assert np.abs(found[name] - wanted[name]).max() < absolute, name
+        a, b = found["embedding"], wanted["embedding"]
+        assert ((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).min() > cosine
+
+    return compare

@@ -1,0 +1,151 @@
+"""The quantized encoder: complete, trainable, and the same after saving and loading."""
+
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gazeclip.errors import ArtifactError, StageError
+from gazeclip.student import build_encoder
+from quantize.encoder import count_quantizers, load_quantized, named_quantizers, quantize_encoder, quantized_meta, save_quantized
+from quantize.fuse import prepare_encoder
+
+SIZE = 64
+BACKBONE = "mobilenetv4_conv_small_050"
+
+
+def _batch(count: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, 3, 8, 8, generator=generator) * 4 - 2
+    return torch.nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bicubic")
+
+
+def _warm(backbone: str) -> nn.Module:
+    torch.manual_seed(0)
+    encoder = build_encoder(backbone).train()
+    with torch.no_grad():
+        for seed in range(6):
+            encoder(_batch(8, seed))
+    return encoder.eval()
+
+
+@pytest.fixture(scope="module")
+def encoder() -> nn.Module:
+    return _warm(BACKBONE)
+
+
+@pytest.fixture(scope="module")
+def quantized(encoder: nn.Module) -> nn.Module:
+    return quantize_encoder(encoder, (_batch(8, 50 + seed) for seed in range(3)), overflow_fix=True)
+
+
+@pytest.mark.parametrize("backbone", [BACKBONE, "tf_efficientnet_lite0", "repvit_m0_9"])
+def test_prepared_encoder_has_no_batch_norm_and_the_same_output(backbone: str) -> None:
+    original = _warm(backbone)
+    prepared = prepare_encoder(original, SIZE)
+    x = _batch(4, 99)
+    with torch.no_grad():
+        wanted, found = original(x), prepared(x)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in prepared.modules())
+    # The same sums in another order through some fifty layers.
+    torch.testing.assert_close(found, wanted, atol=1e-4 * float(wanted.abs().max()), rtol=1e-3)
+
+
+def test_prepare_refuses_a_fold_that_changes_the_output() -> None:
+    class TwoReaders(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+            self.norm.running_mean.fill_(3.0)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.conv(x)
+            return (self.norm(y) + y).mean((2, 3))
+
+    with pytest.raises(StageError, match="changed the encoder's output"):
+        prepare_encoder(TwoReaders(), SIZE)
+
+
+def test_every_convolution_is_quantized_and_activations_are_per_tensor(quantized: nn.Module) -> None:
+    counts = count_quantizers(quantized)
+    assert counts["convolutions"] == counts["weight_quantizers"] == 46 and counts["activation_quantizers"] > 46
+    assert all(quantizer.scale.numel() == 1 for _, quantizer, on_weight in named_quantizers(quantized) if not on_weight)
+
+
+def test_quantized_output_is_close_to_float(encoder: nn.Module, quantized: nn.Module) -> None:
+    x = _batch(8, 77)
+    with torch.no_grad():
+        cosine = torch.cosine_similarity(encoder(x), quantized(x))
+    assert 0.98 < float(cosine.min()) < 0.999999  # eight bits: near, and not untouched
+
+
+def test_overflow_fix_leaves_one_bit_free(quantized: nn.Module) -> None:
+    _, quantizer, on_weight = named_quantizers(quantized)[0]
+    weight = quantized.conv_stem.weight.detach()
+    levels = (weight / (quantizer.scale.detach() / 127)).abs().max()
+    assert on_weight and float(levels) <= 64
+
+
+def test_save_and_load_give_the_same_module(quantized: nn.Module, tmp_path: Path) -> None:
+    save_quantized(tmp_path, quantized, {"note": 1}, image_size=SIZE)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".safetensors", ".json"}
+    loaded = load_quantized(tmp_path, build_encoder(BACKBONE))
+    x = _batch(4, 5)
+    with torch.no_grad():
+        assert torch.equal(loaded(x), quantized(x))
+    assert quantized_meta(tmp_path) == {"note": 1}
+
+
+def test_another_backbone_is_refused(quantized: nn.Module, tmp_path: Path) -> None:
+    save_quantized(tmp_path, quantized, {}, image_size=SIZE)
+    with pytest.raises(ArtifactError, match="does not fit"):
+        load_quantized(tmp_path, build_encoder("mobilenetv4_conv_small"))
+
+
+def test_training_moves_weights_and_ranges(quantized: nn.Module) -> None:
+    model = copy.deepcopy(quantized)
+    x = _batch(8, 3)
+    with torch.no_grad():
+        goal = model(x) * 1.2
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(6):
+        optimizer.zero_grad()
+        loss = (model(x) - goal).square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    assert losses[-1] < 0.7 * losses[0]
+    scales = [(a.scale, b.scale) for (_, a, _), (_, b, _) in zip(named_quantizers(model), named_quantizers(quantized), strict=True)]
+    assert any(not torch.equal(after, before) for after, before in scales)
+
+
+def test_no_calibration_image_is_refused(encoder: nn.Module) -> None:
+    with pytest.raises(StageError, match="no calibration image"):
+        quantize_encoder(encoder, iter(()), overflow_fix=True)
+
+
+def test_float_module_is_not_taken_for_a_quantized_one(encoder: nn.Module) -> None:
+    with pytest.raises(ArtifactError, match="not quantized"):
+        count_quantizers(encoder)
+
+
+@pytest.mark.slow
+def test_telemetry_is_off_in_a_fresh_process(tmp_path: Path) -> None:
+    code = (
+        "from quantize.environment import prepare; prepare(); import nncf, openvino, sys;"
+        "from nncf.telemetry.wrapper import telemetry; from openvino.tools.ovc import telemetry_utils;"
+        "print(type(telemetry).__name__, telemetry_utils.tm.__name__, sys.modules.get('openvino_telemetry'))"
+    )
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    environment.pop("TORCH_EXTENSIONS_DIR", None)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["MagicMock", "openvino.tools.ovc.telemetry_stub", "None"]
+    assert (tmp_path / "gazeclip" / "torch_extensions").is_dir()
