@@ -44,7 +44,8 @@ class TeacherCache:
         shards = [load_tensors(folder / f"shard-{number:05d}.safetensors")[0] for number in range(facts["shards"])]
         tensors = {name: torch.cat([shard[name] for shard in shards]) for name in (*TARGETS, "parameters")}
         if len(tensors["parameters"]) != facts["images"]:
-            raise ArtifactError(f"{folder} holds {len(tensors['parameters'])} of {facts['images']} images", remedy="Run: python -m distill cache --force")
+            found = f"{len(tensors['parameters'])} of {facts['images']} images"
+            raise ArtifactError(f"{folder} holds {found}", remedy="Run: python -m distill cache --force")
         return cls(tensors, facts)
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from distill.cache import TeacherCache
 from distill.losses import DistillationLoss
@@ -27,7 +27,7 @@ from gazeclip.training import fit, split_decay
 class DistillTask:
     """A student (float, or with a quantized encoder) learning from the cache. The teacher is never run."""
 
-    def __init__(self, context: Context, model: nn.Module, config: TrainConfig, loss: DistillLoss, name: str) -> None:
+    def __init__(self, context: Context, model: Student, config: TrainConfig, loss: DistillLoss, name: str) -> None:
         self.name, self.model, self.config = name, model, config
         self.seed, self.workers = context.recipe.seed, context.recipe.data.workers
         self.cache = load_cache(context)

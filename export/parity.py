@@ -26,7 +26,7 @@ class Bounds:
 
 # fp32: the same arithmetic in another order. fp16: eleven bits of mantissa through some fifty layers. int8: engines
 # round a value that lies between two steps either way, and the difference of one step travels on; single images move
-# by several percent while the ranking stays (measured in docs/parity.md), so agreement is bounded and not the rest.
+# by several percent while the ranking stays, so the bounds on single images are wide and agreement is the one that bites.
 BOUNDS = {
     "fp32": Bounds(0.9999, 2e-3, 0.99),
     "fp16": Bounds(0.999, 2e-2, 0.98),

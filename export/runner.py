@@ -14,7 +14,7 @@ from runtimes.registry import choose
 from runtimes.threads import usable_threads
 
 Infer = Callable[[np.ndarray], dict[str, np.ndarray]]
-# As report.json names them (docs/report.md).
+# As report.json names them.
 ENGINE_NAMES = {"openvino": "openvino", "onnx": "onnxruntime", "tflite": "tflite", "coreml": "coreml"}
 
 

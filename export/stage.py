@@ -31,7 +31,7 @@ GOLDEN_IMAGES = 8
 GOLDEN_TOLERANCE = {
     "fp32": {"embedding": 2e-3, "logits": 2e-2, "fake_logit": 2e-2, "gaze": 2e-3},
     "fp16": {"embedding": 2e-2, "logits": 2e-1, "fake_logit": 2e-1, "gaze": 2e-2},
-    "int8": {"embedding": 2e-1, "logits": 2.0, "fake_logit": 2.0, "gaze": 1e-1},
+    "int8": {"embedding": 1e-1, "logits": 1.0, "fake_logit": 1.0, "gaze": 5e-2},
 }
 
 
@@ -121,7 +121,8 @@ def _write(exporter: Exporter, module: Any, target: str, precision: Precision, f
     size = context.contract.size
     started = time.perf_counter()
     encoder = exporter.quantized.encoder if precision == "int8" else None
-    result = module.export(ExportJob(_float_shell(exporter, model), encoder, precision, folder, context.classes, size, {"run": exporter.run.root.name}))
+    job = ExportJob(_float_shell(exporter, model), encoder, precision, folder, context.classes, size, {"run": exporter.run.root.name})
+    result = module.export(job)
     seconds = time.perf_counter() - started
     infer, engine = open_runner(unfinished_bundle(folder, target, precision, result["model"], size, result.get("io", {})))
     parity = compare(exporter.reference(precision), run_all(infer, exporter.probes))
@@ -188,4 +189,5 @@ def run_stage(run: Run, force: bool = False) -> bool:
     """All targets and precisions of the recipe."""
     exporter = Exporter(run)
     stage = exporter.context.recipe.export
-    return any([export_one(exporter, target, precision, force) for precision in stage.precisions for target in stage.targets])
+    ran = [export_one(exporter, target, precision, force) for precision in stage.precisions for target in stage.targets]
+    return any(ran)

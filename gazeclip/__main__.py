@@ -15,7 +15,8 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m gazeclip", description="Deepfake detection and attribution, from GPU to device.", allow_abbrev=False)
+    about = "Deepfake detection and attribution, from GPU to device."
+    parser = argparse.ArgumentParser(prog="python -m gazeclip", description=about, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run a recipe, from data to report", allow_abbrev=False)
     run.add_argument("recipe", type=Path, help="e.g. recipes/demo.yaml")

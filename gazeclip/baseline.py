@@ -56,7 +56,7 @@ class BaselineTask:
         recipe, manifest = context.recipe, context.manifest
         torch.manual_seed(recipe.seed)
         student = recipe.student
-        self.model: nn.Module = Baseline(student.backbone, student.weights, len(context.classes), student.drop_path)
+        self.model = Baseline(student.backbone, student.weights, len(context.classes), student.drop_path)
         self.config, self.seed, self.workers = config, recipe.seed, recipe.data.workers
         augment = lambda index, number: drawn(self.seed, index, number, config.augment)  # noqa: E731
         self.train = FaceDataset(manifest, "train", context.contract, context.classes, augment)

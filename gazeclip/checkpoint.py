@@ -99,8 +99,8 @@ def sha256(path: Path) -> str:
         for file in sorted(item for item in path.rglob("*") if item.is_file()):
             digest.update(f"{file.relative_to(path).as_posix()}\0{sha256(file)}\n".encode())
         return digest.hexdigest()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
 

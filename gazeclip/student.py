@@ -116,9 +116,10 @@ def load_student(folder: Path) -> Student:
     config = read_json(Path(folder) / "config.json")
     if config.get("kind") != "student":
         raise ArtifactError(f"{folder} holds no student", remedy="Run: python -m distill")
-    spec_data = dict(config["spec"])
+    spec_data: dict[str, Any] = dict(config["spec"])
     contract = PixelContract(**spec_data.pop("contract"))
-    spec = StudentSpec(contract=contract, **{k: tuple(v) if isinstance(v, list) else v for k, v in spec_data.items()})
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in spec_data.items()}
+    spec = StudentSpec(contract=contract, **values)
     tensors, _ = load_tensors(Path(folder) / "model.safetensors")
     bank = tensors.get("head.text_bank")
     if bank is None or bank.shape != (len(spec.classes), spec.embed_dim):

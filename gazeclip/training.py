@@ -92,7 +92,7 @@ class _State:
 
     def __init__(self, task: Task, config: TrainConfig, folder: Path, seed: int) -> None:
         self.task, self.folder, self.seed = task, folder, seed
-        task.model.to(memory_format=torch.channels_last)
+        task.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         groups = [group for group in task.parameter_groups(config) if group["params"]]
         self.optimizer = torch.optim.AdamW(groups)
         self.base_lrs = [group["lr"] for group in self.optimizer.param_groups]

@@ -179,7 +179,8 @@ def _class_faults(samples: Sequence[Sample], taxonomy: Taxonomy) -> list[str]:
 
 
 def _file_faults(samples: Sequence[Sample], decode: bool, progress: Callable[[int, int], None] | None) -> list[str]:
-    faults, hashes = [], {}
+    faults: list[str] = []
+    hashes: dict[str, Sample] = {}
     for number, sample in enumerate(samples):
         if not sample.path.is_file():
             faults.append(f"{sample.path} is missing")

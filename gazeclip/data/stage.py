@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ def _body(context: Context, source: Path | None, folder: Path) -> dict[str, Any]
             path = write_dataset(folder, context.recipe.data.faces, update)
         named = path.name
     else:
-        path, named = source, os.path.abspath(source)
+        path, named = source, str(source.absolute())
     with progress_callback("checking images") as update:
         manifest = read_manifest(path, context.taxonomy, progress=update)
     if source is None:

@@ -1,0 +1,101 @@
+"""A manifest from a folder: persons stay together, unseen generators stay apart, and the result repeats."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gazeclip.data.from_folder import write_manifest
+from gazeclip.errors import ConfigError, ManifestError
+
+PATTERN = r"/p(\d+)_"
+LABELS = ("real", "swap_gan", "synth_gan_v2")
+
+
+def fill(folder: Path, persons: range, labels: tuple[str, ...] = LABELS) -> None:
+    for number, label in enumerate(labels):
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        for person in persons:
+            pixels = np.random.default_rng((number, person)).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"p{person}_x.png")
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("faces")
+    fill(folder, range(80))
+    return folder
+
+
+def test_persons_stay_together_and_unseen_apart(faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of(write_manifest(faces, "demo", tmp_path / "m.csv", PATTERN))
+    splits: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        splits[row["identity"]].add(row["split"])
+        assert (row["label"] == "synth_gan_v2") <= (row["split"] == "test_unseen")
+        assert (tmp_path / row["path"]).resolve().is_file()
+    for found in splits.values():
+        assert len(found) == 1 or found == {"test", "test_unseen"}
+    trained = {row["identity"] for row in rows if row["split"] in ("train", "val", "calibration")}
+    assert {row["identity"] for row in rows if row["label"] == "synth_gan_v2"} == set(splits) - trained
+    assert len(rows) == 160 + len(splits) - len(trained)
+    assert f"left out {len(trained)} images" in capsys.readouterr().err
+    assert {row["split"] for row in rows} == {"train", "val", "calibration", "test", "test_unseen"}
+    known = {(row["label"], row["category"], row["family"]) for row in rows}
+    assert known == {("real", "real", "real"), ("swap_gan", "face_swap", "gan"), ("synth_gan_v2", "entire_synthesis", "gan")}
+
+
+def test_the_shares_are_roughly_those_stated(faces: Path, tmp_path: Path) -> None:
+    reals = [row["split"] for row in rows_of(write_manifest(faces, "demo", tmp_path / "m.csv", PATTERN)) if row["label"] == "real"]
+    assert reals.count("train") / len(reals) == pytest.approx(0.53, abs=0.17)
+
+
+def test_repeats_to_the_byte_and_follows_the_seed(faces: Path, tmp_path: Path) -> None:
+    first, second = (write_manifest(faces, "demo", tmp_path / name, PATTERN).read_bytes() for name in ("a.csv", "b.csv"))
+    assert first == second
+    assert write_manifest(faces, "demo", tmp_path / "c.csv", PATTERN, seed=1).read_bytes() != first
+
+
+def test_a_person_keeps_the_split_when_others_come(faces: Path, tmp_path: Path) -> None:
+    before = {row["path"]: row["split"] for row in rows_of(write_manifest(faces, "demo", faces / "m.csv", PATTERN))}
+    (tmp_path / "more").mkdir()
+    fill(tmp_path / "more", range(100))
+    after = {row["path"]: row["split"] for row in rows_of(write_manifest(tmp_path / "more", "demo", tmp_path / "more" / "m.csv", PATTERN))}
+    assert {path: after[path] for path in before} == before
+    assert len(after) > len(before)
+
+
+def test_without_a_pattern_each_file_is_a_person_and_a_warning_says_so(faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of(write_manifest(faces, "demo", tmp_path / "m.csv"))
+    assert len({row["identity"] for row in rows}) == len(rows) == 240
+    assert "without --identity" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kind", "what"), [("(", ConfigError, "regular expression"), ("abc", ConfigError, "no group"), ("(zzz)", ManifestError, "does not match")]
+)
+def test_faulty_patterns(faces: Path, tmp_path: Path, pattern: str, kind: type[Exception], what: str) -> None:
+    with pytest.raises(kind, match=what):
+        write_manifest(faces, "demo", tmp_path / "m.csv", pattern)
+    assert not (tmp_path / "m.csv").exists()
+
+
+def test_faulty_folders(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="not a folder"):
+        write_manifest(tmp_path / "none", "demo", tmp_path / "m.csv")
+    fill(tmp_path / "odd", range(1), ("swap_gam", "swap_gan"))
+    with pytest.raises(ManifestError, match=r"swap_gam.*swap_gan.*no subfolder 'real'"):
+        write_manifest(tmp_path / "odd", "demo", tmp_path / "m.csv")
+    (tmp_path / "empty" / "real").mkdir(parents=True)
+    with pytest.raises(ManifestError, match="no images"):
+        write_manifest(tmp_path / "empty", "demo", tmp_path / "m.csv")

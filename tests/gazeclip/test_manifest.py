@@ -1,0 +1,179 @@
+"""Every fault of a manifest is found, and all are reported at once."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gazeclip.data.manifest import read_manifest
+from gazeclip.errors import ManifestError
+from gazeclip.taxonomy import Taxonomy
+
+TAXONOMY = Taxonomy.load("demo")
+COLUMNS = ("path", "label", "split", "identity", "gaze_pitch", "gaze_yaw")
+
+
+def image(path: Path, seed: int) -> str:
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)).save(path)
+    return path.name
+
+
+def write(path: Path, rows: list[tuple[str, ...]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows((*row, *[""] * (len(COLUMNS) - len(row))) for row in rows)
+    return path
+
+
+def sound(folder: Path) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for split in ("train", "val", "calibration", "test"):
+        for label in ("real", "swap_gan"):
+            number = len(rows)
+            rows.append((image(folder / f"{number}.png", number), label, split, f"p-{split}", "0.1", "-0.2"))
+    rows.append((image(folder / "u0.png", 50), "real", "test_unseen", "p-test"))  # a tested person may be tested twice
+    rows.append((image(folder / "u1.png", 51), "synth_gan_v2", "test_unseen"))
+    return rows
+
+
+def faults_of(path: Path, **options: bool) -> str:
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(path, TAXONOMY, **options)
+    return caught.value.message
+
+
+def test_a_sound_manifest(tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    path = write(tmp_path / "m.csv", sound(tmp_path))
+    manifest = read_manifest(path, TAXONOMY, progress=lambda done, total: calls.append((done, total)))
+    assert manifest.classes == ("real", "swap_gan")
+    assert manifest.counts()["test_unseen"] == {"real": 1, "synth_gan_v2": 1}
+    assert manifest.labels("val").tolist() == ["real", "swap_gan"]
+    assert manifest.samples[0].gaze == (0.1, -0.2)
+    assert manifest.samples[0].path == tmp_path / "0.png"
+    assert manifest.samples[-1].gaze is None
+    assert manifest.samples[-1].identity is None
+    assert calls == [(n, 10) for n in range(1, 11)]
+
+
+def test_all_faults_are_reported_together(tmp_path: Path) -> None:
+    for number, name in enumerate("abcdefx"):
+        image(tmp_path / f"{name}.png", number)
+    (tmp_path / "copy.png").write_bytes((tmp_path / "a.png").read_bytes())
+    (tmp_path / "broken.png").write_bytes((tmp_path / "b.png").read_bytes()[:60])
+    rows = [
+        ("a.png", "real", "train", "p1"),
+        ("b.png", "swap_gan", "train"),
+        ("c.png", "real", "val", "p1"),
+        ("d.png", "swap_gan", "calibration"),
+        ("e.png", "swap_gan", "test_unseen"),
+        ("f.png", "synth_flow", "calibration"),
+        ("x.png", "swap_gam", "train"),
+        ("x.png", "real", "trian"),
+        ("x.png", "synth_gan_v2", "train"),
+        ("x.png", "real", "train", "", "abc", "0"),
+        ("a.png", "real", "train"),
+        ("copy.png", "real", "val"),
+        ("gone.png", "real", "val"),
+        ("broken.png", "real", "val"),
+    ]
+    message = faults_of(write(tmp_path / "m.csv", rows))
+    expected = (
+        "row 8: unknown label 'swap_gam'. Did you mean 'swap_gan'?",
+        "row 9: unknown split 'trian'. Did you mean 'train'?",
+        "row 10: 'synth_gan_v2' is an unseen generator",
+        "row 11: gaze must be two angles",
+        "a.png is listed twice",
+        "identity 'p1' lies in the splits train, val",
+        "split 'val' has no forgeries",
+        "split 'val' has no image of 'swap_gan'",
+        "split 'calibration' has no real images",
+        "split 'calibration' has no image of 'real'",
+        "split 'test' is empty",
+        "split 'test_unseen' has no real images",
+        "'swap_gan' lies in test_unseen and in train",
+        "'synth_flow' lies in split 'calibration' but not in train",
+        "copy.png (val) is the same file as a.png (train)",
+        "gone.png is missing",
+        "broken.png cannot be read",
+    )
+    missing = [fault for fault in expected if fault not in message]
+    assert not missing
+    assert f"{len(expected)} fault(s)" in message
+    assert message.count("\n  - ") == len(expected)
+
+
+@pytest.mark.parametrize("gaze", [("0.1", ""), ("", "0.1"), ("nan", "0"), ("0", "inf"), ("4", "0"), ("0", "-30")])
+def test_faulty_gaze(tmp_path: Path, gaze: tuple[str, str]) -> None:
+    rows = sound(tmp_path)
+    rows[0] = (*rows[0][:4], *gaze)
+    assert "row 2: gaze must be two angles" in faults_of(write(tmp_path / "m.csv", rows))
+
+
+@pytest.mark.parametrize("split", ["val", "calibration", "test", "test_unseen"])
+def test_a_trained_person_is_in_no_other_split(tmp_path: Path, split: str) -> None:
+    rows = [(*row[:3], "shared") if row[2] in ("train", split) else row for row in sound(tmp_path)]
+    message = faults_of(write(tmp_path / "m.csv", rows))
+    assert "1 fault(s)" in message
+    assert f"identity 'shared' lies in the splits {', '.join(sorted(('train', split)))}" in message
+
+
+def test_the_same_picture_in_two_splits(tmp_path: Path) -> None:
+    rows = sound(tmp_path)
+    (tmp_path / "6.png").write_bytes((tmp_path / "0.png").read_bytes())
+    path = write(tmp_path / "m.csv", rows)
+    assert "6.png (test) is the same file as 0.png (train)" in faults_of(path)
+    assert len(read_manifest(path, TAXONOMY, check_images=False).samples) == len(rows)
+
+
+def test_a_missing_file_counts_even_unchecked(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.csv", sound(tmp_path))
+    (tmp_path / "3.png").unlink()
+    assert "3.png is missing" in faults_of(path, check_images=False)
+
+
+def test_many_faults_are_counted_and_shortened(tmp_path: Path) -> None:
+    rows = sound(tmp_path) + [("0.png", "nonsense", "train")] * 30
+    message = faults_of(write(tmp_path / "m.csv", rows))
+    assert "30 fault(s)" in message
+    assert message.count("\n  - ") == 20
+    assert "and 10 more" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [(b"", "no rows"), (b"path,label,split\n", "no rows"), (b"path,label\na.png,real\n", "split"), (b"file\n1\n", "path, label, split"), (b"\xff\xfe\x00", "CSV")],
+)
+def test_not_a_manifest(tmp_path: Path, text: bytes, what: str) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes(text)
+    assert what in faults_of(path)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    assert "does not exist" in faults_of(tmp_path / "none.csv")
+
+
+def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = sound(tmp_path)
+    columns: dict[str, list[object]] = {name: [(row[i] if len(row) > i else None) for row in rows] for i, name in enumerate(COLUMNS)}
+    for name in ("gaze_pitch", "gaze_yaw"):  # numbers and nulls, as a table has them
+        columns[name] = [None if value is None else float(str(value)) for value in columns[name]]
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "m.parquet")
+    from_csv = read_manifest(write(tmp_path / "m.csv", rows), TAXONOMY)
+    assert read_manifest(tmp_path / "m.parquet", TAXONOMY).samples == from_csv.samples
+
+
+def test_the_hash_follows_the_file(tmp_path: Path) -> None:
+    rows = sound(tmp_path)
+    before = read_manifest(write(tmp_path / "m.csv", rows), TAXONOMY).content_hash()
+    assert read_manifest(write(tmp_path / "m.csv", rows), TAXONOMY).content_hash() == before
+    assert read_manifest(write(tmp_path / "m.csv", rows[:-1] + [(*rows[-1], "someone")]), TAXONOMY).content_hash() != before

@@ -1,0 +1,196 @@
+"""Stages: skipped when up to date, resumed when killed, and a finished folder is whole at every instant."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gazeclip import run as module
+from gazeclip.checkpoint import sha256
+from gazeclip.errors import StageError
+from gazeclip.run import Run, execute, latest_run
+
+Body = Callable[[Path], Mapping[str, Any]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    (tmp_path / "recipe.yaml").write_text("name: x\n")
+    return Run(tmp_path)
+
+
+def body(folder: Path) -> dict[str, Any]:
+    (folder / "sub").mkdir(exist_ok=True)
+    (folder / "sub" / "a.txt").write_text("a")
+    return {"score": 1.0}
+
+
+def go(run: Run, work: Body = body, config: Any = 1, inputs: Mapping[str, str] | None = None, force: bool = False) -> bool:
+    return execute(run, "cache", config=config, inputs=inputs or {"x": "1"}, body=work, say=lambda _: None, force=force)
+
+
+def leftovers(run: Run) -> list[str]:
+    return sorted(item.name for item in run.root.iterdir() if item.name not in ("recipe.yaml", "cache"))
+
+
+def killed(folder: Path) -> dict[str, Any]:
+    (folder / "first").write_text("from the killed attempt")
+    raise KeyboardInterrupt
+
+
+def test_runs_once_and_writes_a_manifest(run: Run) -> None:
+    assert go(run)
+    assert not go(run)
+    manifest = run.manifest("cache")
+    assert manifest["outputs"] == {"sub/a.txt": sha256(run.folder("cache") / "sub" / "a.txt")}
+    assert manifest["metrics"] == {"score": 1.0}
+    assert manifest["inputs"] == {"x": "1"}
+    assert manifest["versions"]["gazeclip-edge"]
+    assert leftovers(run) == []
+
+
+def test_reruns_on_any_change_and_on_force(run: Run) -> None:
+    go(run)
+    assert go(run, config=2)
+    assert go(run, config=2, inputs={"x": "2"})
+    assert not go(run, config=2, inputs={"x": "2"})
+    assert go(run, config=2, inputs={"x": "2"}, force=True)
+
+
+@pytest.mark.parametrize("harm", [lambda file: file.write_text("b"), lambda file: file.unlink()], ids=["changed", "deleted"])
+def test_a_damaged_output_is_made_again(run: Run, harm: Callable[[Path], object]) -> None:
+    go(run)
+    harm(run.folder("cache") / "sub" / "a.txt")
+    assert go(run)
+    assert (run.folder("cache") / "sub" / "a.txt").read_text() == "a"
+    assert not go(run)
+
+
+def test_a_killed_body_leaves_no_folder_and_its_files_to_the_next_attempt(run: Run) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        go(run, killed)
+    assert not run.folder("cache").exists()
+    assert not run.done("cache")
+    found: list[str] = []
+
+    def again(folder: Path) -> dict[str, Any]:
+        found.extend(item.name for item in folder.iterdir())
+        return body(folder)
+
+    assert go(run, again)
+    assert found == ["first"]
+    assert (run.folder("cache") / "first").read_text() == "from the killed attempt"
+    assert leftovers(run) == []
+
+
+@pytest.mark.parametrize("change", [{"config": 2}, {"inputs": {"x": "2"}}, {"force": True}], ids=["config", "inputs", "force"])
+def test_files_of_an_attempt_with_other_inputs_are_dropped(run: Run, change: dict[str, Any]) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        go(run, killed)
+    assert go(run, **change)
+    assert not (run.folder("cache") / "first").exists()
+
+
+def test_a_failing_rerun_leaves_the_old_result_whole(run: Run) -> None:
+    go(run)
+    before = run.manifest("cache")
+    with pytest.raises(KeyboardInterrupt):
+        go(run, killed, config=2)
+    assert run.manifest("cache") == before
+    assert sorted(p.name for p in run.folder("cache").rglob("*")) == ["a.txt", "manifest.json", "sub"]
+    assert not go(run)  # the old result is still the right one for the old config
+
+
+def test_a_rerun_replaces_and_does_not_mix(run: Run) -> None:
+    go(run)
+
+    def other(folder: Path) -> dict[str, Any]:
+        (folder / "b.txt").write_text("b")
+        return {}
+
+    go(run, other, config=2)
+    assert sorted(p.name for p in run.folder("cache").rglob("*")) == ["b.txt", "manifest.json"]
+    assert leftovers(run) == []
+
+
+def test_a_kill_just_before_publishing_heals_in_one_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def kill(partial: Path, final: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_publish", kill)
+        with pytest.raises(KeyboardInterrupt):
+            go(run)
+    assert not run.done("cache")
+    seen: list[str] = []
+
+    def again(folder: Path) -> dict[str, Any]:
+        seen.extend(item.name for item in folder.iterdir())
+        return body(folder)
+
+    assert go(run, again)
+    assert "manifest.json" not in seen  # a bundle would list it among its own files
+    assert list(run.manifest("cache")["outputs"]) == ["sub/a.txt"]
+    assert not go(run)
+
+
+def test_a_kill_between_the_two_renames_heals(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    go(run)
+    rename = Path.rename
+
+    def kill(self: Path, target: Path) -> Path:
+        if self.name.endswith(".partial"):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", kill)
+        with pytest.raises(KeyboardInterrupt):
+            go(run, config=2)
+    assert not run.done("cache")  # absent rather than half there
+    assert go(run, config=2)
+    assert run.manifest("cache")["config"] == 2
+    assert leftovers(run) == []
+
+
+def test_the_resume_folder_is_no_output(run: Run) -> None:
+    def with_resume(folder: Path) -> dict[str, Any]:
+        (folder / "resume").mkdir()
+        (folder / "resume" / "last").write_text("x")
+        return body(folder)
+
+    go(run, with_resume)
+    assert not (run.folder("cache") / "resume").exists()
+
+
+def test_a_stage_that_has_not_run_names_its_command(run: Run) -> None:
+    with pytest.raises(StageError) as caught:
+        run.output_hash("cache")
+    assert "has not run" in caught.value.message
+    assert f"python -m distill cache --run {run.root}" in str(caught.value.remedy)
+
+
+def test_output_hash_follows_contents_only(run: Run) -> None:
+    go(run)
+    before = run.output_hash("cache")
+    go(run, force=True)
+    assert run.output_hash("cache") == before
+    go(run, lambda folder: (folder / "c").write_text("c") and {}, config=2)
+    assert run.output_hash("cache") != before
+
+
+def test_latest_run_is_the_last_touched(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="no run"):
+        latest_run(tmp_path)
+    for number, name in enumerate(("b", "a", "c")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "recipe.yaml").write_text("")
+        os.utime(tmp_path / name / "recipe.yaml", (number, number))
+    (tmp_path / "zz").mkdir()
+    assert latest_run(tmp_path) == tmp_path / "c"
+    Run(tmp_path / "b").touch()
+    assert latest_run(tmp_path) == tmp_path / "b"

@@ -1,0 +1,120 @@
+"""The whole path on a few tiny faces: every stage runs, is skipped when run again, resumes, and its bundles judge photographs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmarks.schema import validate_report
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parent.parent
+TRAIN = {"epochs": 1, "batch_size": 16, "lr": 1e-3, "ema_decay": 0.5}
+RECIPE = {
+    "name": "tiny",
+    "data": {
+        "image_size": 64,
+        "workers": 0,
+        "faces": {
+            "size": 64, "identities": 80, "train_real": 16, "train_fake": 6, "val_real": 8, "val_fake": 2, "calibration_real": 8,
+            "calibration_fake": 2, "test_real": 8, "test_fake": 2, "unseen_real": 8, "unseen_fake": 2,
+        },
+    },
+    "teacher": {
+        "gaze_epochs": 1,
+        "model": {"backbone": "mobilenetv4_conv_small_050", "width": 32, "depth": 1, "heads": 2, "embed_dim": 32,
+                  "text": {"width": 32, "layers": 1, "heads": 2, "context_length": 24}},
+        "train": TRAIN,
+    },
+    "baseline": {"train": TRAIN},
+    "cache": {"augmentations": 2, "shard_size": 24},
+    "student": {"backbone": "mobilenetv4_conv_small_050", "train": {**TRAIN, "epochs": 2}},
+    "quantize": {"calibration_images": 16, "train": {**TRAIN, "lr": 1e-5, "warmup_epochs": 0, "ema_decay": 0}},
+    "export": {"targets": ["onnx", "openvino", "tflite", "coreml"], "precisions": ["int8"], "parity_images": 8},
+    "report": {"threads": 1, "latency_seconds": 0.2, "bootstrap": 20},
+}  # fmt: skip
+
+
+def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a module of this project in `folder`, as a user would."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    return subprocess.run([sys.executable, "-m", *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the tiny recipe has run once."""
+    folder = tmp_path_factory.mktemp("e2e")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(RECIPE))
+    done = command(folder, "gazeclip", "run", "tiny.yaml")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "report.html" in done.stdout
+    return folder
+
+
+def test_report_follows_the_schema_and_names_every_subject(workspace: Path) -> None:
+    report = json.loads((workspace / "runs/tiny/report/report.json").read_text())
+    assert validate_report(report) == []
+    found = {(subject["role"], subject["engine"], subject["precision"]) for subject in report["subjects"]}
+    assert {("peer", "torch", "fp32"), ("teacher", "torch", "fp32"), ("student", "torch", "fp32")} <= found
+    assert {("student", engine, "int8") for engine in ("onnxruntime", "openvino", "tflite", "coreml-reference")} <= found
+    for subject in report["subjects"]:
+        assert 0.0 <= subject["accuracy"]["test"]["auc"] <= 1.0
+        assert (subject["latency_ms"]["p50"] is None) == (subject["engine"] == "coreml-reference")
+
+
+def test_second_run_does_nothing(workspace: Path) -> None:
+    again = command(workspace, "gazeclip", "run", "tiny.yaml")
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert ": done in" not in again.stderr
+    assert again.stderr.count("up to date") == 12
+
+
+def test_damaged_output_is_made_again_and_what_follows_stays(workspace: Path) -> None:
+    path = workspace / "runs/tiny/export/onnx/model.onnx"
+    before = path.read_bytes()
+    path.write_bytes(before[:-1])
+    again = command(workspace, "export", "--target", "onnx")
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert "export/onnx: done" in again.stderr
+    assert path.stat().st_size == len(before)
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino", "tflite"])
+def test_bundle_judges_photographs(workspace: Path, engine: str) -> None:
+    photos = sorted((workspace / "runs/tiny/data/images/real").glob("*.jpg"))[:3]
+    result = command(
+        workspace, "runtimes", "verify", *map(str, photos), "--bundle", f"runs/tiny/export/{engine}", "--json", "--self-test", "--threshold", "0.5"
+    )
+    assert result.returncode in (0, 1), result.stderr
+    document = json.loads(result.stdout)
+    assert len(document["results"]) == 3
+    assert all(0.0 <= entry["fake_probability"] <= 1.0 for entry in document["results"])
+
+
+def test_core_ml_export_tells_how_it_was_checked(workspace: Path) -> None:
+    bundle = json.loads((workspace / "runs/tiny/export/coreml/bundle.json").read_text())
+    assert bundle["parity"]["engine"] in ("coreml-reference", "coreml")
+    assert bundle["parity"]["embedding_cosine_min"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("distill",), "Run first: python -m gazeclip run"),
+        (("gazeclip", "run", "nothing.yaml"), "does not exist"),
+        (("export", "--target", "onxx"), "Did you mean 'onnx'?"),
+        (("benchmarks",), "Run first"),
+    ],
+)
+def test_user_errors_are_one_line_and_exit_2(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    result = command(tmp_path, *arguments)
+    assert result.returncode == 2
+    assert said in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
