@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 def guard(main: Callable[[list[str]], int]) -> NoReturn:
     """Run `main(argv)` as a process: user errors are one line and exit code 2, a traceback only with `--debug`."""
-    # Before torch loads OpenMP: its threads spin while they wait, and with decoding workers or anything else on the same
-    # cores that spinning made training up to ten times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Before torch loads OpenMP: its threads spin while they wait, and with anything else on the same cores that made training
+    # up to ten times slower. Never spinning costs a third as well; a short spin is best of both (docs/toolchain.md).
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     argv = sys.argv[1:]
     debug = "--debug" in argv
     try:

@@ -26,7 +26,7 @@ class DataConfig:
     taxonomy: str = "demo"
     image_size: int = 96
     faces: FacesConfig = field(default_factory=FacesConfig)
-    workers: int = 2
+    workers: int = 1
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def test_ece_against_a_loop_and_by_hand() -> None:
 
 
 def test_softmax_and_sigmoid_survive_extremes() -> None:
-    with np.errstate(all="raise"):
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
         np.testing.assert_allclose(metrics.softmax(np.array([[1e4, 1e4, -1e4]])), [[0.5, 0.5, 0.0]])
         np.testing.assert_allclose(metrics.sigmoid(np.array([-1e4, 0.0, 1e4])), [0.0, 0.5, 1.0])
     assert metrics.sigmoid(np.array(1.3)) == pytest.approx(1 / (1 + math.exp(-1.3)))

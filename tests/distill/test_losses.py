@@ -1,0 +1,144 @@
+"""Each loss term against a loop over plain numbers."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from distill.losses import DetectionLoss, DistillationLoss, EmbeddingLoss, LogitLoss, RelationLoss
+from gazeclip.recipe import DistillLoss
+from gazeclip.student import StudentOutput
+
+B, D, C = 5, 7, 4
+Row = list[float]
+
+
+@pytest.fixture
+def pair() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    student = F.normalize(torch.randn(B, D, generator=generator, dtype=torch.float64), dim=-1)
+    return student, 3 * torch.randn(B, D, generator=generator, dtype=torch.float64)  # the cached teacher is not exactly unit
+
+
+def dot(a: Row, b: Row) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=True))
+
+
+def unit(a: Row) -> Row:
+    return [x / math.sqrt(dot(a, a)) for x in a]
+
+
+def soft(a: Row, temperature: float = 1.0) -> Row:
+    peak = max(a)
+    e = [math.exp((x - peak) / temperature) for x in a]
+    return [x / sum(e) for x in e]
+
+
+def divergence(q: Row, p: Row) -> float:
+    return sum(a * math.log(a / b) for a, b in zip(q, p, strict=True))
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def relation(student: list[Row], teacher: list[Row], temperature: float) -> float:
+    total, teacher = 0.0, [unit(row) for row in teacher]
+    for i in range(len(student)):
+        others = [j for j in range(len(student)) if j != i]
+        p = soft([dot(student[i], student[j]) for j in others], temperature)
+        q = soft([dot(teacher[i], teacher[j]) for j in others], temperature)
+        total += divergence(q, p)
+    return total / len(student)
+
+
+def angle(a: Row, b: Row) -> float:
+    x, y = ([-math.cos(p) * math.sin(w), -math.sin(p), -math.cos(p) * math.cos(w)] for p, w in (a, b))
+    return math.acos(dot(x, y))
+
+
+def test_embedding(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    student, teacher = pair
+    expected = sum(1 - dot(s, unit(t)) for s, t in zip(student.tolist(), teacher.tolist(), strict=True)) / B
+    assert EmbeddingLoss()(student, teacher).item() == pytest.approx(expected)
+    assert EmbeddingLoss()(student, 9 * student).item() == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.7])
+def test_relation(pair: tuple[torch.Tensor, torch.Tensor], temperature: float) -> None:
+    student, teacher = pair
+    assert RelationLoss(temperature)(student, teacher).item() == pytest.approx(relation(student.tolist(), teacher.tolist(), temperature))
+    turned = student @ torch.linalg.qr(torch.randn(D, D, dtype=torch.float64))[0]
+    assert RelationLoss(temperature)(student, turned).item() == pytest.approx(0.0, abs=1e-9)  # only relations count
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_logits(temperature: float) -> None:
+    generator = torch.Generator().manual_seed(1)
+    student, teacher = (4 * torch.randn(B, C, generator=generator, dtype=torch.float64) for _ in range(2))
+    rows = zip(student.tolist(), teacher.tolist(), strict=True)
+    expected = temperature**2 * sum(divergence(soft(t, temperature), soft(s, temperature)) for s, t in rows) / B
+    assert LogitLoss(temperature)(student, teacher).item() == pytest.approx(expected)
+    assert LogitLoss(temperature)(student, student + 3).item() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_detection() -> None:
+    student, teacher = torch.tensor([[2.0], [-1.0], [0.3]]), torch.tensor([[1.0], [0.5], [-2.0]])
+    fake = torch.tensor([True, False, True])
+    expected = 0.0
+    for s, t, y in zip(student[:, 0].tolist(), teacher[:, 0].tolist(), (1, 0, 1), strict=True):
+        target = (y + sigmoid(t)) / 2
+        expected -= (target * math.log(sigmoid(s)) + (1 - target) * math.log(1 - sigmoid(s))) / 3
+    assert DetectionLoss()(student, teacher, fake).item() == pytest.approx(expected, rel=1e-5)
+
+
+def batch() -> tuple[StudentOutput, dict[str, torch.Tensor], torch.Tensor]:
+    generator = torch.Generator().manual_seed(2)
+
+    def make(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    output = StudentOutput(F.normalize(make(B, D), dim=-1), make(B, C), make(B, 1), 0.3 * make(B, 2))
+    teacher = {"embedding": make(B, D), "logits": make(B, C), "fake_logit": make(B, 1), "gaze": 0.3 * make(B, 2)}
+    teacher["gaze"][1] = float("nan")
+    return output, teacher, torch.tensor([0, 1, 2, 3, 0])
+
+
+def test_all_terms_together() -> None:
+    output, teacher, label = batch()
+    weights = DistillLoss(embedding=2.0, relation=3.0, logits=0.5, temperature=1.5, gaze=0.7, attribution=1.1, detection=0.9, label_smoothing=0.2)
+    terms = DistillationLoss(weights)(output, teacher, label)
+    known = [i for i in range(B) if i != 1]
+    attribution = 0.0
+    for row, y in zip(output.logits.tolist(), label.tolist(), strict=True):
+        target = [0.2 / C + (0.8 if c == y else 0.0) for c in range(C)]
+        attribution -= dot(target, [math.log(p) for p in soft(row)]) / B
+    expected = {
+        "embedding": 2.0 * EmbeddingLoss()(output.embedding, teacher["embedding"]).item(),
+        "relation": 3.0 * relation(output.embedding.tolist(), teacher["embedding"].tolist(), 0.1),
+        "logits": 0.5 * LogitLoss(1.5)(output.logits, teacher["logits"]).item(),
+        "gaze": 0.7 * sum(angle(output.gaze[i].tolist(), teacher["gaze"][i].tolist()) for i in known) / len(known),
+        "attribution": 1.1 * attribution,
+        "detection": 0.9 * DetectionLoss()(output.fake_logit, teacher["fake_logit"], label != 0).item(),
+    }
+    assert {name: value.item() for name, value in terms.items() if name != "loss"} == pytest.approx(expected)
+    assert terms["loss"].item() == pytest.approx(sum(expected.values()))
+
+
+@pytest.mark.parametrize("term", ["embedding", "relation", "logits", "gaze", "attribution", "detection"])
+def test_zero_switches_a_term_off(term: str) -> None:
+    terms = DistillationLoss(DistillLoss(**{term: 0.0}))(*batch())
+    assert terms[term].item() == 0.0
+    assert all(value.item() > 0 for name, value in terms.items() if name != term)
+
+
+def test_a_teacher_without_gaze_leaves_finite_gradients() -> None:
+    output, teacher, label = batch()
+    teacher["gaze"][:] = float("nan")
+    leaves = StudentOutput(*(value.clone().requires_grad_() for value in output))
+    DistillationLoss(DistillLoss())(leaves, teacher, label)["loss"].backward()
+    assert all(torch.isfinite(leaf.grad).all() for leaf in leaves)
+    assert not leaves.gaze.grad.any()
