@@ -90,9 +90,7 @@ def test_temperature_moves_calibration_and_nothing_else() -> None:
     """At probability 0.5 + 0.5 on 60% forged images the calibration error is exactly 0.1 once the logits are flattened."""
     labels = ("swap",) * 6 + ("real",) * 4
     split = SplitOutputs(np.array([4.0] * 5 + [-4.0] + [-4.0] * 3 + [4.0]), np.zeros((10, 4)), labels)
-    sharp, flat = (
-        evaluate({"test": split}, TAXONOMY, CLASSES, temperature={"detection": t}, bootstrap=0)["test"] for t in (1.0, 1e9)
-    )
+    sharp, flat = (evaluate({"test": split}, TAXONOMY, CLASSES, temperature={"detection": t}, bootstrap=0)["test"] for t in (1.0, 1e9))
     assert flat["ece"] == pytest.approx(0.1, abs=1e-6)
     p = 1 / (1 + np.exp(-4.0))
     # Six images at p of which five are forged, four at 1-p of which one is.

@@ -41,7 +41,14 @@ def folder(tmp_path: Path) -> Path:
         tensors["parameters"] = torch.from_numpy(np.stack([drawn(0, *key).vector() for key in keys])).unflatten(0, (size, R))
         save_tensors(tmp_path / f"shard-{shard:05d}.safetensors", tensors)
         start += size
-    facts = {"images": start, "augmentations": R, "shards": len(SIZES), "classes": list(CLASSES), "contract": PixelContract(32).to_dict(), "teacher": "t"}
+    facts = {
+        "images": start,
+        "augmentations": R,
+        "shards": len(SIZES),
+        "classes": list(CLASSES),
+        "contract": PixelContract(32).to_dict(),
+        "teacher": "t",
+    }
     write_json(tmp_path / "cache.json", facts)
     return tmp_path
 
@@ -94,7 +101,8 @@ def test_the_runs_own_cache_is_taken(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("classes", ("real", "synth_flow", "swap_gan")), ("contract", PixelContract(48)), ("contract", PixelContract(32, "bilinear")), ("teacher", "u")]
+    ("key", "value"),
+    [("classes", ("real", "synth_flow", "swap_gan")), ("contract", PixelContract(48)), ("contract", PixelContract(32, "bilinear")), ("teacher", "u")],
 )
 def test_a_cache_of_something_else_is_refused(folder: Path, key: str, value: Any) -> None:
     with pytest.raises(ArtifactError, match=f"another {key}"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -85,4 +86,4 @@ def test_nan_outputs_are_refused() -> None:
 
 def test_finer_precisions_are_bounded_tighter() -> None:
     order = [BOUNDS[name] for name in ("fp32", "fp16", "int8")]
-    assert all(a.embedding_cosine_min > b.embedding_cosine_min and a.prob_max_abs < b.prob_max_abs for a, b in zip(order, order[1:], strict=False))
+    assert all(a.embedding_cosine_min > b.embedding_cosine_min and a.prob_max_abs < b.prob_max_abs for a, b in itertools.pairwise(order))

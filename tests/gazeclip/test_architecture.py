@@ -34,11 +34,7 @@ def imports(node: ast.AST, inside: bool = False) -> Iterator[tuple[str, bool]]:
 
 def wrong(source: str, name: str, package: str) -> list[str]:
     lazy = name in LAZY_ALLOWED
-    return [
-        f"{name} imports {found}"
-        for found, inside in imports(ast.parse(source))
-        if found in FORBIDDEN[package] and not (inside and lazy)
-    ]
+    return [f"{name} imports {found}" for found, inside in imports(ast.parse(source)) if found in FORBIDDEN[package] and not (inside and lazy)]
 
 
 @pytest.mark.parametrize("package", FORBIDDEN)

@@ -74,9 +74,7 @@ def test_report_imports_nothing_it_reports_on() -> None:
         "sys.exit(3 if heavy else code)"
     )
     root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=root, timeout=60, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, timeout=60, check=False)
     assert done.returncode in (0, 1), done.stderr
     report = json.loads(done.stdout)
     assert report["cpu"]["usable_threads"] >= 1 and set(report["engines"]) == {

@@ -82,7 +82,8 @@ def test_without_a_pattern_each_file_is_a_person_and_a_warning_says_so(faces: Pa
 
 
 @pytest.mark.parametrize(
-    ("pattern", "kind", "what"), [("(", ConfigError, "regular expression"), ("abc", ConfigError, "no group"), ("(zzz)", ManifestError, "does not match")]
+    ("pattern", "kind", "what"),
+    [("(", ConfigError, "regular expression"), ("abc", ConfigError, "no group"), ("(zzz)", ManifestError, "does not match")],
 )
 def test_faulty_patterns(faces: Path, tmp_path: Path, pattern: str, kind: type[Exception], what: str) -> None:
     with pytest.raises(kind, match=what):

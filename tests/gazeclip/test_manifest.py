@@ -147,7 +147,13 @@ def test_many_faults_are_counted_and_shortened(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "what"),
-    [(b"", "no rows"), (b"path,label,split\n", "no rows"), (b"path,label\na.png,real\n", "split"), (b"file\n1\n", "path, label, split"), (b"\xff\xfe\x00", "CSV")],
+    [
+        (b"", "no rows"),
+        (b"path,label,split\n", "no rows"),
+        (b"path,label\na.png,real\n", "split"),
+        (b"file\n1\n", "path, label, split"),
+        (b"\xff\xfe\x00", "CSV"),
+    ],
 )
 def test_not_a_manifest(tmp_path: Path, text: bytes, what: str) -> None:
     path = tmp_path / "m.csv"
@@ -176,4 +182,4 @@ def test_the_hash_follows_the_file(tmp_path: Path) -> None:
     rows = sound(tmp_path)
     before = read_manifest(write(tmp_path / "m.csv", rows), TAXONOMY).content_hash()
     assert read_manifest(write(tmp_path / "m.csv", rows), TAXONOMY).content_hash() == before
-    assert read_manifest(write(tmp_path / "m.csv", rows[:-1] + [(*rows[-1], "someone")]), TAXONOMY).content_hash() != before
+    assert read_manifest(write(tmp_path / "m.csv", [*rows[:-1], (*rows[-1], "someone")]), TAXONOMY).content_hash() != before

@@ -116,7 +116,10 @@ def test_temperature_of_many_classes_minimises_the_loss() -> None:
     target = (rng.random((400, 1)) > cumulative).sum(1)
     found = metrics.fit_temperature(3.0 * logits, target)
     best = minimize_scalar(
-        lambda t: sk.log_loss(target, metrics.softmax(3.0 * logits / t), labels=range(5)), bounds=(0.05, 20), method="bounded", options={"xatol": 1e-8}
+        lambda t: sk.log_loss(target, metrics.softmax(3.0 * logits / t), labels=range(5)),
+        bounds=(0.05, 20),
+        method="bounded",
+        options={"xatol": 1e-8},
     )
     assert found == pytest.approx(best.x, rel=1e-3)
     assert found == pytest.approx(3.0, rel=0.25)

@@ -121,6 +121,7 @@ def test_bombs_are_refused_undecoded(size: tuple[int, int]) -> None:
         load_image(png_header(*size))
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_our_limit_says_what_to_do() -> None:
     with pytest.raises(ImageError, match="12000 x 11000") as caught:
         load_image(png_header(12_000, 11_000))

@@ -47,7 +47,9 @@ def test_all_faults_are_reported_together() -> None:
 
 def test_overrides_are_typed_and_leave_the_rest(tmp_path: Path) -> None:
     path = write(tmp_path, "name: x\nstudent: {backbone: b, train: {epochs: 4}}\n")
-    recipe = load_recipe(path, ["student.train.lr=1e-4", "quantize.train.epochs=7", "export.targets=[onnx]", "data.manifest=m=1.csv", "baseline.enabled=false"])
+    recipe = load_recipe(
+        path, ["student.train.lr=1e-4", "quantize.train.epochs=7", "export.targets=[onnx]", "data.manifest=m=1.csv", "baseline.enabled=false"]
+    )
     assert recipe.student.train == TrainConfig(epochs=4, lr=1e-4)
     assert recipe.student.backbone == "b"
     assert recipe.quantize.train.epochs == 7
@@ -58,7 +60,13 @@ def test_overrides_are_typed_and_leave_the_rest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("item", "what"),
-    [("seed", "key=value"), ("=3", "key=value"), ("name.x=3", "is a value"), ("seed=[", "valid YAML"), ("student.epoch=3", r"student\.epoch: unknown")],
+    [
+        ("seed", "key=value"),
+        ("=3", "key=value"),
+        ("name.x=3", "is a value"),
+        ("seed=[", "valid YAML"),
+        ("student.epoch=3", r"student\.epoch: unknown"),
+    ],
 )
 def test_faulty_overrides(tmp_path: Path, item: str, what: str) -> None:
     with pytest.raises(ConfigError, match=what):

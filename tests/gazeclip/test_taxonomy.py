@@ -43,11 +43,21 @@ def test_prompts_go_from_coarse_to_fine() -> None:
 
 
 def test_all_faults_are_reported_together() -> None:
-    entries = {"real": {"category": "face_swap", "family": "gan"}, "x": {"category": "face_swop", "family": "gan"}, "y": {"category": "real", "family": "gam"}}
+    entries = {
+        "real": {"category": "face_swap", "family": "gan"},
+        "x": {"category": "face_swop", "family": "gan"},
+        "y": {"category": "real", "family": "gam"},
+    }
     with pytest.raises(ConfigError) as caught:
         Taxonomy.from_dict({"generators": {**entries, "z": None}})
     message = caught.value.message
-    for fault in ("'real' is always there", "x: category 'face_swop' (Did you mean 'face_swap'?)", "y: category 'real'", "y: family 'gam'", "z: category ''"):
+    for fault in (
+        "'real' is always there",
+        "x: category 'face_swop' (Did you mean 'face_swap'?)",
+        "y: category 'real'",
+        "y: family 'gam'",
+        "z: category ''",
+    ):
         assert fault in message
 
 

@@ -27,7 +27,7 @@ class Toy:
     def __init__(self, kill_at: tuple[int, int] | None = None, nan_at: tuple[int, int] | None = None, scores: list[float] | None = None) -> None:
         torch.manual_seed(5)
         self.model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 1))
-        self.kill_at, self.nan_at, self.scores = kill_at, nan_at, list(scores) if scores else None
+        self.kill_at, self.nan_at, self.scores = kill_at, nan_at, None if scores is None else list(scores)
         self.at = (0, 0)
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
@@ -50,7 +50,7 @@ class Toy:
         return {"loss": loss * float("nan") if self.at == self.nan_at else loss}
 
     def evaluate(self) -> dict[str, float]:
-        if self.scores:
+        if self.scores is not None:
             return {"score": self.scores.pop(0)}
         x = torch.linspace(-1, 1, 40).view(10, 4)
         with torch.no_grad():

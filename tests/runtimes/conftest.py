@@ -137,17 +137,11 @@ def tflite_model(weights: Weights) -> bytes:
 
     codes = s.BuiltinOperator
     image = tensor("x", [1, SIZE, SIZE, 3], kind=s.TensorType.UINT8)
-    pixels = operator(
-        codes.CAST, [image], tensor("pixels", [1, SIZE, SIZE, 3]), s.BuiltinOptions.CastOptions, s.CastOptionsT()
-    )
+    pixels = operator(codes.CAST, [image], tensor("pixels", [1, SIZE, SIZE, 3]), s.BuiltinOptions.CastOptions, s.CastOptionsT())
     axes = tensor("axes", [2], np.array([1, 2], np.int32), s.TensorType.INT32)
-    mean = operator(
-        codes.MEAN, [pixels, axes], tensor("mean", [1, 3]), s.BuiltinOptions.ReducerOptions, s.ReducerOptionsT()
-    )
+    mean = operator(codes.MEAN, [pixels, axes], tensor("mean", [1, 3]), s.BuiltinOptions.ReducerOptions, s.ReducerOptionsT())
     raw = linear(mean, "raw", weights["project"] / 255)
-    embedding = operator(
-        codes.L2_NORMALIZATION, [raw], tensor("e", [1, DIM]), s.BuiltinOptions.L2NormOptions, s.L2NormOptionsT()
-    )
+    embedding = operator(codes.L2_NORMALIZATION, [raw], tensor("e", [1, DIM]), s.BuiltinOptions.L2NormOptions, s.L2NormOptionsT())
     outputs = {
         "embedding": embedding,
         "logits": linear(embedding, "l", weights["scale"] * weights["bank"]),
@@ -158,9 +152,7 @@ def tflite_model(weights: Weights) -> bytes:
     signature = s.SignatureDefT()
     signature.signatureKey, signature.subgraphIndex = "serving_default", 0
     signature.inputs, signature.outputs = [], []
-    for name, index, where in [("image", image, signature.inputs)] + [
-        (n, i, signature.outputs) for n, i in outputs.items()
-    ]:
+    for name, index, where in [("image", image, signature.inputs)] + [(n, i, signature.outputs) for n, i in outputs.items()]:
         entry = s.TensorMapT()
         entry.name, entry.tensorIndex = name, index
         where.append(entry)

@@ -164,16 +164,12 @@ def test_without_verify_only_the_hashes_are_skipped(spoiled: Path) -> None:
         ({"classes": [{"name": "gan", "title": "", "category": "", "family": ""}] * 4}, "class 0 is not 'real'"),
     ],
 )
-def test_writer_refuses_parts_that_do_not_fit(
-    change: dict[str, Any], words: str, spoiled: Path, arguments: dict[str, Any]
-) -> None:
+def test_writer_refuses_parts_that_do_not_fit(change: dict[str, Any], words: str, spoiled: Path, arguments: dict[str, Any]) -> None:
     with pytest.raises(BundleError, match=words):
         write_bundle(spoiled, target="onnx", model_file="model.onnx", **(arguments | change))
 
 
-def test_a_killed_export_leaves_no_bundle(
-    spoiled: Path, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_export_leaves_no_bundle(spoiled: Path, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 

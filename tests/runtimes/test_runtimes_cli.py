@@ -26,9 +26,7 @@ def _run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Complete
     ("names", "code"),
     [(["real"], 0), (["real", "fake"], 1), (["real", "truncated"], 2), (["fake", "empty", "text"], 2)],
 )
-def test_exit_codes(
-    names: list[str], code: int, bundles: dict[str, Path], photos: dict[str, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_exit_codes(names: list[str], code: int, bundles: dict[str, Path], photos: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", *(str(photos[name]) for name in names), "--bundle", str(bundles["onnx"])]) == code
     captured = capsys.readouterr()
     bad = [name for name in names if name in ("truncated", "empty", "text")]

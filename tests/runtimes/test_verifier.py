@@ -39,24 +39,15 @@ def test_outputs_match_the_formula(verifier: Verifier, reference: Reference) -> 
             np.testing.assert_allclose(outputs[name], expected[name], atol=2e-5, err_msg=name)
 
 
-def test_verdict_follows_formula_and_temperatures(
-    verifier: Verifier, reference: Reference, photos: dict[str, Path]
-) -> None:
+def test_verdict_follows_formula_and_temperatures(verifier: Verifier, reference: Reference, photos: dict[str, Path]) -> None:
     verdicts = verifier.verify([photos["real"], photos["fake"]], threshold="fpr1")
-    pixels = [
-        np.asarray(Image.open(photos[name]).convert("RGB").resize((32, 32), Image.Resampling.BICUBIC))
-        for name in ("real", "fake")
-    ]
+    pixels = [np.asarray(Image.open(photos[name]).convert("RGB").resize((32, 32), Image.Resampling.BICUBIC)) for name in ("real", "fake")]
     expected = reference(np.stack(pixels))
     for row, verdict in enumerate(verdicts):
         logits = expected["logits"][row] / 2.0
         probabilities = np.exp(logits) / np.exp(logits).sum()
-        assert verdict.fake_probability == pytest.approx(
-            1 / (1 + np.exp(-expected["fake_logit"][row, 0] / 1.5)), abs=1e-5
-        )
-        assert [entry.p for entry in verdict.attribution] == pytest.approx(
-            sorted(probabilities, reverse=True), abs=1e-5
-        )
+        assert verdict.fake_probability == pytest.approx(1 / (1 + np.exp(-expected["fake_logit"][row, 0] / 1.5)), abs=1e-5)
+        assert [entry.p for entry in verdict.attribution] == pytest.approx(sorted(probabilities, reverse=True), abs=1e-5)
         best = verifier.bundle.classes[int(np.argmax(probabilities))]
         assert verdict.attribution[0][:4] == (best.name, best.title, best.category, best.family)
         assert verdict.gaze == pytest.approx(tuple(expected["gaze"][row]), abs=1e-5)
@@ -171,9 +162,7 @@ def test_choice_of_engine_and_device(bundles: dict[str, Path], monkeypatch: pyte
     with pytest.raises(ConfigError, match="threads"):
         load(bundles["onnx"], threads=0)
     # with its engine gone, another engine that could read the file must not take over
-    monkeypatch.setattr(
-        ENGINES["onnxruntime"], "available", classmethod(lambda cls: "'onnxruntime' is not installed. Run: pip")
-    )
+    monkeypatch.setattr(ENGINES["onnxruntime"], "available", classmethod(lambda cls: "'onnxruntime' is not installed. Run: pip"))
     with pytest.raises(MissingDependencyError, match="engine onnxruntime: 'onnxruntime' is not installed"):
         load(bundles["onnx"])
 
@@ -186,9 +175,7 @@ def test_core_ml_says_where_it_runs(bundles: dict[str, Path], monkeypatch: pytes
     assert "\n" not in str(caught.value)
 
 
-def test_a_model_that_does_not_fit_its_bundle_is_refused(
-    bundles: dict[str, Path], arguments: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_model_that_does_not_fit_its_bundle_is_refused(bundles: dict[str, Path], arguments: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes((bundles["onnx"] / "model.onnx").read_bytes())
     write_bundle(tmp_path, target="onnx", model_file="model.onnx", **(arguments | {"io_names": {"gaze": "angles"}}))
     with pytest.raises(BundleError, match="has no output angles"):
