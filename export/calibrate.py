@@ -32,7 +32,7 @@ def calibrate(outputs: dict[str, np.ndarray], targets: np.ndarray) -> Calibratio
     A threshold for a false-positive rate of f needs about 1/f real images to mean anything: with fewer it is marked
     unreliable, with the interval that says how little is known.
     """
-    fake, logit = targets != 0, outputs["fake_logit"][:, 0]
+    fake, logit = targets != 0, outputs["fake_logit"][:, 0].astype(np.float64)
     temperature = {
         "detection": fit_temperature(logit, fake.astype(int)),
         "attribution": fit_temperature(outputs["logits"], targets),

@@ -43,7 +43,8 @@ def compare(reference: Outputs, exported: Outputs) -> dict[str, float]:
     return {
         "embedding_cosine_min": float(cosine.min()),
         "embedding_cosine_mean": float(cosine.mean()),
-        "prob_max_abs": float(max(np.abs(fake_a - fake_b).max(), classes.max())),
+        # np.maximum keeps a NaN, which the bounds then refuse; max() would drop it.
+        "prob_max_abs": float(np.maximum(np.abs(fake_a - fake_b).max(), classes.max())),
         "prob_mean_abs": float(np.abs(fake_a - fake_b).mean()),
         "gaze_max_abs_rad": float(np.abs(reference["gaze"] - exported["gaze"]).max()),
         "verdict_agreement": float(((fake_a >= 0.5) == (fake_b >= 0.5)).mean()),
