@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -64,12 +65,20 @@ def read_json(path: Path) -> Any:
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None) -> None:
     """Write named tensors as safetensors; `meta` travels in the header as one JSON string (sorted, so bytes repeat)."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     header = {"meta": json.dumps(meta, sort_keys=True, allow_nan=False)} if meta is not None else None
     # safetensors refuses views that share storage; a checkpoint wants each name to own its values anyway.
     owned = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    atomic_write(path, lambda temporary: save_file(owned, str(temporary), metadata=header))
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(owned, str(temporary), metadata=header)
+        except SafetensorError as error:  # how the library reports a full disk
+            raise OSError(errno.EIO, str(error)) from error
+
+    atomic_write(path, write)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

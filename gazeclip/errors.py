@@ -70,6 +70,11 @@ def require(module: str, extra: str) -> ModuleType:
             f"'{error.name or module}' is not installed",
             remedy=f"Run: pip install '{DISTRIBUTION}[{extra}]' -c constraints.txt",
         ) from error
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"'{module}' cannot be imported ({' '.join(str(error).split())})",
+            remedy=f"Run: pip install '{DISTRIBUTION}[{extra}]' -c constraints.txt",
+        ) from error
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -153,6 +153,7 @@ def _partial_folder(run: Run, stage: str, print_: str, fresh: bool) -> Path:
         if partial.is_dir() and (fresh or not mark.is_file() or read_json(mark).get("fingerprint") != print_):
             shutil.rmtree(partial)
         partial.mkdir(parents=True, exist_ok=True)
+        (partial / MANIFEST).unlink(missing_ok=True)  # of an attempt that was killed just before it was published
         write_json(mark, {"fingerprint": print_})
     except OSError as error:
         raise ArtifactError(f"cannot write {partial}: {error.strerror}", remedy="Free space or choose another folder") from error

@@ -85,10 +85,10 @@ N_PARAMETERS = len(fields(Augmentation))
 def draw(rng: np.random.Generator, strength: float = 1.0) -> Augmentation:
     """A random augmentation of the deployment grid: crop jitter, mirror, exposure, resize, blur, noise, JPEG.
 
-    `strength` scales the probabilities of the degradations (0: crop and mirror only). Traces of a generator live in
-    high frequencies, so most draws keep them.
+    `strength` scales the probabilities of all but the mirror. Traces of a generator live in high frequencies, which a crop
+    that is scaled back up resamples away as well, so most draws keep them.
     """
-    side = rng.uniform(0.85, 1.0)
+    side = rng.uniform(0.85, 1.0) if rng.random() < 0.5 * strength else 1.0
     left, top = rng.uniform(0.0, 1.0 - side, 2)
     p = rng.random(6) / max(strength, 1e-9)
     return Augmentation(
