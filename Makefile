@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # Threads of the numerical libraries in tests: more than one each oversubscribes the cores of pytest's workers.
 TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: install demo real test test-fast lint types format clean help
+.PHONY: install demo test test-fast lint types format clean help
 
 help:
 	@echo "make demo      set up, then data -> teacher -> student -> INT8 -> four bundles -> report on the embedded faces"
