@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from distill.cache import TeacherCache
 from distill.losses import DistillationLoss
@@ -16,12 +16,17 @@ from distill.text_bank import TextBank
 from gazeclip.cli import say
 from gazeclip.context import Context
 from gazeclip.data.dataset import Batch, FaceDataset, batches, epoch_keys
-from gazeclip.errors import ArtifactError
+from gazeclip.errors import ArtifactError, ConfigError
 from gazeclip.inference import predict, validation_figures
 from gazeclip.recipe import DistillLoss, TrainConfig
 from gazeclip.run import Run, execute
 from gazeclip.student import Student, StudentSpec, build_encoder, save_student
+from gazeclip.teacher.model import GazeCLIP
+from gazeclip.teacher.stage import load_teacher
+from gazeclip.teacher.weights import backbone_stats
 from gazeclip.training import fit, split_decay
+
+FROM_TEACHER = "teacher"  # value of `student.weights`
 
 
 class DistillTask:
@@ -83,9 +88,40 @@ def build_student(context: Context) -> Student:
     context.run.manifest("text_bank")
     bank = TextBank.load(context.run.folder("text_bank"))
     torch.manual_seed(context.recipe.seed)
-    encoder = build_encoder(stage.backbone, stage.weights, stage.drop_path)
-    spec = StudentSpec(stage.backbone, bank.embeddings.shape[1], bank.classes, context.contract)
+    if stage.weights == FROM_TEACHER:
+        teacher = load_teacher(context)
+        encoder = build_encoder(stage.backbone, "none", stage.drop_path)
+        inherit_backbone(encoder, teacher, stage.backbone)
+        mean, std = backbone_stats(stage.backbone, teacher.config.backbone_weights)
+    else:
+        encoder = build_encoder(stage.backbone, stage.weights, stage.drop_path)
+        mean, std = backbone_stats(stage.backbone, stage.weights)
+    spec = StudentSpec(stage.backbone, bank.embeddings.shape[1], bank.classes, context.contract, mean, std)
     return Student(spec, encoder, bank.embeddings, bank.logit_scale)
+
+
+def inherit_backbone(encoder: nn.Module, teacher: GazeCLIP, backbone: str) -> None:
+    """Start a student from the convolutions of a hybrid teacher with the same backbone, instead of from scratch.
+
+    The teacher's map stops before the classifier's own layers (`conv_head`), which keep their fresh weights.
+
+    Raises:
+        ConfigError: the teacher has no such backbone.
+    """
+    config = teacher.config
+    if config.tower != "hybrid" or config.backbone != backbone:
+        have = config.backbone if config.tower == "hybrid" else config.clip_model
+        raise ConfigError(
+            f"student.weights=teacher needs a hybrid teacher with backbone {backbone}, and this one has {have}",
+            remedy=f"Use --set teacher.model.backbone={backbone}, or student.weights none, package, timm or a file",
+        )
+    trained = teacher.tower.get_submodule("backbone").state_dict()
+    state = encoder.state_dict()
+    shared = {name: value for name, value in trained.items() if name in state and state[name].shape == value.shape}
+    if len(shared) < len(trained):
+        lost = len(trained) - len(shared)
+        raise ConfigError(f"{lost} tensors of the teacher's {backbone} do not fit the student", remedy="Use student.weights=none")
+    encoder.load_state_dict({**state, **shared})
 
 
 def run_stage(run: Run, force: bool = False) -> bool:

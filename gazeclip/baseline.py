@@ -56,7 +56,7 @@ class BaselineTask:
         recipe, manifest = context.recipe, context.manifest
         torch.manual_seed(recipe.seed)
         student = recipe.student
-        self.model = Baseline(student.backbone, student.weights, len(context.classes), student.drop_path)
+        self.model = Baseline(student.backbone, recipe.baseline.weights, len(context.classes), student.drop_path)
         self.config, self.seed, self.workers = config, recipe.seed, recipe.data.workers
         augment = lambda index, number: drawn(self.seed, index, number, config.augment)  # noqa: E731
         self.train = FaceDataset(manifest, "train", context.contract, context.classes, augment)
@@ -92,7 +92,7 @@ def run_stage(run: Run, force: bool = False) -> bool:
     student = recipe.student
     config = {
         "train": asdict(recipe.baseline.train),
-        "student": [student.backbone, student.weights, student.drop_path],
+        "student": [student.backbone, recipe.baseline.weights, student.drop_path],
         "contract": context.contract.to_dict(),
         "seed": recipe.seed,
     }

@@ -73,6 +73,7 @@ class BaselineStage:
     """The peer that every claim is measured against: the student's backbone, fine-tuned on labels, no gaze, no teacher."""
 
     enabled: bool = True
+    weights: str = "none"
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
@@ -88,7 +89,7 @@ class CacheStage:
 
 @dataclass(frozen=True)
 class StudentStage:
-    """The student and its distillation. `weights`: none, package, timm, or a file."""
+    """The student and its distillation. `weights`: none, package, timm, a file, or `teacher` (the same backbone's, trained)."""
 
     backbone: str = "mobilenetv4_conv_small"
     weights: str = "none"
