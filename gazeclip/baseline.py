@@ -20,6 +20,7 @@ from gazeclip.inference import predict, validation_figures
 from gazeclip.recipe import TrainConfig
 from gazeclip.run import Run, execute
 from gazeclip.student import build_encoder
+from gazeclip.teacher.weights import backbone_stats
 from gazeclip.training import fit, split_decay
 
 
@@ -31,17 +32,25 @@ class BaselineOutput(NamedTuple):
 
 
 class Baseline(nn.Module):
-    """Backbone and one linear classifier; the detection score is the log odds of any forgery against real."""
+    """Backbone and one linear classifier; the detection score is the log odds of any forgery against real.
 
-    def __init__(self, backbone: str, weights: str, n_classes: int, drop_path: float = 0.0) -> None:
+    `load=False` leaves out reading the pretrained weights, whose mean and std hold all the same.
+    """
+
+    def __init__(self, backbone: str, weights: str, n_classes: int, drop_path: float = 0.0, load: bool = True) -> None:
         super().__init__()
-        self.encoder = build_encoder(backbone, weights, drop_path)
+        self.encoder = build_encoder(backbone, weights if load else "none", drop_path)
+        mean, std = backbone_stats(backbone, weights)
+        self.register_buffer("mean", 255.0 * torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", 255.0 * torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        self.mean: Tensor
+        self.std: Tensor
         features = int(getattr(self.encoder, "head_hidden_size", 0) or self.encoder.num_features)  # type: ignore[arg-type]
         self.classifier = nn.Linear(features, n_classes)
 
     def forward(self, pixels: Tensor) -> BaselineOutput:
         """uint8 pixels `(B, 3, S, S)`."""
-        features = self.encoder((pixels.float() / 127.5 - 1.0).contiguous(memory_format=torch.channels_last))
+        features = self.encoder(((pixels.float() - self.mean) / self.std).contiguous(memory_format=torch.channels_last))
         logits = self.classifier(features)
         fake_logit = torch.logsumexp(logits[:, 1:], dim=-1, keepdim=True) - logits[:, :1]
         return BaselineOutput(logits, fake_logit)
@@ -50,13 +59,9 @@ class Baseline(nn.Module):
 class BaselineTask:
     """Cross-entropy over the classes."""
 
-    name = "baseline"
-
-    def __init__(self, context: Context, config: TrainConfig) -> None:
+    def __init__(self, context: Context, config: TrainConfig, model: Baseline, name: str = "baseline") -> None:
         recipe, manifest = context.recipe, context.manifest
-        torch.manual_seed(recipe.seed)
-        student = recipe.student
-        self.model = Baseline(student.backbone, recipe.baseline.weights, len(context.classes), student.drop_path)
+        self.model, self.name = model, name
         self.config, self.seed, self.workers = config, recipe.seed, recipe.data.workers
         augment = lambda index, number: drawn(self.seed, index, number, config.augment)  # noqa: E731
         self.train = FaceDataset(manifest, "train", context.contract, context.classes, augment)
@@ -98,7 +103,9 @@ def run_stage(run: Run, force: bool = False) -> bool:
     }
 
     def body(folder: Path) -> dict[str, Any]:
-        task = BaselineTask(context, recipe.baseline.train)
+        torch.manual_seed(recipe.seed)
+        model = Baseline(student.backbone, recipe.baseline.weights, len(context.classes), student.drop_path)
+        task = BaselineTask(context, recipe.baseline.train, model)
         result = fit(task, recipe.baseline.train, folder / "resume", recipe.seed)
         save_tensors(folder / "model.safetensors", task.model.state_dict(), {"kind": "baseline"})
         write_json(folder / "config.json", {"kind": "baseline", "backbone": student.backbone, "classes": context.classes})
@@ -111,6 +118,7 @@ def load_baseline(context: Context) -> Baseline:
     """The trained baseline of a run, in eval mode."""
     context.run.manifest("baseline")
     tensors, _ = load_tensors(context.run.folder("baseline") / "model.safetensors")
-    model = Baseline(context.recipe.student.backbone, "none", len(context.classes))
+    recipe = context.recipe
+    model = Baseline(recipe.student.backbone, recipe.baseline.weights, len(context.classes), load=False)
     model.load_state_dict(tensors)
     return model.eval()

@@ -61,11 +61,16 @@ class DistillLoss:
 
 @dataclass(frozen=True)
 class TeacherStage:
-    """The teacher and its training. `gaze_epochs`: of the small gaze encoder on gaze labels, before it is frozen."""
+    """The teacher and its training.
+
+    `gaze_epochs`: of the small gaze encoder on gaze labels, before it is frozen. `backbone_epochs`: of the hybrid's CNN alone
+    with a linear classifier, before the transformer stands on it; what ImageNet weights are for where there are some.
+    """
 
     model: TeacherConfig = field(default_factory=TeacherConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     gaze_epochs: int = 8
+    backbone_epochs: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gazeclip.baseline import Baseline, BaselineTask
 from gazeclip.checkpoint import sha256
 from gazeclip.cli import say
 from gazeclip.context import Context
@@ -126,11 +127,27 @@ def _body(context: Context, folder: Path) -> dict[str, Any]:
     if encoder is not None and not encoder.pretrained:
         metrics["gaze"] = _train_gaze(context, encoder, folder)
     model = GazeCLIP(recipe.teacher.model, prompts, recipe.data.image_size, gaze_encoder=encoder)
+    if recipe.teacher.backbone_epochs:
+        metrics["backbone"] = _train_backbone(context, model, folder)
     say(f"teacher: {model.describe()}")
     task = TeacherTask(context, model)
     result = fit(task, recipe.teacher.train, folder / "resume" / "teacher", recipe.seed)
     model.save(folder)
     return {**metrics, "val": result["best"], "history": result["history"]}
+
+
+def _train_backbone(context: Context, model: GazeCLIP, folder: Path) -> dict[str, Any]:
+    stage = context.recipe.teacher
+    if stage.model.tower != "hybrid":
+        raise ConfigError("teacher.backbone_epochs needs a CNN", remedy="Use teacher.model.tower=hybrid, or backbone_epochs=0")
+    config = replace(stage.train, epochs=stage.backbone_epochs, patience=stage.backbone_epochs)
+    torch.manual_seed(context.recipe.seed)
+    plain = Baseline(stage.model.backbone, stage.model.backbone_weights, len(context.classes))
+    task = BaselineTask(context, config, plain, "teacher backbone")
+    result = fit(task, config, folder / "resume" / "backbone", context.recipe.seed)
+    target, trained = model.tower.get_submodule("backbone"), plain.encoder.state_dict()
+    target.load_state_dict({name: trained[name] for name in target.state_dict()})
+    return {"val": result["best"]}
 
 
 def _train_gaze(context: Context, encoder: GazeEncoder, folder: Path) -> dict[str, Any]:
