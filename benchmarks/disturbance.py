@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
-MAX_WAIT = 0.05  # share of a round in which our threads were ready to run and did not get a CPU
+MAX_WAIT = 0.05  # share of a round in which our threads were ready to run and another process had their CPU
 MAX_STEAL = 0.02  # share of a round's CPU time that the hypervisor gave to another machine
 MAX_FOREIGN = 0.10  # share of the machine's CPU time that other processes used
 TICKS_OF_DOUBT = 3  # /proc/stat counts in ticks of 10 ms: fewer than this many say nothing
@@ -60,6 +60,9 @@ def between(before: Snapshot, after: Snapshot, cpus: int, tick_ns: int = 10_000_
     if before.busy is not None and after.busy is not None:
         other = after.busy - before.busy - own
         foreign = other / (wall * cpus) if other > doubt else 0.0
+        if wait is not None:
+            # An engine with more threads than CPUs makes itself wait; others made us wait no longer than they ran.
+            wait = min(wait, foreign * cpus)
     if before.steal is not None and after.steal is not None:
         stolen = after.steal - before.steal
         steal = stolen / (wall * cpus) if stolen > doubt else 0.0

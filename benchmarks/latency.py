@@ -108,7 +108,7 @@ def measure(
     batch: int = 1,
     clock: Callable[[], int] = time.perf_counter_ns,
     probe: Probe | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, LatencyStats]:
     """Time every subject; each call of a subject is one sample.
 
@@ -121,7 +121,7 @@ def measure(
         threads: recorded only; None if the engine does not tell.
         batch: images per call, recorded only.
         clock: nanoseconds; `probe`: both replaceable for tests.
-        progress: called with a line of text as the work goes on.
+        progress: called with (steps done, steps in all) as the work goes on.
 
     Returns:
         name -> figures, in the order of `subjects`.
@@ -132,15 +132,16 @@ def measure(
     config = config or LatencyConfig()
     watch: Probe = probe or SystemProbe()
     rng = random.Random(config.seed)
-    tell = progress or (lambda line: None)
-    plans = {}
+    tell = progress or (lambda done, total: None)
+    steps = len(subjects) + config.rounds
+    plans: dict[str, _Plan] = {}
     for name, call in subjects.items():
-        tell(f"warming up {name}")
+        tell(len(plans), steps)
         plans[name] = _warm_up(name, call, config, clock)
     kept: list[_Round] = []
     spoiled: list[_Round] = []
     while plans and len(kept) < config.rounds and len(spoiled) <= config.max_repeats:
-        tell(f"round {len(kept) + 1} of {config.rounds}" + (f", {len(spoiled)} disturbed" if spoiled else ""))
+        tell(len(plans) + len(kept), steps)
         done = _one_round(plans, rng, clock, watch)
         (spoiled if done.causes else kept).append(done)
     # Few clean rounds are worth less than all rounds with a warning.
@@ -179,16 +180,15 @@ def _one_round(plans: Mapping[str, _Plan], rng: random.Random, clock: Callable[[
     order = list(plans)
     rng.shuffle(order)
     done = _Round()
-    causes: dict[str, None] = {}
     with _quiet_gc():
+        # Over the whole round: one subject's share is too short for counters that tick in 10 ms.
+        before = probe.snapshot()
         for name in order:
             plan = plans[name]
             if plan.settle:
                 _guarded(name, plan.call)
-            before = probe.snapshot()
             done.samples[name] = _samples(name, plan, clock)
-            causes.update(dict.fromkeys(probe.load(before, probe.snapshot()).causes))
-    done.causes = tuple(causes)
+        done.causes = probe.load(before, probe.snapshot()).causes
     return done
 
 

@@ -96,7 +96,11 @@ def _latency(subjects: list[Gathered], images: np.ndarray, threads: int, seconds
     for item in subjects:
         if item.timed:
             calls[item.subject.name] = lambda infer=item.subject.infer: infer(images[:1]) and None
-    return measure(calls, LatencyConfig(budget_s=seconds), threads=threads, progress=say)
+    with progress_callback("latency") as update:
+        found = measure(calls, LatencyConfig(budget_s=seconds), threads=threads, progress=update)
+    repeated = max((stats.rounds_repeated for stats in found.values()), default=0)
+    say(f"report: timed {len(found)} subjects in interleaved rounds, {repeated} of them repeated because other work disturbed them")
+    return found
 
 
 def _curves(context: Context, subject: Subject, found: Mapping[str, SplitOutputs]) -> dict[str, Any]:

@@ -42,8 +42,7 @@ def export(job: ExportJob) -> Result:
         ct = require("coremltools", extra="coreml")
     encoder = None
     if job.precision == "int8":
-        assert job.quantized_encoder is not None  # require_precision
-        encoder = freeze(job.quantized_encoder, job.image_size, face="fake")
+        encoder = freeze(job.require_quantized(), job.image_size, face="fake")
         _register_fake_quantize()
     model = DeployModel(job.student, encoder, job.image_size, layout="NCHW")
     package = job.out_dir / FILE

@@ -53,8 +53,18 @@ class ExportJob:
                 f"target '{target}' cannot write precision '{self.precision}'",
                 remedy=f"Choose one of: {', '.join(possible)}",
             )
-        if self.precision == "int8" and self.quantized_encoder is None:
+        if self.precision == "int8":
+            self.require_quantized()
+
+    def require_quantized(self) -> nn.Module:
+        """The quantized encoder.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if self.quantized_encoder is None:
             raise ConfigError("int8 needs the quantized encoder", remedy="Run: python -m quantize, or choose --precision fp32")
+        return self.quantized_encoder
 
     def all_metadata(self) -> dict[str, str]:
         """`metadata` plus what every file carries: classes, image size, precision (all as text)."""

@@ -38,8 +38,7 @@ def export(job: ExportJob) -> Result:
     onnx = require("onnx", extra="onnx")
     encoder = None
     if job.precision == "int8":
-        assert job.quantized_encoder is not None  # require_precision
-        encoder = freeze(job.quantized_encoder, job.image_size, face="fake")
+        encoder = freeze(job.require_quantized(), job.image_size, face="fake")
     model = _trace(onnx, DeployModel(job.student, encoder, job.image_size), job.image_size)
     from export.onnx_rewrite import rewrite
 

@@ -51,8 +51,7 @@ def export(job: ExportJob) -> Result:
         litert = require("litert_torch", extra="tflite")
     encoder, config = None, None
     if job.precision == "int8":
-        assert job.quantized_encoder is not None  # require_precision
-        encoder = freeze(job.quantized_encoder, job.image_size, face="decomposed")
+        encoder = freeze(job.require_quantized(), job.image_size, face="decomposed")
         config = _int8_config()
     model = _Named(DeployModel(job.student, encoder, job.image_size)).eval()
     image = example_image(job.image_size, 1)

@@ -21,7 +21,10 @@ START = Snapshot(wall=0, own_cpu=0, wait=0, busy=0, steal=0)
     [
         (Snapshot(SECOND, SECOND, wait=0, busy=SECOND, steal=0), []),
         (Snapshot(SECOND, 2 * SECOND, wait=0, busy=2 * SECOND, steal=0), []),  # two busy threads of our own
-        (Snapshot(SECOND, SECOND // 2, wait=SECOND // 2, busy=SECOND // 2, steal=0), ["waited for a CPU during 50%"]),
+        # Three threads of our own on two CPUs: they wait for each other, and nobody disturbed them.
+        (Snapshot(SECOND, 2 * SECOND, wait=SECOND // 2, busy=2 * SECOND, steal=0), []),
+        (Snapshot(SECOND, SECOND, wait=SECOND // 2, busy=SECOND * 9 // 8, steal=0), ["waited for a CPU during 12%"]),
+        (Snapshot(SECOND, SECOND // 2, wait=SECOND // 2, busy=None, steal=None), ["waited for a CPU during 50%"]),
         (Snapshot(SECOND, SECOND, wait=0, busy=2 * SECOND, steal=0), ["other processes used 50%"]),
         (Snapshot(SECOND, SECOND, wait=0, busy=SECOND, steal=SECOND // 5), ["the hypervisor took 10%"]),
         (Snapshot(SECOND, SECOND, wait=None, busy=None, steal=None), []),
