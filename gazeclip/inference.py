@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gazeclip.data.dataset import FaceDataset, batches, plain_keys
+from gazeclip.errors import StageError
 from gazeclip.metrics import macro_accuracy, roc_auc
 
 OUTPUTS = ("embedding", "logits", "fake_logit", "gaze")
@@ -28,7 +29,13 @@ def predict(model: Callable[[Tensor], Any], dataset: FaceDataset, batch_size: in
 
 
 def validation_figures(outputs: dict[str, np.ndarray], targets: np.ndarray) -> dict[str, float]:
-    """Detection AUC, macro attribution accuracy and their mean as `score`, on val (where all classes are present)."""
+    """Detection AUC, macro attribution accuracy and their mean as `score`, on val (where all classes are present).
+
+    Raises:
+        StageError: scores that are not numbers, as a network gives whose weights grew without bound.
+    """
+    if not all(np.isfinite(outputs[name]).all() for name in ("fake_logit", "logits")):
+        raise StageError("the model's scores on val are not finite", remedy="Lower the learning rate; the last finished epoch is kept")
     auc = roc_auc(targets != 0, outputs["fake_logit"][:, 0]) or 0.0
     acc = macro_accuracy(targets, outputs["logits"].argmax(axis=1)) or 0.0
     return {"auc": auc, "attribution_macro_acc": acc, "score": 0.5 * (auc + acc)}
