@@ -94,6 +94,7 @@ def _body(context: Context, folder: Path) -> dict[str, Any]:
         "classes": list(context.classes),
         "contract": context.contract.to_dict(),
         "teacher": context.run.output_hash("teacher"),
+        "data": context.run.output_hash("data"),
     }
     write_json(folder / "cache.json", facts)
     size = sum(file.stat().st_size for file in folder.glob("shard-*"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,17 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gazeclip.checkpoint import load_tensors, save_tensors, write_json
+from gazeclip import ranks
+from gazeclip.checkpoint import file_inputs, load_tensors, read_json, save_tensors, write_json
 from gazeclip.cli import say
 from gazeclip.context import Context
 from gazeclip.data.augment import drawn
-from gazeclip.data.dataset import Batch, FaceDataset, batches, epoch_keys
+from gazeclip.data.dataset import Batch
 from gazeclip.inference import predict, validation_figures
-from gazeclip.recipe import TrainConfig
+from gazeclip.recipe import AugmentedTrainConfig, TrainConfig
 from gazeclip.run import Run, execute
 from gazeclip.student import build_encoder
 from gazeclip.teacher.weights import backbone_stats
-from gazeclip.training import fit, split_decay
+from gazeclip.training import FaceTask, fit, split_decay
 
 
 class BaselineOutput(NamedTuple):
@@ -34,15 +34,15 @@ class BaselineOutput(NamedTuple):
 class Baseline(nn.Module):
     """Backbone and one linear classifier; the detection score is the log odds of any forgery against real.
 
-    `load=False` leaves out reading the pretrained weights, whose mean and std hold all the same.
+    Mean and std are those of the weights it starts from, and are part of what is saved.
     """
 
-    def __init__(self, backbone: str, weights: str, n_classes: int, drop_path: float = 0.0, load: bool = True) -> None:
+    def __init__(self, backbone: str, weights: str, n_classes: int, drop_path: float = 0.0) -> None:
         super().__init__()
-        self.encoder = build_encoder(backbone, weights if load else "none", drop_path)
+        self.encoder = build_encoder(backbone, weights, drop_path)
         mean, std = backbone_stats(backbone, weights)
-        self.register_buffer("mean", 255.0 * torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", 255.0 * torch.tensor(std).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", 255.0 * torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", 255.0 * torch.tensor(std).view(1, 3, 1, 1))
         self.mean: Tensor
         self.std: Tensor
         features = int(getattr(self.encoder, "head_hidden_size", 0) or self.encoder.num_features)  # type: ignore[arg-type]
@@ -56,36 +56,23 @@ class Baseline(nn.Module):
         return BaselineOutput(logits, fake_logit)
 
 
-class BaselineTask:
+class BaselineTask(FaceTask):
     """Cross-entropy over the classes."""
 
-    def __init__(self, context: Context, config: TrainConfig, model: Baseline, name: str = "baseline") -> None:
-        recipe, manifest = context.recipe, context.manifest
-        self.model, self.name = model, name
-        self.config, self.seed, self.workers = config, recipe.seed, recipe.data.workers
-        augment = lambda index, number: drawn(self.seed, index, number, config.augment)  # noqa: E731
-        self.train = FaceDataset(manifest, "train", context.contract, context.classes, augment)
-        self.val = FaceDataset(manifest, "val", context.contract, context.classes)
+    def __init__(self, context: Context, config: AugmentedTrainConfig, model: Baseline, name: str = "baseline", smoothing: float = 0.05) -> None:
+        seed = context.recipe.seed
+        super().__init__(context, config, lambda index, number: drawn(seed, index, number, config.augment))
+        self.model, self.name, self.smoothing = model, name, smoothing
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
         encoder = split_decay(self.model.encoder, config.lr * config.backbone_lr_scale, config.weight_decay)
         return encoder + split_decay(self.model.classifier, config.lr, config.weight_decay)
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        keys = epoch_keys(len(self.train), self.seed, epoch, lambda _: epoch)
-        return batches(self.train, keys, self.config.batch_size, self.workers, drop_last=True)
-
-    def batches_per_epoch(self) -> int:
-        return max(1, len(self.train) // self.config.batch_size)
-
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
-        return {"loss": F.cross_entropy(self.model(batch["pixels"]).logits, batch["label"], label_smoothing=0.05)}
+    def loss(self, batch: Batch, model: nn.Module) -> dict[str, Tensor]:
+        return {"loss": F.cross_entropy(model(batch["pixels"]).logits, batch["label"], label_smoothing=self.smoothing)}
 
     def evaluate(self) -> dict[str, float]:
-        return validation_figures(predict(self.model, self.val), self.val.targets)
-
-    def describe(self, batch: Batch) -> str:
-        return ", ".join(str(self.train.samples[int(i)].path) for i in batch["index"][:4])
+        return validation_figures(predict(self.model, self.val, device=self.model.mean.device), self.val.targets)
 
 
 def run_stage(run: Run, force: bool = False) -> bool:
@@ -93,11 +80,12 @@ def run_stage(run: Run, force: bool = False) -> bool:
     context = Context(run)
     recipe = context.recipe
     if not recipe.baseline.enabled:
+        say("baseline: switched off in the recipe (baseline.enabled)")
         return False
     student = recipe.student
     config = {
-        "train": asdict(recipe.baseline.train),
-        "student": [student.backbone, recipe.baseline.weights, student.drop_path],
+        "baseline": asdict(recipe.baseline),
+        "student": [student.backbone, student.drop_path],
         "contract": context.contract.to_dict(),
         "seed": recipe.seed,
     }
@@ -105,20 +93,24 @@ def run_stage(run: Run, force: bool = False) -> bool:
     def body(folder: Path) -> dict[str, Any]:
         torch.manual_seed(recipe.seed)
         model = Baseline(student.backbone, recipe.baseline.weights, len(context.classes), student.drop_path)
-        task = BaselineTask(context, recipe.baseline.train, model)
+        task = BaselineTask(context, recipe.baseline.train, model, smoothing=recipe.baseline.label_smoothing)
         result = fit(task, recipe.baseline.train, folder / "resume", recipe.seed)
-        save_tensors(folder / "model.safetensors", task.model.state_dict(), {"kind": "baseline"})
-        write_json(folder / "config.json", {"kind": "baseline", "backbone": student.backbone, "classes": context.classes})
+        if ranks.is_main():
+            save_tensors(folder / "model.safetensors", task.model.state_dict(), {"kind": "baseline"})
+            facts = {"kind": "baseline", "backbone": student.backbone, "classes": context.classes, "contract": context.contract.to_dict()}
+            write_json(folder / "config.json", facts)
         return {"val": result["best"], "history": result["history"]}
 
-    return execute(run, "baseline", config=config, inputs={"data": run.output_hash("data")}, body=body, say=say, force=force)
+    inputs = {"data": run.output_hash("data"), **file_inputs(weights=recipe.baseline.weights)}
+    return execute(run, "baseline", config=config, inputs=inputs, body=body, say=say, force=force, distributed=True)
 
 
 def load_baseline(context: Context) -> Baseline:
-    """The trained baseline of a run, in eval mode."""
+    """The trained baseline of a run, in eval mode, from its own files alone."""
     context.run.manifest("baseline")
-    tensors, _ = load_tensors(context.run.folder("baseline") / "model.safetensors")
-    recipe = context.recipe
-    model = Baseline(recipe.student.backbone, recipe.baseline.weights, len(context.classes), load=False)
+    folder = context.run.folder("baseline")
+    facts = read_json(folder / "config.json")
+    tensors, _ = load_tensors(folder / "model.safetensors")
+    model = Baseline(facts["backbone"], "none", len(facts["classes"]))
     model.load_state_dict(tensors)
     return model.eval()

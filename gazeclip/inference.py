@@ -17,14 +17,16 @@ OUTPUTS = ("embedding", "logits", "fake_logit", "gaze")
 
 
 @torch.inference_mode()
-def predict(model: Callable[[Tensor], Any], dataset: FaceDataset, batch_size: int = 64, workers: int = 0) -> dict[str, np.ndarray]:
+def predict(
+    model: Callable[[Tensor], Any], dataset: FaceDataset, batch_size: int = 64, workers: int = 0, device: torch.device | str = "cpu"
+) -> dict[str, np.ndarray]:
     """`model(pixels)` over the plain images -> those of `OUTPUTS` that the model has, as arrays `(N, ...)` float32."""
     parts: dict[str, list[np.ndarray]] = {}
     for batch in batches(dataset, plain_keys(len(dataset)), batch_size, workers):
-        output = model(batch["pixels"])
+        output = model(batch["pixels"].to(device))
         for name in OUTPUTS:
             if hasattr(output, name):
-                parts.setdefault(name, []).append(getattr(output, name).float().numpy())
+                parts.setdefault(name, []).append(getattr(output, name).float().cpu().numpy())
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 
@@ -35,7 +37,7 @@ def validation_figures(outputs: dict[str, np.ndarray], targets: np.ndarray) -> d
         StageError: scores that are not numbers, as a network gives whose weights grew without bound.
     """
     if not all(np.isfinite(outputs[name]).all() for name in ("fake_logit", "logits")):
-        raise StageError("the model's scores on val are not finite", remedy="Lower the learning rate; the last finished epoch is kept")
+        raise StageError("the model's scores on val are not finite", remedy="Lower the learning rate and run the stage again")
     auc = roc_auc(targets != 0, outputs["fake_logit"][:, 0]) or 0.0
     acc = macro_accuracy(targets, outputs["logits"].argmax(axis=1)) or 0.0
     return {"auc": auc, "attribution_macro_acc": acc, "score": 0.5 * (auc + acc)}

@@ -5,10 +5,10 @@ pydantic validates the dataclasses, because it reports every fault of a recipe a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import yaml
 
@@ -17,6 +17,31 @@ from gazeclip.data.faces.dataset import FacesConfig
 from gazeclip.errors import ConfigError, nearest, require
 from gazeclip.teacher.config import TeacherConfig
 
+SEE = "gazeclip/recipe.py lists every key with its default"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Limits of a field, in pydantic's words. pydantic finds them here without having to be installed to read this file."""
+
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    min_length: int | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        schema = handler(source)
+        finite = {"allow_inf_nan": False} if schema["type"] == "float" else {}
+        return {**schema, **finite, **{name: value for name, value in vars(self).items() if value is not None}}
+
+
+Count = Annotated[int, Bounds(ge=1)]
+Natural = Annotated[int, Bounds(ge=0)]
+Positive = Annotated[float, Bounds(gt=0)]
+NonNegative = Annotated[float, Bounds(ge=0)]
+BelowOne = Annotated[float, Bounds(ge=0, lt=1)]
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -24,53 +49,69 @@ class DataConfig:
 
     manifest: str | None = None
     taxonomy: str = "demo"
-    image_size: int = 96
+    image_size: Annotated[int, Bounds(ge=32)] = 96
     faces: FacesConfig = field(default_factory=FacesConfig)
-    workers: int = 1
+    workers: Natural = 1
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training. `lr` is for new layers; a pretrained backbone gets `lr * backbone_lr_scale`."""
+    """One training. `lr` is for new layers; a pretrained backbone gets `lr * backbone_lr_scale`.
 
-    epochs: int = 10
-    batch_size: int = 32
-    lr: float = 1e-3
-    backbone_lr_scale: float = 1.0
-    weight_decay: float = 0.05
-    warmup_epochs: float = 1.0
-    ema_decay: float = 0.99
-    clip_norm: float = 5.0
-    augment: float = 1.0
-    patience: int = 1000
+    `batch_size` is per process; gradients of `accumulate` batches are averaged before each step. `precision` is that of the
+    forward pass where it is safe (autocast). `patience`: epochs without a better val score before it stops. Within an
+    epoch the state is saved every `checkpoint_minutes`, besides after each epoch.
+    """
+
+    epochs: Count = 10
+    batch_size: Count = 32
+    accumulate: Count = 1
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    checkpoint_minutes: NonNegative = 10.0
+    lr: Positive = 1e-3
+    backbone_lr_scale: NonNegative = 1.0
+    weight_decay: NonNegative = 0.05
+    warmup_epochs: NonNegative = 1.0
+    ema_decay: BelowOne = 0.99
+    clip_norm: Positive = 5.0
+    patience: Count = 1000
+
+
+@dataclass(frozen=True)
+class AugmentedTrainConfig(TrainConfig):
+    """A training that draws its own augmentations, of strength `augment`; the student's were drawn when the cache was made."""
+
+    augment: Annotated[float, Bounds(ge=0, le=1)] = 1.0
 
 
 @dataclass(frozen=True)
 class DistillLoss:
     """Weights of the loss terms; zero switches a term off."""
 
-    embedding: float = 1.0
-    relation: float = 0.5
-    logits: float = 1.0
-    temperature: float = 2.0
-    gaze: float = 0.5
-    attribution: float = 0.5
-    detection: float = 0.5
-    label_smoothing: float = 0.05
+    embedding: NonNegative = 1.0
+    relation: NonNegative = 0.5
+    logits: NonNegative = 1.0
+    temperature: Positive = 2.0
+    gaze: NonNegative = 0.5
+    attribution: NonNegative = 0.5
+    detection: NonNegative = 0.5
+    label_smoothing: BelowOne = 0.05
 
 
 @dataclass(frozen=True)
 class TeacherStage:
     """The teacher and its training.
 
-    `gaze_epochs`: of the small gaze encoder on gaze labels, before it is frozen. `backbone_epochs`: of the hybrid's CNN alone
+    `gaze_train`: of the small gaze encoder on gaze labels, before it is frozen. `backbone_epochs`: of the hybrid's CNN alone
     with a linear classifier, before the transformer stands on it; what ImageNet weights are for where there are some.
+    `gaze_features`: of the plain training image and its mirror image, computed `once`, or of what each step draws.
     """
 
     model: TeacherConfig = field(default_factory=TeacherConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
-    gaze_epochs: int = 8
-    backbone_epochs: int = 0
+    train: AugmentedTrainConfig = field(default_factory=AugmentedTrainConfig)
+    gaze_train: AugmentedTrainConfig = field(default_factory=lambda: AugmentedTrainConfig(epochs=8, batch_size=64, lr=2e-3, augment=0.5))
+    backbone_epochs: Natural = 0
+    gaze_features: Literal["once", "every_step"] = "once"
 
 
 @dataclass(frozen=True)
@@ -79,17 +120,18 @@ class BaselineStage:
 
     enabled: bool = True
     weights: str = "none"
-    train: TrainConfig = field(default_factory=TrainConfig)
+    label_smoothing: BelowOne = 0.05
+    train: AugmentedTrainConfig = field(default_factory=AugmentedTrainConfig)
 
 
 @dataclass(frozen=True)
 class CacheStage:
     """`augmentations` per training image; `shard_size` images per shard (the unit of restarting)."""
 
-    augmentations: int = 4
-    strength: float = 1.0
-    shard_size: int = 512
-    batch_size: int = 32
+    augmentations: Count = 4
+    strength: NonNegative = 1.0
+    shard_size: Count = 512
+    batch_size: Count = 32
 
 
 @dataclass(frozen=True)
@@ -98,7 +140,7 @@ class StudentStage:
 
     backbone: str = "mobilenetv4_conv_small"
     weights: str = "none"
-    drop_path: float = 0.0
+    drop_path: BelowOne = 0.0
     train: TrainConfig = field(default_factory=TrainConfig)
     loss: DistillLoss = field(default_factory=DistillLoss)
 
@@ -107,10 +149,10 @@ class StudentStage:
 class QuantizeStage:
     """NNCF. `overflow_fix` keeps 8-bit products from saturating on CPUs without VNNI."""
 
-    calibration_images: int = 300
+    calibration_images: Count = 300
     overflow_fix: bool = True
     fast_bias_correction: bool = True
-    train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=2, lr=5e-5, warmup_epochs=0.0, ema_decay=0.0))
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=2, lr=5e-5, weight_decay=0.0, warmup_epochs=0.0, ema_decay=0.0))
     loss: DistillLoss = field(default_factory=DistillLoss)
 
 
@@ -118,26 +160,26 @@ class QuantizeStage:
 class ExportStage:
     """Which bundles to write."""
 
-    targets: tuple[str, ...] = ("onnx", "openvino", "tflite", "coreml")
-    precisions: tuple[Literal["fp32", "fp16", "int8"], ...] = ("int8", "fp32")
-    parity_images: int = 64
+    targets: Annotated[tuple[Literal["onnx", "openvino", "tflite", "coreml"], ...], Bounds(min_length=1)] = ("onnx", "openvino", "tflite", "coreml")
+    precisions: Annotated[tuple[Literal["fp32", "fp16", "int8"], ...], Bounds(min_length=1)] = ("int8", "fp32")
+    parity_images: Count = 64
 
 
 @dataclass(frozen=True)
 class ReportStage:
     """`threads` 0: all that the quota allows."""
 
-    threads: int = 0
-    latency_seconds: float = 2.0
-    bootstrap: int = 1000
+    threads: Natural = 0
+    latency_seconds: Positive = 2.0
+    bootstrap: Natural = 1000
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole run."""
+    """A whole run. `name` is that of its folder under `runs/`."""
 
     name: str
-    seed: int = 0
+    seed: Annotated[int, Bounds(ge=0, lt=2**32)] = 0
     data: DataConfig = field(default_factory=DataConfig)
     teacher: TeacherStage = field(default_factory=TeacherStage)
     baseline: BaselineStage = field(default_factory=BaselineStage)
@@ -165,7 +207,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"recipe {path} cannot be read: {' '.join(str(error).split())}", remedy="Correct the YAML") from error
     if not isinstance(data, dict):
-        raise ConfigError(f"recipe {path} is not a mapping", remedy="See recipes/demo.yaml")
+        raise ConfigError(f"recipe {path} is not a mapping", remedy=SEE)
     for item in overrides:
         _override(data, item)
     return parse_recipe(data, str(path))
@@ -173,15 +215,46 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
 def parse_recipe(data: dict[str, Any], source: str = "recipe") -> Recipe:
     """Check a mapping and build the recipe; see `load_recipe`."""
-    faults = _unknown_keys(data, Recipe, "")
+    faults = _unknown_keys(data, Recipe, "") + _name_faults(data.get("name"))
+    defaults = asdict(Recipe(name=""))
+    del defaults["name"]
+    recipe, more = _validate(_merge(defaults, data))
+    if recipe is not None and not faults:
+        return recipe
+    raise ConfigError(f"{source}: " + "; ".join(faults + more), remedy=f"Correct the keys named. {SEE}")
+
+
+def _validate(data: dict[str, Any]) -> tuple[Recipe | None, list[str]]:
+    """The recipe, or everything that pydantic finds wrong with it."""
     pydantic = require("pydantic", extra="train")
     try:
-        recipe: Recipe = pydantic.TypeAdapter(Recipe).validate_python(data)
-        if not faults:
-            return recipe
+        return pydantic.TypeAdapter(Recipe).validate_python(data), []
     except pydantic.ValidationError as error:
-        faults += [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg'][0].lower()}{e['msg'][1:]}, got {e['input']!r}" for e in error.errors()]
-    raise ConfigError(f"{source}: " + "; ".join(faults), remedy="Correct the keys named (recipes/demo.yaml shows all of them)")
+        return None, [_fault(item) for item in error.errors()]
+    except ConfigError as error:  # the teacher's model checks itself, and its refusal ends the validation of everything else
+        return None, [error.message, *_validate(_merge(data, {"teacher": {"model": asdict(TeacherConfig())}}))[1]]
+
+
+def _fault(item: Mapping[str, Any]) -> str:
+    hint = " (YAML reads a bare no as false: write 'no' in quotes)" if item["type"] == "literal_error" and item["input"] is False else ""
+    return f"{'.'.join(str(part) for part in item['loc'])}: {item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}{hint}"
+
+
+def _name_faults(name: Any) -> list[str]:
+    """The run's folder lies directly under `runs/` and is found again there."""
+    if not isinstance(name, str) or (name.strip() == name and name and name[0] != "." and not set(name) & set("/\\\0")):
+        return []
+    return [f"name: must be a plain folder name, got {name!r}"]
+
+
+def _merge(whole: dict[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
+    """`whole` with the values of `part`. A group given in part keeps the other defaults of its own stage, which may differ
+    from those of its class: `quantize.train: {epochs: 1}` must not raise its learning rate."""
+    merged = dict(whole)
+    for key, value in part.items():
+        inner = merged.get(key)
+        merged[key] = _merge(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
@@ -205,7 +278,7 @@ def _override(data: dict[str, Any], item: str) -> None:
     for name in parents:
         child = node.setdefault(name, {})
         if not isinstance(child, dict):
-            raise ConfigError(f"--set {item}: '{name}' is a value, not a group", remedy="See recipes/demo.yaml for the keys")
+            raise ConfigError(f"--set {item}: '{name}' is a value, not a group", remedy=SEE)
         node = child
     try:
         node[last] = yaml.safe_load(text)

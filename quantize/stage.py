@@ -17,7 +17,6 @@ from gazeclip.cli import say
 from gazeclip.context import Context
 from gazeclip.data.augment import drawn
 from gazeclip.data.dataset import FaceDataset, batches, epoch_keys
-from gazeclip.recipe import TrainConfig
 from gazeclip.run import Run, execute
 from gazeclip.student import Student, build_encoder, load_student
 from gazeclip.training import fit
@@ -27,13 +26,9 @@ from quantize.encoder import count_quantizers, load_quantized, quantize_encoder,
 class QatTask(DistillTask):
     """Distillation through fake quantizers. Batch norms are folded already, so the encoder stays in eval mode."""
 
-    def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
-        # No weight decay: a few steps at a small rate around weights that are already trained.
-        return [{"params": [p for p in self.model.parameters() if p.requires_grad], "lr": config.lr, "weight_decay": 0.0}]
-
-    def loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        self.model.eval()
-        return super().loss(batch)
+    def loss(self, batch: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+        model.eval()
+        return super().loss(batch, model)
 
 
 def run_stage(run: Run, force: bool = False) -> bool:
@@ -61,10 +56,15 @@ def _body(context: Context, folder: Path) -> dict[str, Any]:
     task = QatTask(context, model, stage.train, stage.loss, "quantize")
     before = task.evaluate()
     say("quantize: after calibration, before training: val " + " ".join(f"{k} {v:.3f}" for k, v in before.items()))
+    calibrated = {name: value.clone() for name, value in model.state_dict().items()}
     result = fit(task, stage.train, folder / "resume", context.recipe.seed)
+    if result["best"]["score"] < before["score"]:
+        say(f"quantize: training did not help on val ({result['best']['score']:.3f} after {before['score']:.3f}): the calibrated model is kept")
+        model.load_state_dict(calibrated)
     save_quantized(folder, model.encoder, {"counts": counts}, image_size=context.contract.size)
     save_tensors(folder / "head.safetensors", model.head.state_dict(), {"kind": "head"})
-    return {"val": result["best"], "val_after_calibration": before, "history": result["history"], **counts}
+    kept = max(before, result["best"], key=lambda figures: figures["score"])
+    return {"val": kept, "val_after_calibration": before, "history": result["history"], **counts}
 
 
 def calibration_batches(context: Context, student: Student) -> Iterator[Tensor]:

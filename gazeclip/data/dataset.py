@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from gazeclip.data.augment import Augmentation
-from gazeclip.data.manifest import Manifest, Sample
+from gazeclip.data.manifest import Manifest
+from gazeclip.data.rows import Sample
 from gazeclip.preprocess import PixelContract, load_image
 
 Key = tuple[int, int]  # (index in the split, number of the augmentation; -1: none)
@@ -19,7 +20,7 @@ PLAIN = -1
 
 
 class FaceDataset(Dataset[Batch]):
-    """One split. Item `(index, number)` -> pixels uint8 `(3, S, S)`, label, index, number, gaze `(2,)` (NaN: unknown).
+    """One split. Item `(index, number)` -> pixels uint8 `(3, S, S)`, label, index, number, flipped, gaze `(2,)` (NaN: unknown).
 
     `augmentation(index, number)` gives the augmentation of a key; number -1 is the plain image. Labels that are no class
     (unseen generators) are -1.
@@ -44,20 +45,22 @@ class FaceDataset(Dataset[Batch]):
 
     def __getitem__(self, key: Key) -> Batch:  # type: ignore[override]
         index, number = key
-        sample = self.samples[index]
+        sample, flipped = self.samples[index], False
         gaze = np.array(sample.gaze if sample.gaze is not None else (np.nan, np.nan), dtype=np.float32)
         if number == PLAIN or self.augmentation is None:
             pixels = self.contract.apply(sample.path)
         else:
             augmentation = self.augmentation(index, number)
             pixels = augmentation.apply(load_image(sample.path, draft_size=self.contract.size), self.contract)
-            if augmentation.flipped:
+            flipped = augmentation.flipped
+            if flipped:
                 gaze[1] = -gaze[1]
         return {
             "pixels": torch.from_numpy(pixels).permute(2, 0, 1).contiguous(),
             "label": torch.tensor(self.targets[index]),
             "index": torch.tensor(index),
             "number": torch.tensor(number),
+            "flipped": torch.tensor(flipped),
             "gaze": torch.from_numpy(gaze),
         }
 
@@ -68,11 +71,22 @@ def epoch_keys(n: int, seed: int, epoch: int, number: Callable[[int], int]) -> l
     return [(int(index), number(int(index))) for index in order]
 
 
-def batches(dataset: FaceDataset, keys: Sequence[Key], batch_size: int, workers: int = 0, drop_last: bool = False) -> Iterator[Batch]:
-    """Batches of the given keys in their order."""
+def rank_keys(keys: Sequence[Key], batch_size: int, rank: int, world: int) -> list[Key]:
+    """The share of process `rank` out of `world`: every `world`-th batch, full batches only and as many for each.
+
+    Together the shares are the order that one process with batches of `batch_size * world` would see. Fewer keys than one
+    batch are one smaller batch.
+    """
+    rounds = len(keys) // (batch_size * world)
+    if rounds == 0:
+        return list(keys[rank::world])
+    starts = ((number * world + rank) * batch_size for number in range(rounds))
+    return [key for start in starts for key in keys[start : start + batch_size]]
+
+
+def batches(dataset: FaceDataset, keys: Sequence[Key], batch_size: int, workers: int = 0) -> Iterator[Batch]:
+    """Batches of the given keys in their order; the last one may be smaller."""
     groups = [list(keys[start : start + batch_size]) for start in range(0, len(keys), batch_size)]
-    if drop_last and len(groups) > 1 and len(groups[-1]) < batch_size:
-        groups.pop()
     # Workers only decode: one thread each, or they take the cores from training.
     loader = DataLoader(
         dataset,

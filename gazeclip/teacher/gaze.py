@@ -143,7 +143,7 @@ def build_gaze_encoder(config: GazeConfig, load: bool = True) -> GazeEncoder | N
     if config.kind != "small":
         raise WeightsError(
             f"the gaze encoder '{config.kind}' needs a weight file",
-            remedy="Give gaze.weights=PATH, or use gaze.kind=small with a data set that has gaze labels",
+            remedy="Give its file (teacher.model.gaze.weights=FILE in a recipe), or use gaze.kind=small with a data set that has gaze labels",
         )
     return encoder
 

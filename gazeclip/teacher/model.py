@@ -110,7 +110,14 @@ class GazeCLIP(nn.Module):
         return self.score(self.encode_image(pixels, gaze), self.encode_text()[0] if text is None else text)
 
     def score(self, visual: VisualOutput, text: Tensor) -> TeacherOutput:
-        """Compare images with texts `(C, D)` and fuse the heads; a head that the loss never trained stays out."""
+        """Compare images with texts `(C, D)` and fuse the heads; a head that the loss never trained stays out.
+
+        Always in float32: under autocast a scaled similarity would keep two digits only.
+        """
+        with torch.autocast(text.device.type, enabled=False):
+            return self._score(visual.float(), text.float())
+
+    def _score(self, visual: VisualOutput, text: Tensor) -> TeacherOutput:
         config, scale = self.config, self.logit_scale.clamp(max=_MAX_SCALE).exp()
         text_logits = scale * visual.embedding @ text.T
         trained = ((text_logits, config.w_nce), (visual.attribution, config.w_attribution))

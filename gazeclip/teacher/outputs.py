@@ -17,6 +17,10 @@ class VisualOutput:
     detection: Tensor
     gaze: Tensor
 
+    def float(self) -> VisualOutput:
+        """In float32."""
+        return VisualOutput(self.embedding.float(), self.attribution.float(), self.detection.float(), self.gaze.float())
+
 
 @dataclass
 class TeacherOutput:

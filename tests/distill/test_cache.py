@@ -48,6 +48,7 @@ def folder(tmp_path: Path) -> Path:
         "classes": list(CLASSES),
         "contract": PixelContract(32).to_dict(),
         "teacher": "t",
+        "data": "d",
     }
     write_json(tmp_path / "cache.json", facts)
     return tmp_path
@@ -92,7 +93,8 @@ def test_a_folder_without_facts_is_refused(folder: Path) -> None:
 
 
 def context(folder: Path, **changes: Any) -> Any:
-    run = SimpleNamespace(manifest=lambda stage: {}, folder=lambda stage: folder, output_hash=lambda stage: changes.get("teacher", "t"))
+    made = {"teacher": "t", "data": "d"} | changes
+    run = SimpleNamespace(root=folder, manifest=lambda stage: {}, folder=lambda stage: folder, output_hash=made.__getitem__)
     return SimpleNamespace(run=run, classes=changes.get("classes", CLASSES), contract=changes.get("contract", PixelContract(32)))
 
 
@@ -102,7 +104,13 @@ def test_the_runs_own_cache_is_taken(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("classes", ("real", "synth_flow", "swap_gan")), ("contract", PixelContract(48)), ("contract", PixelContract(32, "bilinear")), ("teacher", "u")],
+    [
+        ("classes", ("real", "synth_flow", "swap_gan")),
+        ("contract", PixelContract(48)),
+        ("contract", PixelContract(32, "bilinear")),
+        ("teacher", "u"),
+        ("data", "e"),
+    ],
 )
 def test_a_cache_of_something_else_is_refused(folder: Path, key: str, value: Any) -> None:
     with pytest.raises(ArtifactError, match=f"another {key}"):

@@ -93,6 +93,35 @@ def test_gaze_path_is_alive(config, prompts, vpe):
     torch.testing.assert_close(own, model.encode_image(pixels()).embedding.detach())  # precomputed = computed
 
 
+@BOTH
+@pytest.mark.parametrize(("prompts", "vpe"), [(True, False), (False, True)])
+def test_shuffled_gaze_lowers_the_score(config, prompts, vpe):
+    """All images are one grey square and only the gaze differs by class: right with its own gaze, chance with another's."""
+    torch.manual_seed(0)
+    model = build(replace(config, use_vpe=vpe, gaze=replace(config.gaze, prompts=prompts), text=replace(config.text, levels=2)), alive=True)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
+    criterion = TeacherLoss(model.config)
+    labels = torch.tensor([0, 1] * 8)
+    images = torch.full((16, 3, 64, 64), 127, dtype=torch.uint8)
+
+    def faces() -> GazeFeatures:
+        """Reals look to one side, forgeries to the other; the feature map of the encoder says so too."""
+        yaw = (2.0 * labels - 1.0) * 0.5 + 0.1 * torch.randn(16)
+        angles = torch.stack((0.1 * torch.randn(16), yaw), dim=1)
+        return GazeFeatures(yaw[:, None, None] * torch.linspace(-1, 1, model.gaze_encoder.channels) + 0.1 * torch.randn(16, 4, 1), angles)
+
+    for _ in range(25):
+        optimizer.zero_grad()
+        criterion(model(images, faces()), labels)["loss"].backward()
+        optimizer.step()
+    gaze = faces()
+    with torch.no_grad():
+        own = (model(images, gaze).logits[:, :2].argmax(1) == labels).float().mean()
+        other = (model(images, gaze.select(torch.arange(16).roll(1))).logits[:, :2].argmax(1) == labels).float().mean()
+    assert own > 0.9
+    assert other < 0.3  # rolled by one, every face gets the gaze of the other class
+
+
 def test_without_gaze_nothing_of_it_remains():
     model = build(replace(HYBRID, gaze=GazeConfig("none")))
     out = model(pixels())

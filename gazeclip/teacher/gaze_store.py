@@ -1,0 +1,68 @@
+"""The frozen gaze encoder's features of the training images, computed once instead of in every step of every epoch.
+
+A face looks where it looks under any augmentation but the mirror, so two versions are kept: the plain image and its
+mirror image. What the encoder would see of crop jitter, noise or compression is left out; `teacher.gaze_features:
+every_step` brings it back at the price of one encoder pass per step.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gazeclip import ranks
+from gazeclip.checkpoint import read_json, write_json
+from gazeclip.cli import progress
+from gazeclip.data.dataset import FaceDataset, batches, plain_keys
+from gazeclip.teacher.gaze import GazeEncoder, GazeFeatures
+
+TOKENS, ANGLES, DONE = "tokens.npy", "angles.npy", "done.json"
+MIRRORED = 2  # plain and mirrored
+
+
+class GazeStore:
+    """Memory-mapped `tokens (N, 2, T, Cg)` float16 and `angles (N, 2, 2)` float32; the second axis is plain, mirrored."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tokens = np.load(folder / TOKENS, mmap_mode="r")
+        self.angles = np.load(folder / ANGLES, mmap_mode="r")
+
+    def features(self, index: Tensor, flipped: Tensor) -> GazeFeatures:
+        """Of images `index (B,)`, mirrored where `flipped (B,)` is true."""
+        rows, side = index.cpu().numpy(), flipped.cpu().numpy().astype(int)
+        tokens = torch.from_numpy(self.tokens[rows, side]).to(index.device).float()
+        return GazeFeatures(tokens, torch.from_numpy(self.angles[rows, side]).to(index.device))
+
+
+@torch.inference_mode()
+def build_gaze_store(encoder: GazeEncoder, dataset: FaceDataset, folder: Path, device: torch.device, batch_size: int = 64) -> GazeStore:
+    """Fill `folder`, going on behind the last finished batch of a killed attempt; every rank then reads it."""
+    if ranks.is_main():
+        folder.mkdir(parents=True, exist_ok=True)
+        encoder.to(device)
+        done = read_json(folder / DONE)["images"] if (folder / DONE).is_file() else 0
+        keys = plain_keys(len(dataset))[done:]
+        steps = -(-len(keys) // batch_size)
+        for batch in progress(batches(dataset, keys, batch_size), "gaze features", total=steps):
+            pixels = batch["pixels"].to(device)
+            sides = [encoder(pixels), encoder(pixels.flip(-1))]
+            tokens = torch.stack([side.tokens for side in sides], 1).half().cpu().numpy()
+            angles = torch.stack([side.gaze for side in sides], 1).float().cpu().numpy()
+            stop = done + len(tokens)
+            for name, values in ((TOKENS, tokens), (ANGLES, angles)):
+                file = _open(folder / name, (len(dataset), *values.shape[1:]), values.dtype)
+                file[done:stop] = values
+                file.flush()
+            done = stop
+            write_json(folder / DONE, {"images": done})
+    ranks.barrier()
+    return GazeStore(folder)
+
+
+def _open(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
+    if path.is_file():
+        return np.lib.format.open_memmap(path, mode="r+")
+    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)

@@ -1,0 +1,85 @@
+"""What is trained: the interface the loop needs, and the half of it that all tasks on faces share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from gazeclip import ranks
+from gazeclip.context import Context
+from gazeclip.data.augment import Augmentation
+from gazeclip.data.dataset import Batch, FaceDataset, batches, epoch_keys, rank_keys
+from gazeclip.errors import ConfigError
+from gazeclip.recipe import TrainConfig
+
+
+class Task(Protocol):
+    """What is trained; the loop knows nothing of faces."""
+
+    name: str
+
+    @property
+    def model(self) -> nn.Module:
+        """What is optimised and saved."""
+
+    def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
+        """Groups for AdamW, each with its own `lr`."""
+
+    def batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+        """This process's share of one epoch, without its first `skip` batches."""
+
+    def batches_per_epoch(self) -> int:
+        """How many batches `batches` yields in all."""
+
+    def loss(self, batch: Batch, model: nn.Module) -> dict[str, Tensor]:
+        """Scalar terms; `loss` is what is minimised. `model` is `self.model`, wrapped where several processes train."""
+
+    def evaluate(self) -> dict[str, float]:
+        """Figures on val of `model` as it is now; `score` decides which epoch is kept (higher is better)."""
+
+    def describe(self, batch: Batch) -> str:
+        """Names a batch in an error message."""
+
+
+class FaceTask:
+    """The training images of a run in an order that depends on `(seed, epoch)` only, shared out among the processes.
+
+    Args:
+        augmentation: of a key `(index, number)`.
+        number: which augmentation an image gets in an epoch, from `(epoch, index)`.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        config: TrainConfig,
+        augmentation: Callable[[int, int], Augmentation],
+        number: Callable[[int, int], int] = lambda epoch, index: epoch,
+    ) -> None:
+        manifest, contract, classes = context.manifest, context.contract, context.classes
+        self.config, self.seed, self.workers = config, context.recipe.seed, context.recipe.data.workers
+        self.train = FaceDataset(manifest, "train", contract, classes, augmentation)
+        self.val = FaceDataset(manifest, "val", contract, classes)
+        self._number = number
+        if len(self.train) < config.batch_size * ranks.world_size() and ranks.world_size() > 1:
+            raise ConfigError(
+                f"{len(self.train)} training images do not fill one batch of {config.batch_size} for each of {ranks.world_size()} processes",
+                remedy="Lower batch_size or start fewer processes",
+            )
+
+    def batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
+        """This process's share of the epoch."""
+        size = self.config.batch_size
+        keys = epoch_keys(len(self.train), self.seed, epoch, lambda index: self._number(epoch, index))
+        mine = rank_keys(keys, size, ranks.rank(), ranks.world_size())
+        return batches(self.train, mine[skip * size :], size, self.workers)
+
+    def batches_per_epoch(self) -> int:
+        """Full batches of this process; a data set smaller than one batch is one batch."""
+        return max(1, len(self.train) // (self.config.batch_size * ranks.world_size()))
+
+    def describe(self, batch: Batch) -> str:
+        """Paths of the first images."""
+        return ", ".join(str(self.train.samples[int(i)].path) for i in batch["index"][:4])

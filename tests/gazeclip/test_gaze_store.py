@@ -1,0 +1,64 @@
+"""The store against the encoder itself, image by image, and after a kill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from gazeclip.teacher.gaze import GazeEncoder
+from gazeclip.teacher.gaze_small import SmallGaze
+from gazeclip.teacher.gaze_store import build_gaze_store
+
+CPU = torch.device("cpu")
+
+
+class Images:
+    """Stands for a FaceDataset: 11 images that fail from a given one on."""
+
+    def __init__(self, broken_from: int = 99) -> None:
+        self.broken_from, self.read = broken_from, 0
+        self.pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (11, 3, 96, 96), dtype=np.uint8))
+
+    def __len__(self) -> int:
+        return 11
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Tensor]:
+        if key[0] >= self.broken_from:
+            raise KeyboardInterrupt
+        self.read += 1
+        return {"pixels": self.pixels[key[0]]}
+
+
+@pytest.fixture(scope="module")
+def encoder() -> GazeEncoder:
+    torch.manual_seed(0)
+    return SmallGaze().freeze()
+
+
+def test_rows_are_what_the_encoder_gives(tmp_path: Path, encoder: GazeEncoder) -> None:
+    images = Images()
+    store = build_gaze_store(encoder, images, tmp_path / "s", CPU, batch_size=4)  # type: ignore[arg-type]
+    index, flipped = torch.tensor([7, 0, 7, 10]), torch.tensor([False, True, True, False])
+    found = store.features(index, flipped)
+    for row, (i, mirror) in enumerate(zip(index.tolist(), flipped.tolist(), strict=True)):
+        pixels = images.pixels[i : i + 1]
+        with torch.no_grad():
+            expected = encoder(pixels.flip(-1) if mirror else pixels)
+        torch.testing.assert_close(found.gaze[row], expected.gaze[0], atol=1e-5, rtol=1e-4)
+        # float16 keeps eleven bits
+        torch.testing.assert_close(found.tokens[row], expected.tokens[0], atol=1e-3, rtol=1e-3)
+
+
+def test_a_killed_build_goes_on(tmp_path: Path, encoder: GazeEncoder) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        build_gaze_store(encoder, Images(broken_from=9), tmp_path / "s", CPU, batch_size=4)  # type: ignore[arg-type]
+    images = Images()
+    store = build_gaze_store(encoder, images, tmp_path / "s", CPU, batch_size=4)  # type: ignore[arg-type]
+    assert images.read == 3  # two batches of four were there
+    whole = build_gaze_store(encoder, Images(), tmp_path / "t", CPU, batch_size=4)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(store.tokens, whole.tokens)
+    np.testing.assert_array_equal(store.angles, whole.angles)
