@@ -6,10 +6,8 @@ Columns: `path` (relative to the manifest), `label` (a generator of the taxonomy
 
 from __future__ import annotations
 
-import csv
-import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,24 +15,12 @@ import numpy as np
 from PIL import Image
 
 from gazeclip.checkpoint import sha256
-from gazeclip.errors import ManifestError, nearest, require
+from gazeclip.data.rows import SPLITS, Sample, parse_row, read_rows
+from gazeclip.errors import ManifestError
 from gazeclip.taxonomy import REAL, Taxonomy
 
-SPLITS = ("train", "val", "calibration", "test", "test_unseen")
 TUNED = ("train", "val", "calibration")  # what a model is fitted or tuned on; each apart from every other split
-REQUIRED = ("path", "label", "split")
-MAX_FAULTS_SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One image. `gaze` is `(pitch, yaw)` in radians, or None if not annotated; `identity` is None if unknown."""
-
-    path: Path
-    label: str
-    split: str
-    identity: str | None = None
-    gaze: tuple[float, float] | None = None
+FAULTS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -72,65 +58,60 @@ class Manifest:
 
 
 def read_manifest(
-    path: Path, taxonomy: Taxonomy, *, check_images: bool = True, progress: Callable[[int, int], None] | None = None
+    path: Path,
+    taxonomy: Taxonomy,
+    *,
+    check_images: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+    shown: int | None = FAULTS_SHOWN,
 ) -> Manifest:
     """Read a CSV or Parquet manifest and check everything.
 
+    Args:
+        check_images: decode every file and look for equal ones in different splits; else only see that it is there.
+        progress: called with (files checked, files in all).
+        shown: faults that the error's text names, divided over their kinds; None names all. It always counts all.
+
     Raises:
-        ManifestError: naming all faults together: missing columns or files, unreadable images, unknown labels or splits,
-            an unseen generator outside test_unseen, identities or images in two splits, empty classes.
+        ManifestError: all faults together: missing columns or files, unreadable images, unknown labels or splits, an unseen
+            generator outside test_unseen, identities or images in two splits, empty classes.
     """
     path = Path(path)
-    rows = _rows(path)
-    faults: list[str] = []
-    samples = tuple(sample for number, row in enumerate(rows, start=2) if (sample := _sample(row, number, path.parent, taxonomy, faults)))
-    faults += _split_faults(samples) + _class_faults(samples, taxonomy)
-    faults += _file_faults(samples, check_images, progress)
-    if faults:
-        shown = "".join(f"\n  - {fault}" for fault in faults[:MAX_FAULTS_SHOWN])
-        more = f"\n  ... and {len(faults) - MAX_FAULTS_SHOWN} more" if len(faults) > MAX_FAULTS_SHOWN else ""
-        raise ManifestError(f"{path} has {len(faults)} fault(s):{shown}{more}\n", remedy="Correct them (docs/data.md) and run again")
+    return check_rows(path, read_rows(path), taxonomy, check_images=check_images, progress=progress, shown=shown)
+
+
+def check_rows(
+    path: Path,
+    rows: Sequence[Mapping[str, str]],
+    taxonomy: Taxonomy,
+    *,
+    check_images: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+    shown: int | None = FAULTS_SHOWN,
+) -> Manifest:
+    """What `read_manifest` does, for the rows of a manifest that is still to be written to `path`."""
+    read = [parse_row(row, number, path.parent, taxonomy) for number, row in enumerate(rows, start=2)]
+    samples = tuple(row.sample for row in read)
+    files = [sample for sample in samples if sample.path != path.parent]
+    kinds = [
+        [fault for row in read for fault in row.faults],
+        _split_faults(files),
+        _class_faults([row.sample for row in read if row.placed], taxonomy),
+        _file_faults(files, check_images, progress),
+    ]
+    if any(kinds):
+        raise ManifestError(_told(path, kinds, shown), remedy="Correct them (docs/data.md) and run again")
     return Manifest(path, samples, taxonomy)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    if not path.is_file():
-        raise ManifestError(f"manifest {path} does not exist", remedy="Make one: python -m gazeclip data manifest FOLDER")
-    if path.suffix == ".parquet":
-        table = require("pyarrow.parquet", extra="train").read_table(path).to_pylist()
-        rows = [{key: "" if value is None else str(value) for key, value in row.items()} for row in table]
-    else:
-        try:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                rows = [{k: v or "" for k, v in row.items() if k} for row in csv.DictReader(file)]
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise ManifestError(f"{path} is not a CSV file ({error})", remedy="Save it as UTF-8 CSV with a header") from error
-    missing = [column for column in REQUIRED if rows and column not in rows[0]]
-    if not rows or missing:
-        what = f"lacks the column(s) {', '.join(missing)}" if missing else "has no rows"
-        raise ManifestError(f"{path} {what}", remedy="Columns: path,label,split[,identity,gaze_pitch,gaze_yaw]")
-    return rows
-
-
-def _sample(row: dict[str, str], number: int, base: Path, taxonomy: Taxonomy, faults: list[str]) -> Sample | None:
-    label, split, before = row["label"], row["split"], len(faults)
-    if label not in taxonomy:
-        faults.append(f"row {number}: unknown label '{label}'. {nearest(label, [g.name for g in taxonomy.generators])}")
-    elif not taxonomy.get(label).seen and split != "test_unseen":
-        faults.append(f"row {number}: '{label}' is an unseen generator of the taxonomy but lies in split '{split}'")
-    if split not in SPLITS:
-        faults.append(f"row {number}: unknown split '{split}'. {nearest(split, SPLITS)}")
-    gaze = None
-    if row.get("gaze_pitch") or row.get("gaze_yaw"):
-        try:
-            gaze = (float(row.get("gaze_pitch", "")), float(row.get("gaze_yaw", "")))
-            if not all(math.isfinite(angle) and abs(angle) <= math.pi for angle in gaze):
-                raise ValueError
-        except ValueError:
-            faults.append(f"row {number}: gaze must be two angles in radians")
-    if len(faults) > before:
-        return None
-    return Sample(base / row["path"], label, split, row.get("identity") or None, gaze)
+def _told(path: Path, kinds: Sequence[Sequence[str]], shown: int | None) -> str:
+    """All faults, or of each kind about as many: a thousand bad labels must not hide that an identity lies in two splits."""
+    turns = sorted((place, kind) for kind, faults in enumerate(kinds) for place in range(len(faults)))
+    chosen = sorted((kind, place) for place, kind in turns[:shown])
+    lines = "".join(f"\n  - {kinds[kind][place]}" for kind, place in chosen)
+    left = len(turns) - len(chosen)
+    more = f"\n  ... and {left} more; `python -m gazeclip data check` lists all" if left else ""
+    return f"{path} has {len(turns)} fault(s):{lines}{more}\n"
 
 
 def _split_faults(samples: Sequence[Sample]) -> list[str]:
@@ -142,7 +123,7 @@ def _split_faults(samples: Sequence[Sample]) -> list[str]:
         if sample.path in seen:
             faults.append(f"{sample.path.name} is listed twice (splits {seen[sample.path]} and {sample.split})")
         seen[sample.path] = sample.split
-        if sample.identity:
+        if sample.identity and sample.split in SPLITS:
             identities[sample.identity].add(sample.split)
     for identity, splits in sorted(identities.items()):
         if len(splits) > 1 and splits & set(TUNED):
@@ -182,17 +163,17 @@ def _file_faults(samples: Sequence[Sample], decode: bool, progress: Callable[[in
     faults: list[str] = []
     hashes: dict[str, Sample] = {}
     for number, sample in enumerate(samples):
-        if not sample.path.is_file():
-            faults.append(f"{sample.path} is missing")
-        elif decode:
-            try:
+        try:
+            if not sample.path.is_file():
+                faults.append(f"{sample.path} is missing")
+            elif decode:
                 with Image.open(sample.path) as image:
                     image.load()
-                digest = sha256(sample.path)
-                if hashes.setdefault(digest, sample).split != sample.split:
-                    faults.append(f"{sample.path.name} ({sample.split}) is the same file as {hashes[digest].path.name} ({hashes[digest].split})")
-            except Exception as error:  # Pillow raises nearly anything on damaged bytes
-                faults.append(f"{sample.path} cannot be read ({str(error) or type(error).__name__})")
+                twin = hashes.setdefault(sha256(sample.path), sample)
+                if twin.split != sample.split and twin.path != sample.path:  # one path twice has been told already
+                    faults.append(f"{sample.path.name} ({sample.split}) is the same file as {twin.path.name} ({twin.split})")
+        except Exception as error:  # Pillow raises nearly anything on damaged bytes
+            faults.append(f"{sample.path} cannot be read ({str(error) or type(error).__name__})")
         if progress is not None:
             progress(number + 1, len(samples))
     return faults
