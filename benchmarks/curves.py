@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.accuracy import AttributionLevel, SplitOutputs, attribute, group_name
 from gazeclip import metrics
 from gazeclip.errors import StageError
+from gazeclip.scoring import AttributionLevel, SplitOutputs, attribute, group_name
 from gazeclip.taxonomy import Taxonomy
 
 

@@ -74,7 +74,7 @@ def summary(subjects: Sequence[Entry], headline: Entry | None) -> str:
     factor = tables.speed_up(headline, teacher) if teacher is not headline else None
     if factor is not None:
         faster, slower = f"runs {tables.times(factor)} faster than", f"is {tables.times(1 / factor)} slower than"
-        clauses.append(f"{faster if factor >= 1 else slower} its teacher")
+        clauses.append(f"{faster if factor >= 1 else slower} its teacher ({_engines(headline, teacher)})")
     if auc is not None:
         reference = plots.figure(teacher, "test", "auc") if teacher and teacher is not headline else None
         beside = "" if reference is None else f" (teacher {reference:.3f})"
@@ -82,6 +82,10 @@ def summary(subjects: Sequence[Entry], headline: Entry | None) -> str:
     # "an 18 MB", "an 8.2 MB", "an 11 MB", but "a 2.6 MB"
     article = "An" if re.match(r"(8|11\b|11\.|18\b|18\.|int8)", what) else "A"
     return f"{article} {what} {' and '.join(clauses) if clauses else 'was exported'}."
+
+
+def _engines(subject: Entry, other: Entry | None) -> str:
+    return f"{subject['engine']} against {other['engine']}" if other else str(subject["engine"])
 
 
 def render_markdown(data: ReportData) -> str:

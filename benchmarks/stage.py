@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import curves, machine
-from benchmarks.accuracy import LEVELS, SplitOutputs, evaluate
+from benchmarks.accuracy import LEVELS, evaluate
 from benchmarks.gather import Gathered, gather
 from benchmarks.latency import LatencyConfig, measure
 from benchmarks.report import Flips, GalleryItem, ReportData, console_table, subject_entry, thumbnail, write_report
@@ -22,6 +22,7 @@ from gazeclip.checkpoint import read_json
 from gazeclip.cli import progress_callback, say
 from gazeclip.context import Context
 from gazeclip.run import Run, execute
+from gazeclip.scoring import SplitOutputs
 from runtimes.threads import usable_threads
 
 SPLITS = ("test", "test_unseen")
@@ -164,8 +165,25 @@ def _caveats(context: Context) -> list[str]:
     ]
     if context.recipe.data.manifest is None:
         caveats.append("Procedural faces: the figures show that the pipeline works, and say nothing about real forgeries.")
+        probe = context.run.manifest("data")["metrics"]["linear_probe"]
+        figures = f"{probe['test_auc']:.3f} on test and {probe['test_unseen_auc']:.3f} on test_unseen"
+        caveats.append(f"A linear probe on the raw pixels reaches a detection AUC of {figures}.")
     else:
         caveats.append("Sources that differ in composition, resolution or compression offer shortcuts; part of any score may be such a one.")
+    caveats += _budget(context)
     reals = sum(sample.label == "real" for sample in context.manifest.split("calibration"))
     caveats.append(f"Operating thresholds rest on {reals} real calibration images.")
     return caveats
+
+
+def _budget(context: Context) -> list[str]:
+    """How long each network was trained; a peer that got less would be no peer."""
+    recipe = context.recipe
+    if not recipe.baseline.enabled:
+        return []
+    inherited = recipe.teacher.backbone_epochs + recipe.teacher.train.epochs if recipe.student.weights == "teacher" else 0
+    before = f"{inherited} in the teacher, which the student starts from, and " if inherited else ""
+    return [
+        f"Training, epochs of the backbone: plain {recipe.baseline.train.epochs}; student {inherited + recipe.student.train.epochs} "
+        f"({before}{recipe.student.train.epochs} of distillation), and {recipe.quantize.train.epochs} more with quantizers for INT8."
+    ]

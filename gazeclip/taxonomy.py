@@ -37,14 +37,18 @@ class Generator:
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """All generators that a manifest may name. Class 0 is always `real`; unseen generators are never a class."""
+    """All generators that a manifest may name. Class 0 is always `real`; unseen generators are never a class.
+
+    `cite` says where the list comes from; it is no part of `hash`.
+    """
 
     name: str
     generators: tuple[Generator, ...]
+    cite: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, name_or_path: str) -> Taxonomy:
-        """A preset (`demo`, `dfad`) or a YAML file of the same form.
+        """A preset (`demo`, `dfad`, `df40`, `genface`) or a YAML file of the same form.
 
         Raises:
             ConfigError: unknown preset, unreadable file, or faulty entries (all of them named).
@@ -68,6 +72,9 @@ class Taxonomy:
         if not isinstance(entries, dict) or not entries:
             raise ConfigError(f"{source} has no 'generators'", remedy="See gazeclip/taxonomies/demo.yaml")
         faults: list[str] = []
+        cite = data.get("cite", [])
+        if not isinstance(cite, list) or not all(isinstance(item, str) for item in cite):
+            faults.append("cite: must be a list of texts")
         generators = [Generator(REAL, "a camera", "real", "real")]
         for name, entry in entries.items():
             entry = entry if isinstance(entry, dict) else {}
@@ -81,7 +88,7 @@ class Taxonomy:
             generators.append(Generator(str(name), str(entry.get("title", name)), category, family, bool(entry.get("seen", True))))
         if faults:
             raise ConfigError(f"{source}: " + "; ".join(faults), remedy="Correct the entries named")
-        return cls(str(data.get("name", Path(source).stem)), tuple(generators))
+        return cls(str(data.get("name", Path(source).stem)), tuple(generators), tuple(cite))
 
     def get(self, name: str) -> Generator:
         """The generator called `name`.

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from benchmarks import curves
-from benchmarks.accuracy import LEVELS, SplitOutputs, evaluate
+from benchmarks.accuracy import LEVELS, evaluate
 from benchmarks.latency import LatencyStats
 from benchmarks.report import Flips, GalleryItem, ReportData, subject_entry, thumbnail
 from benchmarks.subject import Subject
+from gazeclip.scoring import SplitOutputs
 from gazeclip.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy.load("demo")

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from benchmarks.accuracy import SplitOutputs, attribute, evaluate
+from benchmarks.accuracy import evaluate
 from benchmarks.curves import confusion, gaze_histogram, roc_points, verdict_flips
 from gazeclip.errors import StageError
+from gazeclip.scoring import SplitOutputs, attribute
 from gazeclip.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy.from_dict(

@@ -1,0 +1,146 @@
+"""The protocol's figures as tables: one of all protocols, one per protocol with a row per generator; for the terminal and for Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from gazeclip.taxonomy import REAL
+
+MISSING = "–"  # noqa: RUF001 (the dash is what a reader expects in an empty cell)
+PIPE_WIDTH = 240  # where the output is no terminal
+LEVEL_TITLES = {"class": "generator", "category+family": "category and family", "family": "family"}
+DETECTION = (("ACC", "detection_acc"), ("ACC@val", "detection_acc_at_threshold"), ("AUC", "auc"), ("EER", "eer"), ("TPR@1%", "tpr_at_fpr1"))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Texts only; the first column is left-aligned, and the last one if `wide`."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    wide: bool = False
+
+
+def tables(report: Mapping[str, Any]) -> list[Table]:
+    """All tables of a `protocol.json`: the summary first, then each protocol that has a forged image."""
+    protocols = report["protocols"]
+    header = ("protocol", "forged", "real", *(title for title, _ in DETECTION), "attribution ACC", "by", "family ACC")
+    rows = tuple(_summary(name, entry) for name, entry in protocols.items())
+    details = [_generators(name, entry) for name, entry in protocols.items() if entry["n_forged"]]
+    return [Table(f"{report['model']} of {report['run']}", header, rows), *details]
+
+
+def notes(report: Mapping[str, Any]) -> list[str]:
+    """What must be read beside the figures, and why figures are missing."""
+    threshold, protocols = report["threshold"], report["protocols"]
+    measured = {name: entry for name, entry in protocols.items() if entry["auc"] is not None}
+    lines = ["ACC: detection at fake_logit > 0, forged and real images of the protocol together; their numbers differ, and ACC with them"]
+    if threshold is None:
+        lines.append("ACC@val: not measured, val has no real image")
+    else:
+        fitted = f"at fake_logit >= {threshold['value']:.3f}, fitted for {threshold['fpr']:.0%} false alarms on {threshold['n_real']} reals of val"
+        alarms = (f"{entry['per_generator'][REAL]['flagged_fake_at_threshold']:.3f} ({name})" for name, entry in measured.items())
+        lines.append(f"ACC@val: {fitted}; false alarms it gives here: {', '.join(alarms) or MISSING}")
+    allowed = (f"{entry['false_alarms_allowed']} of {entry['n_real']} reals ({name})" for name, entry in measured.items())
+    lines += [
+        f"TPR@1%: caught with at most 1% false alarms, that is {', '.join(allowed) or MISSING}",
+        "attribution ACC: mean over real and generators, each counting once; family ACC: over generators only; brackets: 95% bootstrap over images",
+    ]
+    for name, entry in protocols.items():
+        if not entry["n_forged"]:
+            lines.append(f"{name}: no figures, because {entry['split']} has no forged image of this kind")
+        elif not entry["n_real"]:
+            lines.append(f"{name}: no detection figures but the share flagged, because {entry['split']} has no real image")
+        if entry["attribution_unreachable"]:
+            lines.append(f"{name}: no class is {', '.join(entry['attribution_unreachable'])}; not attributed, left out of attribution ACC")
+    return lines
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """The whole of `protocol.md`."""
+    lines = ["# Protocol", ""]
+    for table in tables(report):
+        lines += [f"## {table.title}", "", _row(table.header), _row(["---"] * len(table.header)), *map(_row, table.rows), ""]
+    lines += [*(f"- {note}" for note in notes(report)), "", "## Made from", ""]
+    lines += [f"- {key}: {value}" for key, value in report["made_from"].items() if not isinstance(value, list)]
+    lines += [f"- {text}" for text in report["made_from"].get("cite", [])]
+    return "\n".join(lines) + "\n"
+
+
+def print_tables(report: Mapping[str, Any], out: TextIO) -> None:
+    """The tables and notes, with `rich` where it is installed, else plainly."""
+    try:
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table as RichTable
+        from rich.text import Text
+    except ModuleNotFoundError:
+        _plain(report, out)
+        return
+    console = Console(file=out, width=None if out.isatty() else PIPE_WIDTH)
+    for table in tables(report):
+        shown = RichTable(title=table.title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for place, title in enumerate(table.header):
+            left = place == 0 or (table.wide and place == len(table.header) - 1)
+            shown.add_column(title, justify="left" if left else "right", overflow="fold")
+        for row in table.rows:
+            shown.add_row(*map(Text, row))
+        console.print(shown)
+    for note in notes(report):
+        console.print(Text(note))
+
+
+def _plain(report: Mapping[str, Any], out: TextIO) -> None:
+    for table in tables(report):
+        widths = [max(map(len, column)) for column in zip(table.header, *table.rows, strict=True)]
+        print(f"\n{table.title}", file=out)
+        for row in (table.header, *table.rows):
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), file=out)
+    print("", *notes(report), sep="\n", file=out)
+
+
+def _summary(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    attribution = _with_interval(entry, "attribution_macro_acc")
+    counts = str(entry["n_forged"]), str(entry["n_real"])
+    family = _figure(entry["family_macro_acc"])
+    return (f"{name} {entry['title']}", *counts, *_detection(entry), attribution, LEVEL_TITLES[entry["attribution_by"]], family)
+
+
+def _generators(name: str, entry: Mapping[str, Any]) -> Table:
+    header = ("label", "category/family", "group seen", "n", *(title for title, _ in DETECTION), "flagged", "attribution", "family", "called")
+    rows = []
+    for label, row in _reals_last(entry["per_generator"]):
+        found = [MISSING] * len(DETECTION) if label == REAL else _detection(row)
+        seen = MISSING if label == REAL else "yes" if row["group_seen"] else "no"
+        figures = (_figure(row[key]) for key in ("flagged_fake", "attribution_acc", "family_acc"))
+        rows.append((label, row["group"], seen, str(row["n"]), *found, *figures, _called(row["called_family"])))
+    return Table(f"{name}: {entry['title']} ({entry['split']})", header, tuple(rows), wide=True)
+
+
+def _reals_last(table: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(table.items(), key=lambda item: item[0] == REAL)
+
+
+def _detection(entry: Mapping[str, Any]) -> list[str]:
+    return [_with_interval(entry, key) if key == "auc" else _figure(entry[key]) for _, key in DETECTION]
+
+
+def _called(shares: Mapping[str, float]) -> str:
+    """The families a generator is called, most frequent first."""
+    return ", ".join(f"{name} {share:.2f}" for name, share in sorted(shares.items(), key=lambda item: -item[1]) if share)
+
+
+def _figure(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.3f}"
+
+
+def _with_interval(entry: Mapping[str, Any], key: str) -> str:
+    interval = entry.get(f"{key}_interval")
+    return _figure(entry[key]) + ("" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]")
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
