@@ -18,6 +18,11 @@ help:
 
 install: $(STAMP)
 
+# Naming an index means wanting torch from there, whatever is installed.
+ifneq ($(TORCH_INDEX),)
+.PHONY: $(STAMP)
+endif
+
 $(STAMP): pyproject.toml constraints.txt tools/install_torch.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python tools/install_torch.py --index "$(TORCH_INDEX)"

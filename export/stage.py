@@ -14,15 +14,16 @@ import torch
 from export import registry
 from export.calibrate import calibrate
 from export.job import ExportJob, Precision
-from export.parity import BOUNDS, compare, require_parity
+from export.parity import BOUNDS, compare, require_integer, require_parity
 from export.runner import open_runner, run_all, unfinished_bundle
 from gazeclip.bundle import write_bundle
 from gazeclip.checkpoint import sha256
-from gazeclip.cli import say
+from gazeclip.cli import say, working
 from gazeclip.context import Context
 from gazeclip.data.faces.dataset import render_golden
 from gazeclip.run import Run, execute, versions
 from gazeclip.student import Student, load_student
+from quantize.encoder import count_quantizers
 from quantize.stage import load_quantized_student
 
 GOLDEN_IMAGES = 8
@@ -58,7 +59,7 @@ class Exporter:
 
     @cached_property
     def golden(self) -> np.ndarray:
-        """Procedural faces `(8, S, S, 3)` uint8."""
+        """Procedural faces `(8, S, S, 3)` uint8, the launch self-test of every bundle."""
         return render_golden(GOLDEN_IMAGES, self.context.contract.size, seed=self.context.recipe.seed)
 
     @cached_property
@@ -68,7 +69,7 @@ class Exporter:
 
     @cached_property
     def probes(self) -> np.ndarray:
-        """Images for parity: the first of val, and the golden ones."""
+        """Images for parity: some of val, spread over all labels, and the golden ones."""
         return np.concatenate([self._images("val", self.context.recipe.export.parity_images), self.golden])
 
     def _images(self, split: str, limit: int | None) -> np.ndarray:
@@ -108,10 +109,20 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
     run = exporter.run
     module = registry.get(target)
     inputs = {name: run.output_hash(name) for name in (("student", "quantized") if precision == "int8" else ("student",))}
-    config = {"target": target, "precision": precision, "calibration": run.output_hash("data"), "bounds": vars(BOUNDS[precision])}
+    recipe = exporter.context.recipe
+    inputs["data"] = run.output_hash("data")
+    config = {
+        "target": target,
+        "precision": precision,
+        "bounds": vars(BOUNDS[precision]),
+        "golden_tolerance": GOLDEN_TOLERANCE[precision],
+        "parity_images": recipe.export.parity_images,
+        "seed": recipe.seed,
+    }
 
     def body(folder: Path) -> dict[str, Any]:
-        return _write(exporter, module, target, precision, folder)
+        with working(f"exporting {target} {precision}"):
+            return _write(exporter, module, target, precision, folder)
 
     return execute(run, folder_name(target, precision), config=config, inputs=inputs, body=body, say=say, force=force)
 
@@ -124,6 +135,8 @@ def _write(exporter: Exporter, module: Any, target: str, precision: Precision, f
     job = ExportJob(_float_shell(exporter, model), encoder, precision, folder, context.classes, size, {"run": exporter.run.root.name})
     result = module.export(job)
     seconds = time.perf_counter() - started
+    if precision == "int8":
+        require_integer(result["notes"], count_quantizers(exporter.quantized.encoder)["convolutions"], f"{target} int8")
     infer, engine = open_runner(unfinished_bundle(folder, target, precision, result["model"], size, result.get("io", {})))
     parity = compare(exporter.reference(precision), run_all(infer, exporter.probes))
     require_parity(parity, precision, f"{target} {precision}")

@@ -43,7 +43,7 @@ def export(job: ExportJob) -> Result:
     Raises:
         ConfigError: precision not possible.
         MissingDependencyError: litert-torch is not installed.
-        StageError: the converter left quantizers unfused or renamed an output.
+        StageError: the converter renamed an output. What it left in float is counted in `notes`.
     """
     job.require_precision("tflite", PRECISIONS)
     prepare()
@@ -77,8 +77,7 @@ def inspect(path: Path) -> dict[str, Any]:
     """Read the file back: its convolutions by kind, and every operation's count.
 
     Raises:
-        StageError: outputs are not the four of the contract in their order, or an 8-bit convolution is missing where
-            its neighbours' quantizers stand.
+        StageError: outputs are not the four of the contract in their order.
     """
     from litert_converter import schema_py_generated as schema
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gazeclip.cli import add_stage_options, guard, open_run
+from gazeclip.cli import add_stage_options, guard, open_run, progress_callback
+from gazeclip.gaze_stats.command import add_options as add_gaze_stats
+from gazeclip.protocol_command import add_protocol
 
 
 def main(argv: list[str]) -> int:
@@ -27,6 +29,8 @@ def _parser() -> argparse.ArgumentParser:
         add_stage_options(command)
         command.set_defaults(command=lambda args, stage=stage: _stage(args, stage))
     _add_data(commands.add_parser("data", help="prepare, check and describe data", allow_abbrev=False))
+    add_gaze_stats(commands.add_parser("gaze-stats", help="compare the gaze of real and forged faces, by generator", allow_abbrev=False))
+    add_protocol(commands)
     doctor = commands.add_parser("doctor", help="what is installed, what is missing, what this machine can do", allow_abbrev=False)
     doctor.add_argument("--json", action="store_true", help="print JSON")
     doctor.set_defaults(command=_doctor)
@@ -48,7 +52,15 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     manifest.add_argument("--out", type=Path, help="default: FOLDER/manifest.csv")
     manifest.add_argument("--identity", metavar="REGEX", help="group 1 of this pattern in a file's relative path is its identity")
     manifest.add_argument("--seed", type=int, default=0)
+    manifest.add_argument("--force", action="store_true", help="replace a manifest that is there already")
     manifest.set_defaults(command=_manifest)
+    held = actions.add_parser("hold-out", help="keep a family or generators from training, to test on them as unseen", allow_abbrev=False)
+    held.add_argument("manifest", type=Path)
+    held.add_argument("--taxonomy", default="dfad", help="preset or YAML file (default: dfad)")
+    held.add_argument("--family", action="append", default=[], metavar="NAME", help="all generators of this family; may be repeated")
+    held.add_argument("--generator", action="append", default=[], metavar="NAME", help="one generator; may be repeated")
+    held.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets manifest.csv and taxonomy.yaml")
+    held.set_defaults(command=_hold_out)
     probe = actions.add_parser("probe", help="linear probe on the raw pixels of a run's embedded faces", allow_abbrev=False)
     add_stage_options(probe)
     probe.set_defaults(command=_probe)
@@ -81,7 +93,8 @@ def _check(args: argparse.Namespace) -> int:
     from gazeclip.data.manifest import read_manifest
     from gazeclip.taxonomy import Taxonomy
 
-    manifest = read_manifest(args.manifest, Taxonomy.load(args.taxonomy))
+    with progress_callback("checking images") as update:
+        manifest = read_manifest(args.manifest, Taxonomy.load(args.taxonomy), progress=update, shown=None)
     for split, counts in manifest.counts().items():
         print(f"{split:12} {sum(counts.values()):6}  " + ", ".join(f"{name} {n}" for name, n in counts.items()))
     return 0
@@ -90,7 +103,16 @@ def _check(args: argparse.Namespace) -> int:
 def _manifest(args: argparse.Namespace) -> int:
     from gazeclip.data.from_folder import write_manifest
 
-    print(write_manifest(args.folder, args.taxonomy, args.out or args.folder / "manifest.csv", args.identity, args.seed))
+    print(write_manifest(args.folder, args.taxonomy, args.out or args.folder / "manifest.csv", args.identity, args.seed, args.force))
+    return 0
+
+
+def _hold_out(args: argparse.Namespace) -> int:
+    from gazeclip.data.hold_out import write_hold_out
+
+    counts = write_hold_out(args.manifest, args.taxonomy, args.family, args.generator, args.out)
+    for split, labels in counts.items():
+        print(f"{split:12} {sum(labels.values()):6}  " + ", ".join(f"{name} {n}" for name, n in labels.items()))
     return 0
 
 

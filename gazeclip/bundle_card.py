@@ -24,18 +24,20 @@ def model_card(meta: Mapping[str, Any]) -> str:
         "## Classes",
         _table(("class", "title", "category", "family"), _classes(meta["classes"])),
         "## Operating points",
-        "A face is called fake when its fake probability reaches the threshold. At `fpr1` that happens to 1% of the "
-        "real calibration images, at `fpr0.1` to 0.1%. A point marked unreliable rests on too few real images "
-        "for its rate.",
+        "A face is called fake when its fake probability reaches the threshold. At `fpr1` at most 1% of the real "
+        "calibration images reach it, at `fpr0.1` at most 0.1%: none, where they are few. A point marked unreliable "
+        "rests on too few real images for its rate.",
         _table(("name", "threshold", "real images", "interval", "reliable"), _points(meta["thresholds"])),
-        "## Accuracy",
-        "Fractions, measured on the exported file; a dash was not measured.",
-        _figures(meta["metrics"]),
+        "## Calibration",
+        "Measured on the exported file with the calibration split. Accuracy on test images is in the report of its run.",
+        _figures({key: value for key, value in meta["metrics"].items() if key != "conversion"}),
+        "## Conversion",
+        _figures(meta["metrics"].get("conversion", {})),
         "## Fidelity to the PyTorch model",
         _figures(meta["parity"]),
         "## Limits",
         "- A score is evidence, not proof: do not decide about a person on it alone.\n"
-        "- Generators, cameras and compression unlike the training data lower the accuracy; see `test_unseen`.\n"
+        "- Generators, cameras and compression unlike the training data lower the accuracy.\n"
         "- It judges a face crop; it neither finds faces nor recognises whom they belong to.",
         "## Origin",
         _table(("what", "value"), [(key, _figure(value)) for key, value in sorted(meta["provenance"].items())]),

@@ -114,6 +114,11 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def file_inputs(**paths: str | None) -> dict[str, str]:
+    """name -> SHA-256 of those values that are files; names of packages, tags and `none` have no content to hash."""
+    return {name: sha256(Path(path)) for name, path in paths.items() if path and Path(path).is_file()}
+
+
 def fingerprint(data: Any) -> str:
     """SHA-256 of a JSON-serialisable value, independent of key order."""
     return hashlib.sha256(json.dumps(data, sort_keys=True, allow_nan=False, default=str).encode()).hexdigest()

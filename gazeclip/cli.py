@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
+from gazeclip import ranks
 from gazeclip.errors import GazeClipError, StageError
 from gazeclip.run import RECIPE, RUNS, Run, latest_run
 
@@ -35,19 +36,20 @@ def guard(main: Callable[[list[str]], int]) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except KeyboardInterrupt:
-        print("interrupted; run the same command again to resume", file=sys.stderr)
+        print("interrupted; run the same command again, without --force, to resume", file=sys.stderr)
         code = 130
     sys.exit(code)
 
 
 def say(message: str) -> None:
-    """One line of progress on standard error, so that standard output stays a command's result."""
-    print(message, file=sys.stderr, flush=True)
+    """One line of progress on standard error, so that standard output stays a command's result; rank 0 only."""
+    if ranks.is_main():
+        print(message, file=sys.stderr, flush=True)
 
 
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
     """Iterate with a `rich` bar on a terminal; silently elsewhere or where rich is not installed."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or not ranks.is_main():
         yield from items
         return
     try:
@@ -77,6 +79,18 @@ def progress_callback(label: str) -> Iterator[Callable[[int, int], None]]:
                 bar.update(task, completed=done, total=total)
 
         yield update
+
+
+@contextlib.contextmanager
+def working(label: str) -> Iterator[None]:
+    """A spinner on a terminal, for work that cannot say how far it is."""
+    with contextlib.ExitStack() as stack:
+        if sys.stderr.isatty() and ranks.is_main():
+            with contextlib.suppress(ModuleNotFoundError):
+                from rich.console import Console
+
+                stack.enter_context(Console(stderr=True).status(label))
+        yield
 
 
 def stage_parser(prog: str, description: str) -> argparse.ArgumentParser:

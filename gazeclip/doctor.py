@@ -15,7 +15,7 @@ from typing import Any
 
 from gazeclip import __version__
 from gazeclip.cpu import cpu_features, cpu_model
-from gazeclip.errors import DISTRIBUTION
+from gazeclip.errors import DISTRIBUTION, install_command
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = "core"
@@ -49,8 +49,7 @@ class Dependency:
         """The command that helps, None if all is well."""
         if self.status in ("ok", "not for this system"):
             return None
-        what = DISTRIBUTION if self.extra == CORE else f"{DISTRIBUTION}[{self.extra}]"
-        return f"pip install '{what}' -c constraints.txt"
+        return install_command(None if self.extra == CORE else self.extra)
 
 
 def main(json: bool = False) -> int:
@@ -65,18 +64,26 @@ def main(json: bool = False) -> int:
 
 def examine() -> dict[str, Any]:
     """All findings as plain values; imports none of the packages it reports on."""
-    from runtimes import engine_status, usable_threads
-
     found = [asdict(d) | {"status": d.status, "remedy": d.remedy} for d in dependencies()]
+    threads, engines = _runtime()
     return {
         "version": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cpu": {"model": cpu_model(), "features": cpu_features(), "usable_threads": usable_threads()},
+        "cpu": {"model": cpu_model(), "features": cpu_features(), "usable_threads": threads},
         "torch_build": torch_build(),
         "dependencies": found,
-        "engines": engine_status(),
+        "engines": engines,
     }
+
+
+def _runtime() -> tuple[int | None, dict[str, str | None] | None]:
+    """Threads, and engine -> why it cannot be used; None where the core that would tell is itself incomplete."""
+    try:
+        from runtimes import engine_status, usable_threads
+    except ImportError:
+        return None, None
+    return usable_threads(), engine_status()
 
 
 def dependencies(root: Path = ROOT) -> list[Dependency]:
@@ -160,7 +167,7 @@ def render(report: dict[str, Any]) -> list[str]:
     lines = [
         f"gazeclip-edge {report['version']}, Python {report['python']}, {report['platform']}",
         f"CPU: {cpu['model']}; {', '.join(cpu['features']) or 'no known vector extension'}",
-        f"usable threads: {cpu['usable_threads']} (affinity, container quota and OMP_NUM_THREADS considered)",
+        f"usable threads: {cpu['usable_threads'] or 'unknown'} (affinity, container quota and OMP_NUM_THREADS considered)",
         f"torch build: {torch}",
     ]
     extras = dict.fromkeys(d["extra"] for d in report["dependencies"])
@@ -172,8 +179,9 @@ def render(report: dict[str, Any]) -> list[str]:
     if not extras:
         lines += ["", "dependencies: unknown (neither pyproject.toml nor an installed distribution)"]
     lines += ["", "engines:"]
-    lines += [f"  {name:24} {'available' if why is None else why}" for name, why in report["engines"].items()]
-    return lines
+    if report["engines"] is None:
+        return [*lines, "  unknown: first complete the core install"]
+    return lines + [f"  {name:24} {'available' if why is None else why}" for name, why in report["engines"].items()]
 
 
 def _line(entry: dict[str, Any]) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from types import ModuleType
 
 DISTRIBUTION = "gazeclip-edge"
+# PyPI's torch for Linux is the CUDA build, so these are never installed before `tools/install_torch.py` has chosen one.
+TORCH_EXTRAS = ("train", "tflite", "all")
 
 
 class GazeClipError(Exception):
@@ -66,15 +68,18 @@ def require(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"'{error.name or module}' is not installed",
-            remedy=f"Run: pip install '{DISTRIBUTION}[{extra}]' -c constraints.txt",
-        ) from error
+        what = f"'{error.name or module}' is not installed"
+        raise MissingDependencyError(what, remedy=f"Run: {install_command(extra)}") from error
     except ImportError as error:
-        raise MissingDependencyError(
-            f"'{module}' cannot be imported ({' '.join(str(error).split())})",
-            remedy=f"Run: pip install '{DISTRIBUTION}[{extra}]' -c constraints.txt",
-        ) from error
+        what = f"'{module}' cannot be imported ({' '.join(str(error).split())})"
+        raise MissingDependencyError(what, remedy=f"Run: {install_command(extra)}") from error
+
+
+def install_command(extra: str | None = None) -> str:
+    """What installs an extra (None: the core), to be run in the repository; never a way to an unasked-for CUDA build."""
+    if extra in TORCH_EXTRAS:
+        return f"make install (or by hand: python tools/install_torch.py && python -m pip install -c constraints.txt -e '.[{extra}]')"
+    return f"pip install '{DISTRIBUTION}{f'[{extra}]' if extra else ''}' -c constraints.txt"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from gazeclip.cli import say
+from gazeclip.preflight import preflight
 from gazeclip.recipe import Recipe, load_recipe, save_recipe
 from gazeclip.run import RECIPE, RUNS, Run
 
@@ -24,8 +25,13 @@ STAGES = {
 
 
 def run_recipe(path: Path, overrides: list[str], folder: Path | None = None, force: bool = False) -> Run:
-    """Run a recipe from its first stage that is not up to date to the report."""
+    """Run a recipe from its first stage that is not up to date to the report.
+
+    Raises:
+        ConfigError: the recipe is faulty or cannot be run here; nothing has been written then.
+    """
     recipe = load_recipe(path, overrides)
+    preflight(recipe)
     run = prepare_run(recipe, folder)
     started = time.perf_counter()
     for name in STAGES:

@@ -6,21 +6,23 @@ A stage works in `.<stage>.partial/` and the folder is renamed to `<stage>/` onl
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from gazeclip import __version__
+from gazeclip import __version__, ranks
 from gazeclip.checkpoint import fingerprint, read_json, sha256, write_json
-from gazeclip.errors import ArtifactError, StageError
+from gazeclip.errors import ArtifactError, ConfigError, StageError
 
 MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
+RESUME = "resume"  # inside a stage's work folder: what only a killed attempt needs
 RUNS = Path("runs")
 _VERSIONED = ("torch", "timm", "open_clip_torch", "openvino", "nncf", "onnx", "onnxruntime", "coremltools", "litert-torch", "numpy")
 # How a user starts each stage alone; the remedy when its output is missing.
@@ -35,6 +37,15 @@ COMMANDS = {
     "export": "python -m export --target all",
     "report": "python -m benchmarks",
 }
+
+
+def command(stage: str) -> str:
+    """The command that makes one stage; `export/<target>-<precision>` names a bundle."""
+    kind, _, name = stage.partition("/")
+    if kind == "export" and name:
+        target, _, precision = name.partition("-")
+        return f"python -m export --target {target} --precision {precision or 'int8'}"
+    return COMMANDS.get(kind, "python -m gazeclip run")
 
 
 def versions() -> dict[str, str]:
@@ -70,6 +81,11 @@ class Run:
         """Where a stage's finished files lie."""
         return self.root / stage
 
+    def partial(self, stage: str) -> Path:
+        """Where a stage works until it is complete."""
+        final = self.folder(stage)
+        return final.parent / f".{final.name}.partial"
+
     def done(self, stage: str) -> bool:
         """Whether the stage has a finished folder."""
         return (self.folder(stage) / MANIFEST).is_file()
@@ -81,13 +97,23 @@ class Run:
             StageError: the stage has not run, with the command that runs it.
         """
         if not self.done(stage):
-            command = COMMANDS.get(stage.split("/")[0], "python -m gazeclip run")
-            raise StageError(f"stage '{stage}' of {self.root} has not run", remedy=f"Run first: {command} --run {self.root}")
+            raise StageError(f"stage '{stage}' of {self.root} has not run", remedy=f"Run first: {command(stage)} --run {self.root}")
         return dict(read_json(self.folder(stage) / MANIFEST))
 
     def output_hash(self, stage: str) -> str:
-        """One hash over all files of a finished stage."""
-        return fingerprint(self.manifest(stage)["outputs"])
+        """One hash over all files of a finished stage.
+
+        Raises:
+            StageError: the stage has not run, or what it was made from has changed since: building on it would mix two runs.
+        """
+        manifest = self.manifest(stage)
+        for name, digest in manifest["inputs"].items():
+            if name in COMMANDS and self.output_hash(name) != digest:
+                raise StageError(
+                    f"stage '{stage}' of {self.root} was made from another '{name}' than the one that is there",
+                    remedy=f"Run first: {command(stage)} --run {self.root}",
+                )
+        return fingerprint(manifest["outputs"])
 
     def touch(self) -> None:
         """Mark this run as the most recent one."""
@@ -103,51 +129,91 @@ def execute(
     body: Callable[[Path], Mapping[str, Any]],
     say: Callable[[str], None] = print,
     force: bool = False,
+    distributed: bool = False,
 ) -> bool:
     """Run `body(folder)` unless its result is already there; returns whether it ran.
+
+    A `distributed` body runs in every process of `accelerate launch` or `torchrun`; rank 0 alone may write to its folder.
 
     Args:
         config: JSON-serialisable; a change makes the stage run again.
         inputs: name -> hash of everything the stage reads (`Run.output_hash`, `sha256`).
         body: writes its files into the folder it is given (which still holds what a killed attempt with the same
             inputs left there) and returns its metrics.
+
+    Raises:
+        ConfigError: several processes were started for a stage that is made by one.
+        StageError: another process is working on this run.
     """
-    run.touch()
-    made_from = {"stage": stage, "config": config, "inputs": dict(inputs), "version": __version__}
+    if ranks.world_size() > 1 and not distributed:
+        raise ConfigError(f"stage '{stage}' runs in one process, and {ranks.world_size()} were started", remedy=f"Run: {command(stage)}")
+    with _lock(run):
+        return _execute(run, stage, config, dict(inputs), body, say, force)
+
+
+def _execute(
+    run: Run, stage: str, config: Any, inputs: dict[str, str], body: Callable[[Path], Mapping[str, Any]], say: Callable[[str], None], force: bool
+) -> bool:
+    made_from = {"stage": stage, "config": config, "inputs": inputs, "version": __version__}
     print_ = fingerprint(made_from)
-    if not force and _up_to_date(run, stage, print_):
+    if ranks.is_main() and not force:
+        _rescue(run, stage, print_)
+    ranks.barrier()
+    current = not force and _up_to_date(run, stage, print_)
+    ranks.barrier()  # all have looked before rank 0 changes anything
+    if current:
+        if ranks.is_main():
+            run.touch()
         say(f"{stage}: up to date")
         return False
-    partial = _partial_folder(run, stage, print_, fresh=force)
+    partial = run.partial(stage)
+    if ranks.is_main():
+        run.touch()
+        _prepare(partial, print_, fresh=force)
+    ranks.barrier()
     started = time.perf_counter()
     metrics = dict(body(partial))
-    shutil.rmtree(partial / "resume", ignore_errors=True)
-    outputs = {f.relative_to(partial).as_posix(): sha256(f) for f in sorted(partial.rglob("*")) if f.is_file()}
-    seconds = round(time.perf_counter() - started, 2)
-    write_json(
-        partial / MANIFEST,
-        {**made_from, "fingerprint": print_, "outputs": outputs, "metrics": metrics, "seconds": seconds, "versions": versions()},
-    )
-    _publish(partial, run.folder(stage))
-    _mark(partial).unlink(missing_ok=True)
-    run.touch()
-    say(f"{stage}: done in {seconds:.0f} s")
+    ranks.barrier()
+    if ranks.is_main():
+        _finish(run, stage, {**made_from, "fingerprint": print_, "metrics": metrics}, time.perf_counter() - started)
+    ranks.barrier()
+    say(f"{stage}: done in {time.perf_counter() - started:.0f} s")
     return True
 
 
+def _finish(run: Run, stage: str, facts: dict[str, Any], seconds: float) -> None:
+    """Write the manifest of a finished stage and publish its folder."""
+    partial = run.partial(stage)
+    names = (f.relative_to(partial) for f in sorted(partial.rglob("*")) if f.is_file())
+    outputs = {name.as_posix(): sha256(partial / name) for name in names if name.parts[0] != RESUME}
+    write_json(partial / MANIFEST, {**facts, "outputs": outputs, "seconds": round(seconds, 2), "versions": versions()})
+    _publish(run, stage)
+    run.touch()
+
+
 def _up_to_date(run: Run, stage: str, print_: str) -> bool:
-    if not run.done(stage):
+    return _whole(run.folder(stage), print_)
+
+
+def _whole(folder: Path, print_: str) -> bool:
+    """Whether a folder has the manifest of these inputs and every file that it names."""
+    if not (folder / MANIFEST).is_file():
         return False
-    manifest = run.manifest(stage)
+    manifest = read_json(folder / MANIFEST)
     if manifest.get("fingerprint") != print_:
         return False
-    folder = run.folder(stage)
     return all((folder / name).is_file() and sha256(folder / name) == digest for name, digest in manifest["outputs"].items())
 
 
-def _partial_folder(run: Run, stage: str, print_: str, fresh: bool) -> Path:
-    final = run.folder(stage)
-    partial = final.parent / f".{final.name}.partial"
+def _rescue(run: Run, stage: str, print_: str) -> None:
+    """Publish what an attempt had finished that was killed just before it could."""
+    partial = run.partial(stage)
+    if _whole(partial, print_):
+        _publish(run, stage)
+
+
+def _prepare(partial: Path, print_: str, fresh: bool) -> None:
+    """Make the work folder; what lies there is kept if a killed attempt with the same inputs left it."""
     mark = _mark(partial)
     try:
         if partial.is_dir() and (fresh or not mark.is_file() or read_json(mark).get("fingerprint") != print_):
@@ -157,7 +223,6 @@ def _partial_folder(run: Run, stage: str, print_: str, fresh: bool) -> Path:
         write_json(mark, {"fingerprint": print_})
     except OSError as error:
         raise ArtifactError(f"cannot write {partial}: {error.strerror}", remedy="Free space or choose another folder") from error
-    return partial
 
 
 def _mark(partial: Path) -> Path:
@@ -165,11 +230,44 @@ def _mark(partial: Path) -> Path:
     return partial.with_name(f"{partial.name}.json")
 
 
-def _publish(partial: Path, final: Path) -> None:
-    """Swap the finished folder in; the old one leaves first by rename, so there is never a mixture of both."""
+def _publish(run: Run, stage: str) -> None:
+    """Swap the finished folder in; the old one leaves first by rename, so there is never a mixture of both.
+
+    The resume state goes last: a kill before that costs nothing.
+    """
+    partial, final = run.partial(stage), run.folder(stage)
     retired = final.parent / f".{final.name}.old"
     shutil.rmtree(retired, ignore_errors=True)
     if final.exists():
         final.rename(retired)
     partial.rename(final)
     shutil.rmtree(retired, ignore_errors=True)
+    shutil.rmtree(final / RESUME, ignore_errors=True)
+    _mark(partial).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _lock(run: Run) -> Iterator[None]:
+    """One process (or one group of ranks) per run folder; the system drops the lock with the process.
+
+    Raises:
+        StageError: another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such lock
+        yield
+        return
+    if not ranks.is_main():
+        yield
+        return
+    handle = os.open(run.root, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise StageError(f"another process is working on {run.root}", remedy="Wait for it, or use another run folder") from error
+    try:
+        yield
+    finally:
+        os.close(handle)

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from gazeclip.bundle import OUTPUTS, Bundle
-from gazeclip.errors import DISTRIBUTION, BundleError
+from gazeclip.errors import BundleError, install_command
 
 Outputs = dict[str, np.ndarray]
 
@@ -57,7 +57,7 @@ def missing(module: str, extra: str) -> str | None:
     """Why `module` cannot be imported, without importing it; None if it is installed."""
     if importlib.util.find_spec(module) is not None:
         return None
-    return f"'{module}' is not installed. Run: pip install '{DISTRIBUTION}[{extra}]'"
+    return f"'{module}' is not installed. Run: {install_command(extra)}"
 
 
 def version(distribution: str) -> str:

@@ -27,7 +27,7 @@ RECIPE = {
         },
     },
     "teacher": {
-        "gaze_epochs": 1,
+        "gaze_train": {**TRAIN, "augment": 0.5},
         "model": {"backbone": "mobilenetv4_conv_small_050", "width": 32, "depth": 1, "heads": 2, "embed_dim": 32,
                   "text": {"width": 32, "layers": 1, "heads": 2, "context_length": 24}},
         "train": TRAIN,

@@ -41,14 +41,14 @@ def pip(*arguments: str, quiet: bool = False) -> bool:
 def install(index: str) -> bool:
     """Install both packages; whether it succeeded."""
     torch, vision = f"torch=={pinned('torch')}", f"torchvision=={pinned('torchvision')}"
-    if index:
-        return pip("--index-url", index, torch, vision)
+    if index:  # what torch needs besides comes with the project's own requirements, from where pip is configured for
+        return pip("--no-deps", "--index-url", index, torch, vision)
     if has_gpu() or platform.system() != "Linux":
         return pip(torch, vision)
     # The local version cannot be met by a CUDA build: first from what pip is configured for, then from PyTorch's own index.
     if pip(f"{torch}+cpu", quiet=True):
         return pip("--no-deps", f"{vision}+cpu", quiet=True) or pip("--no-deps", vision)
-    return pip("--index-url", CPU_INDEX, f"{torch}+cpu", f"{vision}+cpu")
+    return pip("--no-deps", "--index-url", CPU_INDEX, f"{torch}+cpu", f"{vision}+cpu")
 
 
 def check() -> None:

@@ -7,58 +7,79 @@ import hashlib
 import io
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from gazeclip.checkpoint import atomic_write
-from gazeclip.cli import say
-from gazeclip.data.manifest import read_manifest
+from gazeclip.cli import progress_callback, say
+from gazeclip.data.manifest import check_rows
 from gazeclip.errors import ConfigError, ManifestError, nearest
 from gazeclip.taxonomy import REAL, Taxonomy
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}  # as `python -m runtimes verify` takes
+COLUMNS = ("path", "label", "category", "family", "split", "identity")
 # Shares of the identities. Reals and seen generators go everywhere; unseen generators to test_unseen alone.
 SHARES = {"train": 0.6, "val": 0.1, "calibration": 0.1, "test": 0.2}
 REAL_SHARES = {"train": 0.53, "val": 0.09, "calibration": 0.09, "test": 0.17, "test_unseen": 0.12}
 
 
-def write_manifest(folder: Path, taxonomy_name: str, out: Path, identity: str | None = None, seed: int = 0) -> Path:
-    """Write `out` and check it as training would.
+def write_manifest(folder: Path, taxonomy_name: str, out: Path, identity: str | None = None, seed: int = 0, force: bool = False) -> Path:
+    """Check as training would, then write `out`; a refused manifest leaves no file and changes none.
 
     Args:
         identity: pattern whose group 1, found in `label/file`, is the identity; without it each file is one of its own.
+        force: replace an `out` that is there already.
 
     Raises:
-        ManifestError: no images, unknown subfolders, or anything `read_manifest` refuses.
+        ManifestError: `out` exists, no images, unknown subfolders, or anything `read_manifest` refuses.
     """
+    if out.exists() and not force:
+        raise ManifestError(f"{out} exists already", remedy="Name another file with --out, or replace it with --force")
     taxonomy = Taxonomy.load(taxonomy_name)
     files = _files(folder, taxonomy)
+    _tell_passed_over(folder, {path for _, path in files} | {out})
     pattern = _pattern(identity)
     if pattern is None:
         say("warning: without --identity every file counts as a person of its own; the same person may land in two splits")
+    rows = _rows(files, folder, out.parent, taxonomy, pattern, seed)
+    if len(rows) < len(files):
+        say(f"manifest: left out {len(files) - len(rows)} images of unseen generators whose person is trained on")
+    with progress_callback("checking images") as update:
+        manifest = check_rows(out, [dict(zip(COLUMNS, row, strict=True)) for row in rows], taxonomy, progress=update, shown=None)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(rows)
+    atomic_write(out, lambda temporary: temporary.write_text(text.getvalue(), encoding="utf-8", newline=""))
+    for split, counts in manifest.counts().items():
+        say(f"manifest: {split:12} {sum(counts.values()):6} images")
+    return out
+
+
+def _rows(
+    files: list[tuple[str, Path]], folder: Path, base: Path, taxonomy: Taxonomy, pattern: re.Pattern[str] | None, seed: int
+) -> list[tuple[str, ...]]:
+    """The manifest's rows, sorted; images that belong to no split are left out."""
     groups: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for label, path in files:
         groups[_identity(label, path, folder, pattern)].append((label, path))
-    base = out.parent
     rows = []
-    for person, members in sorted(groups.items()):
+    for person, members in groups.items():
+        labels = {label for label, _ in members}
         for label, path in members:
-            split = _split(person, label, {name for name, _ in members}, taxonomy, seed)
+            split = _split(person, label, labels, taxonomy, seed)
             if split is not None:
-                relative = os.path.relpath(path, base)
                 generator = taxonomy.get(label)
-                rows.append((Path(relative).as_posix(), label, generator.category, generator.family, split, person))
-    rows.sort()
-    if len(rows) < len(files):
-        say(f"manifest: left out {len(files) - len(rows)} images of unseen generators whose person is trained on")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("path", "label", "category", "family", "split", "identity"))
-    writer.writerows(rows)
-    atomic_write(out, lambda temporary: temporary.write_text(text.getvalue(), encoding="utf-8"))
-    for split, counts in read_manifest(out, taxonomy).counts().items():
-        say(f"manifest: {split:12} {sum(counts.values()):6} images")
-    return out
+                rows.append((Path(os.path.relpath(path, base)).as_posix(), label, generator.category, generator.family, split, person))
+    return sorted(rows)
+
+
+def _tell_passed_over(folder: Path, taken: set[Path]) -> None:
+    """Say how many files are no images by their suffix, or lie beside the subfolders."""
+    others = Counter(path.suffix.lower() or path.name for path in folder.rglob("*") if path.is_file() and path not in taken)
+    if others:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in others.most_common(8))
+        say(f"manifest: passed over {sum(others.values())} files: {kinds}{', ...' if len(others) > 8 else ''}")
 
 
 def _files(folder: Path, taxonomy: Taxonomy) -> list[tuple[str, Path]]:
@@ -70,7 +91,10 @@ def _files(folder: Path, taxonomy: Taxonomy) -> list[tuple[str, Path]]:
     if unknown or REAL not in names:
         faults = ([f"unknown subfolders {', '.join(unknown)}"] if unknown else []) + ([] if REAL in names else ["no subfolder 'real'"])
         raise ManifestError(f"{folder}: {'; '.join(faults)}", remedy=f"Name subfolders as taxonomy '{taxonomy.name}' does, or give --taxonomy FILE")
-    files = [(name, path) for name in names for path in sorted((folder / name).rglob("*")) if path.suffix.lower() in SUFFIXES]
+    files = [(name, path) for name in names for path in sorted((folder / name).rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    odd = [path for _, path in files if any("\udc80" <= letter <= "\udcff" for letter in str(path))]
+    if odd:
+        raise ManifestError(f"{len(odd)} file name(s) are not UTF-8, such as {str(odd[0])!a}", remedy="Rename them: a manifest is UTF-8")
     if not files:
         raise ManifestError(f"{folder} has no images", remedy=f"Supported: {', '.join(sorted(SUFFIXES))}")
     return files

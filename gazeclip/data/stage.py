@@ -6,12 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gazeclip.checkpoint import sha256, write_json
-from gazeclip.cli import progress_callback, say
+from gazeclip.checkpoint import fingerprint, sha256, write_json
+from gazeclip.cli import progress_callback, say, working
 from gazeclip.context import Context
 from gazeclip.data.faces.dataset import write_dataset
 from gazeclip.data.faces.probe import linear_probe
 from gazeclip.data.manifest import Manifest, read_manifest
+from gazeclip.data.rows import image_paths
 from gazeclip.errors import ManifestError
 from gazeclip.run import Run, execute
 
@@ -25,7 +26,8 @@ def run_stage(run: Run, force: bool = False) -> bool:
         raise ManifestError(f"manifest {source} does not exist", remedy="Make one: python -m gazeclip data manifest FOLDER")
     # Rendered faces depend on the seed in their own config; a user's data on its manifest.
     plain: dict[str, Any] = {"taxonomy": context.taxonomy.hash, "faces": None if source else asdict(config.faces)}
-    inputs = {"manifest": sha256(source)} if source else {}
+    plain["manifest"] = str(source.absolute()) if source else None
+    inputs = {"manifest": sha256(source), "image_files": _file_times(source)} if source else {}
     return execute(run, "data", config=plain, inputs=inputs, body=lambda folder: _body(context, source, folder), say=say, force=force)
 
 
@@ -40,11 +42,26 @@ def _body(context: Context, source: Path | None, folder: Path) -> dict[str, Any]
     with progress_callback("checking images") as update:
         manifest = read_manifest(path, context.taxonomy, progress=update)
     if source is None:
-        metrics["linear_probe"] = linear_probe(folder)
+        with working("linear probe"):
+            metrics["linear_probe"] = linear_probe(folder)
         say("data: linear probe on raw pixels " + ", ".join(f"{k} {v:.3f}" for k, v in metrics["linear_probe"].items()))
-    write_json(folder / "data.json", {"manifest": named, "sha256": sha256(path), "counts": manifest.counts()})
+    facts = {
+        "manifest": named,
+        "sha256": sha256(path),
+        "images_sha256": fingerprint([[str(sample.path.name), sha256(sample.path)] for sample in manifest.samples]),
+        "taxonomy": context.taxonomy.hash,
+        "classes": list(manifest.classes),
+        "counts": manifest.counts(),
+    }
+    write_json(folder / "data.json", facts)
     _tell(manifest)
     return {**metrics, "images": len(manifest.samples)}
+
+
+def _file_times(source: Path) -> str:
+    """Hash over size and time of every image: whether the images have to be read again to know if they changed."""
+    stats = [(str(path), path.stat()) for path in image_paths(source) if path.is_file()]
+    return fingerprint([[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats])
 
 
 def _tell(manifest: Manifest) -> None:

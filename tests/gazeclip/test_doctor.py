@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from gazeclip import doctor
 from gazeclip.cpu import cpu_features, cpu_model
+from gazeclip.errors import TORCH_EXTRAS, MissingDependencyError, install_command, require
 
+ROOT = Path(__file__).resolve().parents[2]
 PYPROJECT = """
 [project]
 name = "gazeclip-edge"
@@ -41,6 +46,70 @@ def test_dependencies(tmp_path: Path) -> None:
     assert missing.wanted == ">=1"
     assert found["mac", "only-on-a-mac"].status == "not for this system"
     assert found["mac", "only-on-a-mac"].remedy is None
+
+
+def brings_torch(requirement: str, seen: set[str]) -> bool:
+    """Whether a requirement leads to torch, by the metadata of what is installed; other platforms' and extras' are left out."""
+    name = re.split(r"[^A-Za-z0-9._-]", requirement.strip(), maxsplit=1)[0].lower().replace("_", "-")
+    if name == "torch" or name in seen or "extra ==" in requirement:
+        return name == "torch"
+    seen.add(name)
+    try:
+        needed = metadata.requires(name) or []
+    except metadata.PackageNotFoundError:
+        return False
+    return any(brings_torch(item, seen) for item in needed)
+
+
+def test_no_remedy_pulls_a_torch_that_was_not_chosen() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    found = {extra for extra, items in extras.items() if any(brings_torch(item, set()) for item in items)}
+    assert {"train", "tflite"} <= found <= set(TORCH_EXTRAS)
+    for extra in TORCH_EXTRAS:
+        command = install_command(extra)
+        assert command.startswith("make install") and command.index("tools/install_torch.py") < command.index("pip install -c constraints.txt")
+        assert f"'.[{extra}]'" in command
+    assert (ROOT / "tools/install_torch.py").is_file()
+    assert install_command("onnx") == "pip install 'gazeclip-edge[onnx]' -c constraints.txt"
+    assert install_command() == "pip install 'gazeclip-edge' -c constraints.txt"
+    with pytest.raises(MissingDependencyError, match=r"'no_such_module' is not installed. Run: make install \(or by hand: python tools/install"):
+        require("no_such_module", extra="train")
+    assert doctor.Dependency("train", "torch", "", "2", None).remedy == install_command("train")
+    assert doctor.Dependency(doctor.CORE, "numpy", "", "2", None).remedy == install_command()
+
+
+WITHOUT = """
+import runpy, sys
+from importlib import metadata
+
+GONE = {"numpy", "PIL", "pillow", "yaml", "pyyaml"}
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in GONE:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+def version(name, real=metadata.version):
+    if name.lower() in GONE:
+        raise metadata.PackageNotFoundError(name)
+    return real(name)
+
+metadata.version = version
+sys.meta_path.insert(0, Blocker())
+sys.argv = ["gazeclip", "doctor", *sys.argv[1:]]
+runpy.run_module("gazeclip", run_name="__main__")
+"""
+
+
+def test_a_missing_core_is_reported() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "core: pip install 'gazeclip-edge' -c constraints.txt" in done.stdout
+    assert "unknown: first complete the core install" in done.stdout and "usable threads: unknown" in done.stdout
+    done = subprocess.run([sys.executable, "-c", WITHOUT, "--json"], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    report = json.loads(done.stdout)
+    assert {d["name"] for d in report["dependencies"] if d["extra"] == "core" and d["status"] == "missing"} == {"numpy", "pillow", "pyyaml"}
+    assert report["engines"] is None and report["cpu"]["usable_threads"] is None
 
 
 def test_a_build_tag_is_not_another_version() -> None:
@@ -73,8 +142,7 @@ def test_report_imports_nothing_it_reports_on() -> None:
         "heavy = {'torch', 'openvino', 'onnxruntime', 'timm', 'nncf'} & set(sys.modules); "
         "sys.exit(3 if heavy else code)"
     )
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
     assert done.returncode in (0, 1), done.stderr
     report = json.loads(done.stdout)
     assert report["cpu"]["usable_threads"] >= 1 and set(report["engines"]) == {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gazeclip.data.from_folder import write_manifest
+from gazeclip.data.from_folder import SUFFIXES, write_manifest
+from gazeclip.data.manifest import read_manifest
 from gazeclip.errors import ConfigError, ManifestError
+from gazeclip.taxonomy import Taxonomy
+from runtimes.cli import SUFFIXES as VERIFIED
 
 PATTERN = r"/p(\d+)_"
 LABELS = ("real", "swap_gan", "synth_gan_v2")
@@ -100,3 +104,76 @@ def test_faulty_folders(tmp_path: Path) -> None:
     (tmp_path / "empty" / "real").mkdir(parents=True)
     with pytest.raises(ManifestError, match="no images"):
         write_manifest(tmp_path / "empty", "demo", tmp_path / "m.csv")
+
+
+def test_it_reads_back_as_it_was_checked(faces: Path, tmp_path: Path) -> None:
+    path = write_manifest(faces, "demo", tmp_path / "m.csv", PATTERN)
+    manifest = read_manifest(path, Taxonomy.load("demo"))
+    assert [sample.label for sample in manifest.samples] == [row["label"] for row in rows_of(path)]
+
+
+def test_an_existing_manifest_is_replaced_only_when_asked(faces: Path, tmp_path: Path) -> None:
+    path = write_manifest(faces, "demo", tmp_path / "m.csv", PATTERN)
+    written = path.read_bytes()
+    path.write_text("edited by hand")
+    with pytest.raises(ManifestError, match=r"m\.csv exists already. .*--force"):
+        write_manifest(faces, "demo", path, PATTERN)
+    assert path.read_text() == "edited by hand"
+    assert write_manifest(faces, "demo", path, PATTERN, force=True).read_bytes() == written
+
+
+def test_a_refused_manifest_leaves_no_file_and_changes_none(tmp_path: Path) -> None:
+    fill(tmp_path / "few", range(2), ("real", "swap_gan"))  # two persons cannot fill four splits
+    for force in (False, True):
+        with pytest.raises(ManifestError, match="is empty"):
+            write_manifest(tmp_path / "few", "demo", tmp_path / "out" / "m.csv", PATTERN, force=force)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "m.csv").write_text("of before")
+    with pytest.raises(ManifestError, match="is empty"):
+        write_manifest(tmp_path / "few", "demo", tmp_path / "m.csv", PATTERN, force=True)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["m.csv"]
+    assert (tmp_path / "m.csv").read_text() == "of before"
+
+
+def test_a_refusal_names_every_fault(tmp_path: Path) -> None:
+    fill(tmp_path, range(60), ("real", "swap_gan"))
+    for person in range(30):
+        (tmp_path / "real" / f"p{person}_x.png").write_bytes(b"no picture")
+    with pytest.raises(ManifestError) as caught:
+        write_manifest(tmp_path, "demo", tmp_path / "m.csv", PATTERN)
+    assert caught.value.message.count("cannot be read") == 30
+
+
+def test_suffixes_are_those_that_can_be_verified(faces: Path, tmp_path: Path) -> None:
+    assert SUFFIXES == VERIFIED
+    fill(tmp_path, range(80))
+    for index, path in enumerate(sorted((tmp_path / "real").iterdir())):
+        Image.open(path).save(path.with_suffix(".tif" if index % 2 else ".TIFF"))
+        path.unlink()
+    labels = [row["label"] for row in rows_of(write_manifest(tmp_path, "demo", tmp_path / "m.csv", PATTERN))]
+    assert labels.count("real") == 80
+
+
+def test_files_passed_over_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, range(80))
+    for name in ("real/notes.txt", "real/deep/more.TXT", "swap_gan/a.gif", "README"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "stray.png").touch()  # beside the subfolders: no label
+    write_manifest(tmp_path, "demo", tmp_path / "m.csv", PATTERN)
+    said = capsys.readouterr().err
+    assert "passed over 5 files: .txt 2, " in said
+    assert all(kind in said for kind in (".gif 1", "README 1", ".png 1"))
+    write_manifest(tmp_path, "demo", tmp_path / "m.csv", PATTERN, force=True)
+    assert "passed over 5 files" in capsys.readouterr().err  # not the manifest itself
+
+
+def test_file_names_that_are_no_text(tmp_path: Path) -> None:
+    fill(tmp_path, range(3))
+    odd = os.fsencode(tmp_path / "real") + b"/p\xff_.png"
+    try:
+        os.close(os.open(odd, os.O_CREAT))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    with pytest.raises(ManifestError, match="1 file name"):
+        write_manifest(tmp_path, "demo", tmp_path / "m.csv", PATTERN)

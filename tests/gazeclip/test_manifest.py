@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from gazeclip.data.manifest import read_manifest
+from gazeclip.data.rows import image_paths
 from gazeclip.errors import ManifestError
 from gazeclip.taxonomy import Taxonomy
 
@@ -62,7 +63,7 @@ def test_a_sound_manifest(tmp_path: Path) -> None:
 
 
 def test_all_faults_are_reported_together(tmp_path: Path) -> None:
-    for number, name in enumerate("abcdefx"):
+    for number, name in enumerate("abcdefuvwx"):
         image(tmp_path / f"{name}.png", number)
     (tmp_path / "copy.png").write_bytes((tmp_path / "a.png").read_bytes())
     (tmp_path / "broken.png").write_bytes((tmp_path / "b.png").read_bytes()[:60])
@@ -73,14 +74,15 @@ def test_all_faults_are_reported_together(tmp_path: Path) -> None:
         ("d.png", "swap_gan", "calibration"),
         ("e.png", "swap_gan", "test_unseen"),
         ("f.png", "synth_flow", "calibration"),
-        ("x.png", "swap_gam", "train"),
-        ("x.png", "real", "trian"),
-        ("x.png", "synth_gan_v2", "train"),
+        ("u.png", "swap_gam", "train"),
+        ("v.png", "real", "trian"),
+        ("w.png", "synth_gan_v2", "train"),
         ("x.png", "real", "train", "", "abc", "0"),
         ("a.png", "real", "train"),
         ("copy.png", "real", "val"),
         ("gone.png", "real", "val"),
         ("broken.png", "real", "val"),
+        ("", "real", "val"),
     ]
     message = faults_of(write(tmp_path / "m.csv", rows))
     expected = (
@@ -88,6 +90,7 @@ def test_all_faults_are_reported_together(tmp_path: Path) -> None:
         "row 9: unknown split 'trian'. Did you mean 'train'?",
         "row 10: 'synth_gan_v2' is an unseen generator",
         "row 11: gaze must be two angles",
+        "row 16: the path names no file",
         "a.png is listed twice",
         "identity 'p1' lies in the splits train, val",
         "split 'val' has no forgeries",
@@ -106,6 +109,28 @@ def test_all_faults_are_reported_together(tmp_path: Path) -> None:
     assert not missing
     assert f"{len(expected)} fault(s)" in message
     assert message.count("\n  - ") == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("label", "split", "gaze", "what"),
+    [
+        ("swap_gam", "train", ("", ""), "unknown label"),
+        ("real", "tset", ("", ""), "unknown split"),
+        ("synth_gan_v2", "val", ("", ""), "unseen generator"),
+        ("real", "train", ("x", "0"), "gaze must be"),
+    ],
+)
+def test_a_faulty_row_is_checked_to_its_end(tmp_path: Path, label: str, split: str, gaze: tuple[str, str], what: str) -> None:
+    rows = sound(tmp_path)
+    assert what in faults_of(write(tmp_path / "m.csv", [*rows, ("gone.png", label, split, "", *gaze)]))
+    assert "gone.png is missing" in faults_of(tmp_path / "m.csv")
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    assert "bad.png cannot be read" in faults_of(write(tmp_path / "m.csv", [*rows, ("bad.png", label, split, "", *gaze)]))
+    assert "0.png is listed twice" in faults_of(write(tmp_path / "m.csv", [*rows, ("0.png", label, split, "", *gaze)]))
+    if split != "tset":  # a mistyped split is no split that a person could lie in
+        other = "p-val" if split != "val" else "p-train"
+        message = faults_of(write(tmp_path / "m.csv", [*rows, (image(tmp_path / "n.png", 90), label, split, other, *gaze)]))
+        assert "identity 'p-" in message
 
 
 @pytest.mark.parametrize("gaze", [("0.1", ""), ("", "0.1"), ("nan", "0"), ("0", "inf"), ("4", "0"), ("0", "-30")])
@@ -137,12 +162,32 @@ def test_a_missing_file_counts_even_unchecked(tmp_path: Path) -> None:
     assert "3.png is missing" in faults_of(path, check_images=False)
 
 
+@pytest.mark.parametrize("name", ["a" * 300 + ".png", "a\0.png"])
+def test_names_that_no_file_can_have(tmp_path: Path, name: str) -> None:
+    message = faults_of(write(tmp_path / "m.csv", [*sound(tmp_path), (name, "real", "train")]))
+    assert "1 fault(s)" in message and ("is missing" in message or "cannot be read" in message)
+
+
 def test_many_faults_are_counted_and_shortened(tmp_path: Path) -> None:
-    rows = sound(tmp_path) + [("0.png", "nonsense", "train")] * 30
-    message = faults_of(write(tmp_path / "m.csv", rows))
-    assert "30 fault(s)" in message
+    rows = sound(tmp_path)
+    (tmp_path / "3.png").unlink()
+    rows += [(image(tmp_path / f"n{number}.png", 100 + number), "nonsense", "train", "p-val" if number == 0 else "") for number in range(30)]
+    path = write(tmp_path / "m.csv", rows)
+    message = faults_of(path)
+    assert "32 fault(s)" in message
     assert message.count("\n  - ") == 20
-    assert "and 10 more" in message
+    assert "and 12 more; `python -m gazeclip data check` lists all" in message
+    # thirty rows of one kind do not hide the two of other kinds
+    assert "3.png is missing" in message and "identity 'p-val' lies in" in message
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(path, TAXONOMY, shown=None)
+    assert caught.value.message.count("\n  - ") == 32
+    assert " more" not in caught.value.message
+
+
+def test_the_files_it_names(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.csv", [("a/b.png", "nonsense", "trian"), (str(tmp_path / "c.png"), "real", "train")])
+    assert image_paths(path) == [tmp_path / "a/b.png", tmp_path / "c.png"]
 
 
 @pytest.mark.parametrize(
@@ -153,6 +198,8 @@ def test_many_faults_are_counted_and_shortened(tmp_path: Path) -> None:
         (b"path,label\na.png,real\n", "split"),
         (b"file\n1\n", "path, label, split"),
         (b"\xff\xfe\x00", "CSV"),
+        (b"path,label,split\nM\xfcller.png,real,train\n", "CSV"),
+        (b"path,label,split\n" + b"a" * 200_000 + b",real,train\n", "CSV"),
     ],
 )
 def test_not_a_manifest(tmp_path: Path, text: bytes, what: str) -> None:
@@ -163,6 +210,34 @@ def test_not_a_manifest(tmp_path: Path, text: bytes, what: str) -> None:
 
 def test_no_file(tmp_path: Path) -> None:
     assert "does not exist" in faults_of(tmp_path / "none.csv")
+    assert "is a folder" in faults_of(tmp_path)
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> object:  # as root any file can be read, so a mode would not do
+        raise PermissionError(13, "Permission denied")
+
+    path = write(tmp_path / "m.csv", sound(tmp_path))
+    monkeypatch.setattr(Path, "open", refuse)
+    message = faults_of(path)
+    assert "m.csv cannot be read (Permission denied)" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("cut", ["none", "tail", "middle", "text"])
+def test_damaged_parquet_is_one_line(tmp_path: Path, cut: str) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    path = tmp_path / "m.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({name: [f"{name}{i}" for i in range(500)] for name in COLUMNS}), path)
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes({"none": b"", "tail": whole[:-9], "middle": whole[:100] + b"\xff" * 400 + whole[500:], "text": b"path,label,split\n" * 9}[cut])
+    assert middle > 500
+    message = faults_of(path)
+    assert "m.parquet is not a whole Parquet file (" in message
+    assert "\n" not in message
 
 
 def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:

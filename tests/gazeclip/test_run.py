@@ -117,8 +117,8 @@ def test_a_rerun_replaces_and_does_not_mix(run: Run) -> None:
     assert leftovers(run) == []
 
 
-def test_a_kill_just_before_publishing_heals_in_one_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def kill(partial: Path, final: Path) -> None:
+def test_what_was_complete_when_killed_and_is_damaged_since_is_made_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def kill(run: Run, stage: str) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -126,6 +126,7 @@ def test_a_kill_just_before_publishing_heals_in_one_run(run: Run, monkeypatch: p
         with pytest.raises(KeyboardInterrupt):
             go(run)
     assert not run.done("cache")
+    (run.partial("cache") / "sub" / "a.txt").write_text("damaged")
     seen: list[str] = []
 
     def again(folder: Path) -> dict[str, Any]:
@@ -152,7 +153,7 @@ def test_a_kill_between_the_two_renames_heals(run: Run, monkeypatch: pytest.Monk
         with pytest.raises(KeyboardInterrupt):
             go(run, config=2)
     assert not run.done("cache")  # absent rather than half there
-    assert go(run, config=2)
+    assert not go(run, config=2)  # published as it was
     assert run.manifest("cache")["config"] == 2
     assert leftovers(run) == []
 
@@ -194,3 +195,74 @@ def test_latest_run_is_the_last_touched(tmp_path: Path) -> None:
     assert latest_run(tmp_path) == tmp_path / "c"
     Run(tmp_path / "b").touch()
     assert latest_run(tmp_path) == tmp_path / "b"
+
+
+def make(run: Run, stage: str, text: str, **inputs: str) -> None:
+    """A finished stage whose only file holds `text`."""
+    execute(run, stage, config=text, inputs=inputs, body=lambda folder: write(folder / "a.txt", text), say=lambda _: None)
+
+
+def write(path: Path, text: str) -> dict[str, Any]:
+    path.write_text(text)
+    return {}
+
+
+def test_nothing_is_built_on_a_stale_stage(run: Run) -> None:
+    make(run, "data", "one")
+    make(run, "teacher", "t", data=run.output_hash("data"))
+    make(run, "text_bank", "b", teacher=run.output_hash("teacher"))
+    run.output_hash("text_bank")
+    make(run, "data", "another split")
+    with pytest.raises(StageError, match=r"'teacher' .* made from another 'data'") as caught:
+        run.output_hash("text_bank")  # two stages away
+    assert "python -m gazeclip teacher" in str(caught.value.remedy)
+    make(run, "teacher", "t", data=run.output_hash("data"))
+    run.output_hash("text_bank")  # the new teacher has the same bytes, so what was made from it still holds
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        ("export/onnx", "python -m export --target onnx --precision int8"),
+        ("export/openvino-fp32", "python -m export --target openvino --precision fp32"),
+        ("cache", "python -m distill cache"),
+    ],
+)
+def test_the_remedy_makes_exactly_what_is_missing(run: Run, stage: str, expected: str) -> None:
+    with pytest.raises(StageError) as caught:
+        run.manifest(stage)
+    assert expected in str(caught.value.remedy)
+
+
+def test_what_was_complete_when_killed_is_published_not_made_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(run: Run, stage: str) -> None:
+        raise KeyboardInterrupt
+
+    def with_state(folder: Path) -> dict[str, Any]:
+        (folder / "resume").mkdir()
+        (folder / "resume" / "last").write_text("x")
+        return dict(body(folder))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_publish", dies)
+        with pytest.raises(KeyboardInterrupt):
+            go(run, with_state)
+    assert not run.done("cache")
+
+    def never(folder: Path) -> dict[str, Any]:
+        raise AssertionError("the work was done again")
+
+    assert not go(run, never)
+    assert run.manifest("cache")["outputs"].keys() == {"sub/a.txt"}
+    assert not (run.folder("cache") / "resume").exists()
+    assert leftovers(run) == []
+
+
+def test_two_processes_do_not_work_on_one_run(run: Run) -> None:
+    def second(folder: Path) -> dict[str, Any]:
+        with pytest.raises(StageError, match="another process"):
+            go(run, config=2)
+        return dict(body(folder))
+
+    assert go(run, second)
+    assert go(run, config=3)  # the lock is gone with its holder
