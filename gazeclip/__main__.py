@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from gazeclip.ablation.command import add_ablate
 from gazeclip.cli import add_stage_options, guard, open_run, progress_callback
 from gazeclip.gaze_stats.command import add_options as add_gaze_stats
 from gazeclip.protocol_command import add_protocol
@@ -31,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(commands.add_parser("data", help="prepare, check and describe data", allow_abbrev=False))
     add_gaze_stats(commands.add_parser("gaze-stats", help="compare the gaze of real and forged faces, by generator", allow_abbrev=False))
     add_protocol(commands)
+    add_ablate(commands)
     doctor = commands.add_parser("doctor", help="what is installed, what is missing, what this machine can do", allow_abbrev=False)
     doctor.add_argument("--json", action="store_true", help="print JSON")
     doctor.set_defaults(command=_doctor)

@@ -1,0 +1,80 @@
+"""`python -m gazeclip ablate RECIPE`: train the grid of variants over seeds and write one table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from gazeclip.cli import say
+from gazeclip.errors import ConfigError
+
+
+def add_ablate(commands: Any) -> None:
+    """The sub-command on the program's sub-parsers."""
+    from gazeclip.ablation.grid import GRID
+
+    text = "train the teacher with one part changed at a time, over seeds, and compare"
+    parser = commands.add_parser("ablate", help=text, description=text, allow_abbrev=False)
+    parser.add_argument("recipe", type=Path, help="e.g. recipes/demo.yaml")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe for all variants")
+    parser.add_argument("--variants", default="", metavar="A,B", help=f"default: all of {', '.join(item.name for item in GRID)}")
+    parser.add_argument("--custom", action="append", default=[], metavar="NAME:KEY=VALUE,...", help="a variant of your own (may be repeated)")
+    parser.add_argument("--seeds", default="0,1,2", metavar="A,B", help="default: 0,1,2")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/NAME-ablation")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    parser.set_defaults(command=run_ablate)
+
+
+def run_ablate(args: argparse.Namespace) -> int:
+    """Train what is not trained yet, score it, write `ablation.json` and `ablation.md`, print.
+
+    Raises:
+        ConfigError: unknown variant, faulty seeds, or a recipe that cannot be run here.
+    """
+    from gazeclip.ablation.grid import chosen
+    from gazeclip.ablation.run import run_grid
+    from gazeclip.ablation.table import cells, markdown, summarise
+    from gazeclip.checkpoint import atomic_write, write_json
+    from gazeclip.recipe import load_recipe
+    from gazeclip.run import RUNS
+
+    variants = chosen([name for name in args.variants.split(",") if name], args.custom)
+    seeds = _seeds(args.seeds)
+    out = args.out or RUNS / f"{load_recipe(args.recipe, args.set).name}-ablation"
+    rows = summarise(run_grid(args.recipe, args.set, variants, seeds, out), variants)
+    facts = {"recipe": str(args.recipe), "set": args.set, "seeds": seeds}
+    write_json(out / "ablation.json", {**facts, "variants": rows})
+    atomic_write(out / "ablation.md", lambda temporary: temporary.write_text(markdown(rows, facts), encoding="utf-8"))
+    if args.json:
+        print(json.dumps(rows, indent=2, allow_nan=False, ensure_ascii=False))
+    else:
+        _print(*cells(rows))
+    say(f"ablation: {out / 'ablation.md'}")
+    return 0
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        seeds = [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(f"--seeds {text} are not whole numbers", remedy="Example: --seeds 0,1,2") from error
+    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise ConfigError(f"--seeds {text} must be different and not negative", remedy="Example: --seeds 0,1,2")
+    return seeds
+
+
+def _print(header: list[str], body: list[list[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for place, title in enumerate(header):
+        table.add_column(title, justify="left" if place < 2 else "right")
+    for row in body:
+        table.add_row(*map(Text, row))
+    Console(width=None if sys.stdout.isatty() else 240).print(table)

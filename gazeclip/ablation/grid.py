@@ -1,0 +1,60 @@
+"""The variants: each is the recipe with a few values changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gazeclip.errors import ConfigError, nearest
+
+FULL = "full"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A name and what it sets, as `--set` would."""
+
+    name: str
+    title: str
+    overrides: tuple[str, ...] = ()
+
+
+GRID = (
+    Variant(FULL, "the recipe as it is"),
+    Variant("no-gaze", "no gaze at all", ("teacher.model.gaze.kind=none", "teacher.model.gaze.weights=null")),
+    Variant("gaze-prompts", "gaze by prompts only", ("teacher.model.use_vpe=false",)),
+    Variant("gaze-attention", "gaze by cross-attention only", ("teacher.model.gaze.prompts=false",)),
+    Variant("gaze-augmented", "gaze features of every augmented image", ("teacher.gaze_features=every_step",)),
+    Variant("deep-prompts", "gaze prompts renewed in two blocks", ("teacher.model.deep_prompts=2",)),
+    Variant("no-aws", "without the word selector", ("teacher.model.text.aws=false",)),
+    Variant("levels-1", "prompts: real or fake only", ("teacher.model.text.levels=1",)),
+    Variant("levels-2", "prompts: and category", ("teacher.model.text.levels=2",)),
+    Variant("levels-3", "prompts: and family", ("teacher.model.text.levels=3",)),
+    Variant("infonce-identity", "InfoNCE with the own pair as only positive", ("teacher.model.nce_targets=identity",)),
+    Variant("no-text", "no language side in the loss", ("teacher.model.w_nce=0",)),
+)
+
+
+def chosen(names: Sequence[str], custom: Sequence[str]) -> list[Variant]:
+    """The named variants (none named: all) and those given as `NAME:key=value[,key=value...]`; `full` always comes first.
+
+    Raises:
+        ConfigError: an unknown name, or a custom one of another form.
+    """
+    known = {variant.name: variant for variant in GRID}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"there is no variant '{name}'", remedy=nearest(name, known))
+    own = [_custom(text, known) for text in custom]
+    named = [known[name] for name in dict.fromkeys([FULL, *names])] if names or own else list(GRID)
+    return named + own
+
+
+def _custom(text: str, known: dict[str, Variant]) -> Variant:
+    name, separator, values = text.partition(":")
+    overrides = tuple(part.strip() for part in values.split(",") if part.strip())
+    plain = name.replace("-", "").replace("_", "").isalnum()
+    if not separator or not plain or not overrides or any("=" not in part for part in overrides) or name in known:
+        what = f"--custom {text} is not NAME:key=value[,key=value] with a new NAME"
+        raise ConfigError(what, remedy="Example: --custom wide:teacher.model.width=384")
+    return Variant(name, ", ".join(overrides), overrides)
