@@ -35,7 +35,8 @@ class TextConfig:
     """The text transformer trained from scratch where there is no CLIP model, and the refinement on top of either.
 
     With a named CLIP model `width`, `layers`, `heads` and `context_length` are that model's own. `levels` uses the
-    first k of the four prompts of a class; `aws` switches the adaptive word selector.
+    first k of the four prompts of a class; `aws` switches the adaptive word selector. `frozen`: nothing of the text side
+    is trained, so its embeddings are computed once; for pretrained CLIP weights.
     """
 
     width: int = 128
@@ -44,6 +45,7 @@ class TextConfig:
     context_length: int = 48
     levels: int = PROMPT_LEVELS
     aws: bool = True
+    frozen: bool = False
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,10 @@ class GazeCLIP(nn.Module):
         self._build_gaze_path()
         self.heads = Heads(self.embed_dim, len(self.prompts), config.head_dropout)
         self.lre = LanguageEncoder(config.text, self.prompts, self.embed_dim, text)
+        self._frozen_text: tuple[Tensor, Tensor] | None = None
+        if config.text.frozen:
+            self.lre.requires_grad_(False)
+            self.register_load_state_dict_post_hook(lambda *_: setattr(self, "_frozen_text", None))
         self.logit_scale = nn.Parameter(torch.tensor(scale))
 
     def _build_gaze_path(self) -> None:
@@ -102,8 +106,17 @@ class GazeCLIP(nn.Module):
         return VisualOutput(F.normalize(v, dim=-1), attribution, detection, angles)
 
     def encode_text(self) -> tuple[Tensor, Tensor]:
-        """`(embeddings (C, D), levels (C, levels, D))`, L2-normalised; needs no image, so it can be stored."""
-        return self.lre()
+        """`(embeddings (C, D), levels (C, levels, D))`, L2-normalised; needs no image, so it can be stored.
+
+        A frozen text side is encoded once, until other weights are loaded or the model moves.
+        """
+        if not self.config.text.frozen:
+            return self.lre()
+        if self._frozen_text is None or self._frozen_text[0].device != self.logit_scale.device:
+            # Also under inference_mode these must be ordinary tensors: the next training step uses them.
+            with torch.inference_mode(False), torch.no_grad():
+                self._frozen_text = self.lre()
+        return self._frozen_text
 
     def forward(self, pixels: Tensor, gaze: GazeFeatures | None = None, text: Tensor | None = None) -> TeacherOutput:
         """Both sides. `text (C, D)`: embeddings of `encode_text` computed before, e.g. for evaluation."""

@@ -122,6 +122,22 @@ def test_shuffled_gaze_lowers_the_score(config, prompts, vpe):
     assert other < 0.3  # rolled by one, every face gets the gaze of the other class
 
 
+def test_a_frozen_text_side_is_encoded_once_and_again_for_other_weights(monkeypatch):
+    model = build(replace(HYBRID, text=replace(HYBRID.text, frozen=True)))
+    calls = []
+    encode = model.lre.encode
+    monkeypatch.setattr(model.lre, "encode", lambda *args: calls.append(1) or encode(*args))
+    with torch.inference_mode():
+        first = model(pixels()).text
+    model.train()(pixels()).text_logits.sum().backward()  # tensors of inference mode would refuse this
+    assert len(calls) == 1
+    assert all(parameter.grad is None for parameter in model.lre.parameters())
+    state = {name: value + 0.1 if name.startswith("lre.") and value.is_floating_point() else value for name, value in model.state_dict().items()}
+    model.load_state_dict(state)
+    assert not torch.allclose(model(pixels()).text, first)
+    assert len(calls) == 2
+
+
 def test_without_gaze_nothing_of_it_remains():
     model = build(replace(HYBRID, gaze=GazeConfig("none")))
     out = model(pixels())

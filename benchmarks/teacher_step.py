@@ -1,0 +1,112 @@
+"""`python -m benchmarks.teacher_step`: what a training step of the full teacher costs beside its parts run separately.
+
+Forward and backward of GazeCLIP on ViT-B/16 (random weights, float32) against plain open_clip ViT-B/16 on the same images
+and prompts plus a pass of the same frozen gaze encoder. Interleaved rounds in one process; quote ratios, not times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from benchmarks.latency import LatencyConfig, measure
+from gazeclip.cli import guard, progress_callback
+from gazeclip.errors import ConfigError
+from gazeclip.taxonomy import Taxonomy
+from gazeclip.teacher.config import GazeConfig, GazeKind, TeacherConfig, TextConfig
+from gazeclip.teacher.gaze import GazeEncoder
+from gazeclip.teacher.gaze_ethxgaze import EthXGaze
+from gazeclip.teacher.gaze_l2cs import L2CS
+from gazeclip.teacher.losses import TeacherLoss
+from gazeclip.teacher.model import GazeCLIP
+from gazeclip.teacher.tower_clip import build_clip
+from runtimes.threads import usable_threads
+
+ENCODERS: dict[GazeKind, Callable[[], GazeEncoder]] = {"l2cs": L2CS, "eth-xgaze": EthXGaze}
+PLAIN = "plain CLIP + gaze encoder"
+TEACHER = "GazeCLIP"
+STORED = "GazeCLIP, gaze features stored"
+FROZEN = "GazeCLIP, gaze stored, text frozen"
+
+
+def subjects(batch: int, gaze: GazeKind, size: int = 224) -> dict[str, Callable[[], None]]:
+    """name -> one forward and backward on `batch` random images."""
+    torch.manual_seed(0)
+    taxonomy = Taxonomy.load("dfad")
+    classes = taxonomy.classes()
+    prompts = [taxonomy.prompts(name) for name in classes]
+    encoder = ENCODERS[gaze]().freeze()
+    pixels = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8)
+    labels = torch.arange(batch) % len(classes)
+    config = TeacherConfig(tower="clip", clip_pretrained="none", gaze=GazeConfig(gaze), text=TextConfig())
+    frozen = TeacherConfig(tower="clip", clip_pretrained="none", gaze=GazeConfig(gaze), text=TextConfig(frozen=True))
+    features = encoder(pixels)
+    return {
+        PLAIN: _plain(build_clip(config, size, load=False), encoder, pixels, labels, prompts),
+        TEACHER: _teacher(GazeCLIP(config, prompts, size, encoder, load=False), pixels, labels, None),
+        STORED: _teacher(GazeCLIP(config, prompts, size, encoder, load=False), pixels, labels, features),
+        FROZEN: _teacher(GazeCLIP(frozen, prompts, size, encoder, load=False), pixels, labels, features),
+    }
+
+
+def _plain(clip: Any, encoder: GazeEncoder, pixels: torch.Tensor, labels: torch.Tensor, prompts: list[Any]) -> Callable[[], None]:
+    """open_clip's own image and text encoders, each class prompt encoded once and averaged, cross-entropy; gaze beside it."""
+    import open_clip
+
+    unique = list(dict.fromkeys(text for row in prompts for text in row))
+    place = torch.tensor([[unique.index(text) for text in row] for row in prompts])
+    tokens = open_clip.get_tokenizer("ViT-B-16")(unique)
+    clip.train()
+
+    def step() -> None:
+        with torch.no_grad():
+            encoder(pixels)
+        image = F.normalize(clip.encode_image(pixels.float() / 255.0), dim=-1)
+        text = F.normalize(clip.encode_text(tokens)[place].mean(1), dim=-1)
+        F.cross_entropy(clip.logit_scale.exp() * image @ text.T, labels).backward()
+        clip.zero_grad(set_to_none=True)
+
+    return step
+
+
+def _teacher(model: GazeCLIP, pixels: torch.Tensor, labels: torch.Tensor, features: Any) -> Callable[[], None]:
+    criterion = TeacherLoss(model.config)
+    model.train()
+
+    def step() -> None:
+        criterion(model(pixels, features), labels)["loss"].backward()
+        model.zero_grad(set_to_none=True)
+
+    return step
+
+
+def main(argv: list[str]) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.teacher_step", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=0, help="0: what this process may use")
+    parser.add_argument("--gaze", choices=tuple(ENCODERS), default="l2cs")
+    args = parser.parse_args(argv)
+    if args.batch < 1 or args.rounds < 1 or args.threads < 0:
+        raise ConfigError("--batch and --rounds must be at least 1, --threads not negative", remedy="Use the defaults")
+    threads = args.threads or usable_threads()
+    torch.set_num_threads(threads)
+    with progress_callback("teacher step") as update:
+        config = LatencyConfig(rounds=args.rounds, budget_s=args.rounds, max_calls_per_round=1, warmup_max_s=1.0, max_repeats=args.rounds)
+        found = measure(subjects(args.batch, args.gaze), config, threads=threads, batch=args.batch, progress=update)
+    print(f"ViT-B/16, gaze encoder {args.gaze}, batch {args.batch}, float32, {threads} threads, forward + backward, median of {args.rounds} rounds")
+    for name, stats in found.items():
+        note = " (disturbed by other work)" if stats.disturbed else ""
+        print(f"  {name:36} {stats.p50:9.0f} ms  {stats.p50 / found[PLAIN].p50:5.2f} x plain{note}")
+    sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    guard(main)
