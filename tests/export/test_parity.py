@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from export.parity import BOUNDS, compare, require_parity
+from export.parity import BOUNDS, compare, require_integer, require_parity
 from gazeclip.errors import StageError
 
 
@@ -51,18 +51,14 @@ def test_attribution_counts_as_probability() -> None:
 
 
 def at_bound(precision: str) -> dict[str, float]:
-    bounds = BOUNDS[precision]
-    return {
-        "embedding_cosine_min": bounds.embedding_cosine_min,
-        "prob_max_abs": bounds.prob_max_abs,
-        "verdict_agreement": bounds.verdict_agreement,
-    }
+    return dict(vars(BOUNDS[precision]))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_each_bound_refuses_alone(precision: str) -> None:
     require_parity(at_bound(precision), precision, "x")
-    for key, step in (("embedding_cosine_min", -1e-3), ("prob_max_abs", 1e-3), ("verdict_agreement", -1e-3)):
+    for key in at_bound(precision):
+        step = -1e-3 if key in ("embedding_cosine_min", "verdict_agreement") else 1e-3
         for value in (at_bound(precision)[key] + step, float("nan")):
             with pytest.raises(StageError) as caught:
                 require_parity({**at_bound(precision), key: value}, precision, "model.onnx")
@@ -72,7 +68,13 @@ def test_each_bound_refuses_alone(precision: str) -> None:
 
 def test_all_missed_bounds_are_named() -> None:
     with pytest.raises(StageError, match=r"embedding cosine 0\.10000.*probability error 0\.9000.*verdict agreement 0\.2000"):
-        require_parity({"embedding_cosine_min": 0.1, "prob_max_abs": 0.9, "verdict_agreement": 0.2}, "int8", "x")
+        require_parity({**at_bound("int8"), "embedding_cosine_min": 0.1, "prob_max_abs": 0.9, "verdict_agreement": 0.2}, "int8", "x")
+
+
+def test_an_int8_file_that_computes_in_float_is_refused() -> None:
+    require_integer({"quantized_convolutions": 45}, 46, "tflite int8")  # LiteRT leaves one
+    with pytest.raises(StageError, match="only 41 of 46 convolutions"):
+        require_integer({"quantized_convolutions": 41}, 46, "tflite int8")
 
 
 def test_nan_outputs_are_refused() -> None:
