@@ -20,7 +20,7 @@ from benchmarks.report_data import (
     thumbnail,
 )
 from benchmarks.schema import validate_report
-from gazeclip.checkpoint import atomic_write, write_json
+from gazeclip.checkpoint import write_json, write_text
 from gazeclip.errors import StageError, require
 
 __all__ = [
@@ -51,16 +51,9 @@ def write_report(folder: Path, data: ReportData) -> None:
         raise StageError(f"the report is faulty: {'; '.join(faults)}", remedy="Nothing was written; measure again")
     page, text = render_html(data), render_markdown(data)
     folder = Path(folder)
-    _write_text(folder / "report.md", text)
-    _write_text(folder / "report.html", page)
+    write_text(folder / "report.md", text)
+    write_text(folder / "report.html", page)
     write_json(folder / "report.json", report)
-
-
-def _write_text(path: Path, content: str) -> None:
-    def write(temporary: Path) -> None:
-        temporary.write_text(content, encoding="utf-8")
-
-    atomic_write(path, write)
 
 
 def summary(subjects: Sequence[Entry], headline: Entry | None) -> str:

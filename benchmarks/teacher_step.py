@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ import torch.nn.functional as F
 from benchmarks.latency import LatencyConfig, measure
 from gazeclip.cli import guard, progress_callback
 from gazeclip.errors import ConfigError
+from gazeclip.memory import keep_freed_memory
 from gazeclip.taxonomy import Taxonomy
 from gazeclip.teacher.config import GazeConfig, GazeKind, TeacherConfig, TextConfig
 from gazeclip.teacher.gaze import GazeEncoder
@@ -44,7 +46,7 @@ def subjects(batch: int, gaze: GazeKind, size: int = 224) -> dict[str, Callable[
     pixels = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8)
     labels = torch.arange(batch) % len(classes)
     config = TeacherConfig(tower="clip", clip_pretrained="none", gaze=GazeConfig(gaze), text=TextConfig())
-    frozen = TeacherConfig(tower="clip", clip_pretrained="none", gaze=GazeConfig(gaze), text=TextConfig(frozen=True))
+    frozen = replace(config, text=TextConfig(frozen=True))
     features = encoder(pixels)
     return {
         PLAIN: _plain(build_clip(config, size, load=False), encoder, pixels, labels, prompts),
@@ -97,6 +99,7 @@ def main(argv: list[str]) -> int:
         raise ConfigError("--batch and --rounds must be at least 1, --threads not negative", remedy="Use the defaults")
     threads = args.threads or usable_threads()
     torch.set_num_threads(threads)
+    keep_freed_memory()  # as the stages do
     with progress_callback("teacher step") as update:
         config = LatencyConfig(rounds=args.rounds, budget_s=args.rounds, max_calls_per_round=1, warmup_max_s=1.0, max_repeats=args.rounds)
         found = measure(subjects(args.batch, args.gaze), config, threads=threads, batch=args.batch, progress=update)

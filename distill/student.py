@@ -18,16 +18,13 @@ from gazeclip.cli import say
 from gazeclip.context import Context
 from gazeclip.data.dataset import Batch
 from gazeclip.errors import ArtifactError, ConfigError
-from gazeclip.inference import predict, validation_figures
-from gazeclip.recipe import DistillLoss, TrainConfig
+from gazeclip.recipe import FROM_TEACHER, DistillLoss, TrainConfig
 from gazeclip.run import Run, command, execute
 from gazeclip.student import Student, StudentSpec, build_encoder, save_student
 from gazeclip.teacher.model import GazeCLIP
 from gazeclip.teacher.stage import load_teacher
 from gazeclip.teacher.weights import adopt_weights, backbone_stats
 from gazeclip.training import FaceTask, fit, split_decay
-
-FROM_TEACHER = "teacher"  # value of `student.weights`
 
 
 class DistillTask(FaceTask):
@@ -37,7 +34,8 @@ class DistillTask(FaceTask):
         cache = load_cache(context)
         # Each epoch another stored augmentation, and not the same one for the whole batch.
         super().__init__(context, config, cache.augmentation, lambda epoch, index: (epoch + index) % cache.augmentations)
-        self.name, self.model, self.cache = name, model, cache
+        self.model: Student = model
+        self.name, self.cache = name, cache
         self.criterion = DistillationLoss(loss)
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
@@ -48,9 +46,6 @@ class DistillTask(FaceTask):
         targets = self.cache.targets(batch["index"].cpu(), batch["number"].cpu())
         teacher = {name: value.to(batch["pixels"].device) for name, value in targets.items()}
         return dict(self.criterion(model(batch["pixels"]), teacher, batch["label"]))
-
-    def evaluate(self) -> dict[str, float]:
-        return validation_figures(predict(self.model, self.val, device=self.model.head.text_bank.device), self.val.targets)
 
 
 def load_cache(context: Context) -> TeacherCache:

@@ -14,14 +14,12 @@ from gazeclip import ranks
 from gazeclip.checkpoint import file_inputs, load_tensors, read_json, save_tensors, write_json
 from gazeclip.cli import say
 from gazeclip.context import Context
-from gazeclip.data.augment import drawn
 from gazeclip.data.dataset import Batch
-from gazeclip.inference import predict, validation_figures
 from gazeclip.recipe import AugmentedTrainConfig, TrainConfig
 from gazeclip.run import Run, execute
 from gazeclip.student import build_encoder
 from gazeclip.teacher.weights import backbone_stats
-from gazeclip.training import FaceTask, fit, split_decay
+from gazeclip.training import FaceTask, fit, fresh_augmentation, split_decay
 
 
 class BaselineOutput(NamedTuple):
@@ -60,9 +58,9 @@ class BaselineTask(FaceTask):
     """Cross-entropy over the classes."""
 
     def __init__(self, context: Context, config: AugmentedTrainConfig, model: Baseline, name: str = "baseline", smoothing: float = 0.05) -> None:
-        seed = context.recipe.seed
-        super().__init__(context, config, lambda index, number: drawn(seed, index, number, config.augment))
-        self.model, self.name, self.smoothing = model, name, smoothing
+        super().__init__(context, config, fresh_augmentation(context, config))
+        self.model: Baseline = model
+        self.name, self.smoothing = name, smoothing
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
         encoder = split_decay(self.model.encoder, config.lr * config.backbone_lr_scale, config.weight_decay)
@@ -70,9 +68,6 @@ class BaselineTask(FaceTask):
 
     def loss(self, batch: Batch, model: nn.Module) -> dict[str, Tensor]:
         return {"loss": F.cross_entropy(model(batch["pixels"]).logits, batch["label"], label_smoothing=self.smoothing)}
-
-    def evaluate(self) -> dict[str, float]:
-        return validation_figures(predict(self.model, self.val, device=self.model.mean.device), self.val.targets)
 
 
 def run_stage(run: Run, force: bool = False) -> bool:

@@ -43,10 +43,14 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, its line ends as they are on every system."""
+    atomic_write(path, lambda temporary: temporary.write_bytes(text.encode("utf-8")))
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write `data` as sorted, indented JSON; NaN and infinity are refused because other readers choke on them."""
-    text = json.dumps(data, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
-    atomic_write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_text(path, json.dumps(data, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:

@@ -9,11 +9,14 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from gazeclip import ranks
 from gazeclip.errors import GazeClipError, StageError
 from gazeclip.run import RECIPE, RUNS, Run, latest_run
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 
@@ -23,7 +26,6 @@ def guard(main: Callable[[list[str]], int]) -> NoReturn:
     # Before torch loads OpenMP: its threads spin while they wait, and with anything else on the same cores that made training
     # up to ten times slower. Never spinning costs a third as well; a short spin is best of both (docs/toolchain.md).
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
-    _keep_freed_memory()
     argv = sys.argv[1:]
     debug = "--debug" in argv
     try:
@@ -42,22 +44,6 @@ def guard(main: Callable[[list[str]], int]) -> NoReturn:
     sys.exit(code)
 
 
-def _keep_freed_memory() -> None:
-    """Let glibc keep what is freed: activations of 50 MB went back to the system and were faulted in again in every step.
-
-    A training step of EfficientNet-Lite0 at 224 px, batch 32, took 2.2 s before and 1.3 s after (docs/toolchain.md).
-    """
-    try:
-        import ctypes
-
-        mallopt = ctypes.CDLL(None).mallopt
-    except (ImportError, OSError, AttributeError):  # not glibc
-        return
-    mmap_threshold, trim_threshold = -3, -1  # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h
-    mallopt(mmap_threshold, 1 << 30)
-    mallopt(trim_threshold, (1 << 31) - 1)
-
-
 def say(message: str) -> None:
     """One line of progress on standard error, so that standard output stays a command's result; rank 0 only."""
     if ranks.is_main():
@@ -65,49 +51,47 @@ def say(message: str) -> None:
 
 
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
-    """Iterate with a `rich` bar on a terminal; silently elsewhere or where rich is not installed."""
-    if not sys.stderr.isatty() or not ranks.is_main():
+    """Iterate with a bar where `_terminal` is; silently elsewhere."""
+    console = _terminal()
+    if console is None:
         yield from items
         return
-    try:
-        from rich.console import Console
-        from rich.progress import track
-    except ModuleNotFoundError:
-        yield from items
-        return
-    yield from track(items, description=label, total=total, console=Console(stderr=True), transient=True)
+    from rich.progress import track
+
+    yield from track(items, description=label, total=total, console=console, transient=True)
 
 
 @contextlib.contextmanager
 def progress_callback(label: str) -> Iterator[Callable[[int, int], None]]:
     """A `(done, total)` callback that drives a bar; for work that reports rather than iterates."""
-    with contextlib.ExitStack() as stack:
-        bar = None
-        if sys.stderr.isatty():
-            with contextlib.suppress(ModuleNotFoundError):
-                from rich.console import Console
-                from rich.progress import Progress
+    console = _terminal()
+    if console is None:
+        yield lambda done, total: None
+        return
+    from rich.progress import Progress
 
-                bar = stack.enter_context(Progress(console=Console(stderr=True), transient=True))
-        task = bar.add_task(label, total=None) if bar is not None else None
-
-        def update(done: int, total: int) -> None:
-            if bar is not None and task is not None:
-                bar.update(task, completed=done, total=total)
-
-        yield update
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextlib.contextmanager
 def working(label: str) -> Iterator[None]:
-    """A spinner on a terminal, for work that cannot say how far it is."""
-    with contextlib.ExitStack() as stack:
-        if sys.stderr.isatty() and ranks.is_main():
-            with contextlib.suppress(ModuleNotFoundError):
-                from rich.console import Console
-
-                stack.enter_context(Console(stderr=True).status(label))
+    """A spinner, for work that cannot say how far it is."""
+    console = _terminal()
+    with contextlib.nullcontext() if console is None else console.status(label):
         yield
+
+
+def _terminal() -> Console | None:
+    """Standard error for bars and spinners: a terminal, on rank 0, where rich is installed."""
+    if not sys.stderr.isatty() or not ranks.is_main():
+        return None
+    try:
+        from rich.console import Console
+    except ModuleNotFoundError:
+        return None
+    return Console(stderr=True)
 
 
 def stage_parser(prog: str, description: str) -> argparse.ArgumentParser:

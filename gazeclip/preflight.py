@@ -15,11 +15,10 @@ from types import ModuleType
 
 from gazeclip.data.faces.generators import LABELS, SEEN
 from gazeclip.errors import ConfigError, install_command, nearest
-from gazeclip.recipe import Recipe
+from gazeclip.recipe import FROM_TEACHER, Recipe
 from gazeclip.taxonomy import Taxonomy
 
 FILE_KINDS = ("none", "package", "timm")  # weights that are no file
-FROM_TEACHER = "teacher"
 # What the stages import, by the extra that brings it. Export targets and engines name theirs in their own registries.
 PACKAGES = {
     "train": ("torch", "torchvision", "timm", "open_clip", "safetensors", "accelerate", "nncf", "torchao"),

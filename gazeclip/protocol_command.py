@@ -49,18 +49,18 @@ def run_protocol(args: argparse.Namespace) -> int:
     run = open_run(args)
     for stage in ("data", args.model):
         run.manifest(stage)
-    from gazeclip.checkpoint import atomic_write, write_json
+    from gazeclip.checkpoint import write_json, write_text
     from gazeclip.context import Context
-    from gazeclip.protocol_tables import markdown, print_tables
+    from gazeclip.protocol_tables import markdown, print_report
 
     report = measure(Context(run), args.model, args.manifest, args.taxonomy)
     out = args.out if args.out is not None else run.folder("protocol") / args.model
     write_json(out / "protocol.json", report)
-    atomic_write(out / "protocol.md", lambda temporary: temporary.write_text(markdown(report), encoding="utf-8"))
+    write_text(out / "protocol.md", markdown(report))
     if args.json:
         print(json.dumps(report, indent=2, allow_nan=False, ensure_ascii=False))
     else:
-        print_tables(report, sys.stdout)
+        print_report(report, sys.stdout)
     say(f"protocol: {out / 'protocol.md'}")
     return 0
 

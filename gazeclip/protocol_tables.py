@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, TextIO
 
+from gazeclip.tables import Table, markdown_table, print_tables
 from gazeclip.taxonomy import REAL
 
 MISSING = "–"  # noqa: RUF001 (the dash is what a reader expects in an empty cell)
-PIPE_WIDTH = 240  # where the output is no terminal
 LEVEL_TITLES = {"class": "generator", "category+family": "category and family", "family": "family"}
 DETECTION = (("ACC", "detection_acc"), ("ACC@val", "detection_acc_at_threshold"), ("AUC", "auc"), ("EER", "eer"), ("TPR@1%", "tpr_at_fpr1"))
-
-
-@dataclass(frozen=True)
-class Table:
-    """Texts only; the first column is left-aligned, and the last one if `wide`."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    wide: bool = False
 
 
 def tables(report: Mapping[str, Any]) -> list[Table]:
@@ -30,7 +19,7 @@ def tables(report: Mapping[str, Any]) -> list[Table]:
     header = ("protocol", "forged", "real", *(title for title, _ in DETECTION), "attribution ACC", "by", "family ACC")
     rows = tuple(_summary(name, entry) for name, entry in protocols.items())
     details = [_generators(name, entry) for name, entry in protocols.items() if entry["n_forged"]]
-    return [Table(f"{report['model']} of {report['run']}", header, rows), *details]
+    return [Table(header, rows, f"{report['model']} of {report['run']}"), *details]
 
 
 def notes(report: Mapping[str, Any]) -> list[str]:
@@ -63,43 +52,17 @@ def markdown(report: Mapping[str, Any]) -> str:
     """The whole of `protocol.md`."""
     lines = ["# Protocol", ""]
     for table in tables(report):
-        lines += [f"## {table.title}", "", _row(table.header), _row(["---"] * len(table.header)), *map(_row, table.rows), ""]
+        lines += [f"## {table.title}", "", markdown_table(table), ""]
     lines += [*(f"- {note}" for note in notes(report)), "", "## Made from", ""]
     lines += [f"- {key}: {value}" for key, value in report["made_from"].items() if not isinstance(value, list)]
     lines += [f"- {text}" for text in report["made_from"].get("cite", [])]
     return "\n".join(lines) + "\n"
 
 
-def print_tables(report: Mapping[str, Any], out: TextIO) -> None:
-    """The tables and notes, with `rich` where it is installed, else plainly."""
-    try:
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table as RichTable
-        from rich.text import Text
-    except ModuleNotFoundError:
-        _plain(report, out)
-        return
-    console = Console(file=out, width=None if out.isatty() else PIPE_WIDTH)
-    for table in tables(report):
-        shown = RichTable(title=table.title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        for place, title in enumerate(table.header):
-            left = place == 0 or (table.wide and place == len(table.header) - 1)
-            shown.add_column(title, justify="left" if left else "right", overflow="fold")
-        for row in table.rows:
-            shown.add_row(*map(Text, row))
-        console.print(shown)
-    for note in notes(report):
-        console.print(Text(note))
-
-
-def _plain(report: Mapping[str, Any], out: TextIO) -> None:
-    for table in tables(report):
-        widths = [max(map(len, column)) for column in zip(table.header, *table.rows, strict=True)]
-        print(f"\n{table.title}", file=out)
-        for row in (table.header, *table.rows):
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), file=out)
-    print("", *notes(report), sep="\n", file=out)
+def print_report(report: Mapping[str, Any], out: TextIO) -> None:
+    """The tables and notes."""
+    print_tables(tables(report), out)
+    print(*notes(report), sep="\n", file=out)
 
 
 def _summary(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
@@ -117,7 +80,7 @@ def _generators(name: str, entry: Mapping[str, Any]) -> Table:
         seen = MISSING if label == REAL else "yes" if row["group_seen"] else "no"
         figures = (_figure(row[key]) for key in ("flagged_fake", "attribution_acc", "family_acc"))
         rows.append((label, row["group"], seen, str(row["n"]), *found, *figures, _called(row["called_family"])))
-    return Table(f"{name}: {entry['title']} ({entry['split']})", header, tuple(rows), wide=True)
+    return Table(header, rows, f"{name}: {entry['title']} ({entry['split']})", left=(0, len(header) - 1))
 
 
 def _reals_last(table: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -140,7 +103,3 @@ def _figure(value: float | None) -> str:
 def _with_interval(entry: Mapping[str, Any], key: str) -> str:
     interval = entry.get(f"{key}_interval")
     return _figure(entry[key]) + ("" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]")
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -12,11 +12,12 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import yaml
 
-from gazeclip.checkpoint import atomic_write
+from gazeclip.checkpoint import write_text
 from gazeclip.data.faces.dataset import FacesConfig
 from gazeclip.errors import ConfigError, nearest, require
 from gazeclip.teacher.config import TeacherConfig
 
+FROM_TEACHER = "teacher"  # value of `student.weights`
 SEE = "gazeclip/recipe.py lists every key with its default"
 
 
@@ -136,7 +137,7 @@ class CacheStage:
 
 @dataclass(frozen=True)
 class StudentStage:
-    """The student and its distillation. `weights`: none, package, timm, a file, or `teacher` (the same backbone's, trained)."""
+    """The student and its distillation. `weights`: none, package, timm, a file, or FROM_TEACHER (the same backbone's, trained)."""
 
     backbone: str = "mobilenetv4_conv_small"
     weights: str = "none"
@@ -259,8 +260,7 @@ def _merge(whole: dict[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
     """Write the resolved recipe (every value, defaults included)."""
-    text = yaml.safe_dump(_plain(asdict(recipe)), sort_keys=False)
-    atomic_write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_text(path, yaml.safe_dump(_plain(asdict(recipe)), sort_keys=False))
 
 
 def _plain(value: Any) -> Any:

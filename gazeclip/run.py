@@ -19,6 +19,7 @@ from typing import Any
 from gazeclip import __version__, ranks
 from gazeclip.checkpoint import fingerprint, read_json, sha256, write_json
 from gazeclip.errors import ArtifactError, ConfigError, StageError
+from gazeclip.memory import keep_freed_memory
 
 MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
@@ -159,7 +160,7 @@ def _execute(
     if ranks.is_main() and not force:
         _rescue(run, stage, print_)
     ranks.barrier()
-    current = not force and _up_to_date(run, stage, print_)
+    current = not force and _whole(run.folder(stage), print_)
     ranks.barrier()  # all have looked before rank 0 changes anything
     if current:
         if ranks.is_main():
@@ -171,6 +172,7 @@ def _execute(
         run.touch()
         _prepare(partial, print_, fresh=force)
     ranks.barrier()
+    keep_freed_memory()
     started = time.perf_counter()
     metrics = dict(body(partial))
     ranks.barrier()
@@ -189,10 +191,6 @@ def _finish(run: Run, stage: str, facts: dict[str, Any], seconds: float) -> None
     write_json(partial / MANIFEST, {**facts, "outputs": outputs, "seconds": round(seconds, 2), "versions": versions()})
     _publish(run, stage)
     run.touch()
-
-
-def _up_to_date(run: Run, stage: str, print_: str) -> bool:
-    return _whole(run.folder(stage), print_)
 
 
 def _whole(folder: Path, print_: str) -> bool:

@@ -36,10 +36,11 @@ def run_ablate(args: argparse.Namespace) -> int:
     """
     from gazeclip.ablation.grid import chosen
     from gazeclip.ablation.run import run_grid
-    from gazeclip.ablation.table import cells, markdown, summarise
-    from gazeclip.checkpoint import atomic_write, write_json
+    from gazeclip.ablation.table import markdown, summarise, table
+    from gazeclip.checkpoint import write_json, write_text
     from gazeclip.recipe import load_recipe
     from gazeclip.run import RUNS
+    from gazeclip.tables import print_tables
 
     variants = chosen([name for name in args.variants.split(",") if name], args.custom)
     seeds = _seeds(args.seeds)
@@ -47,11 +48,11 @@ def run_ablate(args: argparse.Namespace) -> int:
     rows = summarise(run_grid(args.recipe, args.set, variants, seeds, out), variants)
     facts = {"recipe": str(args.recipe), "set": args.set, "seeds": seeds}
     write_json(out / "ablation.json", {**facts, "variants": rows})
-    atomic_write(out / "ablation.md", lambda temporary: temporary.write_text(markdown(rows, facts), encoding="utf-8"))
+    write_text(out / "ablation.md", markdown(rows, facts))
     if args.json:
         print(json.dumps(rows, indent=2, allow_nan=False, ensure_ascii=False))
     else:
-        _print(*cells(rows))
+        print_tables([table(rows)], sys.stdout)
     say(f"ablation: {out / 'ablation.md'}")
     return 0
 
@@ -64,17 +65,3 @@ def _seeds(text: str) -> list[int]:
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise ConfigError(f"--seeds {text} must be different and not negative", remedy="Example: --seeds 0,1,2")
     return seeds
-
-
-def _print(header: list[str], body: list[list[str]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for place, title in enumerate(header):
-        table.add_column(title, justify="left" if place < 2 else "right")
-    for row in body:
-        table.add_row(*map(Text, row))
-    Console(width=None if sys.stdout.isatty() else 240).print(table)

@@ -84,14 +84,12 @@ def shuffled_gaze(context: Context) -> Figures | None:
         return None
     dataset = FaceDataset(context.manifest, "test", context.contract, context.classes)
     order = torch.from_numpy(np.random.default_rng(context.recipe.seed).permutation(len(dataset)))
-    workers = context.recipe.data.workers
+    images = list(batches(dataset, plain_keys(len(dataset)), 64, context.recipe.data.workers))  # uint8, decoded once
     with torch.inference_mode():
         text = model.encode_text()[0]
-        gaze = [model.encode_gaze(batch["pixels"]) for batch in batches(dataset, plain_keys(len(dataset)), 64, workers)]
+        gaze = (model.encode_gaze(batch["pixels"]) for batch in images)
         mixed = GazeFeatures.cat([part for part in gaze if part is not None]).select(order)
-        parts = [
-            model(batch["pixels"], mixed.select(batch["index"]), text) for batch in batches(dataset, plain_keys(len(dataset)), 64, workers)
-        ]
+        parts = [model(batch["pixels"], mixed.select(batch["index"]), text) for batch in images]
     fake_logit = torch.cat([part.fake_logit for part in parts])[:, 0].numpy()
     predicted = torch.cat([part.logits for part in parts]).argmax(1).numpy()
     targets = dataset.targets

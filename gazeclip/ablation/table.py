@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gazeclip.ablation.grid import FULL, Variant
+from gazeclip.tables import Table, markdown_table
 
 COLUMNS = (
     ("test AUC", "P1", "auc"),
@@ -51,12 +52,12 @@ def _spread(values: Sequence[float | None]) -> dict[str, Any] | None:
     return {"mean": float(known.mean()), "sd": float(known.std(ddof=1)) if len(known) > 1 else None, "n": len(known)}
 
 
-def cells(rows: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Header and texts; columns without any figure (no unseen families, say) are left out."""
+def table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Columns without any figure (no unseen families, say) are left out."""
     titles = [title for title, _, _ in (*COLUMNS, *DIFFERENCES) if any(row["figures"][title] is not None for row in rows)]
     differences = {title for title, _, _ in DIFFERENCES}
     body = [[row["variant"], row["title"], *(_text(row["figures"][title], title in differences) for title in titles)] for row in rows]
-    return ["variant", "what", *titles], body
+    return Table(["variant", "what", *titles], body, left=(0, 1))
 
 
 def _text(figure: Mapping[str, Any] | None, signed: bool) -> str:
@@ -68,8 +69,7 @@ def _text(figure: Mapping[str, Any] | None, signed: bool) -> str:
 
 def markdown(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> str:
     """`ablation.md`."""
-    header, body = cells(rows)
-    lines = ["# Ablation", "", *("| " + " | ".join(line) + " |" for line in (header, ["---"] * len(header), *body)), ""]
+    lines = ["# Ablation", "", markdown_table(table(rows)), ""]
     lines += [f"- {key}: {value}" for key, value in facts.items()]
     lines.append("- mean ± standard deviation over seeds; differences are taken seed by seed. One seed has no deviation.")
     return "\n".join(lines) + "\n"

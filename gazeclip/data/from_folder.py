@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import os
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from gazeclip.checkpoint import atomic_write
 from gazeclip.cli import progress_callback, say
 from gazeclip.data.manifest import check_rows
+from gazeclip.data.rows import write_csv
 from gazeclip.errors import ConfigError, ManifestError, nearest
 from gazeclip.taxonomy import REAL, Taxonomy
 
@@ -46,11 +44,7 @@ def write_manifest(folder: Path, taxonomy_name: str, out: Path, identity: str | 
         say(f"manifest: left out {len(files) - len(rows)} images of unseen generators whose person is trained on")
     with progress_callback("checking images") as update:
         manifest = check_rows(out, [dict(zip(COLUMNS, row, strict=True)) for row in rows], taxonomy, progress=update, shown=None)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(rows)
-    atomic_write(out, lambda temporary: temporary.write_text(text.getvalue(), encoding="utf-8", newline=""))
+    write_csv(out, COLUMNS, rows)
     for split, counts in manifest.counts().items():
         say(f"manifest: {split:12} {sum(counts.values()):6} images")
     return out

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import yaml
 
-from gazeclip.checkpoint import atomic_write
+from gazeclip.checkpoint import write_text
 from gazeclip.data.manifest import TUNED, Manifest, read_manifest
-from gazeclip.data.rows import Sample
+from gazeclip.data.rows import Sample, write_csv
 from gazeclip.errors import ConfigError, nearest
 from gazeclip.taxonomy import REAL, Taxonomy
 
@@ -50,15 +49,7 @@ def write_hold_out(path: Path, taxonomy: str, families: Collection[str], generat
     samples, changed = hold_out(read_manifest(path, Taxonomy.load(taxonomy), check_images=False), families, generators)
     entries = {g.name: {key: value for key, value in asdict(g).items() if key != "name"} for g in changed.generators if g.name != REAL}
     text = yaml.safe_dump({"name": changed.name, "cite": list(changed.cite), "generators": entries}, sort_keys=False)
-    atomic_write(out / "taxonomy.yaml", lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-    def write(temporary: Path) -> None:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            for sample in samples:
-                gaze = ("", "") if sample.gaze is None else sample.gaze
-                writer.writerow((sample.path.absolute(), sample.label, sample.split, sample.identity or "", *gaze))
-
-    atomic_write(out / "manifest.csv", write)
+    write_text(out / "taxonomy.yaml", text)
+    rows = ((s.path.absolute(), s.label, s.split, s.identity or "", *(s.gaze or ("", ""))) for s in samples)
+    write_csv(out / "manifest.csv", COLUMNS, rows)
     return read_manifest(out / "manifest.csv", Taxonomy.load(str(out / "taxonomy.yaml")), check_images=False).counts()

@@ -25,11 +25,12 @@ FAULTS_SHOWN = 20
 
 @dataclass(frozen=True)
 class Manifest:
-    """Checked samples, in file order."""
+    """Checked samples, in file order. `digests`: SHA-256 of each image, where the images themselves were checked."""
 
     path: Path
     samples: tuple[Sample, ...]
     taxonomy: Taxonomy
+    digests: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -93,15 +94,16 @@ def check_rows(
     read = [parse_row(row, number, path.parent, taxonomy) for number, row in enumerate(rows, start=2)]
     samples = tuple(row.sample for row in read)
     files = [sample for sample in samples if sample.path != path.parent]
+    file_faults, digests = _check_files(files, check_images, progress)
     kinds = [
         [fault for row in read for fault in row.faults],
         _split_faults(files),
         _class_faults([row.sample for row in read if row.placed], taxonomy),
-        _file_faults(files, check_images, progress),
+        file_faults,
     ]
     if any(kinds):
         raise ManifestError(_told(path, kinds, shown), remedy="Correct them (docs/data.md) and run again")
-    return Manifest(path, samples, taxonomy)
+    return Manifest(path, samples, taxonomy, tuple(digests))
 
 
 def _told(path: Path, kinds: Sequence[Sequence[str]], shown: int | None) -> str:
@@ -159,9 +161,11 @@ def _class_faults(samples: Sequence[Sample], taxonomy: Taxonomy) -> list[str]:
     return faults
 
 
-def _file_faults(samples: Sequence[Sample], decode: bool, progress: Callable[[int, int], None] | None) -> list[str]:
+def _check_files(samples: Sequence[Sample], decode: bool, progress: Callable[[int, int], None] | None) -> tuple[list[str], list[str]]:
+    """Faults, and the hashes of what was decoded."""
     faults: list[str] = []
-    hashes: dict[str, Sample] = {}
+    digests: list[str] = []
+    first: dict[str, Sample] = {}
     for number, sample in enumerate(samples):
         try:
             if not sample.path.is_file():
@@ -169,11 +173,12 @@ def _file_faults(samples: Sequence[Sample], decode: bool, progress: Callable[[in
             elif decode:
                 with Image.open(sample.path) as image:
                     image.load()
-                twin = hashes.setdefault(sha256(sample.path), sample)
+                digests.append(sha256(sample.path))
+                twin = first.setdefault(digests[-1], sample)
                 if twin.split != sample.split and twin.path != sample.path:  # one path twice has been told already
                     faults.append(f"{sample.path.name} ({sample.split}) is the same file as {twin.path.name} ({twin.split})")
         except Exception as error:  # Pillow raises nearly anything on damaged bytes
             faults.append(f"{sample.path} cannot be read ({str(error) or type(error).__name__})")
         if progress is not None:
             progress(number + 1, len(samples))
-    return faults
+    return faults, digests

@@ -48,7 +48,7 @@ def _body(context: Context, source: Path | None, folder: Path) -> dict[str, Any]
     facts = {
         "manifest": named,
         "sha256": sha256(path),
-        "images_sha256": fingerprint([[str(sample.path.name), sha256(sample.path)] for sample in manifest.samples]),
+        "images_sha256": fingerprint([[sample.path.name, digest] for sample, digest in zip(manifest.samples, manifest.digests, strict=True)]),
         "taxonomy": context.taxonomy.hash,
         "classes": list(manifest.classes),
         "counts": manifest.counts(),

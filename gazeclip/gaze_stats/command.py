@@ -45,13 +45,13 @@ def main(args: argparse.Namespace) -> int:
         GazeClipError: options, manifest, images or weights that cannot be used.
     """
     splits = _check(args)
-    from gazeclip.checkpoint import atomic_write, write_json
+    from gazeclip.checkpoint import write_json, write_text
     from gazeclip.cli import say
     from gazeclip.gaze_stats import report as reports
 
     groups, report = _compute(args, splits)
     write_json(args.out / "gaze_stats.json", report)
-    atomic_write(args.out / "gaze_stats.md", lambda temporary: temporary.write_text(reports.markdown(report, not args.no_figure), encoding="utf-8"))
+    write_text(args.out / "gaze_stats.md", reports.markdown(report, not args.no_figure))
     if not args.no_figure:
         from gazeclip.gaze_stats.figure import save_figure
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gazeclip.checkpoint import atomic_write, read_json, sha256, write_json
+from gazeclip.checkpoint import read_json, sha256, write_json
 from gazeclip.cli import progress, say
-from gazeclip.data.rows import Sample
+from gazeclip.data.rows import Sample, write_csv
 from gazeclip.errors import ArtifactError, ConfigError, ManifestError, WeightsError, require
 
 if TYPE_CHECKING:
@@ -89,15 +89,8 @@ def _row(name: str, sample: Sample, angles: np.ndarray) -> Row:
 
 def _keep(rows: Iterable[Row], out: Path, origin: dict[str, str]) -> None:
     """Write `gaze.csv` for people and other programs, and `gaze.json`: what it was measured from."""
-
-    def write(temporary: Path) -> None:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(rows)
-
     (out / ORIGIN).unlink(missing_ok=True)  # killed between the two, the table counts for nothing rather than for the wrong weights
-    atomic_write(out / TABLE, write)
+    write_csv(out / TABLE, COLUMNS, rows)
     write_json(out / ORIGIN, {**origin, "table_sha256": sha256(out / TABLE)})
 
 

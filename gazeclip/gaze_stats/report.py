@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from gazeclip.gaze_stats.compare import ANGLES
+from gazeclip.tables import Table, markdown_table, print_tables
 
-PIPE_WIDTH = 160  # where the output is no terminal
 LEVEL = 0.05
 RELATED = 0.1  # pairs below this correlation in both angles are not of one scene
 FIGURE = "gaze_stats.svg"
@@ -21,16 +20,6 @@ CAVEATS = (
 )
 
 
-@dataclass(frozen=True)
-class Table:
-    """Cells as text; the first column is names, the others figures."""
-
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    note: str
-
-
 def tables(report: Mapping[str, Any]) -> list[Table]:
     """Spread, tests, and where there are pairs the matched comparison."""
     found = [*(_spread_table(report, angle) for angle in reversed(ANGLES)), _test_table(report)]
@@ -38,13 +27,10 @@ def tables(report: Mapping[str, Any]) -> list[Table]:
 
 
 def print_report(report: Mapping[str, Any], file: TextIO | None = None) -> None:
-    """Tables and sentences on standard output, with `rich` where it is installed, else plainly."""
+    """Tables and sentences on standard output."""
     out = file or sys.stdout
-    show = _rich_printer(out) or _plain_printer(out)
     print(heading(report) + "\n", file=out)
-    for table in tables(report):
-        show(table)
-        print(file=out)
+    print_tables(tables(report), out)
     for line in [*conclusions(report), *CAVEATS]:
         print(f"- {line}", file=out)
 
@@ -55,9 +41,7 @@ def markdown(report: Mapping[str, Any], figure: bool = True) -> str:
     if figure:
         parts.append(f"![Pitch and yaw per generator, over the real images]({FIGURE})")
     for table in tables(report):
-        lines = [table.columns, ["---", *["---:"] * (len(table.columns) - 1)], *table.rows]
-        body = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
-        parts.append(f"## {table.title}\n\n{body}\n\n{table.note}")
+        parts.append(f"## {table.title}\n\n{markdown_table(table)}\n\n{table.note}")
     findings = "\n".join(f"- {line}" for line in conclusions(report))
     return "\n\n".join([*parts, f"## Findings\n\n{findings}", "## Caveats\n\n" + "\n".join(f"- {line}" for line in CAVEATS)]) + "\n"
 
@@ -116,7 +100,7 @@ def _spread_table(report: Mapping[str, Any], angle: str) -> Table:
         "sd: standard deviation, its bootstrap interval over people; robust sd: 1.4826 times the median absolute deviation; "
         "spread p: Brown-Forsythe by permutation, blind to the centre, Holm-corrected over generators and both angles."
     )
-    return Table(f"Spread of {angle}, radians", columns, rows, note)
+    return Table(columns, rows, f"Spread of {angle}, radians", note)
 
 
 def _test_table(report: Mapping[str, Any]) -> Table:
@@ -135,7 +119,7 @@ def _test_table(report: Mapping[str, Any]) -> Table:
         "real ones, 95% quantile over random draws. p: permutation, Holm-corrected over generators. centred: each set moved to its mean first. "
         f"Random halves of the real images ({null['size']} each): median {null['median']:.4f}, 95% {null['q95']:.4f}, largest {null['max']:.4f}. "
     )
-    return Table("Pitch and yaw together against the real images", columns, rows, (note + "".join(untested)).strip())
+    return Table(columns, rows, "Pitch and yaw together against the real images", (note + "".join(untested)).strip())
 
 
 def _reason_table(report: Mapping[str, Any]) -> Table:
@@ -153,7 +137,7 @@ def _reason_table(report: Mapping[str, Any]) -> Table:
         "forging: forged / altered, p by exchanging forgery and photograph within pairs, one pair per person. "
         f"Energy distance of forgeries and their photographs, exchanged likewise: {energies}."
     )
-    return Table("Spread: choice of photographs, or forging?", columns, rows, note)
+    return Table(columns, rows, "Spread: choice of photographs, or forging?", note)
 
 
 def _pair_table(report: Mapping[str, Any]) -> Table:
@@ -176,7 +160,7 @@ def _pair_table(report: Mapping[str, Any]) -> Table:
         rows.append([*cells, *("" if part.get(key) is None else f"{part[key]:.2f}" for key in keys)])
     note = "diff.: forgery minus the photograph it altered (target). r: correlation with the gaze of that photograph"
     note += ", and of the one that gave the face (source); w: least-squares weights on both." if sources else "."
-    return Table("Gaze of forgeries and of their photographs, pair by pair", columns, rows, note)
+    return Table(columns, rows, "Gaze of forgeries and of their photographs, pair by pair", note)
 
 
 def _matched(report: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str, Mapping[str, Any]]]:
@@ -197,38 +181,3 @@ def _ratio(part: Mapping[str, Any], key: str) -> str:
 
 def _p(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
-
-
-def _rich_printer(out: TextIO) -> Callable[[Table], None] | None:
-    try:
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table as RichTable
-        from rich.text import Text
-    except ModuleNotFoundError:
-        return None
-    console = Console(file=out, width=None if out.isatty() else PIPE_WIDTH)
-
-    def show(table: Table) -> None:
-        shown = RichTable(
-            title=table.title, title_justify="left", caption=table.note, caption_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
-        )
-        for number, column in enumerate(table.columns):
-            shown.add_column(column, justify="right" if number else "left", vertical="bottom", overflow="fold", no_wrap=True)
-        for row in table.rows:
-            shown.add_row(*(Text(cell) for cell in row))  # Text, not markup: intervals stand in brackets
-        console.print(shown)
-
-    return show
-
-
-def _plain_printer(out: TextIO) -> Callable[[Table], None]:
-    def show(table: Table) -> None:
-        widths = [max(map(len, column)) for column in zip(table.columns, *table.rows, strict=True)]
-        print(table.title, file=out)
-        for row in (table.columns, *table.rows):
-            figures = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
-            print("  ".join([row[0].ljust(widths[0]), *figures]).rstrip(), file=out)
-        print(table.note, file=out)
-
-    return show

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,8 @@ from gazeclip.baseline import Baseline, BaselineTask
 from gazeclip.checkpoint import file_inputs
 from gazeclip.cli import say
 from gazeclip.context import Context
-from gazeclip.data.augment import Augmentation, drawn
 from gazeclip.data.dataset import Batch, batches, plain_keys
 from gazeclip.errors import ArtifactError, ConfigError
-from gazeclip.inference import predict, validation_figures
 from gazeclip.recipe import AugmentedTrainConfig, TrainConfig
 from gazeclip.run import Run, command, execute
 from gazeclip.teacher.gaze import GazeEncoder, build_gaze_encoder, gaze_loss
@@ -28,7 +25,7 @@ from gazeclip.teacher.gaze_store import GazeStore, build_gaze_store
 from gazeclip.teacher.losses import TeacherLoss
 from gazeclip.teacher.model import GazeCLIP
 from gazeclip.teacher.weights import adopt_weights
-from gazeclip.training import FaceTask, fit, split_decay
+from gazeclip.training import FaceTask, fit, fresh_augmentation, split_decay
 
 
 class GazeTask(FaceTask):
@@ -37,7 +34,7 @@ class GazeTask(FaceTask):
     name = "gaze encoder"
 
     def __init__(self, context: Context, encoder: nn.Module, config: AugmentedTrainConfig) -> None:
-        super().__init__(context, config, _augmentation(context, config))
+        super().__init__(context, config, fresh_augmentation(context, config))
         self.model = encoder
         if any(sample.gaze is None for sample in self.train.samples + self.val.samples):
             raise ConfigError(
@@ -69,7 +66,7 @@ class TeacherTask(FaceTask):
 
     def __init__(self, context: Context, model: GazeCLIP, gaze: GazeStore | None = None) -> None:
         config = context.recipe.teacher.train
-        super().__init__(context, config, _augmentation(context, config))
+        super().__init__(context, config, fresh_augmentation(context, config))
         self.model: GazeCLIP = model
         self.gaze = gaze
         self.criterion = TeacherLoss(context.recipe.teacher.model)
@@ -81,13 +78,8 @@ class TeacherTask(FaceTask):
         gaze = self.gaze.features(batch["index"], batch["flipped"]) if self.gaze is not None else None
         return dict(self.criterion(model(batch["pixels"], gaze), batch["label"]))
 
-    def evaluate(self) -> dict[str, float]:
-        return validation_figures(predict(teacher_function(self.model), self.val, device=self.model.logit_scale.device), self.val.targets)
-
-
-def _augmentation(context: Context, config: AugmentedTrainConfig) -> Callable[[int, int], Augmentation]:
-    seed = context.recipe.seed
-    return lambda index, number: drawn(seed, index, number, config.augment)
+    def scorer(self) -> Any:
+        return teacher_function(self.model)
 
 
 def teacher_function(model: GazeCLIP) -> Any:

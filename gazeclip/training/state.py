@@ -17,6 +17,7 @@ from gazeclip.training.ema import Ema
 from gazeclip.training.task import Task
 
 LAST, BEST = "last.safetensors", "best.safetensors"
+COUNTERS = ("epoch", "step", "images", "loss_sum", "seconds", "best", "history")
 
 
 class TrainState:
@@ -56,7 +57,7 @@ class TrainState:
         tensors |= {f"ema.{k}": v for k, v in (self.ema.shadow.items() if self.ema else ())}
         for number, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in slots.items()}
-        counters = {name: getattr(self, name) for name in ("epoch", "step", "images", "loss_sum", "seconds", "best", "history")}
+        counters = {name: getattr(self, name) for name in COUNTERS}
         counters |= {"ema_steps": self.ema.steps if self.ema else 0, "scaler": self._scaler()}
         save_tensors(self.folder / LAST, tensors, counters)
         self._saved = time.monotonic()
@@ -80,7 +81,7 @@ class TrainState:
             self.ema.steps = counters["ema_steps"]
         if counters["scaler"] and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(counters["scaler"])
-        for name in ("epoch", "step", "images", "loss_sum", "seconds", "best", "history"):
+        for name in COUNTERS:
             setattr(self, name, counters[name])
         return True
 

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from gazeclip import ranks
 from gazeclip.context import Context
-from gazeclip.data.augment import Augmentation
+from gazeclip.data.augment import Augmentation, drawn
 from gazeclip.data.dataset import Batch, FaceDataset, batches, epoch_keys, rank_keys
 from gazeclip.errors import ConfigError
-from gazeclip.recipe import TrainConfig
+from gazeclip.inference import predict, validation_figures
+from gazeclip.recipe import AugmentedTrainConfig, TrainConfig
 
 
 class Task(Protocol):
@@ -43,13 +44,21 @@ class Task(Protocol):
         """Names a batch in an error message."""
 
 
+def fresh_augmentation(context: Context, config: AugmentedTrainConfig) -> Callable[[int, int], Augmentation]:
+    """Another draw for every image and number, from the run's seed."""
+    seed = context.recipe.seed
+    return lambda index, number: drawn(seed, index, number, config.augment)
+
+
 class FaceTask:
-    """The training images of a run in an order that depends on `(seed, epoch)` only, shared out among the processes.
+    """The training images of a run in an order that depends on `(seed, epoch)` only, shared out among the processes; figures on val.
 
     Args:
         augmentation: of a key `(index, number)`.
         number: which augmentation an image gets in an epoch, from `(epoch, index)`.
     """
+
+    model: nn.Module
 
     def __init__(
         self,
@@ -79,6 +88,15 @@ class FaceTask:
     def batches_per_epoch(self) -> int:
         """Full batches of this process; a data set smaller than one batch is one batch."""
         return max(1, len(self.train) // (self.config.batch_size * ranks.world_size()))
+
+    def scorer(self) -> Callable[[Tensor], Any]:
+        """`pixels -> outputs` of the model as it is now."""
+        return self.model
+
+    def evaluate(self) -> dict[str, float]:
+        """Detection AUC, macro attribution and their mean as `score`."""
+        device = next(self.model.parameters()).device
+        return validation_figures(predict(self.scorer(), self.val, device=device), self.val.targets)
 
     def describe(self, batch: Batch) -> str:
         """Paths of the first images."""

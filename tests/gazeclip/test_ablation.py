@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from gazeclip.ablation.grid import FULL, GRID, Variant, chosen
-from gazeclip.ablation.table import cells, markdown, summarise
+from gazeclip.ablation.table import markdown, summarise, table
 from gazeclip.errors import ConfigError
 from gazeclip.recipe import load_recipe
 
@@ -64,7 +64,7 @@ def test_spread_and_paired_differences() -> None:
     assert found["test AUC against full"] == pytest.approx({"mean": gap.mean(), "sd": gap.std(ddof=1), "n": 3})
     assert rows[0]["figures"]["test AUC against full"] is None
     assert found["test attribution"] is None and found["unseen AUC"] is None
-    header, body = cells(rows)
+    header, body = table(rows).header, table(rows).rows
     assert header == ["variant", "what", "test AUC", "test AUC against full"]  # nothing was measured of the rest
     assert body[1][-1] == f"{gap.mean():+.3f} ± {gap.std(ddof=1):.3f}"
     assert body[1][2] in markdown(rows, {"seeds": [0, 1, 2]})
@@ -73,7 +73,7 @@ def test_spread_and_paired_differences() -> None:
 def test_one_seed_has_no_deviation() -> None:
     rows = summarise([{"variant": FULL, "seed": 0, "P1": {"auc": 0.5}}], [Variant(FULL, "all")])
     assert rows[0]["figures"]["test AUC"] == {"mean": 0.5, "sd": None, "n": 1}
-    assert cells(rows)[1][0][2] == "0.500"
+    assert table(rows).rows[0][2] == "0.500"
 
 
 @pytest.mark.slow

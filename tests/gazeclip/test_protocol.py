@@ -15,7 +15,7 @@ from sklearn import metrics as sk
 
 from gazeclip.errors import ConfigError
 from gazeclip.protocol import Threshold, evaluate_other, evaluate_protocol, fit_threshold, split_protocols
-from gazeclip.protocol_tables import markdown, print_tables
+from gazeclip.protocol_tables import markdown, print_report
 from gazeclip.scoring import SplitOutputs
 from gazeclip.taxonomy import Taxonomy
 
@@ -251,9 +251,9 @@ def test_tables_show_dashes_and_reasons_instead_of_figures(monkeypatch: pytest.M
     assert "arXiv:1" in text
     auc = f"{made['protocols']['P1']['auc']:.3f}"
     rich, plain = io.StringIO(), io.StringIO()
-    print_tables(made, rich)
+    print_report(made, rich)
     monkeypatch.setitem(sys.modules, "rich", None)
-    print_tables(made, plain)
+    print_report(made, plain)
     for shown in (text, rich.getvalue(), plain.getvalue()):
         assert auc in shown
         assert "fitted for 1% false alarms on 40 reals of val" in shown

@@ -7,8 +7,6 @@ swap come from it.
 
 from __future__ import annotations
 
-import csv
-import io
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -17,13 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gazeclip.checkpoint import atomic_write
 from gazeclip.data.faces.camera import decode, to_bytes
 from gazeclip.data.faces.generators import LABELS, SEEN, UNSEEN, Job, Shot
 from gazeclip.data.faces.params import FaceParams
+from gazeclip.data.rows import SPLITS, write_csv
 from gazeclip.errors import ArtifactError, ConfigError, nearest
 
-SPLITS = ("train", "val", "calibration", "test", "test_unseen")
 COLUMNS = ("path", "label", "category", "family", "split", "identity", "gaze_pitch", "gaze_yaw")
 MANIFEST = "manifest.csv"
 
@@ -183,7 +180,7 @@ def write_dataset(
             progress(done, len(tasks))
     place = {task.path: k for k, task in enumerate(tasks)}
     rows.sort(key=lambda row: place[row[0]])
-    _write_manifest(manifest, rows)
+    write_csv(manifest, COLUMNS, rows)
     return manifest
 
 
@@ -200,18 +197,6 @@ def _render(folder: str, chunks: list[list[_Task]], processes: int) -> Iterator[
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _write_manifest(path: Path, rows: list[tuple[str, ...]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(rows)
-
-    def write(temporary: Path) -> None:
-        temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
-
-    atomic_write(path, write)
 
 
 def render_golden(n: int = 8, size: int = 96, seed: int = 0) -> np.ndarray:
