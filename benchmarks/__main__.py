@@ -9,11 +9,11 @@ def main(argv: list[str]) -> int:
     """Write the report of a run, or show the one that is there."""
     parser = stage_parser("python -m benchmarks", "Measure every bundle of a run on the file that ships and write the report.")
     args = parser.parse_args(argv)
-    run = open_run(args)
-    run.manifest("student")
-    from benchmarks.stage import run_stage
+    with open_run(args, "report") as run:
+        run.manifest("student")
+        from benchmarks.stage import run_stage
 
-    run_stage(run, force=args.force)
+        run_stage(run, force=args.force)
     return 0
 
 

@@ -10,14 +10,15 @@ from benchmarks import tables
 
 PIPE_WIDTH = 160  # where the output is no terminal
 WIDE = 110  # narrower terminals get fewer columns rather than broken figures
-OPTIONAL = ("test.tpr_at_fpr1", "test_unseen.tpr_at_fpr1", "speed")
+OPTIONAL = ("test.tpr_at_fpr1", "test_unseen.tpr_at_fpr1", "speed", "parity")
 
 
 def console_table(report: Mapping[str, Any], file: TextIO | None = None) -> None:
     """Print the result table of a report (as in report.json), with `rich` where it is installed, else plainly."""
     out = file or sys.stdout
     subjects = report["subjects"]
-    footer = f"{report['run']}: latency at {tables.settings(subjects)}; TPR at 1% FPR; parity: share of equal verdicts"
+    footer = f"{report['run']}: latency at {tables.settings(subjects)}; TPR at 1% FPR; parity: verdicts equal before and after conversion"
+    footer += "; as fp32: verdicts equal to the float student"
     if tables.disturbed(subjects):
         footer += "; * disturbed by other work"
     try:

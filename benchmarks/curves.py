@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,3 +99,9 @@ def verdict_flips(
         }
         for i in flipped
     ]
+
+
+def verdict_agreement(before: Mapping[str, SplitOutputs], after: Mapping[str, SplitOutputs]) -> float:
+    """Share of the images of all splits that two subjects judge alike at P(fake) = 0.5, where no temperature matters."""
+    pairs = [(before[split].fake_logit > 0) == (after[split].fake_logit > 0) for split in before]
+    return float(np.concatenate(pairs).mean())

@@ -17,7 +17,7 @@ from gazeclip.baseline import load_baseline
 from gazeclip.bundle import Bundle
 from gazeclip.cli import say
 from gazeclip.context import Context
-from gazeclip.student import load_student
+from gazeclip.student import load_run_student
 from gazeclip.teacher.stage import load_teacher, teacher_function
 
 Infer = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -42,7 +42,7 @@ def gather(context: Context, threads: int) -> list[Gathered]:
         for target in stage.targets:
             name = folder_name(target, precision)
             context.run.manifest(name)
-            found.append(_bundle(context.run.folder(name), context.contract.size, threads))
+            found.append(_bundle(context, name, threads))
     return found
 
 
@@ -81,12 +81,14 @@ def _teacher(context: Context) -> Subject:
 
 def _student(context: Context) -> Subject:
     folder = context.run.folder("student")
-    infer = torch_infer(load_student(folder))
+    infer = torch_infer(load_run_student(context))
     return Subject(f"student {context.recipe.student.backbone}", "student", "torch", "fp32", _weights_mb(folder), infer, context.contract.size)
 
 
-def _bundle(folder: Path, size: int, threads: int) -> Gathered:
+def _bundle(context: Context, name: str, threads: int) -> Gathered:
+    folder, size = context.run.folder(name), context.contract.size
     bundle = Bundle.load(folder)
+    context.require_size(name, bundle.image_size)
     infer, engine = open_runner(bundle, threads)
     note = ""
     if engine == "coreml-reference":

@@ -208,7 +208,7 @@ def _tiles(subjects: Sequence[Entry], headline: Entry | None) -> list[tuple[str,
         if value is not None:
             note = tables.interval(plots.figure(headline, split, "auc_interval"))
             tiles.append((f"{value:.3f}", "", text + (f" ({note})" if note else "")))
-    agreement = headline["parity"]["verdict_agreement"]
+    agreement = headline["parity"].get("verdict_agreement_fp32")
     if agreement is not None:
-        tiles.append((f"{agreement:.3f}", "", "same verdicts as before export"))
+        tiles.append((f"{agreement:.3f}", "", "same verdicts as the float student"))
     return tiles

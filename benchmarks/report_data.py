@@ -64,12 +64,10 @@ class ReportData:
     gaze: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     flips: Sequence[Flips] = ()
     gallery: Sequence[GalleryItem] = ()
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The report of DESIGN section 9, with further keys beside it; images stay out of it."""
+        """The contents of report.json (`benchmarks.schema`); images stay out of it."""
         report = {
-            **self.extra,
             "schema": SCHEMA,
             "run": self.run,
             "machine": self.machine,

@@ -14,7 +14,8 @@ LATENCY_TIMES = ("p50", "p90", "p95", "p99")
 LATENCY = (*LATENCY_TIMES, "threads", "batch")
 SHARES = ("auc", "tpr_at_fpr1", "attribution_acc", "ece")
 ACCURACY = (*SHARES, "n")
-PARITY = ("embedding_cosine_min", "prob_max_abs", "verdict_agreement")
+# Against the PyTorch model of the same precision, on val and golden images; the last one against the float student, on the test images.
+PARITY = ("embedding_cosine_min", "prob_max_abs", "verdict_agreement", "verdict_agreement_fp32")
 
 
 def validate_report(report: Any) -> list[str]:
@@ -64,6 +65,8 @@ def _subject(subject: Mapping[str, Any]) -> Iterator[str]:
         yield from _prefixed("parity", _number(parity, "embedding_cosine_min", low=-1.0001, high=1.0001))
         yield from _prefixed("parity", _number(parity, "prob_max_abs", low=0, high=1))
         yield from _prefixed("parity", _number(parity, "verdict_agreement", low=0, high=1))
+        if "verdict_agreement_fp32" in parity:  # reports from before it was measured
+            yield from _prefixed("parity", _number(parity, "verdict_agreement_fp32", low=0, high=1))
 
 
 def _latency(subject: Mapping[str, Any]) -> Iterator[str]:

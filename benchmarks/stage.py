@@ -54,6 +54,7 @@ def _body(context: Context, folder: Path, inputs: Mapping[str, str]) -> dict[str
     images = {split: _images(context, split) for split in SPLITS if context.manifest.split(split)}
     outputs = {item.subject.name: _outputs(context, item.subject, images) for item in subjects}
     latency = _latency(subjects, images["test"], threads, recipe.report.latency_seconds)
+    float_student = next(item for item in subjects if item.subject.role == "student" and item.subject.engine == "torch")
     entries = []
     for item in subjects:
         subject, found = item.subject, outputs[item.subject.name]
@@ -61,8 +62,10 @@ def _body(context: Context, folder: Path, inputs: Mapping[str, str]) -> dict[str
             found, context.taxonomy, context.classes, temperature=subject.temperature, bootstrap=recipe.report.bootstrap, seed=recipe.seed
         )
         entries.append(subject_entry(subject, latency.get(subject.name), accuracy, _curves(context, subject, found)))
+        if subject.role == "student" and item is not float_student:
+            entries[-1]["parity"]["verdict_agreement_fp32"] = curves.verdict_agreement(outputs[float_student.subject.name], found)
     data = ReportData(
-        run=recipe.name,
+        run=context.run.name,
         machine=machine.describe(),
         subjects=entries,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -55,8 +55,9 @@ COLUMNS = (
         "parity",
         "parity",
         "export",
-        "verdicts equal to the PyTorch model it was exported from; lowest embedding cosine",
+        "conversion: verdicts equal to the PyTorch model of the same precision; lowest embedding cosine",
     ),
+    Column("as_fp32", "as fp32", "export", "verdicts on the test images equal to the float student in PyTorch"),
 )
 
 
@@ -99,7 +100,9 @@ def _row(entry: Entry, teacher: Entry | None) -> dict[str, Cell]:
     cells["latency"] = latency_cell(entry["latency_ms"])
     factor = speed_up(entry, teacher)
     cells["speed"] = Cell(MISSING if factor is None or entry is teacher else times(factor))
-    cells["parity"] = parity_cell(entry.get("parity") or {})
+    parity = entry.get("parity") or {}
+    cells["parity"] = parity_cell(parity)
+    cells["as_fp32"] = Cell(share(parity.get("verdict_agreement_fp32")))
     return cells
 
 

@@ -12,13 +12,13 @@ def main(argv: list[str]) -> int:
     parser = stage_parser("python -m distill", "Distil the teacher of a run into its student.")
     parser.add_argument("step", nargs="?", choices=STEPS, help="only this step (default: all three, in order)")
     args = parser.parse_args(argv)
-    run = open_run(args)
-    run.manifest("teacher")
-    from distill import cache, student, text_bank
+    with open_run(args, "cache", "student") as run:
+        run.manifest("teacher")
+        from distill import cache, student, text_bank
 
-    steps = {"text-bank": text_bank, "cache": cache, "student": student}
-    for name in STEPS if args.step is None else (args.step,):
-        steps[name].run_stage(run, force=args.force)
+        steps = {"text-bank": text_bank, "cache": cache, "student": student}
+        for name in STEPS if args.step is None else (args.step,):
+            steps[name].run_stage(run, force=args.force)
     return 0
 
 

@@ -20,6 +20,7 @@ from gazeclip.context import Context
 from gazeclip.data.augment import Augmentation, drawn
 from gazeclip.data.dataset import FaceDataset, batches
 from gazeclip.errors import ArtifactError
+from gazeclip.memory import keep_freed_memory
 from gazeclip.run import Run, execute
 from gazeclip.teacher.stage import load_teacher, teacher_function
 
@@ -73,6 +74,7 @@ def run_stage(run: Run, force: bool = False) -> bool:
 
 def _body(context: Context, folder: Path) -> dict[str, Any]:
     stage, seed = context.recipe.cache, context.recipe.seed
+    keep_freed_memory()
     # Numbers from 1000 on: the student must not see the very draws that the teacher was fitted to in its epochs.
     draw = lambda index, number: drawn(seed, index, 1000 + number, stage.strength)  # noqa: E731
     dataset = FaceDataset(context.manifest, "train", context.contract, context.classes, draw)

@@ -22,21 +22,21 @@ def main(argv: list[str]) -> int:
     for precision in args.precision or []:
         if precision not in PRECISIONS:
             raise ConfigError(f"there is no precision '{precision}'", remedy=nearest(precision, PRECISIONS))
-    run = open_run(args)
-    run.manifest("student")
-    from export.stage import Exporter, export_one, folder_name
+    with open_run(args, "export") as run:
+        run.manifest("student")
+        from export.stage import Exporter, export_one, folder_name
 
-    exporter = Exporter(run)
-    # What the report asks for; a target that was named is wanted as it ships.
-    stage = exporter.context.recipe.export
-    precisions = args.precision or (["int8"] if targets else list(stage.precisions))
-    targets = targets or list(stage.targets)
-    if "int8" in precisions:
-        run.manifest("quantized")
-    for precision in precisions:
-        for target in targets:
-            export_one(exporter, target, precision, force=args.force)
-            print(run.folder(folder_name(target, precision)))
+        exporter = Exporter(run)
+        # What the report asks for; a target that was named is wanted as it ships.
+        stage = exporter.context.recipe.export
+        precisions = args.precision or (["int8"] if targets else list(stage.precisions))
+        targets = targets or list(stage.targets)
+        if "int8" in precisions:
+            run.manifest("quantized")
+        for precision in precisions:
+            for target in targets:
+                export_one(exporter, target, precision, force=args.force)
+                print(run.folder(folder_name(target, precision)))
     return 0
 
 

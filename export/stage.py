@@ -22,7 +22,7 @@ from gazeclip.cli import say, working
 from gazeclip.context import Context
 from gazeclip.data.faces.dataset import render_golden
 from gazeclip.run import Run, execute, versions
-from gazeclip.student import Student, load_student
+from gazeclip.student import Student, load_run_student
 from quantize.encoder import count_quantizers
 from quantize.stage import load_quantized_student
 
@@ -50,7 +50,7 @@ class Exporter:
     @cached_property
     def student(self) -> Student:
         """The float student."""
-        return load_student(self.run.folder("student"))
+        return load_run_student(self.context)
 
     @cached_property
     def quantized(self) -> Student:
@@ -117,6 +117,7 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
         "bounds": vars(BOUNDS[precision]),
         "golden_tolerance": GOLDEN_TOLERANCE[precision],
         "parity_images": recipe.export.parity_images,
+        "contract": exporter.context.contract.to_dict(),
         "seed": recipe.seed,
     }
 
@@ -132,7 +133,7 @@ def _write(exporter: Exporter, module: Any, target: str, precision: Precision, f
     size = context.contract.size
     started = time.perf_counter()
     encoder = exporter.quantized.encoder if precision == "int8" else None
-    job = ExportJob(_float_shell(exporter, model), encoder, precision, folder, context.classes, size, {"run": exporter.run.root.name})
+    job = ExportJob(_float_shell(exporter, model), encoder, precision, folder, context.classes, size, {"run": exporter.run.name})
     result = module.export(job)
     seconds = time.perf_counter() - started
     if precision == "int8":

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from gazeclip.ablation.command import add_ablate
-from gazeclip.cli import add_stage_options, guard, open_run, progress_callback
+from gazeclip.cli import add_stage_options, find_run, guard, open_run, progress_callback
 from gazeclip.gaze_stats.command import add_options as add_gaze_stats
 from gazeclip.protocol_command import add_protocol
 
@@ -64,7 +64,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     held.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets manifest.csv and taxonomy.yaml")
     held.set_defaults(command=_hold_out)
     probe = actions.add_parser("probe", help="linear probe on the raw pixels of a run's embedded faces", allow_abbrev=False)
-    add_stage_options(probe)
+    probe.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: the most recent one)")
     probe.set_defaults(command=_probe)
 
 
@@ -76,12 +76,12 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _stage(args: argparse.Namespace, name: str) -> int:
-    run = open_run(args)
-    if name != "data":
-        run.manifest("data")
-    from gazeclip.pipeline import run_stage
+    with open_run(args, name) as run:
+        if name != "data":
+            run.manifest("data")
+        from gazeclip.pipeline import run_stage
 
-    run_stage(run, name, args.force)
+        run_stage(run, name, args.force)
     return 0
 
 
@@ -121,7 +121,7 @@ def _hold_out(args: argparse.Namespace) -> int:
 def _probe(args: argparse.Namespace) -> int:
     from gazeclip.data.faces.probe import linear_probe
 
-    run = open_run(args)
+    run = find_run(args.run)
     run.manifest("data")
     for name, value in linear_probe(run.folder("data")).items():
         print(f"{name} {value:.3f}")

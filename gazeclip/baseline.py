@@ -101,10 +101,11 @@ def run_stage(run: Run, force: bool = False) -> bool:
 
 
 def load_baseline(context: Context) -> Baseline:
-    """The trained baseline of a run, in eval mode, from its own files alone."""
+    """The trained baseline of a run, in eval mode, from its own files; refused if it takes other pictures than the recipe says."""
     context.run.manifest("baseline")
     folder = context.run.folder("baseline")
     facts = read_json(folder / "config.json")
+    context.require_size("baseline", facts["contract"]["size"])
     tensors, _ = load_tensors(folder / "model.safetensors")
     model = Baseline(facts["backbone"], "none", len(facts["classes"]))
     model.load_state_dict(tensors)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gazeclip.tables import Table, markdown_table
+
 
 def model_card(meta: Mapping[str, Any]) -> str:
     """Markdown for the contents of bundle.json; a figure that was not measured is a dash."""
@@ -74,10 +76,7 @@ def _figures(data: Mapping[str, Any]) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return ""
-    lines = [header, ["---"] * len(header), *([str(cell).replace("|", "\\|") for cell in row] for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown_table(Table(header, rows, left=range(len(header)))) if rows else ""
 
 
 def _figure(value: Any) -> str:

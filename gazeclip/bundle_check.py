@@ -22,8 +22,7 @@ TEXT_BANK = "text_bank.safetensors"
 GOLDEN = "golden.npz"
 OUTPUTS = ("embedding", "logits", "fake_logit", "gaze")
 PARTS = (TEXT_BANK, GOLDEN, "MODEL_CARD.md")
-# The stage's own records of the export: the one names this bundle by hash, the other goes when the stage is done.
-UNHASHED = (MANIFEST, "manifest.json", "fingerprint.json")
+UNHASHED = (MANIFEST, "manifest.json")  # the latter is the export stage's record, which names this bundle by hash
 PRECISIONS = ("fp32", "fp16", "int8")
 _TYPES: dict[str, type] = {
     "target": str,

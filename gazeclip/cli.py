@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from gazeclip import ranks
-from gazeclip.errors import GazeClipError, StageError
-from gazeclip.run import RECIPE, RUNS, Run, latest_run
+from gazeclip.errors import ConfigError, GazeClipError, StageError
+from gazeclip.run import RECIPE, RUNS, Run, latest_run, lock
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 T = TypeVar("T")
+ANYWHERE = ("data.workers",)  # changes no result, so every stage may be given its own
 
 
 def guard(main: Callable[[list[str]], int]) -> NoReturn:
@@ -109,19 +110,46 @@ def add_stage_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--debug", action="store_true", help="show a traceback on errors")
 
 
-def open_run(args: argparse.Namespace) -> Run:
-    """The run a stage command works on; says which when it was not named, and applies `--set` to its recipe.
+def find_run(folder: Path | None) -> Run:
+    """The run that was named, or the most recent one, and then it says which.
 
     Raises:
         StageError: there is no such run.
     """
-    root: Path = args.run if args.run is not None else latest_run(RUNS)
+    root = folder if folder is not None else latest_run(RUNS)
     if not (root / RECIPE).is_file():
         raise StageError(f"{root} is not a run folder", remedy="Run first: python -m gazeclip run recipes/demo.yaml")
-    if args.run is None:
+    if folder is None:
         say(f"run: {root} (the most recent; choose another with --run)")
-    if args.set:
-        from gazeclip.recipe import load_recipe, save_recipe
-
-        save_recipe(load_recipe(root / RECIPE, args.set), root / RECIPE)
     return Run(root)
+
+
+@contextlib.contextmanager
+def open_run(args: argparse.Namespace, *sections: str) -> Iterator[Run]:
+    """The run that a stage command works on, locked, with `--set` applied to its recipe.
+
+    Args:
+        sections: of the recipe that are this command's own. What belongs to another stage is refused: that stage would not
+            run, and the recipe would tell of a training that never was.
+
+    Raises:
+        StageError: there is no such run, or another process is working on it.
+        ConfigError: a key of `--set` belongs to another stage.
+    """
+    run = find_run(args.run)
+    for item in args.set:
+        key = item.partition("=")[0].strip()
+        if key.partition(".")[0] not in sections and key not in ANYWHERE:
+            own = ", ".join(f"{section}.*" for section in sections)
+            remedy = f"Here: {own}. For all stages: python -m gazeclip run {run.root / RECIPE} --run {run.root} --set {item}"
+            raise ConfigError(f"--set {key} is not of this stage", remedy=remedy)
+    with lock(run):
+        if args.set:
+            from gazeclip.recipe import load_recipe, save_recipe
+
+            recipe = load_recipe(run.root / RECIPE, args.set)
+            ranks.barrier()  # all have read it before rank 0 changes it
+            if ranks.is_main():
+                save_recipe(recipe, run.root / RECIPE)
+            ranks.barrier()
+        yield run

@@ -11,7 +11,7 @@ from gazeclip.data.manifest import Manifest, read_manifest
 from gazeclip.errors import ArtifactError
 from gazeclip.preprocess import PixelContract
 from gazeclip.recipe import Recipe, load_recipe
-from gazeclip.run import RECIPE, Run
+from gazeclip.run import RECIPE, Run, command
 from gazeclip.taxonomy import Taxonomy
 
 
@@ -55,3 +55,15 @@ class Context:
     def contract(self) -> PixelContract:
         """How images become pixels in this run."""
         return PixelContract(self.recipe.data.image_size)
+
+    def require_size(self, stage: str, size: int) -> None:
+        """Refuse a finished stage's network that takes other pictures than the recipe now says.
+
+        Raises:
+            ArtifactError: `size`, in pixels, is not the contract's.
+        """
+        if size != self.contract.size:
+            raise ArtifactError(
+                f"stage '{stage}' was made for {size} px, and data.image_size is {self.contract.size}",
+                remedy=f"Run: {command(stage)} --run {self.run.root}, or set data.image_size back",
+            )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json as json_module
+import operator
+import os
 import platform
 import re
+import shutil
 import sys
 import tomllib
 from dataclasses import asdict, dataclass
@@ -20,6 +23,9 @@ from gazeclip.errors import DISTRIBUTION, install_command
 ROOT = Path(__file__).resolve().parent.parent
 CORE = "core"
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[([^\]]*)\])?\s*([^;]*?)\s*(?:;\s*(.*))?$")
+_SYSTEM = re.compile(r"""(sys_platform|platform_system|platform_machine)\s*(==|!=)\s*['"]([^'"]+)['"]""")
+_PYTHON = re.compile(r"""python_version\s*(<=|>=|==|!=|<|>)\s*['"](\d+)\.(\d+)['"]""")
+_COMPARE = {"<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": operator.ne, ">=": operator.ge, ">": operator.gt}
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ def examine() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": {"model": cpu_model(), "features": cpu_features(), "usable_threads": threads},
         "torch_build": torch_build(),
+        "compiler": shutil.which(os.environ.get("CXX", "c++")),
         "dependencies": found,
         "engines": engines,
     }
@@ -142,10 +149,10 @@ def _installed(name: str) -> str | None:
 
 
 def _applies(marker: str) -> bool:
-    """Whether a requirement's `sys_platform` or `platform_system` marker means this system; other markers always do."""
+    """Whether a requirement's marker means this system and Python; markers of other kinds always do."""
     here = {"sys_platform": sys.platform, "platform_system": platform.system(), "platform_machine": platform.machine()}
-    tests = re.findall(r"""(sys_platform|platform_system|platform_machine)\s*(==|!=)\s*['"]([^'"]+)['"]""", marker)
-    results = [(here[key] == value) == (operator == "==") for key, operator, value in tests]
+    results = [(here[key] == value) == (sign == "==") for key, sign, value in _SYSTEM.findall(marker)]
+    results += [_COMPARE[sign](sys.version_info[:2], (int(major), int(minor))) for sign, major, minor in _PYTHON.findall(marker)]
     return (any(results) if " or " in marker else all(results)) if results else True
 
 
@@ -169,6 +176,7 @@ def render(report: dict[str, Any]) -> list[str]:
         f"CPU: {cpu['model']}; {', '.join(cpu['features']) or 'no known vector extension'}",
         f"usable threads: {cpu['usable_threads'] or 'unknown'} (affinity, container quota and OMP_NUM_THREADS considered)",
         f"torch build: {torch}",
+        f"C++ compiler: {report['compiler'] or 'none; quantization-aware training works without, but slower'}",
     ]
     extras = dict.fromkeys(d["extra"] for d in report["dependencies"])
     for extra in extras:

@@ -79,7 +79,7 @@ def install_command(extra: str | None = None) -> str:
     """What installs an extra (None: the core), to be run in the repository; never a way to an unasked-for CUDA build."""
     if extra in TORCH_EXTRAS:
         return f"make install (or by hand: python tools/install_torch.py && python -m pip install -c constraints.txt -e '.[{extra}]')"
-    return f"pip install '{DISTRIBUTION}{f'[{extra}]' if extra else ''}' -c constraints.txt"
+    return f"python -m pip install -c constraints.txt -e '.{f'[{extra}]' if extra else ''}'"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

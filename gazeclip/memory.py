@@ -15,5 +15,5 @@ def keep_freed_memory() -> None:
     except (ImportError, OSError, AttributeError, TypeError):  # not glibc; TypeError: Windows has no CDLL(None)
         return
     mmap_threshold, trim_threshold = -3, -1  # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h
-    mallopt(mmap_threshold, 1 << 30)
-    mallopt(trim_threshold, (1 << 31) - 1)
+    if mallopt(mmap_threshold, 1 << 30):  # older ones refuse so much, and any setting ends their own adjustment of both
+        mallopt(trim_threshold, (1 << 31) - 1)

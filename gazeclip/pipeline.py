@@ -6,10 +6,11 @@ import importlib
 import time
 from pathlib import Path
 
+from gazeclip import ranks
 from gazeclip.cli import say
 from gazeclip.preflight import preflight
 from gazeclip.recipe import Recipe, load_recipe, save_recipe
-from gazeclip.run import RECIPE, RUNS, Run
+from gazeclip.run import RECIPE, RUNS, Run, lock
 
 STAGES = {
     "data": "gazeclip.data.stage",
@@ -32,18 +33,27 @@ def run_recipe(path: Path, overrides: list[str], folder: Path | None = None, for
     """
     recipe = load_recipe(path, overrides)
     preflight(recipe)
-    run = prepare_run(recipe, folder)
+    run = Run(folder if folder is not None else RUNS / recipe.name)
     started = time.perf_counter()
-    for name in STAGES:
-        run_stage(run, name, force)
+    with lock(run):
+        prepare_run(recipe, run.root)
+        for name in STAGES:
+            run_stage(run, name, force)
     say(f"pipeline: {time.perf_counter() - started:.0f} s")
     return run
 
 
-def prepare_run(recipe: Recipe, folder: Path | None = None) -> Run:
-    """The run folder of a recipe, with the resolved recipe in it."""
-    run = Run(folder if folder is not None else RUNS / recipe.name)
-    save_recipe(recipe, run.root / RECIPE)
+def prepare_run(recipe: Recipe, folder: Path) -> Run:
+    """A run folder with the resolved recipe in it.
+
+    Raises:
+        StageError: another process is working on it.
+    """
+    run = Run(folder)
+    with lock(run):
+        if ranks.is_main():
+            save_recipe(recipe, run.root / RECIPE)
+        ranks.barrier()
     say(f"run: {run.root}")
     return run
 

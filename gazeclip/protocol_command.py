@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gazeclip.cli import open_run, progress_callback, say
+from gazeclip.cli import find_run, progress_callback, say
 from gazeclip.errors import ConfigError, ManifestError, nearest
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def add_protocol(commands: Any) -> None:
     parser.add_argument("--taxonomy", metavar="NAME", help="its taxonomy, preset or YAML file (default: the run's)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: RUN/protocol/MODEL)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.set_defaults(command=run_protocol, set=[])
+    parser.set_defaults(command=run_protocol)
 
 
 def run_protocol(args: argparse.Namespace) -> int:
@@ -46,7 +46,7 @@ def run_protocol(args: argparse.Namespace) -> int:
         raise ConfigError(f"unknown model '{args.model}'", remedy=nearest(args.model, MODELS))
     if args.taxonomy is not None and args.manifest is None:
         raise ConfigError("--taxonomy is that of another data set", remedy="Name its manifest as well: --manifest FILE")
-    run = open_run(args)
+    run = find_run(args.run)
     for stage in ("data", args.model):
         run.manifest(stage)
     from gazeclip.checkpoint import write_json, write_text
@@ -94,7 +94,7 @@ def measure(context: Context, name: str, other: Path | None = None, other_taxono
         outputs = _predict(context, model, second, TESTS, f"{name} on {second.path.name}")
         protocols["P4"] = evaluate_other(outputs, second.taxonomy, taxonomy, classes, **options)
     at = None if threshold is None else asdict(threshold)
-    return {"run": recipe.name, "model": name, "classes": list(classes), "threshold": at, "protocols": protocols, "made_from": made_from}
+    return {"run": context.run.name, "model": name, "classes": list(classes), "threshold": at, "protocols": protocols, "made_from": made_from}
 
 
 def _load(context: Context, name: str) -> Callable[[Any], Any]:
@@ -107,9 +107,9 @@ def _load(context: Context, name: str) -> Callable[[Any], Any]:
         from gazeclip.baseline import load_baseline
 
         return load_baseline(context)
-    from gazeclip.student import load_student
+    from gazeclip.student import load_run_student
 
-    return load_student(context.run.folder(name))
+    return load_run_student(context)
 
 
 def _predict(context: Context, model: Callable[[Any], Any], manifest: Manifest, splits: tuple[str, ...], title: str) -> SplitOutputs:

@@ -137,7 +137,7 @@ class CacheStage:
 
 @dataclass(frozen=True)
 class StudentStage:
-    """The student and its distillation. `weights`: none, package, timm, a file, or FROM_TEACHER (the same backbone's, trained)."""
+    """The student and its distillation. `weights`: none, package, timm, a file, or `teacher` (the same backbone's, trained)."""
 
     backbone: str = "mobilenetv4_conv_small"
     weights: str = "none"

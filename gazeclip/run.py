@@ -19,7 +19,6 @@ from typing import Any
 from gazeclip import __version__, ranks
 from gazeclip.checkpoint import fingerprint, read_json, sha256, write_json
 from gazeclip.errors import ArtifactError, ConfigError, StageError
-from gazeclip.memory import keep_freed_memory
 
 MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
@@ -78,6 +77,11 @@ class Run:
 
     root: Path
 
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.root.resolve().name
+
     def folder(self, stage: str) -> Path:
         """Where a stage's finished files lie."""
         return self.root / stage
@@ -121,6 +125,45 @@ class Run:
         os.utime(self.root / RECIPE)
 
 
+_locked: set[Path] = set()  # by this process
+
+
+@contextlib.contextmanager
+def lock(run: Run) -> Iterator[None]:
+    """One process (or one group of ranks) works on a run folder; inside this, also `lock` itself passes.
+
+    A command holds it from before it changes the recipe to the end of its last stage. The system drops it with the process.
+
+    Raises:
+        StageError: another process holds it.
+        ArtifactError: the folder cannot be made.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such lock
+        fcntl = None  # type: ignore[assignment]
+    root = run.root.absolute()
+    if fcntl is None or not ranks.is_main() or root in _locked:
+        yield
+        return
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        handle = os.open(root, os.O_RDONLY)
+    except OSError as error:
+        raise ArtifactError(f"cannot write {run.root}: {error.strerror}", remedy="Choose another folder with --run") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise StageError(f"another process is working on {run.root}", remedy="Wait for it, or use another run folder") from error
+    _locked.add(root)
+    try:
+        yield
+    finally:
+        _locked.discard(root)
+        os.close(handle)
+
+
 def execute(
     run: Run,
     stage: str,
@@ -148,7 +191,7 @@ def execute(
     """
     if ranks.world_size() > 1 and not distributed:
         raise ConfigError(f"stage '{stage}' runs in one process, and {ranks.world_size()} were started", remedy=f"Run: {command(stage)}")
-    with _lock(run):
+    with lock(run):
         return _execute(run, stage, config, dict(inputs), body, say, force)
 
 
@@ -172,7 +215,6 @@ def _execute(
         run.touch()
         _prepare(partial, print_, fresh=force)
     ranks.barrier()
-    keep_freed_memory()
     started = time.perf_counter()
     metrics = dict(body(partial))
     ranks.barrier()
@@ -242,30 +284,3 @@ def _publish(run: Run, stage: str) -> None:
     shutil.rmtree(retired, ignore_errors=True)
     shutil.rmtree(final / RESUME, ignore_errors=True)
     _mark(partial).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _lock(run: Run) -> Iterator[None]:
-    """One process (or one group of ranks) per run folder; the system drops the lock with the process.
-
-    Raises:
-        StageError: another process holds it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such lock
-        yield
-        return
-    if not ranks.is_main():
-        yield
-        return
-    handle = os.open(run.root, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise StageError(f"another process is working on {run.root}", remedy="Wait for it, or use another run folder") from error
-    try:
-        yield
-    finally:
-        os.close(handle)

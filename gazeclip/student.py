@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gazeclip.checkpoint import load_tensors, read_json, save_tensors, write_json
+from gazeclip.context import Context
 from gazeclip.errors import ArtifactError
 from gazeclip.preprocess import PixelContract
 
@@ -131,3 +132,16 @@ def load_student(folder: Path) -> Student:
         detail = str(error).splitlines()[-1].strip()
         raise ArtifactError(f"{folder}/model.safetensors does not fit {spec.backbone} ({detail})", remedy="Run: python -m distill --force") from error
     return student.eval()
+
+
+def load_run_student(context: Context) -> Student:
+    """The float student of a run, in eval mode.
+
+    Raises:
+        StageError: the run has none.
+        ArtifactError: its files are damaged, or it takes pictures of another size than the recipe says.
+    """
+    context.run.manifest("student")
+    student = load_student(context.run.folder("student"))
+    context.require_size("student", student.spec.contract.size)
+    return student

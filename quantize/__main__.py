@@ -16,11 +16,11 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     if args.overflow_fix:
         args.set.append(f"quantize.overflow_fix={args.overflow_fix == 'on'}")
-    run = open_run(args)
-    run.manifest("student")
-    from quantize.stage import run_stage
+    with open_run(args, "quantize") as run:
+        run.manifest("student")
+        from quantize.stage import run_stage
 
-    run_stage(run, force=args.force)
+        run_stage(run, force=args.force)
     return 0
 
 

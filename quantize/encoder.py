@@ -10,7 +10,7 @@ import contextlib
 import io
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -131,27 +131,18 @@ def _require_complete(quantized: nn.Module) -> None:
         )
 
 
-def save_quantized(folder: Path, quantized: nn.Module, extra_meta: Mapping[str, Any], *, image_size: int) -> None:
+def save_quantized(folder: Path, quantized: nn.Module, *, image_size: int) -> None:
     """Write state (safetensors) and NNCF configuration (JSON) to `folder`; nothing is pickled.
 
     Args:
         folder: created when missing.
         quantized: from `quantize_encoder`, before or after fine-tuning.
-        extra_meta: JSON values that come back from `quantized_meta`.
         image_size: S in pixels, needed to rebuild the folded encoder.
     """
     nncf = _nncf()
     folder.mkdir(parents=True, exist_ok=True)
     save_tensors(folder / STATE_FILE, quantized.state_dict(), {"kind": "nncf-encoder", "image_size": image_size})
-    write_json(
-        folder / CONFIG_FILE,
-        {"image_size": image_size, "nncf": nncf.torch.get_config(quantized), "meta": dict(extra_meta)},
-    )
-
-
-def quantized_meta(folder: Path) -> dict[str, Any]:
-    """The `extra_meta` given to `save_quantized`."""
-    return dict(read_json(folder / CONFIG_FILE)["meta"])
+    write_json(folder / CONFIG_FILE, {"image_size": image_size, "nncf": nncf.torch.get_config(quantized)})
 
 
 def load_quantized(folder: Path, fresh_encoder: nn.Module) -> nn.Module:

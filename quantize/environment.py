@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 from pathlib import Path
+
+from gazeclip.errors import StageError
 
 _prepared = False
 
@@ -44,6 +47,26 @@ def prepare() -> None:
     logging.getLogger("torchao").setLevel(logging.ERROR)
     logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
     _prepared = True
+
+
+def require_quantizers() -> str | None:
+    """Look for the compiler of NNCF's quantizers, which it builds at first use; a sentence where the slower ones must do.
+
+    Raises:
+        StageError: training would run on a GPU, for which NNCF has no others, and there is no CUDA toolkit to build them with.
+    """
+    import torch
+    from torch.utils.cpp_extension import CUDA_HOME
+
+    if torch.cuda.is_available() and CUDA_HOME is None:
+        raise StageError(
+            "NNCF builds its quantizers for the GPU with nvcc, and there is no CUDA toolkit",
+            remedy="Install the toolkit of torch's CUDA version, or quantize on the CPU: CUDA_VISIBLE_DEVICES= python -m quantize",
+        )
+    compiler = os.environ.get("CXX", "c++")
+    if not torch.cuda.is_available() and shutil.which(compiler) is None:
+        return f"no C++ compiler ({compiler}): NNCF computes its quantizers with torch's own operations, which takes longer"
+    return None
 
 
 def _silence_telemetry() -> None:

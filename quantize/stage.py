@@ -18,9 +18,10 @@ from gazeclip.context import Context
 from gazeclip.data.augment import drawn
 from gazeclip.data.dataset import FaceDataset, batches, epoch_keys
 from gazeclip.run import Run, execute
-from gazeclip.student import Student, build_encoder, load_student
+from gazeclip.student import Student, build_encoder, load_run_student
 from gazeclip.training import fit
 from quantize.encoder import count_quantizers, load_quantized, quantize_encoder, save_quantized
+from quantize.environment import require_quantizers
 
 
 class QatTask(DistillTask):
@@ -35,14 +36,17 @@ def run_stage(run: Run, force: bool = False) -> bool:
     """Write `quantized/`: NNCF state and config, and the head that was tuned with it."""
     context = Context(run)
     stage = context.recipe.quantize
-    config = {"quantize": asdict(stage), "seed": context.recipe.seed}
+    config = {"quantize": asdict(stage), "contract": context.contract.to_dict(), "seed": context.recipe.seed}
     inputs = {name: run.output_hash(name) for name in ("data", "cache", "student")}
     return execute(run, "quantized", config=config, inputs=inputs, body=lambda f: _body(context, f), say=say, force=force)
 
 
 def _body(context: Context, folder: Path) -> dict[str, Any]:
     stage = context.recipe.quantize
-    student = load_student(context.run.folder("student"))
+    slower = require_quantizers()
+    if slower is not None:
+        say(f"quantize: {slower}")
+    student = load_run_student(context)
     encoder = quantize_encoder(
         student.encoder,
         calibration_batches(context, student),
@@ -61,7 +65,7 @@ def _body(context: Context, folder: Path) -> dict[str, Any]:
     if result["best"]["score"] < before["score"]:
         say(f"quantize: training did not help on val ({result['best']['score']:.3f} after {before['score']:.3f}): the calibrated model is kept")
         model.load_state_dict(calibrated)
-    save_quantized(folder, model.encoder, {"counts": counts}, image_size=context.contract.size)
+    save_quantized(folder, model.encoder, image_size=context.contract.size)
     save_tensors(folder / "head.safetensors", model.head.state_dict(), {"kind": "head"})
     kept = max(before, result["best"], key=lambda figures: figures["score"])
     return {"val": kept, "val_after_calibration": before, "history": result["history"], **counts}
@@ -93,7 +97,7 @@ def load_quantized_student(context: Context) -> Student:
     """
     run = context.run
     run.manifest("quantized")
-    student = load_student(run.folder("student"))
+    student = load_run_student(context)
     encoder = load_quantized(run.folder("quantized"), build_encoder(student.spec.backbone))
     model = with_encoder(student, encoder)
     model.head.load_state_dict(load_tensors(run.folder("quantized") / "head.safetensors")[0])

@@ -42,12 +42,17 @@ def install(index: str) -> bool:
     """Install both packages; whether it succeeded."""
     torch, vision = f"torch=={pinned('torch')}", f"torchvision=={pinned('torchvision')}"
     if index:  # what torch needs besides comes with the project's own requirements, from where pip is configured for
-        return pip("--no-deps", "--index-url", index, torch, vision)
+        # The CPU build and a CUDA build are the same version to pip: without force it would keep what is there.
+        return pip("--no-deps", "--force-reinstall", "--index-url", index, torch, vision)
     if has_gpu() or platform.system() != "Linux":
         return pip(torch, vision)
     # The local version cannot be met by a CUDA build: first from what pip is configured for, then from PyTorch's own index.
     if pip(f"{torch}+cpu", quiet=True):
-        return pip("--no-deps", f"{vision}+cpu", quiet=True) or pip("--no-deps", vision)
+        from_pytorch = ("--no-deps", "--retries", "0", "--timeout", "15", "--index-url", CPU_INDEX)
+        if pip("--no-deps", f"{vision}+cpu", quiet=True) or pip(*from_pytorch, f"{vision}+cpu", quiet=True):
+            return True
+        print(f"warning: no CPU build of {vision} found; installing the default one, whose CUDA parts stay unused")
+        return pip("--no-deps", vision)
     return pip("--no-deps", "--index-url", CPU_INDEX, f"{torch}+cpu", f"{vision}+cpu")
 
 

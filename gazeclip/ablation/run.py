@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def shuffled_gaze(context: Context) -> Figures | None:
     """
     import torch
 
-    from gazeclip.data.dataset import FaceDataset, batches, plain_keys
+    from gazeclip.data.dataset import Batch, FaceDataset, batches, plain_keys
     from gazeclip.teacher.gaze import GazeFeatures
     from gazeclip.teacher.stage import load_teacher
 
@@ -84,12 +84,15 @@ def shuffled_gaze(context: Context) -> Figures | None:
         return None
     dataset = FaceDataset(context.manifest, "test", context.contract, context.classes)
     order = torch.from_numpy(np.random.default_rng(context.recipe.seed).permutation(len(dataset)))
-    images = list(batches(dataset, plain_keys(len(dataset)), 64, context.recipe.data.workers))  # uint8, decoded once
+
+    def images() -> Iterator[Batch]:  # decoded twice rather than kept
+        return batches(dataset, plain_keys(len(dataset)), 64, context.recipe.data.workers)
+
     with torch.inference_mode():
         text = model.encode_text()[0]
-        gaze = (model.encode_gaze(batch["pixels"]) for batch in images)
+        gaze = (model.encode_gaze(batch["pixels"]) for batch in images())
         mixed = GazeFeatures.cat([part for part in gaze if part is not None]).select(order)
-        parts = [model(batch["pixels"], mixed.select(batch["index"]), text) for batch in images]
+        parts = [model(batch["pixels"], mixed.select(batch["index"]), text) for batch in images()]
     fake_logit = torch.cat([part.fake_logit for part in parts])[:, 0].numpy()
     predicted = torch.cat([part.logits for part in parts]).argmax(1).numpy()
     targets = dataset.targets

@@ -8,9 +8,9 @@ import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from gazeclip.checkpoint import write_csv
 from gazeclip.cli import progress_callback, say
 from gazeclip.data.manifest import check_rows
-from gazeclip.data.rows import write_csv
 from gazeclip.errors import ConfigError, ManifestError, nearest
 from gazeclip.taxonomy import REAL, Taxonomy
 

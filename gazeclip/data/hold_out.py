@@ -8,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from gazeclip.checkpoint import write_text
+from gazeclip.checkpoint import write_csv, write_text
 from gazeclip.data.manifest import TUNED, Manifest, read_manifest
-from gazeclip.data.rows import Sample, write_csv
+from gazeclip.data.rows import Sample
 from gazeclip.errors import ConfigError, nearest
 from gazeclip.taxonomy import REAL, Taxonomy
 

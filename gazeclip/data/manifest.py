@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from gazeclip.checkpoint import sha256
 from gazeclip.data.rows import SPLITS, Sample, parse_row, read_rows
-from gazeclip.errors import ManifestError
+from gazeclip.errors import ImageError, ManifestError
+from gazeclip.preprocess import load_image
 from gazeclip.taxonomy import REAL, Taxonomy
 
 TUNED = ("train", "val", "calibration")  # what a model is fitted or tuned on; each apart from every other split
@@ -171,14 +171,15 @@ def _check_files(samples: Sequence[Sample], decode: bool, progress: Callable[[in
             if not sample.path.is_file():
                 faults.append(f"{sample.path} is missing")
             elif decode:
-                with Image.open(sample.path) as image:
-                    image.load()
+                load_image(sample.path)  # as training will
                 digests.append(sha256(sample.path))
                 twin = first.setdefault(digests[-1], sample)
                 if twin.split != sample.split and twin.path != sample.path:  # one path twice has been told already
                     faults.append(f"{sample.path.name} ({sample.split}) is the same file as {twin.path.name} ({twin.split})")
-        except Exception as error:  # Pillow raises nearly anything on damaged bytes
-            faults.append(f"{sample.path} cannot be read ({str(error) or type(error).__name__})")
+        except ImageError as error:
+            faults.append(error.message)
+        except OSError as error:
+            faults.append(f"{sample.path} cannot be read ({error.strerror or error})")
         if progress is not None:
             progress(number + 1, len(samples))
     return faults, digests

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gazeclip.checkpoint import write_text
 from gazeclip.errors import ManifestError, nearest, require
 from gazeclip.taxonomy import Taxonomy
 
@@ -119,15 +117,6 @@ def read_samples(path: Path, taxonomy: Taxonomy) -> list[Sample]:
         more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
         raise ManifestError(f"{path}: {'; '.join(faults[:FAULTS_SHOWN])}{more}", remedy="Correct them (docs/data.md), or choose another --taxonomy")
     return samples
-
-
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table whole or not at all, with the same bytes on every system."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
 
 
 def image_paths(path: Path) -> list[Path]:

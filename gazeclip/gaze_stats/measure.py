@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gazeclip.checkpoint import read_json, sha256, write_json
+from gazeclip.checkpoint import read_json, sha256, write_csv, write_json
 from gazeclip.cli import progress, say
-from gazeclip.data.rows import Sample, write_csv
+from gazeclip.data.rows import Sample
 from gazeclip.errors import ArtifactError, ConfigError, ManifestError, WeightsError, require
 
 if TYPE_CHECKING:

@@ -31,10 +31,6 @@ class GazeFeatures:
         """The rows `index (M,)`, e.g. one batch out of features computed once."""
         return GazeFeatures(self.tokens[index], self.gaze[index])
 
-    def to(self, device: torch.device | str) -> GazeFeatures:
-        """Moved to a device."""
-        return GazeFeatures(self.tokens.to(device), self.gaze.to(device))
-
     @staticmethod
     def cat(parts: Sequence[GazeFeatures]) -> GazeFeatures:
         """Batches joined along B."""

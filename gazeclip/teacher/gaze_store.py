@@ -7,6 +7,7 @@ every_step` brings it back at the price of one encoder pass per step.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from gazeclip import ranks
 from gazeclip.checkpoint import read_json, write_json
 from gazeclip.cli import progress
 from gazeclip.data.dataset import FaceDataset, batches, plain_keys
+from gazeclip.errors import ArtifactError
 from gazeclip.teacher.gaze import GazeEncoder, GazeFeatures
 
 TOKENS, ANGLES, DONE = "tokens.npy", "angles.npy", "done.json"
@@ -65,4 +67,25 @@ def build_gaze_store(encoder: GazeEncoder, dataset: FaceDataset, folder: Path, d
 def _open(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
     if path.is_file():
         return np.lib.format.open_memmap(path, mode="r+")
-    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    made = path.with_suffix(".partial")
+    file = np.lib.format.open_memmap(made, mode="w+", dtype=dtype, shape=shape)
+    _reserve(made, path)
+    return file
+
+
+def _reserve(made: Path, path: Path) -> None:
+    """Take the room now: a sparse file that the disk cannot hold ends the process with a bus error in the middle of writing.
+
+    Raises:
+        ArtifactError: there is not enough room.
+    """
+    size = made.stat().st_size
+    try:
+        if hasattr(os, "posix_fallocate"):
+            with made.open("rb+") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+        made.replace(path)
+    except OSError as error:
+        made.unlink(missing_ok=True)
+        remedy = "Free space, or use --set teacher.gaze_features=every_step"
+        raise ArtifactError(f"no room for {size / 1e6:.0f} MB of gaze features in {path.parent} ({error.strerror})", remedy) from error

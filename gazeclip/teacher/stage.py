@@ -146,10 +146,11 @@ def load_teacher(context: Context) -> GazeCLIP:
     """The trained teacher of a run, in eval mode.
 
     Raises:
-        ArtifactError: it was trained on other classes or prompts than the run's taxonomy has now.
+        ArtifactError: it was trained on other classes, prompts or sizes than the run's recipe has now.
     """
     context.run.manifest("teacher")
     model = GazeCLIP.load(context.run.folder("teacher")).eval()
+    context.require_size("teacher", model.image_size)
     if model.prompts != tuple(context.taxonomy.prompts(name) for name in context.classes):
         raise ArtifactError("the teacher was trained with other class prompts", remedy=f"Run: {command('teacher')} --run {context.run.root}")
     return model

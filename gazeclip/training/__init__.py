@@ -1,8 +1,8 @@
 """Training: one loop for every model, `fit`; what is trained is a `Task`."""
 
 from gazeclip.training.ema import Ema
-from gazeclip.training.loop import fit, history
+from gazeclip.training.loop import fit
 from gazeclip.training.schedule import learning_rate_factor, split_decay
 from gazeclip.training.task import FaceTask, Task, fresh_augmentation
 
-__all__ = ["Ema", "FaceTask", "Task", "fit", "fresh_augmentation", "history", "learning_rate_factor", "split_decay"]
+__all__ = ["Ema", "FaceTask", "Task", "fit", "fresh_augmentation", "learning_rate_factor", "split_decay"]

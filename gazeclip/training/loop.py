@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 
 from gazeclip import ranks
-from gazeclip.checkpoint import load_tensors, read_json, save_tensors, write_json
+from gazeclip.checkpoint import load_tensors, save_tensors, write_json
 from gazeclip.cli import progress, say
 from gazeclip.data.dataset import Batch
 from gazeclip.errors import StageError
+from gazeclip.memory import keep_freed_memory
 from gazeclip.recipe import TrainConfig
 from gazeclip.training.schedule import learning_rate_factor
 from gazeclip.training.state import BEST, LAST, TrainState
@@ -41,6 +42,7 @@ def fit(task: Task, config: TrainConfig, folder: Path, seed: int) -> dict[str, A
     Raises:
         StageError: the loss became NaN or infinite; the batch is named and the last checkpoint stays on disk.
     """
+    keep_freed_memory()
     state = TrainState(task, config, folder, seed)
     if state.restore():
         say(f"{task.name}: resuming after epoch {state.epoch}" + (f" and {state.step} steps" if state.step else ""))
@@ -155,8 +157,3 @@ def _evaluate(state: TrainState) -> dict[str, float]:
     if live is not None:
         model.load_state_dict(live)
     return figures
-
-
-def history(folder: Path) -> list[dict[str, float]]:
-    """The per-epoch figures that `fit` left in a folder."""
-    return list(read_json(folder / "history.json"))

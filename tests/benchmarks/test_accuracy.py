@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics as sk
 
 from benchmarks.accuracy import evaluate
-from benchmarks.curves import confusion, gaze_histogram, roc_points, verdict_flips
+from benchmarks.curves import confusion, gaze_histogram, roc_points, verdict_agreement, verdict_flips
 from gazeclip.errors import StageError
 from gazeclip.scoring import SplitOutputs, attribute
 from gazeclip.taxonomy import Taxonomy
@@ -194,6 +194,8 @@ def test_verdict_flips_are_sorted_by_change() -> None:
     flips = verdict_flips(before, after)
     assert [flip["index"] for flip in flips] == [2, 1]
     assert flips[0]["label"] == "swap"
+    agreement = verdict_agreement({"test": before, "test_unseen": before}, {"test": after, "test_unseen": before})
+    assert agreement == pytest.approx(6 / 8)
     assert flips[0]["p_before"] == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-6)
     with pytest.raises(StageError, match="different images"):
         verdict_flips(before, SplitOutputs(np.zeros(4), np.zeros((4, 4)), ("real",) * 4))

@@ -42,7 +42,7 @@ def test_dependencies(tmp_path: Path) -> None:
     assert found["core", "numpy"].status == "untested" and found["core", "numpy"].tested == "0.0.1"
     assert found["core", "Pillow"].tested == "99"
     missing = found["web", "no-such-package-here"]
-    assert missing.status == "missing" and missing.remedy == "pip install 'gazeclip-edge[web]' -c constraints.txt"
+    assert missing.status == "missing" and missing.remedy == "python -m pip install -c constraints.txt -e '.[web]'"
     assert missing.wanted == ">=1"
     assert found["mac", "only-on-a-mac"].status == "not for this system"
     assert found["mac", "only-on-a-mac"].remedy is None
@@ -70,8 +70,8 @@ def test_no_remedy_pulls_a_torch_that_was_not_chosen() -> None:
         assert command.startswith("make install") and command.index("tools/install_torch.py") < command.index("pip install -c constraints.txt")
         assert f"'.[{extra}]'" in command
     assert (ROOT / "tools/install_torch.py").is_file()
-    assert install_command("onnx") == "pip install 'gazeclip-edge[onnx]' -c constraints.txt"
-    assert install_command() == "pip install 'gazeclip-edge' -c constraints.txt"
+    assert install_command("onnx") == "python -m pip install -c constraints.txt -e '.[onnx]'"
+    assert install_command() == "python -m pip install -c constraints.txt -e '.'"
     with pytest.raises(MissingDependencyError, match=r"'no_such_module' is not installed. Run: make install \(or by hand: python tools/install"):
         require("no_such_module", extra="train")
     assert doctor.Dependency("train", "torch", "", "2", None).remedy == install_command("train")
@@ -104,12 +104,28 @@ runpy.run_module("gazeclip", run_name="__main__")
 def test_a_missing_core_is_reported() -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
     assert done.returncode == 1, done.stderr
-    assert "core: pip install 'gazeclip-edge' -c constraints.txt" in done.stdout
+    assert "core: python -m pip install -c constraints.txt -e '.'" in done.stdout
     assert "unknown: first complete the core install" in done.stdout and "usable threads: unknown" in done.stdout
     done = subprocess.run([sys.executable, "-c", WITHOUT, "--json"], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
     report = json.loads(done.stdout)
     assert {d["name"] for d in report["dependencies"] if d["extra"] == "core" and d["status"] == "missing"} == {"numpy", "pillow", "pyyaml"}
     assert report["engines"] is None and report["cpu"]["usable_threads"] is None
+
+
+@pytest.mark.parametrize(
+    ("marker", "version", "needed"),
+    [
+        ("python_version < '3.12'", (3, 11, 7), True),
+        ("python_version < '3.12'", (3, 12, 0), False),
+        ("python_version >= '3.9'", (3, 10, 0), True),  # as numbers, not as text
+        ("python_version < '3.12' and sys_platform == 'no-such-system'", (3, 11, 7), False),
+        ("python_version < '3.9' or sys_platform != 'no-such-system'", (3, 11, 7), True),
+        ("implementation_name == 'x'", (3, 11, 7), True),
+    ],
+)
+def test_markers(monkeypatch: pytest.MonkeyPatch, marker: str, version: tuple[int, int, int], needed: bool) -> None:
+    monkeypatch.setattr(sys, "version_info", version)
+    assert doctor._applies(marker) is needed
 
 
 def test_a_build_tag_is_not_another_version() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from gazeclip.errors import ArtifactError
 from gazeclip.teacher.gaze import GazeEncoder
 from gazeclip.teacher.gaze_small import SmallGaze
 from gazeclip.teacher.gaze_store import build_gaze_store
@@ -51,6 +54,16 @@ def test_rows_are_what_the_encoder_gives(tmp_path: Path, encoder: GazeEncoder) -
         torch.testing.assert_close(found.gaze[row], expected.gaze[0], atol=1e-5, rtol=1e-4)
         # float16 keeps eleven bits
         torch.testing.assert_close(found.tokens[row], expected.tokens[0], atol=1e-3, rtol=1e-3)
+
+
+def test_a_disk_without_room_is_told_before_anything_is_measured(tmp_path: Path, encoder: GazeEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(ArtifactError, match=r"no room for .* MB of gaze features"):
+        build_gaze_store(encoder, Images(), tmp_path, CPU, batch_size=4)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_killed_build_goes_on(tmp_path: Path, encoder: GazeEncoder) -> None:

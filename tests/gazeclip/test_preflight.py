@@ -151,9 +151,9 @@ def test_missing_packages_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("importlib.util.find_spec", without)
     message = refusal(recipe())
     assert "not installed: nncf. Run: make install (or by hand: python tools/install_torch.py && " in message
-    assert "not installed: jinja2. Run: pip install 'gazeclip-edge[bench]'" in message
-    assert "not installed: coremltools. Run: pip install 'gazeclip-edge[coreml]'" in message
-    assert "not installed: onnxruntime ('onnxruntime' is not installed). Run: pip install 'gazeclip-edge[onnx]'" in message
+    assert "not installed: jinja2. Run: python -m pip install -c constraints.txt -e '.[bench]'" in message
+    assert "not installed: coremltools. Run: python -m pip install -c constraints.txt -e '.[coreml]'" in message
+    assert "not installed: onnxruntime ('onnxruntime' is not installed). Run: python -m pip install -c constraints.txt -e '.[onnx]'" in message
     preflight_of_others = refusal(recipe(export={"targets": ["openvino"]}))
     assert "coremltools" not in preflight_of_others and "onnxruntime" not in preflight_of_others
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
-from collections.abc import Callable, Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,10 @@ import pytest
 
 from gazeclip import run as module
 from gazeclip.checkpoint import sha256
-from gazeclip.errors import StageError
+from gazeclip.cli import open_run
+from gazeclip.errors import ConfigError, StageError
+from gazeclip.pipeline import prepare_run
+from gazeclip.recipe import Recipe, load_recipe
 from gazeclip.run import Run, execute, latest_run
 
 Body = Callable[[Path], Mapping[str, Any]]
@@ -258,11 +264,59 @@ def test_what_was_complete_when_killed_is_published_not_made_again(run: Run, mon
     assert leftovers(run) == []
 
 
-def test_two_processes_do_not_work_on_one_run(run: Run) -> None:
-    def second(folder: Path) -> dict[str, Any]:
-        with pytest.raises(StageError, match="another process"):
-            go(run, config=2)
-        return dict(body(folder))
+HOLDER = """
+import sys, time
+from pathlib import Path
+from gazeclip.run import Run, lock
+with lock(Run(Path(sys.argv[1]))):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
-    assert go(run, second)
-    assert go(run, config=3)  # the lock is gone with its holder
+
+@pytest.fixture
+def held(run: Run) -> Iterator[subprocess.Popen[str]]:
+    """Another process that is working on the run until its standard input ends."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(run.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_two_processes_do_not_work_on_one_run(run: Run, held: subprocess.Popen[str]) -> None:
+    with pytest.raises(StageError, match="another process"):
+        go(run)
+    held.communicate()
+    assert go(run)  # the lock is gone with its holder
+
+
+def options(run: Run, *values: str) -> argparse.Namespace:
+    return argparse.Namespace(run=run.root, set=list(values))
+
+
+@pytest.mark.parametrize("write", ["stage command", "pipeline"])
+def test_a_refused_command_has_not_changed_the_recipe(run: Run, held: subprocess.Popen[str], write: str) -> None:
+    before = (run.root / "recipe.yaml").read_bytes()
+    with pytest.raises(StageError, match="another process"):
+        if write == "pipeline":
+            prepare_run(Recipe(name="x", seed=7), run.root)
+        else:
+            with open_run(options(run, "quantize.calibration_images=5"), "quantize"):
+                pass
+    assert (run.root / "recipe.yaml").read_bytes() == before
+
+
+def test_a_stage_takes_its_own_settings_only(run: Run) -> None:
+    with open_run(options(run, "quantize.calibration_images=5", "data.workers=0"), "quantize") as opened:
+        recipe = load_recipe(opened.root / "recipe.yaml")
+        assert (recipe.quantize.calibration_images, recipe.data.workers) == (5, 0)
+        assert go(opened)  # a command's stages run inside its lock
+    before = (run.root / "recipe.yaml").read_bytes()
+    with (
+        pytest.raises(ConfigError, match=r"--set teacher.train.epochs is not of this stage. Here: student\.\*"),
+        open_run(options(run, "teacher.train.epochs=9"), "student"),
+    ):
+        pass
+    assert (run.root / "recipe.yaml").read_bytes() == before

@@ -17,7 +17,9 @@ from PIL import Image
 from distill import cache
 from gazeclip import baseline
 from gazeclip.checkpoint import read_json
+from gazeclip.context import Context
 from gazeclip.data import stage as data
+from gazeclip.errors import ArtifactError
 from gazeclip.recipe import parse_recipe, save_recipe
 from gazeclip.run import RECIPE, Run
 from gazeclip.teacher import stage as teacher
@@ -102,6 +104,13 @@ def test_taxonomy_and_pixels_reach_every_training(
     change(workspace)
     assert workspace.prepare()
     assert workspace.made_from(module, monkeypatch) != before
+
+
+def test_a_network_for_other_pictures_is_refused(workspace: Workspace) -> None:
+    Context(workspace.run).require_size("student", 32)
+    workspace.configure(image_size=48)
+    with pytest.raises(ArtifactError, match=r"'student' was made for 32 px, and data.image_size is 48. Run: python -m distill"):
+        Context(workspace.run).require_size("student", 32)
 
 
 def test_a_new_date_on_an_image_checks_the_data_again_and_no_more(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

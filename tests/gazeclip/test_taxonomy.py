@@ -61,6 +61,11 @@ def test_all_faults_are_reported_together() -> None:
         assert fault in message
 
 
+def test_a_list_for_a_category_is_a_fault_like_any_other() -> None:
+    with pytest.raises(ConfigError, match=r"a: category '\['face_swap'\]'"):
+        Taxonomy.from_dict({"generators": {"a": {"category": ["face_swap"], "family": "gan"}}})
+
+
 @pytest.mark.parametrize("data", [None, [], {}, {"generators": []}, {"generators": {}}])
 def test_not_a_taxonomy(data: object) -> None:
     with pytest.raises(ConfigError, match="no 'generators'"):
@@ -76,6 +81,10 @@ def test_loading(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("a: [")
     with pytest.raises(ConfigError, match="cannot read"):
         Taxonomy.load(str(tmp_path / "bad.yaml"))
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot read") as caught:
+        Taxonomy.load(str(tmp_path / "bytes.yaml"))
+    assert "\n" not in str(caught.value)
     copy = tmp_path / "copy.yaml"
     copy.write_text((PRESETS / "demo.yaml").read_text())
     assert Taxonomy.load(str(copy)) == Taxonomy.load("demo")

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from gazeclip.errors import ArtifactError, StageError
 from gazeclip.student import build_encoder
-from quantize.encoder import count_quantizers, load_quantized, named_quantizers, quantize_encoder, quantized_meta, save_quantized
+from quantize.encoder import count_quantizers, load_quantized, named_quantizers, quantize_encoder, save_quantized
+from quantize.environment import require_quantizers
 from quantize.fuse import prepare_encoder
 
 SIZE = 64
@@ -94,17 +95,16 @@ def test_overflow_fix_leaves_one_bit_free(quantized: nn.Module) -> None:
 
 
 def test_save_and_load_give_the_same_module(quantized: nn.Module, tmp_path: Path) -> None:
-    save_quantized(tmp_path, quantized, {"note": 1}, image_size=SIZE)
+    save_quantized(tmp_path, quantized, image_size=SIZE)
     assert {path.suffix for path in tmp_path.iterdir()} == {".safetensors", ".json"}
     loaded = load_quantized(tmp_path, build_encoder(BACKBONE))
     x = _batch(4, 5)
     with torch.no_grad():
         assert torch.equal(loaded(x), quantized(x))
-    assert quantized_meta(tmp_path) == {"note": 1}
 
 
 def test_another_backbone_is_refused(quantized: nn.Module, tmp_path: Path) -> None:
-    save_quantized(tmp_path, quantized, {}, image_size=SIZE)
+    save_quantized(tmp_path, quantized, image_size=SIZE)
     with pytest.raises(ArtifactError, match="does not fit"):
         load_quantized(tmp_path, build_encoder("mobilenetv4_conv_small"))
 
@@ -149,3 +149,15 @@ def test_telemetry_is_off_in_a_fresh_process(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["MagicMock", "openvino.tools.ovc.telemetry_stub", "None"]
     assert (tmp_path / "gazeclip" / "torch_extensions").is_dir()
+
+
+def test_what_is_missing_to_build_the_quantizers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert "no C++ compiler (no-such-compiler)" in str(require_quantizers())
+    monkeypatch.setenv("CXX", sys.executable)  # anything that can be found
+    assert require_quantizers() is None
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("torch.utils.cpp_extension.CUDA_HOME", None)
+    with pytest.raises(StageError, match=r"there is no CUDA toolkit. Install the toolkit"):
+        require_quantizers()

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from gazeclip.checkpoint import write_csv
 from gazeclip.data.faces.camera import decode, to_bytes
 from gazeclip.data.faces.generators import LABELS, SEEN, UNSEEN, Job, Shot
 from gazeclip.data.faces.params import FaceParams
-from gazeclip.data.rows import SPLITS, write_csv
+from gazeclip.data.rows import SPLITS
 from gazeclip.errors import ArtifactError, ConfigError, nearest
 
 COLUMNS = ("path", "label", "category", "family", "split", "identity", "gaze_pitch", "gaze_yaw")
