@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -141,7 +142,7 @@ def open_run(args: argparse.Namespace, *sections: str) -> Iterator[Run]:
         key = item.partition("=")[0].strip()
         if key.partition(".")[0] not in sections and key not in ANYWHERE:
             own = ", ".join(f"{section}.*" for section in sections)
-            remedy = f"Here: {own}. For all stages: python -m gazeclip run {run.root / RECIPE} --run {run.root} --set {item}"
+            remedy = f"Here: {own}. For all stages: python -m gazeclip run {run.root / RECIPE} --run {run.root} --set {shlex.quote(item)}"
             raise ConfigError(f"--set {key} is not of this stage", remedy=remedy)
     with lock(run):
         if args.set:
