@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ PACKAGES = (
     "numpy", "pillow", "torch", "timm", "open_clip_torch", "nncf", "openvino", "onnx", "onnxruntime",
     "coremltools", "litert-torch", "ai-edge-litert", "tflite-runtime",
 )  # fmt: skip
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def describe(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> dict[str, Any]:
@@ -32,6 +34,18 @@ def describe(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) 
         "python": platform.python_version(),
         "versions": _versions(),
     }
+
+
+def source(root: Path = ROOT) -> str | None:
+    """The commit that this program runs from, with `-dirty` if files differ from it; None outside its own checkout."""
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
 
 
 def _quota(cgroup: Path) -> float | None:

@@ -70,7 +70,7 @@ def _body(context: Context, folder: Path, inputs: Mapping[str, str]) -> dict[str
         subjects=entries,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         caveats=_caveats(context),
-        provenance={"seed": recipe.seed, "stages": dict(inputs), "command": "python -m benchmarks"},
+        provenance={"seed": recipe.seed, "stages": dict(inputs), "command": "python -m benchmarks", "source": machine.source()},
         headline=_shipped(subjects).name,
         gaze=_gaze(outputs[_shipped(subjects).name]),
         flips=_flips(subjects, outputs, images),

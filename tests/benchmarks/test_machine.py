@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from benchmarks.machine import describe
+from benchmarks.machine import describe, source
 
 
 @pytest.mark.parametrize(("text", "quota"), [("150000 100000", 1.5), ("max 100000", None), ("rubbish", None)])
@@ -36,3 +37,19 @@ def test_this_machine() -> None:
     assert found["usable_threads"] >= 1 and found["cpu"]
     assert "numpy" in found["versions"]
     json.dumps(found, allow_nan=False)
+
+
+def test_the_commit_of_a_checkout(tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        names = ("-c", "user.name=a", "-c", "user.email=a@b")
+        return subprocess.run(["git", "-C", str(tmp_path), *names, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+    assert source(tmp_path) is None
+    git("init", "--quiet")
+    (tmp_path / "a").write_text("1")
+    git("add", "a")
+    git("commit", "--quiet", "-m", "one")
+    commit = source(tmp_path)
+    assert commit and git("rev-parse", "HEAD").startswith(commit)
+    (tmp_path / "a").write_text("2")
+    assert source(tmp_path) == f"{commit}-dirty"
