@@ -125,7 +125,18 @@ class Run:
         os.utime(self.root / RECIPE)
 
 
-_locked: set[Path] = set()  # by this process
+_locks: dict[Path, int] = {}  # of this process: folder -> descriptor
+
+
+def _drop_locks() -> None:
+    """A forked worker shares its parent's locks, and would keep them after the parent has let go or was killed."""
+    for handle in _locks.values():
+        os.close(handle)
+    _locks.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_drop_locks)
 
 
 @contextlib.contextmanager
@@ -143,7 +154,7 @@ def lock(run: Run) -> Iterator[None]:
     except ImportError:  # Windows has no such lock
         fcntl = None  # type: ignore[assignment]
     root = run.root.absolute()
-    if fcntl is None or not ranks.is_main() or root in _locked:
+    if fcntl is None or not ranks.is_main() or root in _locks:
         yield
         return
     try:
@@ -156,12 +167,12 @@ def lock(run: Run) -> Iterator[None]:
     except BlockingIOError as error:
         os.close(handle)
         raise StageError(f"another process is working on {run.root}", remedy="Wait for it, or use another run folder") from error
-    _locked.add(root)
+    _locks[root] = handle
     try:
         yield
     finally:
-        _locked.discard(root)
-        os.close(handle)
+        if _locks.pop(root, None) is not None:  # else this is a forked child, which has closed it already
+            os.close(handle)
 
 
 def execute(

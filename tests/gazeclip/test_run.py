@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from gazeclip.cli import open_run
 from gazeclip.errors import ConfigError, StageError
 from gazeclip.pipeline import prepare_run
 from gazeclip.recipe import Recipe, load_recipe
-from gazeclip.run import Run, execute, latest_run
+from gazeclip.run import Run, execute, latest_run, lock
 
 Body = Callable[[Path], Mapping[str, Any]]
 
@@ -290,6 +292,17 @@ def test_two_processes_do_not_work_on_one_run(run: Run, held: subprocess.Popen[s
         go(run)
     held.communicate()
     assert go(run)  # the lock is gone with its holder
+
+
+def test_a_forked_worker_does_not_keep_the_lock(run: Run) -> None:
+    with lock(run):
+        worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,), daemon=True)
+        worker.start()
+    try:
+        assert go(run)
+    finally:
+        worker.kill()
+        worker.join()
 
 
 def options(run: Run, *values: str) -> argparse.Namespace:
