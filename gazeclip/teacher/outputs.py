@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
 
-@dataclass
-class VisualOutput:
+# Tuples, because DistributedDataParallel looks for the parameters behind an output's tensors in those, and not in dataclasses.
+class VisualOutput(NamedTuple):
     """The image side. `embedding (B, D)` L2-normalised; `attribution (B, C)` and `detection (B, 2)` head logits;
     `gaze (B, 2)` pitch and yaw in radians from the frozen gaze encoder, NaN for a teacher without one."""
 
@@ -22,8 +22,7 @@ class VisualOutput:
         return VisualOutput(self.embedding.float(), self.attribution.float(), self.detection.float(), self.gaze.float())
 
 
-@dataclass
-class TeacherOutput:
+class TeacherOutput(NamedTuple):
     """Image and text side together.
 
     `text (C, D)` L2-normalised; `text_logits (B, C)` = scale * embedding @ text.T; `logits (B, C)` the fused

@@ -11,7 +11,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -95,7 +95,7 @@ def _train_epoch(state: TrainState) -> None:
 def _step(state: TrainState, number: int, micro: Iterator[Batch], group: int) -> None:
     """One optimizer step over `group` batches, whose gradients are averaged."""
     accelerator, model = state.accelerator, state.model
-    torch.manual_seed(((state.seed * 100_003 + state.epoch) * 1_000_003 + number) * 64 + ranks.rank())
+    torch.manual_seed((((state.seed * 100_003 + state.epoch) * 1_000_003 + number) * 64 + ranks.rank()) % (1 << 63))
     state.optimizer.zero_grad(set_to_none=True)
     for place, batch in enumerate(micro):
         # Gradients travel between processes once per step, not once per batch.
@@ -107,7 +107,10 @@ def _step(state: TrainState, number: int, micro: Iterator[Batch], group: int) ->
             accelerator.backward(loss / group)
         state.images += len(batch["pixels"])
         state.loss_sum += loss.item() * len(batch["pixels"])
-    accelerator.clip_grad_norm_([p for slot in state.optimizer.param_groups for p in slot["params"]], state.config.clip_norm)
+    norm = accelerator.clip_grad_norm_([p for slot in state.optimizer.param_groups for p in slot["params"]], state.config.clip_norm)
+    # Where a scaler watches over fp16 it skips such a step by itself. Gradients are the same on all ranks by now.
+    if accelerator.scaler is None and norm is not None and not bool(torch.isfinite(norm)):
+        _stop(state, "gradient", float(norm), f"the step that ends with {state.task.describe(batch)}")
     state.optimizer.step()
     if state.ema:
         state.ema.update(state.task.model)
@@ -121,11 +124,14 @@ def _require_finite(state: TrainState, loss: Tensor, batch: Batch) -> None:
         flag = torch.tensor(float(mine), device=state.accelerator.device)
         anywhere = bool(state.accelerator.reduce(flag, reduction="sum") > 0)  # type: ignore[operator]
     if anywhere:
-        where = state.task.describe(batch) if mine else "a batch of another process"
-        raise StageError(
-            f"{state.task.name}: loss is {loss.item()} in epoch {state.epoch + 1} on {where}",
-            remedy=f"Lower the learning rate and run the stage again, from its start; the last good state is {state.folder / LAST}",
-        )
+        _stop(state, "loss", loss.item(), state.task.describe(batch) if mine else "a batch of another process")
+
+
+def _stop(state: TrainState, what: str, value: float, where: str) -> NoReturn:
+    raise StageError(
+        f"{state.task.name}: {what} is {value} in epoch {state.epoch + 1} on {where}",
+        remedy=f"Lower the learning rate and run the stage again, from its start; the last good state is {state.folder / LAST}",
+    )
 
 
 def _judge(state: TrainState) -> None:

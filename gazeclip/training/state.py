@@ -70,10 +70,11 @@ class TrainState:
         tensors, counters = load_tensors(path)
         self.task.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
         slots: dict[int, dict[str, Tensor]] = {}
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         for key, value in tensors.items():
             if key.startswith("optimizer."):
                 _, number, slot = key.split(".")
-                slots.setdefault(int(number), {})[slot] = value
+                slots.setdefault(int(number), {})[slot] = _laid_out_as(parameters[int(number)], value)
         self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
         if self.ema:
             device = self.accelerator.device
@@ -87,6 +88,13 @@ class TrainState:
 
     def _scaler(self) -> dict[str, Any]:
         return dict(self.accelerator.scaler.state_dict()) if self.accelerator.scaler is not None else {}
+
+
+def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """A moment with the strides of its parameter: the fused optimizer walks both as memory, and files know no strides."""
+    if value.shape != parameter.shape:  # the step count
+        return value
+    return torch.empty_like(parameter, device=value.device, dtype=value.dtype).copy_(value)
 
 
 def _accelerator(config: TrainConfig) -> Accelerator:

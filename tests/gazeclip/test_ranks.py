@@ -33,7 +33,8 @@ class Toy:
     name = "toy"
     def __init__(self):
         torch.manual_seed(5)
-        self.model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 1))
+        self.model = nn.Sequential(nn.Unflatten(1, (1, 2, 2)), nn.Conv2d(1, 2, 1), nn.Conv2d(2, 8, 2), nn.Flatten(),
+                                   nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 1))
         self.idle = self.model.register_parameter("idle", nn.Parameter(torch.zeros(2)))  # gets no gradient, as an unused head
     def parameter_groups(self, config):
         return split_decay(self.model, config.lr, config.weight_decay)

@@ -24,10 +24,19 @@ class Toy:
 
     name = "toy"
 
-    def __init__(self, kill_at: tuple[int, int] | None = None, nan_at: tuple[int, int] | None = None, scores: list[float] | None = None) -> None:
+    def __init__(
+        self,
+        kill_at: tuple[int, int] | None = None,
+        nan_at: tuple[int, int] | None = None,
+        steep_at: tuple[int, int] | None = None,
+        scores: list[float] | None = None,
+    ) -> None:
         torch.manual_seed(5)
-        self.model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 1))
-        self.kill_at, self.nan_at, self.scores = kill_at, nan_at, None if scores is None else list(scores)
+        self.model = nn.Sequential(
+            nn.Unflatten(1, (1, 2, 2)), nn.Conv2d(1, 2, 1), nn.Conv2d(2, 8, 2), nn.Flatten(),  # several channels, larger than 1x1
+            nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 1),
+        )  # fmt: skip
+        self.kill_at, self.nan_at, self.steep_at, self.scores = kill_at, nan_at, steep_at, None if scores is None else list(scores)
         self.at, self.fetched = (0, 0), 0
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
@@ -48,6 +57,8 @@ class Toy:
     def loss(self, batch: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
         x = batch["pixels"]
         loss = (model(x)[:, 0] - x.sum(1)).square().mean()
+        if self.at == self.steep_at:
+            loss = loss + next(model.parameters()).sub(next(model.parameters()).detach()).sum().sqrt()  # 0, with an infinite slope
         return {"loss": loss * float("nan") if self.at == self.nan_at else loss}
 
     def evaluate(self) -> dict[str, float]:
@@ -136,7 +147,7 @@ def test_bf16_learns_and_leaves_a_float32_model(tmp_path: Path) -> None:
     for layer in task.model:
         by_hand = layer(by_hand)
     assert torch.equal(task.model(x), by_hand)  # autocast is gone, or these would differ in the third digit
-    assert task.model[0].weight.dtype == torch.float32
+    assert task.model[1].weight.dtype == torch.float32
 
 
 def test_the_seed_matters(tmp_path: Path) -> None:
@@ -156,6 +167,16 @@ def test_nan_names_the_batch_and_keeps_the_last_epoch(tmp_path: Path) -> None:
     assert caught.value.remedy
     tensors, counters = load_tensors(tmp_path / "last.safetensors")
     assert counters["epoch"] == 2
+    assert all(torch.isfinite(value).all() for value in tensors.values())
+
+
+def test_an_infinite_gradient_stops_before_it_reaches_a_weight(tmp_path: Path) -> None:
+    task = Toy(steep_at=(1, 1))
+    with pytest.raises(StageError, match=r"toy: gradient is (inf|nan) in epoch 2 on the step that ends with batch \[1, 1\]"):
+        fit(task, TrainConfig(epochs=4, ema_decay=0.9, checkpoint_minutes=0.0), tmp_path, seed=1)
+    assert all(torch.isfinite(value).all() for value in task.model.state_dict().values())
+    tensors, counters = load_tensors(tmp_path / "last.safetensors")
+    assert (counters["epoch"], counters["step"]) == (1, 1)
     assert all(torch.isfinite(value).all() for value in tensors.values())
 
 
