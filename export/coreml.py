@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from export.coreml_padding import register as register_padding_pass
 from export.deploy import DeployModel, example_image
 from export.job import INPUT_NAME, OUTPUT_NAMES, ExportJob, Result
 from export.lower import freeze
@@ -61,6 +62,8 @@ def _convert(ct: Any, traced: Any, job: ExportJob) -> Any:
     pipeline = ct.PassPipeline()
     # This pass turns the normalisation into a batch norm, whose epsilon of 1e-5 then scales every pixel.
     pipeline.remove_passes({"common::fuse_elementwise_to_batchnorm"})
+    pipeline.append_pass(register_padding_pass())
+    pipeline.append_pass("common::dead_code_elimination")
     return ct.convert(
         traced,
         source="pytorch",

@@ -49,7 +49,7 @@ def entry(name: str, role: Any, engine: Any, precision: Any, p50: float | None, 
 @pytest.fixture
 def report_data() -> Callable[..., ReportData]:
     def make(**changes: Any) -> ReportData:
-        parity = {"embedding_cosine_min": 0.998, "prob_max_abs": 0.02, "verdict_agreement": 0.99}
+        parity = {"embedding_cosine_min": 0.998, "prob_max_abs": 0.02, "verdict_agreement": 0.99, "verdict_agreement_fp32": 0.95}
         subjects = [
             entry("teacher ViT-B-16", "teacher", "torch", "fp32", 40.0, 2.0, size_mb=346.0),
             entry("plain <b>&", "peer", "torch", "fp32", 12.0, 1.0, notes="no gaze"),

@@ -229,7 +229,7 @@ def test_console_table_fits_the_terminal_and_cuts_no_figure(report_data: Maker, 
     text = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    assert "0.80" in text and "0.990" in text and "plain <b>&" in text
+    assert "0.80" in text and "0.950" in text and "plain <b>&" in text
     assert ("TPR@1%" in text) == (width == 200)
 
 

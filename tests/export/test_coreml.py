@@ -16,6 +16,7 @@ from gazeclip.errors import ArtifactError, StageError
 
 pytest.importorskip("coremltools")
 from export import coreml as target
+from export.coreml_padding import register
 from export.coreml_reference import evaluate, load_program, run
 
 
@@ -165,3 +166,32 @@ def test_pooling_with_padding(name: str) -> None:
 def test_every_listed_operation_is_callable() -> None:
     assert len(OPERATIONS) > 40 and all(callable(function) for function in OPERATIONS.values())
     assert torch.equal(OPERATIONS["concat"]([torch.ones(1), torch.zeros(1)], torch.tensor(0)), torch.tensor([1.0, 0.0]))
+
+
+@pytest.mark.parametrize(
+    ("amounts", "value", "own", "merged"),
+    [
+        ([0, 1, 0, 1], 0.0, 0, True),
+        ([0, 0, 0, 0, 1, 2, 0, 1], 0.0, 0, True),
+        ([0, 1, 0, 1], 1.0, 0, False),  # other values than a convolution pads with
+        ([0, 0, 0, 1, 0, 1, 0, 1], 0.0, 0, False),  # another channel
+        ([0, 1, 0, 1], 0.0, 1, False),  # the convolution pads already
+    ],
+)
+def test_zero_padding_moves_into_the_convolution(amounts: list[int], value: float, own: int, merged: bool) -> None:
+    from coremltools.converters.mil.mil import Builder as mb
+    from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
+
+    channels = 4 + (sum(amounts[:4]) if len(amounts) == 8 else 0)
+    weight = RNG.normal(size=(3, channels, 3, 3)).astype(np.float32)
+
+    @mb.program(input_specs=[mb.TensorSpec(shape=X.shape)])
+    def program(x: Any) -> Any:
+        padded = mb.pad(x=x, pad=amounts, mode="constant", constant_val=np.float32(value))
+        return mb.conv(x=padded, weight=weight, strides=[2, 2], pad_type="custom", pad=[own] * 4, name="y")
+
+    main = program.functions["main"]
+    before = run(main, {"x": torch.from_numpy(X)})["y"]
+    PASS_REGISTRY[register()](program)
+    assert [op.op_type for op in main.operations if op.op_type != "const"] == (["conv"] if merged else ["pad", "conv"])
+    torch.testing.assert_close(run(main, {"x": torch.from_numpy(X)})["y"], before, atol=0, rtol=0)

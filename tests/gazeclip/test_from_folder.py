@@ -141,7 +141,7 @@ def test_a_refusal_names_every_fault(tmp_path: Path) -> None:
         (tmp_path / "real" / f"p{person}_x.png").write_bytes(b"no picture")
     with pytest.raises(ManifestError) as caught:
         write_manifest(tmp_path, "demo", tmp_path / "m.csv", PATTERN)
-    assert caught.value.message.count("cannot be read") == 30
+    assert caught.value.message.count("is not an image that can be read") == 30
 
 
 def test_suffixes_are_those_that_can_be_verified(faces: Path, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_all_faults_are_reported_together(tmp_path: Path) -> None:
         "'synth_flow' lies in split 'calibration' but not in train",
         "copy.png (val) is the same file as a.png (train)",
         "gone.png is missing",
-        "broken.png cannot be read",
+        "broken.png is not an image that can be read",
     )
     missing = [fault for fault in expected if fault not in message]
     assert not missing
@@ -125,7 +125,7 @@ def test_a_faulty_row_is_checked_to_its_end(tmp_path: Path, label: str, split: s
     assert what in faults_of(write(tmp_path / "m.csv", [*rows, ("gone.png", label, split, "", *gaze)]))
     assert "gone.png is missing" in faults_of(tmp_path / "m.csv")
     (tmp_path / "bad.png").write_bytes(b"no picture")
-    assert "bad.png cannot be read" in faults_of(write(tmp_path / "m.csv", [*rows, ("bad.png", label, split, "", *gaze)]))
+    assert "bad.png is not an image that can be read" in faults_of(write(tmp_path / "m.csv", [*rows, ("bad.png", label, split, "", *gaze)]))
     assert "0.png is listed twice" in faults_of(write(tmp_path / "m.csv", [*rows, ("0.png", label, split, "", *gaze)]))
     if split != "tset":  # a mistyped split is no split that a person could lie in
         other = "p-val" if split != "val" else "p-train"

@@ -295,9 +295,12 @@ def test_two_processes_do_not_work_on_one_run(run: Run, held: subprocess.Popen[s
 
 
 def test_a_forked_worker_does_not_keep_the_lock(run: Run) -> None:
+    context = multiprocessing.get_context("fork")
+    running = context.Event()
     with lock(run):
-        worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,), daemon=True)
+        worker = context.Process(target=lambda: (running.set(), time.sleep(60)), daemon=True)
         worker.start()
+        assert running.wait(30)
     try:
         assert go(run)
     finally:
