@@ -103,7 +103,7 @@ def test_all_faults_are_reported_together(tmp_path: Path) -> None:
         "'synth_flow' lies in split 'calibration' but not in train",
         "copy.png (val) is the same file as a.png (train)",
         "gone.png is missing",
-        "broken.png is not an image that can be read",
+        "broken.png is damaged",
     )
     missing = [fault for fault in expected if fault not in message]
     assert not missing
