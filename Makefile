@@ -18,9 +18,11 @@ help:
 
 install: $(STAMP)
 
-# Naming an index means wanting torch from there, whatever is installed.
+# Naming an index means wanting torch from there, whatever is installed; the stamp remembers it.
 ifneq ($(TORCH_INDEX),)
+ifneq ($(TORCH_INDEX),$(shell cat $(STAMP) 2>/dev/null))
 .PHONY: $(STAMP)
+endif
 endif
 
 $(STAMP): pyproject.toml constraints.txt tools/install_torch.py
@@ -28,7 +30,7 @@ $(STAMP): pyproject.toml constraints.txt tools/install_torch.py
 	$(BIN)/python tools/install_torch.py --index "$(TORCH_INDEX)"
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,dev]'
 	$(BIN)/python tools/install_torch.py --check
-	@touch $@
+	@echo '$(TORCH_INDEX)' > $@
 
 demo: $(STAMP)
 	$(BIN)/python -m gazeclip run recipes/demo.yaml

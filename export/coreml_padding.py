@@ -54,7 +54,7 @@ def _pads_zeros_of_the_picture(padding: Any) -> bool:
     if padding.pad.val is None or padding.mode.val != "constant":
         return False
     value = padding.constant_val.val if padding.constant_val is not None else 0.0
-    return float(value) == 0.0 and len(padding.pad.val) >= 4 and not np.any(padding.pad.val[:-4])
+    return float(value) == 0.0 and padding.x.rank == 4 and len(padding.pad.val) >= 4 and not np.any(padding.pad.val[:-4])
 
 
 def _pads(convolution: Any) -> bool:

@@ -33,6 +33,8 @@ def run_recipe(path: Path, overrides: list[str], folder: Path | None = None, for
     """
     recipe = load_recipe(path, overrides)
     preflight(recipe)
+    if missing := importlib.import_module("quantize.environment").missing_compiler():
+        say(f"warning: {missing}")  # now, and not only when the teacher has been trained
     run = Run(folder if folder is not None else RUNS / recipe.name)
     started = time.perf_counter()
     with lock(run):

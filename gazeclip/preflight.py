@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from gazeclip.data.faces.generators import LABELS, SEEN
-from gazeclip.errors import ConfigError, StageError, install_command, nearest
+from gazeclip.errors import ConfigError, install_command, nearest
 from gazeclip.recipe import FROM_TEACHER, Recipe
 from gazeclip.taxonomy import Taxonomy
 
@@ -37,7 +37,7 @@ def preflight(recipe: Recipe) -> None:
     """
     faults = _data_faults(recipe) + _gaze_faults(recipe) + _package_faults(recipe)
     if all(find_spec(name) for name in ("torch", "timm", "open_clip")):
-        faults += _network_faults(recipe) + _precision_faults(recipe) + _compiler_faults()
+        faults += _network_faults(recipe) + _precision_faults(recipe)
     if len(faults) == 1:
         raise ConfigError(f"recipe '{recipe.name}': {faults[0][0]}", remedy=faults[0][1])
     if faults:
@@ -173,14 +173,6 @@ def _precision_faults(recipe: Recipe) -> Faults:
             what = f"export.precisions: {target} cannot be exported as {', '.join(wrong)}, only as {', '.join(able)}"
             faults.append((what, f"Leave out {', '.join(wrong)}, or {target} from export.targets"))
     return faults
-
-
-def _compiler_faults() -> Faults:
-    try:
-        importlib.import_module("quantize.environment").require_quantizers()
-    except StageError as error:
-        return [(error.message, error.remedy or "Install it")]
-    return []
 
 
 def _closest(name: str, known: Iterable[str], otherwise: str) -> str:

@@ -78,8 +78,9 @@ def load_image(source: ImageSource, draft_size: int | None = None) -> Image.Imag
         raise ImageError(f"{name} is a folder", remedy="Name the images in it") from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{name} is not an image that can be read", remedy="Use JPEG, PNG, WebP, BMP or TIFF") from error
-    # Pillow's parsers raise a wide range on hostile bytes; each of them means the same to the caller.
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, MemoryError, IndexError, KeyError) as error:
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's parsers raise nearly anything on hostile bytes; all of it means the same to the caller
         raise ImageError(f"{name} is damaged ({str(error) or type(error).__name__})", remedy="Get the picture again") from error
 
 

@@ -164,9 +164,11 @@ def lock(run: Run) -> Iterator[None]:
         raise ArtifactError(f"cannot write {run.root}: {error.strerror}", remedy="Choose another folder with --run") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+    except OSError as error:
         os.close(handle)
-        raise StageError(f"another process is working on {run.root}", remedy="Wait for it, or use another run folder") from error
+        if isinstance(error, BlockingIOError):
+            raise StageError(f"another process is working on {run.root}", remedy="Wait for it, or use another run folder") from error
+        raise ArtifactError(f"cannot lock {run.root}: {error.strerror}", remedy="Use a file system that has locks") from error
     _locks[root] = handle
     try:
         yield

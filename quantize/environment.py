@@ -49,24 +49,37 @@ def prepare() -> None:
     _prepared = True
 
 
-def require_quantizers() -> str | None:
-    """Look for the compiler of NNCF's quantizers, which it builds at first use; a sentence where the slower ones must do.
+def missing_compiler() -> StageError | str | None:
+    """What is missing of the compiler of NNCF's quantizers, which it builds at first use.
 
-    Raises:
-        StageError: training would run on a GPU, for which NNCF has no others, and there is no CUDA toolkit to build them with.
+    An error where training would run on a GPU, for which NNCF has no others; a sentence where slower ones do; None if all is there.
     """
     import torch
     from torch.utils.cpp_extension import CUDA_HOME
 
-    if torch.cuda.is_available() and CUDA_HOME is None:
-        raise StageError(
-            "NNCF builds its quantizers for the GPU with nvcc, and there is no CUDA toolkit",
-            remedy="Install the toolkit of torch's CUDA version, or quantize on the CPU: CUDA_VISIBLE_DEVICES= python -m quantize",
+    if torch.cuda.is_available():
+        if CUDA_HOME is not None:
+            return None
+        return StageError(
+            "quantization-aware training on the GPU needs the CUDA toolkit (nvcc), and there is none",
+            remedy="Install the one of torch's CUDA version, or quantize on the CPU: CUDA_VISIBLE_DEVICES= python -m quantize",
         )
     compiler = os.environ.get("CXX", "c++")
-    if not torch.cuda.is_available() and shutil.which(compiler) is None:
+    if shutil.which(compiler) is None:
         return f"no C++ compiler ({compiler}): NNCF computes its quantizers with torch's own operations, which takes longer"
     return None
+
+
+def require_quantizers() -> str | None:
+    """The sentence of `missing_compiler`, if that is all that is missing.
+
+    Raises:
+        StageError: there are no quantizers for this machine.
+    """
+    missing = missing_compiler()
+    if isinstance(missing, StageError):
+        raise missing
+    return missing
 
 
 def _silence_telemetry() -> None:

@@ -51,7 +51,8 @@ def install(index: str) -> bool:
         from_pytorch = ("--no-deps", "--retries", "0", "--timeout", "15", "--index-url", CPU_INDEX)
         if pip("--no-deps", f"{vision}+cpu", quiet=True) or pip(*from_pytorch, f"{vision}+cpu", quiet=True):
             return True
-        print(f"warning: no CPU build of {vision} found; installing the default one, whose CUDA parts stay unused")
+        print(f"warning: no CPU build of {vision} found; the default one is a CUDA build whose operators do not work beside a CPU torch.")
+        print("Nothing here needs them (docs/toolchain.md); an index with both CPU builds is chosen by: make install TORCH_INDEX=URL")
         return pip("--no-deps", vision)
     return pip("--no-deps", "--index-url", CPU_INDEX, f"{torch}+cpu", f"{vision}+cpu")
 

@@ -18,7 +18,7 @@ from gazeclip.pipeline import prepare_run, run_stage
 from gazeclip.preflight import preflight
 from gazeclip.protocol_command import measure
 from gazeclip.recipe import Recipe, load_recipe
-from gazeclip.run import Run
+from gazeclip.run import Run, lock
 
 RESULT = "ablation.json"
 SCORES = ("auc", "attribution_macro_acc", "family_macro_acc")
@@ -42,10 +42,12 @@ def run_grid(recipe: Path, overrides: Sequence[str], variants: Sequence[Variant]
     found = []
     for number, (variant, seed, plan) in enumerate(plans):
         say(f"ablation {number + 1} of {len(plans)}: {variant.name} (seed {seed})")
-        run = prepare_run(replace(plan, data=replace(plan.data, manifest=manifest)), out / f"{variant.name}-seed{seed}")
-        run_stage(run, "data")
-        run_stage(run, "teacher")
-        found.append({"variant": variant.name, "seed": seed, **_scored(run)})
+        run = Run(out / f"{variant.name}-seed{seed}")
+        with lock(run):
+            prepare_run(replace(plan, data=replace(plan.data, manifest=manifest)), run.root)
+            run_stage(run, "data")
+            run_stage(run, "teacher")
+            found.append({"variant": variant.name, "seed": seed, **_scored(run)})
     return found
 
 

@@ -7,6 +7,7 @@ every_step` brings it back at the price of one encoder pass per step.
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -65,27 +66,23 @@ def build_gaze_store(encoder: GazeEncoder, dataset: FaceDataset, folder: Path, d
 
 
 def _open(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
-    if path.is_file():
-        return np.lib.format.open_memmap(path, mode="r+")
-    made = path.with_suffix(".partial")
-    file = np.lib.format.open_memmap(made, mode="w+", dtype=dtype, shape=shape)
-    _reserve(made, path)
-    return file
-
-
-def _reserve(made: Path, path: Path) -> None:
-    """Take the room now: a sparse file that the disk cannot hold ends the process with a bus error in the middle of writing.
+    """The file at `path`, made at its full size if it is not there.
 
     Raises:
         ArtifactError: there is not enough room.
     """
-    size = made.stat().st_size
+    if path.is_file():
+        return np.lib.format.open_memmap(path, mode="r+")
+    made, size = path.with_suffix(".partial"), math.prod(shape) * dtype.itemsize
     try:
+        file = np.lib.format.open_memmap(made, mode="w+", dtype=dtype, shape=shape)
+        # Take the room now: a sparse file that the disk cannot hold ends the process with a bus error in the middle of writing.
         if hasattr(os, "posix_fallocate"):
-            with made.open("rb+") as file:
-                os.posix_fallocate(file.fileno(), 0, size)
+            with made.open("rb+") as stream:
+                os.posix_fallocate(stream.fileno(), 0, made.stat().st_size)
         made.replace(path)
     except OSError as error:
         made.unlink(missing_ok=True)
         remedy = "Free space, or use --set teacher.gaze_features=every_step"
         raise ArtifactError(f"no room for {size / 1e6:.0f} MB of gaze features in {path.parent} ({error.strerror})", remedy) from error
+    return file

@@ -80,6 +80,17 @@ def job(student: Student, quantized: torch.nn.Module, tmp_path: Path) -> Callabl
     return make
 
 
+@pytest.fixture
+def job_of(tmp_path: Path) -> Callable[[str, Precision], ExportJob]:
+    """A job for a student with another backbone."""
+
+    def make(backbone: str, precision: Precision) -> ExportJob:
+        student = build(backbone)
+        return ExportJob(student, quantize(student), precision, tmp_path, CLASSES, SIZE, {"run": "test"})
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def check() -> Callable[[Outputs, Outputs, str], None]:
     """Compare an engine's outputs with PyTorch's.

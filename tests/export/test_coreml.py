@@ -34,6 +34,13 @@ def test_package_matches_pytorch(job: Any, images: np.ndarray, expected: Any, ch
     assert '"diffusion"' in spec.description.metadata.userDefined["classes"]
 
 
+@pytest.mark.slow
+def test_networks_that_pad_by_one_side_have_integer_convolutions_too(job_of: Any) -> None:
+    notes = target.export(job_of("tf_efficientnet_lite0", "int8"))["notes"]
+    assert (notes["quantized_convolutions"], notes["float_convolutions"]) == (49, 0)
+    assert "pad" not in notes["operations"]
+
+
 def test_damaged_package_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="not a Core ML package"):
         load_program(tmp_path / "model.mlpackage")

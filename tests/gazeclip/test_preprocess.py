@@ -151,3 +151,10 @@ def test_arrays_that_are_no_pictures(array: np.ndarray) -> None:
 def test_faulty_contracts(arguments: tuple) -> None:
     with pytest.raises(ConfigError):
         PixelContract(*arguments)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_a_broken_exif_block_is_a_damaged_image(kind: str) -> None:
+    picture = encoded(Image.new("RGB", (8, 8)), kind, exif=b"Exif\0\0II*\0")
+    with pytest.raises(ImageError, match="damaged"):
+        load_image(picture)

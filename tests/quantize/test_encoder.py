@@ -159,5 +159,5 @@ def test_what_is_missing_to_build_the_quantizers_is_told(monkeypatch: pytest.Mon
     assert require_quantizers() is None
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr("torch.utils.cpp_extension.CUDA_HOME", None)
-    with pytest.raises(StageError, match=r"there is no CUDA toolkit. Install the toolkit"):
+    with pytest.raises(StageError, match=r"needs the CUDA toolkit \(nvcc\), and there is none. Install the one"):
         require_quantizers()
