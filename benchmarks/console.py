@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from benchmarks import tables
+from gazeclip.tables import Table as PlainTable
+from gazeclip.tables import print_plain
 
 PIPE_WIDTH = 160  # where the output is no terminal
 WIDE = 110  # narrower terminals get fewer columns rather than broken figures
@@ -50,11 +52,9 @@ def _names(subjects: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _plain(subjects: Sequence[Mapping[str, Any]], footer: str, out: TextIO) -> None:
-    lines = [["subject", *(column.full_title for column in tables.COLUMNS)]]
-    for name, row in zip(_names(subjects), tables.rows(subjects), strict=True):
-        lines.append([name, *(row[column.key].text for column in tables.COLUMNS)])
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    for line in lines:
-        figures = (cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))
-        print("  ".join([line[0].ljust(widths[0]), *figures]), file=out)
-    print(footer, file=out)
+    header = ["subject", *(column.full_title for column in tables.COLUMNS)]
+    lines = [
+        [name, *(row[column.key].text for column in tables.COLUMNS)]
+        for name, row in zip(_names(subjects), tables.rows(subjects), strict=True)
+    ]
+    print_plain(PlainTable(header, lines, note=footer), out)

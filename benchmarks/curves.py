@@ -103,5 +103,5 @@ def verdict_flips(
 
 def verdict_agreement(before: Mapping[str, SplitOutputs], after: Mapping[str, SplitOutputs]) -> float:
     """Share of the images of all splits that two subjects judge alike at P(fake) = 0.5, where no temperature matters."""
-    pairs = [(before[split].fake_logit > 0) == (after[split].fake_logit > 0) for split in before]
-    return float(np.concatenate(pairs).mean())
+    flipped = sum(len(verdict_flips(before[split], after[split])) for split in before)
+    return 1.0 - flipped / sum(len(outputs.labels) for outputs in before.values())

@@ -8,9 +8,10 @@ from typing import Any
 
 from benchmarks.plots import ENGINE_TITLES, figure
 from benchmarks.report_data import teacher_of
+from gazeclip.tables import MISSING, Table
+from gazeclip.tables import markdown_table as as_markdown
 
 Entry = Mapping[str, Any]
-MISSING = "–"  # noqa: RUF001 (the dash is what a reader expects in an empty cell)
 SPLIT_TITLES = {"test": "test", "test_unseen": "unseen"}
 
 
@@ -174,12 +175,12 @@ def disturbed(subjects: Sequence[Entry]) -> bool:
 def markdown_table(subjects: Sequence[Entry]) -> str:
     """The result table as GitHub Markdown."""
     titles = ["subject", "engine", *(column.full_title for column in COLUMNS)]
-    lines = ["| " + " | ".join(titles) + " |", "| --- | --- |" + " ---: |" * len(COLUMNS)]
+    lines = []
     for row in rows(subjects):
         cells = [row["name"].text, row["name"].note]
         for column in COLUMNS:
             cell = row[column.key]
             text = f"**{cell.text}**" if cell.best else cell.text
             cells.append(f"{text} ({cell.note})" if cell.note else text)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return as_markdown(Table(titles, lines, left=(0, 1)))

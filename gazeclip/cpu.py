@@ -1,8 +1,10 @@
-"""The processor's name and the instruction sets that decide how fast INT8 runs. Imports nothing heavy."""
+"""The processor's name, the instruction sets that decide how fast INT8 runs, and its compiler. Imports nothing heavy."""
 
 from __future__ import annotations
 
+import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,3 +66,9 @@ def _sysctl(key: str) -> str:
         ).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return ""
+
+
+def cpp_compiler() -> tuple[str, str | None]:
+    """Name of the C++ compiler that torch builds extensions with, and its path or None."""
+    name = os.environ.get("CXX", "c++")
+    return name, shutil.which(name)

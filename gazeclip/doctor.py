@@ -5,10 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json as json_module
 import operator
-import os
 import platform
 import re
-import shutil
 import sys
 import tomllib
 from dataclasses import asdict, dataclass
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gazeclip import __version__
-from gazeclip.cpu import cpu_features, cpu_model
+from gazeclip.cpu import cpp_compiler, cpu_features, cpu_model
 from gazeclip.errors import DISTRIBUTION, install_command
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,7 +76,7 @@ def examine() -> dict[str, Any]:
         "platform": platform.platform(),
         "cpu": {"model": cpu_model(), "features": cpu_features(), "usable_threads": threads},
         "torch_build": torch_build(),
-        "compiler": shutil.which(os.environ.get("CXX", "c++")),
+        "compiler": cpp_compiler()[1],
         "dependencies": found,
         "engines": engines,
     }

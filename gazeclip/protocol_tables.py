@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from gazeclip.tables import Table, markdown_table, print_tables
+from gazeclip.tables import MISSING, Table, markdown_table, print_tables
 from gazeclip.taxonomy import REAL
 
-MISSING = "–"  # noqa: RUF001 (the dash is what a reader expects in an empty cell)
 LEVEL_TITLES = {"class": "generator", "category+family": "category and family", "family": "family"}
 DETECTION = (("ACC", "detection_acc"), ("ACC@val", "detection_acc_at_threshold"), ("AUC", "auc"), ("EER", "eer"), ("TPR@1%", "tpr_at_fpr1"))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 PIPE_WIDTH = 240  # where the output is no terminal
+MISSING = "–"  # noqa: RUF001 (the dash is what a reader expects in an empty cell)
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,27 @@ class Table:
 
 def print_tables(tables: Iterable[Table], out: TextIO) -> None:
     """One after the other, with `rich` where it is installed, else plainly."""
-    show = _rich_printer(out) or _plain_printer(out)
+    show = _rich_printer(out)
     for table in tables:
-        show(table)
+        if show is None:
+            print_plain(table, out)
+        else:
+            show(table)
         print(file=out)
+
+
+def print_plain(table: Table, out: TextIO) -> None:
+    """In columns of spaces."""
+    if table.title:
+        print(table.title, file=out)
+    widths = [max(map(len, column)) for column in zip(table.header, *table.rows, strict=True)]
+    for line in (table.header, *table.rows):
+        cells = (
+            cell.ljust(width) if number in table.left else cell.rjust(width) for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        print("  ".join(cells).rstrip(), file=out)
+    if table.note:
+        print(table.note, file=out)
 
 
 def markdown_table(table: Table) -> str:
@@ -59,22 +77,5 @@ def _rich_printer(out: TextIO) -> Callable[[Table], None] | None:
         for row in table.rows:
             shown.add_row(*map(Text, row))  # Text, not markup: intervals stand in brackets
         console.print(shown)
-
-    return show
-
-
-def _plain_printer(out: TextIO) -> Callable[[Table], None]:
-    def show(table: Table) -> None:
-        if table.title:
-            print(table.title, file=out)
-        widths = [max(map(len, column)) for column in zip(table.header, *table.rows, strict=True)]
-        for line in (table.header, *table.rows):
-            cells = (
-                cell.ljust(width) if number in table.left else cell.rjust(width)
-                for number, (cell, width) in enumerate(zip(line, widths, strict=True))
-            )
-            print("  ".join(cells).rstrip(), file=out)
-        if table.note:
-            print(table.note, file=out)
 
     return show

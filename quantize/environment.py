@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import sys
 from pathlib import Path
 
+from gazeclip.cpu import cpp_compiler
 from gazeclip.errors import StageError
 
 _prepared = False
@@ -64,9 +64,9 @@ def missing_compiler() -> StageError | str | None:
             "quantization-aware training on the GPU needs the CUDA toolkit (nvcc), and there is none",
             remedy="Install the one of torch's CUDA version, or quantize on the CPU: CUDA_VISIBLE_DEVICES= python -m quantize",
         )
-    compiler = os.environ.get("CXX", "c++")
-    if shutil.which(compiler) is None:
-        return f"no C++ compiler ({compiler}): NNCF computes its quantizers with torch's own operations, which takes longer"
+    name, path = cpp_compiler()
+    if path is None:
+        return f"no C++ compiler ({name}): NNCF computes its quantizers with torch's own operations, which takes longer"
     return None
 
 

@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import TextIO
 
+from gazeclip.tables import Table as PlainTable
+from gazeclip.tables import print_plain
 from runtimes.verdict import Verdict
 from runtimes.verifier import Outcome
 
@@ -66,7 +68,7 @@ def write_table(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
     rows = [_row(source, outcome) for source, outcome in judged]
     verdicts = [outcome for _, outcome in judged if isinstance(outcome, Verdict)]
     if not (stream.isatty() and _write_rich(stream, rows)):
-        _write_plain(stream, rows)
+        print_plain(PlainTable(_HEADER, rows, left=range(len(_HEADER))), stream)
     fake = sum(verdict.is_fake for verdict in verdicts)
     totals = f"{len(verdicts) - fake} real, {fake} fake, {len(judged) - len(verdicts)} not judged"
     if verdicts:
@@ -100,10 +102,3 @@ def _write_rich(stream: TextIO, rows: Sequence[tuple[str, ...]]) -> bool:
         table.add_row(Text(row[0]), Text(row[1], colours[row[1]]), *(Text(cell) for cell in row[2:]))
     Console(file=stream).print(table)
     return True
-
-
-def _write_plain(stream: TextIO, rows: Sequence[tuple[str, ...]]) -> None:
-    lines = [_HEADER, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADER))]
-    for line in lines:
-        stream.write("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() + "\n")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gazeclip.ablation.grid import FULL, Variant
-from gazeclip.tables import Table, markdown_table
+from gazeclip.tables import MISSING, Table, markdown_table
 
 COLUMNS = (
     ("test AUC", "P1", "auc"),
@@ -20,7 +20,6 @@ COLUMNS = (
     ("attribution", "shuffled", "attribution_macro_acc"),
 )
 DIFFERENCES = (("test AUC against full", "P1", "auc"), ("unseen AUC against full", "P2", "auc"))
-MISSING = "–"  # noqa: RUF001 (the dash is what a reader expects in an empty cell)
 Entry = Mapping[str, Any]
 
 
