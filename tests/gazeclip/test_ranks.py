@@ -64,10 +64,10 @@ task = Toy()
 try:
     fit(task, config, Path(sys.argv[1]), seed=1)
 except Exception as error:
-    print(type(error).__name__, error, flush=True)
+    os.write(1, f"{type(error).__name__} {error}\\n".encode())  # whole lines: the processes share a pipe
     sys.exit(3)
 state = torch.cat([p.detach().flatten() for p in task.model.parameters()])
-print("sum", ranks.rank(), float(state.double().sum()), flush=True)
+os.write(1, f"sum {ranks.rank()} {float(state.double().sum())}\\n".encode())
 """
 
 
