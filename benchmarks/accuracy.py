@@ -32,7 +32,7 @@ def evaluate(
 
     Args:
         temperature: `detection` and `attribution`, 1 where absent; moves `ece` and sums over groups, nothing else.
-        bootstrap: resamplings of the images for the 95% intervals; 0 for none.
+        bootstrap: resamplings of the persons (without identities: of the images) for the 95% intervals; 0 for none.
     """
     given = dict(temperature or {})
     return {
@@ -75,22 +75,24 @@ def evaluate_split(
         "attribution_acc_interval": None,
     }
     if bootstrap:
-        result |= _intervals(fake, score, correct, bootstrap, seed)
+        result |= _intervals(fake, score, correct, outputs.clusters, bootstrap, seed)
     result["per_generator"] = per_generator(outputs, taxonomy, classes, probability, level)
     result["why_null"] = _reasons(result, fake, bootstrap)
     return result
 
 
-def _intervals(fake: np.ndarray, score: np.ndarray, correct: np.ndarray, rounds: int, seed: int) -> dict[str, Any]:
+def _intervals(fake: np.ndarray, score: np.ndarray, correct: np.ndarray, clusters: np.ndarray | None, rounds: int, seed: int) -> dict[str, Any]:
     def mean(column: np.ndarray) -> float:
         return float(column.mean())
 
+    def caught(positive: np.ndarray, scores: np.ndarray) -> float | None:
+        return metrics.tpr_at_fpr(positive, scores, FPR)
+
+    options: dict[str, Any] = {"rounds": rounds, "seed": seed, "clusters": clusters}
     found = {
-        "auc_interval": metrics.bootstrap_interval(metrics.roc_auc, fake, score, rounds=rounds, seed=seed),
-        "tpr_at_fpr1_interval": metrics.bootstrap_interval(
-            lambda f, s: metrics.tpr_at_fpr(f, s, FPR), fake, score, rounds=rounds, seed=seed
-        ),
-        "attribution_acc_interval": metrics.bootstrap_interval(mean, correct, rounds=rounds, seed=seed),
+        "auc_interval": metrics.bootstrap_interval(metrics.roc_auc, fake, score, **options),
+        "tpr_at_fpr1_interval": metrics.bootstrap_interval(caught, fake, score, **options),
+        "attribution_acc_interval": metrics.bootstrap_interval(mean, correct, **options),
     }
     return {key: None if value is None else list(value) for key, value in found.items()}
 

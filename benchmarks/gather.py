@@ -13,10 +13,10 @@ import torch
 from benchmarks.subject import Subject
 from export.runner import open_runner
 from export.stage import folder_name, model_size_mb
-from gazeclip.baseline import load_baseline
 from gazeclip.bundle import Bundle
 from gazeclip.cli import say
 from gazeclip.context import Context
+from gazeclip.plain import load_plain
 from gazeclip.student import load_run_student
 from gazeclip.teacher.stage import load_teacher, teacher_function
 
@@ -67,7 +67,7 @@ def _baseline(context: Context) -> Subject:
     name = f"plain {context.recipe.student.backbone}"
     size, folder = context.contract.size, context.run.folder("baseline")
     note = "The student's backbone fine-tuned on labels alone: no gaze, no text, no teacher."
-    return Subject(name, "peer", "torch", "fp32", _weights_mb(folder), torch_infer(load_baseline(context)), size, notes=note)
+    return Subject(name, "peer", "torch", "fp32", _weights_mb(folder), torch_infer(load_plain(context, "baseline")), size, notes=note)
 
 
 def _teacher(context: Context) -> Subject:

@@ -108,7 +108,7 @@ def render_markdown(data: ReportData) -> str:
 
 def _intervals_line(subjects: Sequence[Entry]) -> str:
     given = any(plots.figure(entry, split, "auc_interval") for entry in subjects for split in tables.SPLIT_TITLES)
-    return "In brackets: 95% intervals from resampling the images." if given else ""
+    return "In brackets: 95% intervals from resampling the persons (without identities: the images)." if given else ""
 
 
 def flatten(table: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -89,8 +89,9 @@ def _outputs(context: Context, subject: Subject, images: Mapping[str, np.ndarray
     for split, pixels in images.items():
         with progress_callback(f"{subject.name} on {split}") as update:
             found = subject.predict(pixels, progress=update)
-        labels = tuple(sample.label for sample in context.manifest.split(split))
-        result[split] = SplitOutputs(found["fake_logit"], found["logits"], labels, found.get("gaze"))
+        samples = context.manifest.split(split)
+        labels, people = tuple(sample.label for sample in samples), tuple(sample.person for sample in samples)
+        result[split] = SplitOutputs(found["fake_logit"], found["logits"], labels, found.get("gaze"), people)
     say(f"report: judged {sum(map(len, images.values()))} images: {subject.name} ({subject.engine})")
     return result
 
@@ -164,7 +165,7 @@ def _gallery(context: Context, subject: Subject, outputs: Mapping[str, dict[str,
 def _caveats(context: Context) -> list[str]:
     caveats = [
         "The teacher is a reconstruction of GazeCLIP from its abstract; none of the paper's figures are claimed.",
-        f"One seed ({context.recipe.seed}). Intervals are over images only, not over trainings.",
+        f"One seed ({context.recipe.seed}). Intervals are over persons only, not over trainings.",
     ]
     if context.recipe.data.manifest is None:
         caveats.append("Procedural faces: the figures show that the pipeline works, and say nothing about real forgeries.")
@@ -184,8 +185,8 @@ def _budget(context: Context) -> list[str]:
     recipe = context.recipe
     if not recipe.baseline.enabled:
         return []
-    inherited = recipe.teacher.backbone_epochs + recipe.teacher.train.epochs if recipe.student.weights == "teacher" else 0
-    before = f"{inherited} in the teacher, which the student starts from, and " if inherited else ""
+    inherited = recipe.inherited_epochs
+    before = f"{inherited} that it starts from, alone or in the teacher, and " if inherited else ""
     return [
         f"Training, epochs of the backbone: plain {recipe.baseline.train.epochs}; student {inherited + recipe.student.train.epochs} "
         f"({before}{recipe.student.train.epochs} of distillation), and {recipe.quantize.train.epochs} more with quantizers for INT8."

@@ -75,8 +75,7 @@ def run_stage(run: Run, force: bool = False) -> bool:
 def _body(context: Context, folder: Path) -> dict[str, Any]:
     stage, seed = context.recipe.cache, context.recipe.seed
     keep_freed_memory()
-    # Numbers from 1000 on: the student must not see the very draws that the teacher was fitted to in its epochs.
-    draw = lambda index, number: drawn(seed, index, 1000 + number, stage.strength)  # noqa: E731
+    draw = lambda index, number: drawn(seed, index, number, stage.strength, "cache")  # noqa: E731
     dataset = FaceDataset(context.manifest, "train", context.contract, context.classes, draw)
     starts = list(range(0, len(dataset), stage.shard_size))
     teacher, hits = None, 0

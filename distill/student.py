@@ -23,7 +23,7 @@ from gazeclip.run import Run, command, execute
 from gazeclip.student import Student, StudentSpec, build_encoder, save_student
 from gazeclip.teacher.model import GazeCLIP
 from gazeclip.teacher.stage import load_teacher
-from gazeclip.teacher.weights import adopt_weights, backbone_stats
+from gazeclip.teacher.weights import backbone_stats
 from gazeclip.training import FaceTask, fit, split_decay
 
 
@@ -33,9 +33,9 @@ class DistillTask(FaceTask):
     def __init__(self, context: Context, model: Student, config: TrainConfig, loss: DistillLoss, name: str) -> None:
         cache = load_cache(context)
         # Each epoch another stored augmentation, and not the same one for the whole batch.
-        super().__init__(context, config, cache.augmentation, lambda epoch, index: (epoch + index) % cache.augmentations)
+        super().__init__(context, config, name, cache.augmentation, lambda epoch, index: (epoch + index) % cache.augmentations)
         self.model: Student = model
-        self.name, self.cache = name, cache
+        self.cache = cache
         self.criterion = DistillationLoss(loss)
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
@@ -89,8 +89,6 @@ def build_student(context: Context) -> Student:
 def inherit_backbone(encoder: nn.Module, teacher: GazeCLIP, backbone: str) -> None:
     """Start a student from the convolutions of a hybrid teacher with the same backbone, instead of from scratch.
 
-    The teacher's map stops before the classifier's own layers (`conv_head`), which keep their fresh weights.
-
     Raises:
         ConfigError: the teacher has no such backbone.
     """
@@ -101,7 +99,7 @@ def inherit_backbone(encoder: nn.Module, teacher: GazeCLIP, backbone: str) -> No
             f"student.weights=teacher needs a hybrid teacher with backbone {backbone}, and this one has {have}",
             remedy=f"Use --set teacher.model.backbone={backbone}, or student.weights none, package, timm or a file",
         )
-    adopt_weights(encoder, teacher.tower.get_submodule("backbone"), backbone)
+    encoder.load_state_dict(teacher.tower.get_submodule("backbone").state_dict())
 
 
 def run_stage(run: Run, force: bool = False) -> bool:

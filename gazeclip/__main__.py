@@ -25,7 +25,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("recipe", type=Path, help="e.g. recipes/demo.yaml")
     add_stage_options(run)
     run.set_defaults(command=_run)
-    for stage, text in (("teacher", "train the teacher of a run"), ("baseline", "train the plain backbone of a run")):
+    for stage, text in (
+        ("backbone", "train the teacher's CNN of a run by itself"),
+        ("teacher", "train the teacher of a run"),
+        ("baseline", "train the plain backbone of a run"),
+    ):
         command = commands.add_parser(stage, help=text, allow_abbrev=False)
         add_stage_options(command)
         command.set_defaults(command=lambda args, stage=stage: _stage(args, stage))

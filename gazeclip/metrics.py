@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -125,18 +125,39 @@ def threshold_at_fpr(real_scores: np.ndarray, fpr: float) -> float:
 
 
 def bootstrap_interval(
-    statistic: Callable[..., float | None], *columns: np.ndarray, rounds: int = 1000, level: float = 0.95, seed: int = 0
+    statistic: Callable[..., float | None],
+    *columns: np.ndarray,
+    rounds: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+    clusters: np.ndarray | None = None,
 ) -> tuple[float, float] | None:
-    """Percentile bootstrap interval of `statistic(*columns)` over jointly resampled rows; None if never defined."""
-    rng = np.random.default_rng(seed)
-    n = len(columns[0])
+    """Percentile bootstrap interval of `statistic(*columns)` over jointly resampled rows; None if never defined.
+
+    `clusters (N,)`: rows of equal value, such as images of one person, are drawn together, since they say less than as many
+    independent ones.
+    """
     values = []
-    for _ in range(rounds if n else 0):
-        pick = rng.integers(0, n, n)
+    for counts in bootstrap_counts(len(columns[0]), rounds, seed, clusters):
+        pick = np.repeat(np.arange(len(counts)), counts)
         value = statistic(*(np.asarray(column)[pick] for column in columns))
         if value is not None:
             values.append(value)
-    if not values:
+    return percentile_interval(values, level)
+
+
+def bootstrap_counts(n: int, rounds: int, seed: int = 0, clusters: np.ndarray | None = None) -> Iterator[np.ndarray]:
+    """`rounds` draws with replacement, each as how often a row is in it `(n,)`; rows of one cluster come together."""
+    rng = np.random.default_rng(seed)
+    codes = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    groups = int(codes.max()) + 1 if n else 0
+    for _ in range(rounds if n else 0):
+        yield np.bincount(rng.integers(0, groups, groups), minlength=groups)[codes]
+
+
+def percentile_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
+    """The interval that holds the share `level` of the values, as much above as below it; None of none."""
+    if not len(values):
         return None
     tail = (1 - level) / 2
     return float(np.quantile(values, tail)), float(np.quantile(values, 1 - tail))

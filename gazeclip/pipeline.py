@@ -14,6 +14,7 @@ from gazeclip.run import RECIPE, RUNS, Run, lock
 
 STAGES = {
     "data": "gazeclip.data.stage",
+    "backbone": "gazeclip.backbone",
     "teacher": "gazeclip.teacher.stage",
     "baseline": "gazeclip.baseline",
     "text_bank": "distill.text_bank",

@@ -20,8 +20,9 @@ from gazeclip.taxonomy import Taxonomy
 
 FILE_KINDS = ("none", "package", "timm")  # weights that are no file
 # What the stages import, by the extra that brings it. Export targets and engines name theirs in their own registries.
+TEACHER_PACKAGES = ("torch", "torchvision", "timm", "open_clip", "safetensors", "accelerate")
 PACKAGES = {
-    "train": ("torch", "torchvision", "timm", "open_clip", "safetensors", "accelerate", "nncf", "torchao"),
+    "train": (*TEACHER_PACKAGES, "nncf", "torchao"),
     "bench": ("jinja2",),
 }
 
@@ -36,8 +37,28 @@ def preflight(recipe: Recipe) -> None:
         ConfigError: everything that does, each with its remedy.
     """
     faults = _data_faults(recipe) + _gaze_faults(recipe) + _package_faults(recipe)
-    if all(find_spec(name) for name in ("torch", "timm", "open_clip")):
-        faults += _network_faults(recipe) + _precision_faults(recipe)
+    if _networks_known():
+        faults += _teacher_faults(recipe) + _student_faults(recipe) + _precision_faults(recipe)
+    _refuse(recipe, faults)
+
+
+def preflight_teacher(recipe: Recipe) -> None:
+    """The same for `ablate`, up to the teacher: what a student, an export or an engine needs is not asked for.
+
+    Raises:
+        ConfigError: as `preflight`.
+    """
+    missing = [name for name in (*TEACHER_PACKAGES, "sklearn") if find_spec(name) is None]
+    faults = [(f"not installed: {', '.join(missing)}", f"Run: {install_command('train')}")] if missing else []
+    faults += _data_faults(recipe) + _gaze_faults(recipe)
+    _refuse(recipe, faults + (_teacher_faults(recipe) if _networks_known() else []))
+
+
+def _networks_known() -> bool:
+    return all(find_spec(name) for name in ("torch", "timm", "open_clip"))
+
+
+def _refuse(recipe: Recipe, faults: Faults) -> None:
     if len(faults) == 1:
         raise ConfigError(f"recipe '{recipe.name}': {faults[0][0]}", remedy=faults[0][1])
     if faults:
@@ -96,16 +117,28 @@ def _package_faults(recipe: Recipe) -> Faults:
     return [(f"not installed: {', '.join(names)}", f"Run: {install_command(extra)}") for extra, names in missing.items() if names]
 
 
-def _network_faults(recipe: Recipe) -> Faults:
-    """Names and weights of the networks, as far as they can be judged without building one."""
+def _teacher_faults(recipe: Recipe) -> Faults:
+    """Names and weights of the teacher's networks, as far as they can be judged without building one."""
     weights = importlib.import_module("gazeclip.teacher.weights")
-    model, student = recipe.teacher.model, recipe.student
-    faults = _backbone_faults(weights, "student.backbone", student.backbone)
+    model, faults = recipe.teacher.model, Faults()
     if model.tower == "hybrid":
         faults += _backbone_faults(weights, "teacher.model.backbone", model.backbone)
         faults += _weight_faults(weights, "teacher.model.backbone_weights", model.backbone, model.backbone_weights)
+        if model.frozen_stride and model.backbone_weights == "none" and not recipe.backbone.enabled:
+            what = f"teacher.model.frozen_stride={model.frozen_stride} would freeze convolutions that nothing has trained"
+            faults.append((what, "Use frozen_stride=0, backbone_weights, or backbone.enabled=true"))
+        if model.keep_classifiers and not recipe.backbone.enabled:
+            faults.append(("teacher.model.keep_classifiers keeps those of stage backbone, which is off", "Use backbone.enabled=true"))
     else:
         faults += _clip_faults(recipe)
+    return faults
+
+
+def _student_faults(recipe: Recipe) -> Faults:
+    """The same of the student and its peer, the plain backbone."""
+    weights = importlib.import_module("gazeclip.teacher.weights")
+    model, student = recipe.teacher.model, recipe.student
+    faults = _backbone_faults(weights, "student.backbone", student.backbone)
     if recipe.baseline.enabled:
         faults += _weight_faults(weights, "baseline.weights", student.backbone, recipe.baseline.weights)
     if student.weights != FROM_TEACHER:
@@ -145,13 +178,14 @@ def _clip_faults(recipe: Recipe) -> Faults:
     open_clip = importlib.import_module("gazeclip.teacher.tower_clip").open_clip
     model, faults = recipe.teacher.model, Faults()
     name, given = model.clip_model, model.clip_pretrained
-    if recipe.teacher.backbone_epochs:
-        faults.append(("teacher.backbone_epochs trains the CNN of a hybrid, and teacher.model.tower=clip has none", "Set it to 0"))
+    if recipe.backbone.enabled:
+        faults.append(("backbone.enabled trains the CNN of a hybrid, and teacher.model.tower=clip has none", "Set it to false"))
     if name == "small":
         if given != "none":
             faults.append((f"clip_model=small has no weights '{given}'", "Use --set teacher.model.clip_pretrained=none"))
-        if recipe.data.image_size % 16:
-            faults.append((f"clip_model=small cannot divide {recipe.data.image_size} px into patches of 16", "Use data.image_size 96, 112, ..."))
+        side, key = (model.input_size, "teacher.model.input_size") if model.input_size else (recipe.data.image_size, "data.image_size")
+        if side % 16:
+            faults.append((f"clip_model=small cannot divide {side} px into patches of 16", f"Use {key} 96, 112, ..."))
     elif name not in open_clip.list_models():
         known = ["small", *open_clip.list_models()]
         faults.append((f"teacher.model.clip_model: open_clip has no model '{name}'", _closest(name, known, "open_clip.list_models() names them")))

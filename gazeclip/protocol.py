@@ -114,7 +114,7 @@ def evaluate_protocol(
     Args:
         splits: outputs on `test` and `test_unseen`.
         threshold: from `fit_threshold`; moves `*_at_threshold` only.
-        bootstrap: resamplings of the images for the 95% intervals; 0 for none.
+        bootstrap: resamplings of the persons (without identities: of the images) for the 95% intervals; 0 for none.
     """
     model = Model(tuple(classes), taxonomy, taxonomy, threshold, bootstrap, seed)
     result = {}
@@ -146,8 +146,8 @@ def _figures(outputs: SplitOutputs, model: Model, level: AttributionLevel) -> Fi
     at_level, by_family = (
         attribute(probability, outputs.labels, model.classes, model.taxonomy, which, model.label_taxonomy) for which in (level, "family")
     )  # type: ignore[arg-type]
-    detection, why = _detection(fake, outputs.fake_logit, model)
-    attribution, why_not = _attribution(np.array(outputs.labels), fake, at_level, by_family, model)
+    detection, why = _detection(fake, outputs.fake_logit, outputs.clusters, model)
+    attribution, why_not = _attribution(outputs, at_level, by_family, model)
     return {
         "n": len(fake),
         "n_forged": int(fake.sum()),
@@ -169,7 +169,7 @@ def _in_fixed_order(outputs: SplitOutputs) -> SplitOutputs:
     return outputs.take(np.lexsort((*outputs.logits.T, outputs.fake_logit, codes)))
 
 
-def _detection(fake: np.ndarray, score: np.ndarray, model: Model) -> tuple[Figures, dict[str, str]]:
+def _detection(fake: np.ndarray, score: np.ndarray, clusters: np.ndarray | None, model: Model) -> tuple[Figures, dict[str, str]]:
     """Forged against real, `(figures, reasons for None)`."""
     if fake.all() or not fake.any():
         why = NO_IMAGE if not len(fake) else NO_REAL if fake.all() else NO_FORGED
@@ -180,7 +180,7 @@ def _detection(fake: np.ndarray, score: np.ndarray, model: Model) -> tuple[Figur
         at_threshold = metrics.accuracy(fake, score >= model.threshold.value)
     else:
         reasons["detection_acc_at_threshold"] = "val has no real image to fit a threshold to"
-    interval = metrics.bootstrap_interval(metrics.roc_auc, fake, score, rounds=model.bootstrap, seed=model.seed)
+    interval = metrics.bootstrap_interval(metrics.roc_auc, fake, score, rounds=model.bootstrap, seed=model.seed, clusters=clusters)
     if interval is None:
         reasons["auc_interval"] = "intervals were switched off"
     found = {
@@ -194,13 +194,15 @@ def _detection(fake: np.ndarray, score: np.ndarray, model: Model) -> tuple[Figur
     return found, reasons
 
 
-def _attribution(labels: np.ndarray, fake: np.ndarray, at_level: Attribution, by_family: Attribution, model: Model) -> tuple[Figures, dict[str, str]]:
+def _attribution(outputs: SplitOutputs, at_level: Attribution, by_family: Attribution, model: Model) -> tuple[Figures, dict[str, str]]:
     """Means over labels, each counting once: over real and the generators at the protocol's level, over the generators by family."""
+    labels, fake, clusters = np.array(outputs.labels), outputs.is_fake, outputs.clusters
     found: Figures = {"attribution_unreachable": list(at_level.unreachable)}
     possible = np.isin(at_level.true, at_level.names)
     rows = possible if (possible & fake).any() else np.zeros(len(fake), dtype=bool)
     columns = _codes(labels[rows]), (at_level.true == at_level.predicted)[rows]
-    interval = metrics.bootstrap_interval(_macro, *columns, rounds=model.bootstrap, seed=model.seed)
+    drawn = None if clusters is None else clusters[rows]
+    interval = metrics.bootstrap_interval(_macro, *columns, rounds=model.bootstrap, seed=model.seed, clusters=drawn)
     found["attribution_macro_acc"] = _macro(*columns)
     found["attribution_macro_acc_interval"] = None if interval is None else list(interval)
     rows = fake & np.isin(by_family.true, by_family.names)
@@ -225,7 +227,7 @@ def _macro(codes: np.ndarray, correct: np.ndarray) -> float | None:
 
 
 def _per_generator(outputs: SplitOutputs, model: Model, level: AttributionLevel, at_level: Attribution, by_family: Attribution) -> dict[str, Figures]:
-    labels, fake, score = np.array(outputs.labels), outputs.is_fake, outputs.fake_logit
+    labels, fake, score, clusters = np.array(outputs.labels), outputs.is_fake, outputs.fake_logit, outputs.clusters
     table = per_generator(outputs, model.taxonomy, model.classes, outputs.class_probability(), level, model.label_taxonomy)
     for label, row in table.items():
         mine = labels == label
@@ -237,7 +239,8 @@ def _per_generator(outputs: SplitOutputs, model: Model, level: AttributionLevel,
         if label == REAL:
             del row["auc"]  # real images are what the generators are measured against
         else:
-            found, why = _detection(fake[mine | ~fake], score[mine | ~fake], model)
+            rows = mine | ~fake
+            found, why = _detection(fake[rows], score[rows], None if clusters is None else clusters[rows], model)
             row.update(found)
         for key, named in (("attribution_acc", at_level), ("family_acc", by_family)):
             true = str(named.true[mine][0])

@@ -86,12 +86,12 @@ def measure(context: Context, name: str, other: Path | None = None, other_taxono
         made_from["other_taxonomy"] = f"{second.taxonomy.name} ({second.taxonomy.hash})"
         made_from["cite"] += [text for text in second.taxonomy.cite if text not in made_from["cite"]]
     model = _load(context, name)
-    run = {split: _predict(context, model, context.manifest, (split,), f"{name} on {split}") for split in ("val", *TESTS)}
+    run = {split: outputs_on(context, model, context.manifest, (split,), f"{name} on {split}") for split in ("val", *TESTS)}
     threshold = fit_threshold(run["val"])
     options: dict[str, Any] = {"threshold": threshold, "bootstrap": recipe.report.bootstrap, "seed": recipe.seed}
     protocols = evaluate_protocol({split: run[split] for split in TESTS}, taxonomy, classes, **options)
     if second is not None:
-        outputs = _predict(context, model, second, TESTS, f"{name} on {second.path.name}")
+        outputs = outputs_on(context, model, second, TESTS, f"{name} on {second.path.name}")
         protocols["P4"] = evaluate_other(outputs, second.taxonomy, taxonomy, classes, **options)
     at = None if threshold is None else asdict(threshold)
     return {"run": context.run.name, "model": name, "classes": list(classes), "threshold": at, "protocols": protocols, "made_from": made_from}
@@ -104,15 +104,15 @@ def _load(context: Context, name: str) -> Callable[[Any], Any]:
 
         return teacher_function(load_teacher(context))  # type: ignore[no-any-return]
     if name == "baseline":
-        from gazeclip.baseline import load_baseline
+        from gazeclip.plain import load_plain
 
-        return load_baseline(context)
+        return load_plain(context, "baseline")
     from gazeclip.student import load_run_student
 
     return load_run_student(context)
 
 
-def _predict(context: Context, model: Callable[[Any], Any], manifest: Manifest, splits: tuple[str, ...], title: str) -> SplitOutputs:
+def outputs_on(context: Context, model: Callable[[Any], Any], manifest: Manifest, splits: tuple[str, ...], title: str) -> SplitOutputs:
     """Outputs on all images of these splits, with a bar."""
     import numpy as np
 
@@ -125,19 +125,20 @@ def _predict(context: Context, model: Callable[[Any], Any], manifest: Manifest, 
     parts: list[dict[str, Any]] = []
     with progress_callback(title) as update:
 
-        def counted(pixels: Any) -> Any:
+        def counted(batch: Any) -> Any:
             nonlocal done
-            output = model(pixels)
-            done += len(pixels)
+            output = model(batch["pixels"])
+            done += len(batch["pixels"])
             update(done, total)
             return output
 
         parts = [predict(counted, dataset, workers=context.recipe.data.workers) for dataset in datasets if len(dataset)]
-    labels = tuple(sample.label for dataset in datasets for sample in dataset.samples)
+    samples = [sample for dataset in datasets for sample in dataset.samples]
+    labels, people = tuple(sample.label for sample in samples), tuple(sample.person for sample in samples)
     if not parts:
-        return SplitOutputs(np.zeros(0), np.zeros((0, len(context.classes))), labels)
+        return SplitOutputs(np.zeros(0), np.zeros((0, len(context.classes))), labels, identities=people)
     fake_logit, logits = (np.concatenate([part[key] for part in parts]) for key in ("fake_logit", "logits"))
-    return SplitOutputs(fake_logit, logits, labels)
+    return SplitOutputs(fake_logit, logits, labels, identities=people)
 
 
 def _read_other(path: Path, taxonomy: Any, context: Context) -> Manifest:

@@ -35,7 +35,8 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     allowed = (f"{entry['false_alarms_allowed']} of {entry['n_real']} reals ({name})" for name, entry in measured.items())
     lines += [
         f"TPR@1%: caught with at most 1% false alarms, that is {', '.join(allowed) or MISSING}",
-        "attribution ACC: mean over real and generators, each counting once; family ACC: over generators only; brackets: 95% bootstrap over images",
+        "attribution ACC: mean over real and generators, each counting once; family ACC: over generators only",
+        "brackets: 95% bootstrap over persons (over images where the manifest names no persons)",
     ]
     for name, entry in protocols.items():
         if not entry["n_forged"]:

@@ -6,6 +6,7 @@ Only rank 0 prints, writes files and publishes stages. All ranks must see the sa
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 
 def rank() -> int:
@@ -23,9 +24,29 @@ def is_main() -> bool:
     return rank() == 0
 
 
+def on_cpu() -> bool:
+    """Whether several processes train on the CPU; accelerate would otherwise let each of them train alone where there is no GPU."""
+    import torch
+
+    return world_size() > 1 and (os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes") or not torch.accelerator.is_available())
+
+
+def join() -> None:
+    """Meet the other processes before anything else of accelerate is used; nothing where there is only one.
+
+    Process 0 does some things for all (gaze features, figures on val), and the usual patience of 10 to 30 minutes would end the
+    others meanwhile.
+    """
+    if world_size() > 1:
+        from accelerate import PartialState
+
+        PartialState(cpu=on_cpu(), timeout=timedelta(hours=12))
+
+
 def barrier() -> None:
     """Wait until every process is here; nothing where there is only one."""
     if world_size() > 1:
         from accelerate import PartialState
 
+        join()
         PartialState().wait_for_everyone()

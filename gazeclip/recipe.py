@@ -82,7 +82,7 @@ class TrainConfig:
 class AugmentedTrainConfig(TrainConfig):
     """A training that draws its own augmentations, of strength `augment`; the student's were drawn when the cache was made."""
 
-    augment: Annotated[float, Bounds(ge=0, le=1)] = 1.0
+    augment: Annotated[float, Bounds(ge=0, le=3)] = 1.0
 
 
 @dataclass(frozen=True)
@@ -100,29 +100,40 @@ class DistillLoss:
 
 
 @dataclass(frozen=True)
+class PlainStage:
+    """A backbone with a linear classifier on labels alone."""
+
+    enabled: bool = True
+    label_smoothing: BelowOne = 0.05
+    train: AugmentedTrainConfig = field(default_factory=AugmentedTrainConfig)
+
+
+@dataclass(frozen=True)
+class BackboneStage(PlainStage):
+    """The hybrid teacher's CNN by itself, before the transformer stands on it. Its weights at the start: `teacher.model`."""
+
+    enabled: bool = False
+
+
+@dataclass(frozen=True)
 class TeacherStage:
     """The teacher and its training.
 
-    `gaze_train`: of the small gaze encoder on gaze labels, before it is frozen. `backbone_epochs`: of the hybrid's CNN alone
-    with a linear classifier, before the transformer stands on it; what ImageNet weights are for where there are some.
-    `gaze_features`: of the plain training image and its mirror image, computed `once`, or of what each step draws.
+    `gaze_train`: of the small gaze encoder on gaze labels, before it is frozen. `gaze_features`: of the plain training image
+    and its mirror image, computed `once`, or of what each step draws.
     """
 
     model: TeacherConfig = field(default_factory=TeacherConfig)
     train: AugmentedTrainConfig = field(default_factory=AugmentedTrainConfig)
     gaze_train: AugmentedTrainConfig = field(default_factory=lambda: AugmentedTrainConfig(epochs=8, batch_size=64, lr=2e-3, augment=0.5))
-    backbone_epochs: Natural = 0
     gaze_features: Literal["once", "every_step"] = "once"
 
 
 @dataclass(frozen=True)
-class BaselineStage:
+class BaselineStage(PlainStage):
     """The peer that every claim is measured against: the student's backbone, fine-tuned on labels, no gaze, no teacher."""
 
-    enabled: bool = True
     weights: str = "none"
-    label_smoothing: BelowOne = 0.05
-    train: AugmentedTrainConfig = field(default_factory=AugmentedTrainConfig)
 
 
 @dataclass(frozen=True)
@@ -182,6 +193,7 @@ class Recipe:
     name: str
     seed: Annotated[int, Bounds(ge=0, lt=2**32)] = 0
     data: DataConfig = field(default_factory=DataConfig)
+    backbone: BackboneStage = field(default_factory=BackboneStage)
     teacher: TeacherStage = field(default_factory=TeacherStage)
     baseline: BaselineStage = field(default_factory=BaselineStage)
     cache: CacheStage = field(default_factory=CacheStage)
@@ -189,6 +201,14 @@ class Recipe:
     quantize: QuantizeStage = field(default_factory=QuantizeStage)
     export: ExportStage = field(default_factory=ExportStage)
     report: ReportStage = field(default_factory=ReportStage)
+
+    @property
+    def inherited_epochs(self) -> int:
+        """How many epochs the student's convolutions have behind them when distillation starts."""
+        if self.student.weights != FROM_TEACHER:
+            return 0
+        before = self.backbone.train.epochs if self.backbone.enabled else 0
+        return before + (0 if self.teacher.model.backbone_frozen else self.teacher.train.epochs)
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -28,6 +28,7 @@ _VERSIONED = ("torch", "timm", "open_clip_torch", "openvino", "nncf", "onnx", "o
 # How a user starts each stage alone; the remedy when its output is missing.
 COMMANDS = {
     "data": "python -m gazeclip data prepare",
+    "backbone": "python -m gazeclip backbone",
     "teacher": "python -m gazeclip teacher",
     "baseline": "python -m gazeclip baseline",
     "text_bank": "python -m distill text-bank",

@@ -22,7 +22,8 @@ class SplitOutputs:
     """One subject's raw outputs on one split.
 
     `fake_logit (N,)` or `(N, 1)`, `logits (N, C)`, both before the temperature, and the N labels (generator names or
-    `real`). `gaze (N, 2)` in radians is used by the plots only.
+    `real`). `gaze (N, 2)` in radians is used by the plots only. `identities`: N names of who is seen, one per image where that
+    is unknown; intervals then resample persons.
 
     Raises:
         StageError: lengths differ or a figure is not finite.
@@ -32,12 +33,15 @@ class SplitOutputs:
     logits: np.ndarray
     labels: tuple[str, ...]
     gaze: np.ndarray | None = None
+    identities: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "fake_logit", np.asarray(self.fake_logit, dtype=np.float64).reshape(-1))
         object.__setattr__(self, "logits", np.asarray(self.logits, dtype=np.float64))
         object.__setattr__(self, "labels", tuple(str(label) for label in self.labels))
         n = len(self.labels)
+        if self.identities is not None and len(self.identities) != n:
+            raise StageError(f"{len(self.identities)} identities for {n} images", remedy="Give one per image")
         if self.logits.ndim != 2 or not len(self.fake_logit) == len(self.logits) == n:
             shapes = f"fake_logit {self.fake_logit.shape}, logits {self.logits.shape}, {n} labels"
             raise StageError(f"outputs do not belong together: {shapes}", remedy="Give one row per image")
@@ -59,7 +63,13 @@ class SplitOutputs:
 
     def take(self, rows: np.ndarray) -> SplitOutputs:
         """The images with these numbers, in their order; without gaze."""
-        return SplitOutputs(self.fake_logit[rows], self.logits[rows], tuple(self.labels[row] for row in rows))
+        identities = None if self.identities is None else tuple(self.identities[row] for row in rows)
+        return SplitOutputs(self.fake_logit[rows], self.logits[rows], tuple(self.labels[row] for row in rows), identities=identities)
+
+    @property
+    def clusters(self) -> np.ndarray | None:
+        """`(N,)`: what `metrics.bootstrap_interval` draws together."""
+        return None if self.identities is None else np.array(self.identities)
 
 
 @dataclass(frozen=True)

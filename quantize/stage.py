@@ -73,7 +73,7 @@ def _body(context: Context, folder: Path) -> dict[str, Any]:
 
 def calibration_batches(context: Context, student: Student) -> Iterator[Tensor]:
     """Normalised images `(1, 3, S, S)` of the calibration split, every second one under a deployment augmentation."""
-    draw = lambda index, number: drawn(context.recipe.seed + 1, index, number)  # noqa: E731
+    draw = lambda index, number: drawn(context.recipe.seed, index, number, stream="calibration")  # noqa: E731
     dataset = FaceDataset(context.manifest, "calibration", context.contract, context.classes, draw)
     keys = epoch_keys(len(dataset), context.recipe.seed, 0, lambda index: -1 if index % 2 else 0)
     with torch.no_grad():

@@ -34,9 +34,10 @@ RECIPE = {
                   "text": {"width": 32, "layers": 1, "heads": 2, "context_length": 24}},
         "train": TRAIN,
     },
+    "backbone": {"enabled": True, "train": TRAIN},
     "baseline": {"train": TRAIN},
     "cache": {"augmentations": 2, "shard_size": 24},
-    "student": {"backbone": "mobilenetv4_conv_small_050", "train": {**TRAIN, "epochs": 3}},
+    "student": {"backbone": "mobilenetv4_conv_small_050", "weights": "teacher", "train": {**TRAIN, "epochs": 3}},
     "quantize": {"calibration_images": 16, "train": {**TRAIN, "lr": 1e-5, "warmup_epochs": 0, "ema_decay": 0}},
     "export": {"targets": ["onnx", "openvino", "tflite", "coreml"], "precisions": ["int8"], "parity_images": 8},
     "report": {"threads": 1, "latency_seconds": 0.2, "bootstrap": 20},
@@ -79,7 +80,7 @@ def test_a_killed_run_went_on_where_it_was(workspace: Path) -> None:
     log = (workspace / "resumed.log").read_text()
     assert "student: resuming after epoch 1" in log
     assert [line for line in log.splitlines() if line.endswith("up to date")] == [
-        f"{stage}: up to date" for stage in ("data", "teacher", "baseline", "text_bank", "cache")
+        f"{stage}: up to date" for stage in ("data", "backbone", "teacher", "baseline", "text_bank", "cache")
     ]
 
 
@@ -97,7 +98,7 @@ def test_second_run_does_nothing(workspace: Path) -> None:
     again = command(workspace, "gazeclip", "run", "tiny.yaml")
     assert again.returncode == 0, again.stderr[-2000:]
     assert ": done in" not in again.stderr
-    assert again.stderr.count("up to date") == 12
+    assert again.stderr.count("up to date") == 13
 
 
 def test_damaged_output_is_made_again_and_what_follows_stays(workspace: Path) -> None:

@@ -36,7 +36,7 @@ def run_ablate(args: argparse.Namespace) -> int:
     """
     from gazeclip.ablation.grid import chosen
     from gazeclip.ablation.run import run_grid
-    from gazeclip.ablation.table import markdown, summarise, table
+    from gazeclip.ablation.table import markdown, summarise, tables
     from gazeclip.checkpoint import write_json, write_text
     from gazeclip.recipe import load_recipe
     from gazeclip.run import RUNS
@@ -52,7 +52,7 @@ def run_ablate(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(rows, indent=2, allow_nan=False, ensure_ascii=False))
     else:
-        print_tables([table(rows)], sys.stdout)
+        print_tables(tables(rows), sys.stdout)
     say(f"ablation: {out / 'ablation.md'}")
     return 0
 

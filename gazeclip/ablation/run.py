@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from gazeclip import metrics
-from gazeclip.ablation.grid import Variant
-from gazeclip.checkpoint import read_json, write_json
+from gazeclip.ablation.grid import FULL, Variant
+from gazeclip.ablation.scores import Scores, backbone_scores, probe_scores, scores_of
+from gazeclip.checkpoint import fingerprint
 from gazeclip.cli import say
 from gazeclip.context import Context
 from gazeclip.pipeline import prepare_run, run_stage
-from gazeclip.preflight import preflight
-from gazeclip.protocol_command import measure
+from gazeclip.preflight import preflight_teacher
 from gazeclip.recipe import Recipe, load_recipe
 from gazeclip.run import Run, lock
-
-RESULT = "ablation.json"
-SCORES = ("auc", "attribution_macro_acc", "family_macro_acc")
-Figures = dict[str, Any]
+from gazeclip.taxonomy import Taxonomy
+from gazeclip.teacher import stage as teacher
 
 
-def run_grid(recipe: Path, overrides: Sequence[str], variants: Sequence[Variant], seeds: Sequence[int], out: Path) -> list[Figures]:
-    """One entry per variant and seed: `{"variant", "seed", "P1": {...}, "P2": ..., "shuffled": {...} or None}`.
+@dataclass(frozen=True)
+class Entry:
+    """What one row shows of one seed: a trained teacher's scores, or a control's."""
+
+    variant: str
+    seed: int
+    taxonomy: Taxonomy
+    classes: tuple[str, ...]
+    scores: Scores
+
+
+def run_grid(recipe: Path, overrides: Sequence[str], variants: Sequence[Variant], seeds: Sequence[int], out: Path) -> list[Entry]:
+    """One entry per variant and seed, and one per seed for each control that the recipe can have.
 
     All variants train on the same images, prepared once; a seed changes initialisation, order and augmentation.
 
@@ -35,67 +41,56 @@ def run_grid(recipe: Path, overrides: Sequence[str], variants: Sequence[Variant]
     """
     plans = [(variant, seed, _recipe(recipe, overrides, variant, seed)) for seed in seeds for variant in variants]
     for _, _, plan in plans:
-        preflight(plan)
-    data = prepare_run(plans[0][2], out / "data")
-    run_stage(data, "data")
-    manifest = str(Context(data).manifest.path.absolute())
-    found = []
-    for number, (variant, seed, plan) in enumerate(plans):
-        say(f"ablation {number + 1} of {len(plans)}: {variant.name} (seed {seed})")
-        run = Run(out / f"{variant.name}-seed{seed}")
-        with lock(run):
-            prepare_run(replace(plan, data=replace(plan.data, manifest=manifest)), run.root)
-            run_stage(run, "data")
-            run_stage(run, "teacher")
-            found.append({"variant": variant.name, "seed": seed, **_scored(run)})
+        preflight_teacher(plan)
+    found, first = list[Entry](), dict[str, Run]()
+    with lock(Run(out / "data")):  # one grid at a time: its runs share more than their data
+        data = prepare_run(plans[0][2], out / "data")
+        run_stage(data, "data")
+        manifest = str(Context(data).manifest.path.absolute())
+        for number, (variant, seed, plan) in enumerate(plans):
+            say(f"ablation {number + 1} of {len(plans)}: {variant.name} (seed {seed})")
+            own = replace(plan, data=replace(plan.data, manifest=manifest))
+            found += _train(variant, own, Run(out / f"{variant.name}-seed{seed}"), first, data.root)
     return found
 
 
+def _train(variant: Variant, plan: Recipe, run: Run, first: dict[str, Run], kept: Path) -> list[Entry]:
+    """The variant's entry, and for `full` those of the controls. `first`: which run has trained a CNN by itself, by `_cnn`. `kept`: where
+    what frozen encoders and CNNs give is kept for all."""
+    gaze_features, cnn_features = kept / "gaze_features", kept / "cnn_features"
+    with lock(run):
+        prepare_run(plan, run.root)
+        run_stage(run, "data")
+        if plan.backbone.enabled:
+            _take_backbone(run, first.setdefault(_cnn(plan), run))
+            run_stage(run, "backbone")
+        teacher.run_stage(run, gaze_features=gaze_features, cnn_features=cnn_features)
+        scores = {variant.name: scores_of(run, gaze_features, cnn_features)}
+        if variant.name == FULL and plan.backbone.enabled:
+            scores |= backbone_scores(run)
+        if variant.name == FULL and plan.teacher.model.gaze.kind != "none":
+            scores |= probe_scores(run, gaze_features)
+        context = Context(run)
+        return [Entry(name, plan.seed, context.taxonomy, context.classes, of) for name, of in scores.items()]
+
+
+def _cnn(plan: Recipe) -> str:
+    """What tells the CNN that a plan wants trained by itself from another's; the grid's data are the same for all."""
+    model = plan.teacher.model
+    return fingerprint([plan.seed, asdict(plan.backbone), plan.data.image_size, model.backbone, model.backbone_weights, model.sizes])
+
+
+def _take_backbone(run: Run, first: Run) -> None:
+    """Copy the CNN of the first run that wants this one."""
+    source, target = first.folder("backbone"), run.folder("backbone")
+    if run is first or (run.done("backbone") and first.manifest("backbone")["fingerprint"] == run.manifest("backbone")["fingerprint"]):
+        return
+    made = run.root / ".backbone.copy"
+    shutil.rmtree(made, ignore_errors=True)
+    shutil.copytree(source, made)
+    shutil.rmtree(target, ignore_errors=True)
+    made.rename(target)
+
+
 def _recipe(path: Path, overrides: Sequence[str], variant: Variant, seed: int) -> Recipe:
-    return load_recipe(path, [*overrides, *variant.overrides, f"seed={seed}", "report.bootstrap=0"])
-
-
-def _scored(run: Run) -> Figures:
-    """Figures of the run's teacher, kept beside it until it changes."""
-    path, model = run.root / RESULT, run.output_hash("teacher")
-    if path.is_file():
-        kept = read_json(path)
-        if kept.get("model") == model:
-            return dict(kept["figures"])
-    context = Context(run)
-    protocols = measure(context, "teacher")["protocols"]
-    figures: Figures = {name: {key: entry[key] for key in SCORES} for name, entry in protocols.items()}
-    figures["shuffled"] = shuffled_gaze(context)
-    write_json(path, {"model": model, "figures": figures})
-    return figures
-
-
-def shuffled_gaze(context: Context) -> Figures | None:
-    """AUC and macro attribution on `test` when every face gets the gaze of another one; None for a teacher without gaze.
-
-    A teacher whose figures do not fall here does not use the gaze.
-    """
-    import torch
-
-    from gazeclip.data.dataset import Batch, FaceDataset, batches, plain_keys
-    from gazeclip.teacher.gaze import GazeFeatures
-    from gazeclip.teacher.stage import load_teacher
-
-    model = load_teacher(context)
-    if model.gaze_encoder is None:
-        return None
-    dataset = FaceDataset(context.manifest, "test", context.contract, context.classes)
-    order = torch.from_numpy(np.random.default_rng(context.recipe.seed).permutation(len(dataset)))
-
-    def images() -> Iterator[Batch]:  # decoded twice rather than kept
-        return batches(dataset, plain_keys(len(dataset)), 64, context.recipe.data.workers)
-
-    with torch.inference_mode():
-        text = model.encode_text()[0]
-        gaze = (model.encode_gaze(batch["pixels"]) for batch in images())
-        mixed = GazeFeatures.cat([part for part in gaze if part is not None]).select(order)
-        parts = [model(batch["pixels"], mixed.select(batch["index"]), text) for batch in images()]
-    fake_logit = torch.cat([part.fake_logit for part in parts])[:, 0].numpy()
-    predicted = torch.cat([part.logits for part in parts]).argmax(1).numpy()
-    targets = dataset.targets
-    return {"auc": metrics.roc_auc(targets != 0, fake_logit), "attribution_macro_acc": metrics.macro_accuracy(targets, predicted)}
+    return load_recipe(path, [*overrides, *variant.overrides, f"seed={seed}"])

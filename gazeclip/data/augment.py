@@ -7,6 +7,7 @@ student sees exactly what its teacher saw.
 from __future__ import annotations
 
 import io
+import zlib
 from dataclasses import astuple, dataclass, fields
 
 import numpy as np
@@ -106,7 +107,11 @@ def draw(rng: np.random.Generator, strength: float = 1.0) -> Augmentation:
     )
 
 
-def drawn(seed: int, index: int, number: int, strength: float = 1.0) -> Augmentation:
-    """The augmentation `number` of image `index`: a function of its arguments only, whatever process asks."""
+def drawn(seed: int, index: int, number: int, strength: float = 1.0, stream: str = "") -> Augmentation:
+    """The augmentation `number` of image `index`: a function of its arguments only, whatever process asks.
+
+    Each use has a `stream` of its own, so that no model is shown again what the one it starts from was fitted to.
+    """
+    rng = np.random.default_rng((seed, index, number, zlib.crc32(stream.encode())))
     # float32 first, so that a draw and its stored vector are the same augmentation to the last bit
-    return Augmentation.from_vector(draw(np.random.default_rng((seed, index, number)), strength).vector())
+    return Augmentation.from_vector(draw(rng, strength).vector())

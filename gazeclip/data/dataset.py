@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -65,9 +66,9 @@ class FaceDataset(Dataset[Batch]):
         }
 
 
-def epoch_keys(n: int, seed: int, epoch: int, number: Callable[[int], int]) -> list[Key]:
-    """All images once in an order that depends on `(seed, epoch)` only; `number(index)` chooses the augmentation."""
-    order = np.random.default_rng((seed, epoch, 0x5EED)).permutation(n)
+def epoch_keys(n: int, seed: int, epoch: int, number: Callable[[int], int], stream: str = "") -> list[Key]:
+    """All images once in an order that depends on `(seed, epoch, stream)` only; `number(index)` chooses the augmentation."""
+    order = np.random.default_rng((seed, epoch, 0x5EED, zlib.crc32(stream.encode()))).permutation(n)
     return [(int(index), number(int(index))) for index in order]
 
 

@@ -26,6 +26,11 @@ class Sample:
     identity: str | None = None
     gaze: tuple[float, float] | None = None
 
+    @property
+    def person(self) -> str:
+        """The identity, or where that is unknown a name of its own."""
+        return self.identity if self.identity is not None else str(self.path)
+
 
 @dataclass(frozen=True)
 class Row:

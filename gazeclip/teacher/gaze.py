@@ -22,19 +22,25 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class GazeFeatures:
-    """What a gaze encoder saw: `tokens (B, N, Cg)`, the flattened feature map, and `gaze (B, 2)`, pitch and yaw."""
+    """What a gaze encoder saw: `tokens (B, N, Cg)`, the flattened feature map, and `gaze (B, 2)`, pitch and yaw.
+
+    `doubt (B, 2)`: by how much pitch and yaw of the mirror image, mirrored back, differ, where that was looked at.
+    """
 
     tokens: Tensor
     gaze: Tensor
+    doubt: Tensor | None = None
 
     def select(self, index: Tensor) -> GazeFeatures:
         """The rows `index (M,)`, e.g. one batch out of features computed once."""
-        return GazeFeatures(self.tokens[index], self.gaze[index])
+        return GazeFeatures(self.tokens[index], self.gaze[index], None if self.doubt is None else self.doubt[index])
 
     @staticmethod
     def cat(parts: Sequence[GazeFeatures]) -> GazeFeatures:
         """Batches joined along B."""
-        return GazeFeatures(torch.cat([part.tokens for part in parts]), torch.cat([part.gaze for part in parts]))
+        doubts = [part.doubt for part in parts if part.doubt is not None]
+        doubt = torch.cat(doubts) if len(doubts) == len(parts) else None
+        return GazeFeatures(torch.cat([part.tokens for part in parts]), torch.cat([part.gaze for part in parts]), doubt)
 
 
 class GazeEncoder(nn.Module):
@@ -98,6 +104,11 @@ def gaze_vector(angles: Tensor) -> Tensor:
     """`(B, 2)` pitch and yaw in radians -> unit vectors `(B, 3)` in the camera frame."""
     pitch, yaw = angles.unbind(-1)
     return torch.stack((-pitch.cos() * yaw.sin(), -pitch.sin(), -pitch.cos() * yaw.cos()), dim=-1)
+
+
+def mirror_doubt(gaze: Tensor, mirrored: Tensor) -> Tensor:
+    """Difference `(B, 2)` in radians of a face's pitch and yaw and those of its mirror image, mirrored back: yaw changes its sign there."""
+    return gaze - mirrored * mirrored.new_tensor((1.0, -1.0))
 
 
 def angular_error(pred: Tensor, target: Tensor) -> Tensor:

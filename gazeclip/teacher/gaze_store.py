@@ -1,4 +1,4 @@
-"""The frozen gaze encoder's features of the training images, computed once instead of in every step of every epoch.
+"""The frozen gaze encoder's features of a split's images, computed once instead of in every step of every epoch.
 
 A face looks where it looks under any augmentation but the mirror, so two versions are kept: the plain image and its
 mirror image. What the encoder would see of crop jitter, noise or compression is left out; `teacher.gaze_features:
@@ -7,6 +7,7 @@ every_step` brings it back at the price of one encoder pass per step.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from pathlib import Path
@@ -16,11 +17,12 @@ import torch
 from torch import Tensor
 
 from gazeclip import ranks
-from gazeclip.checkpoint import read_json, write_json
+from gazeclip.checkpoint import fingerprint, read_json, write_json
 from gazeclip.cli import progress
+from gazeclip.context import Context
 from gazeclip.data.dataset import FaceDataset, batches, plain_keys
 from gazeclip.errors import ArtifactError
-from gazeclip.teacher.gaze import GazeEncoder, GazeFeatures
+from gazeclip.teacher.gaze import GazeEncoder, GazeFeatures, mirror_doubt
 
 TOKENS, ANGLES, DONE = "tokens.npy", "angles.npy", "done.json"
 MIRRORED = 2  # plain and mirrored
@@ -37,7 +39,17 @@ class GazeStore:
         """Of images `index (B,)`, mirrored where `flipped (B,)` is true."""
         rows, side = index.cpu().numpy(), flipped.cpu().numpy().astype(int)
         tokens = torch.from_numpy(self.tokens[rows, side]).to(index.device).float()
-        return GazeFeatures(tokens, torch.from_numpy(self.angles[rows, side]).to(index.device))
+        gaze, other = (torch.from_numpy(self.angles[rows, which]).to(index.device) for which in (side, 1 - side))
+        return GazeFeatures(tokens, gaze, mirror_doubt(gaze, other))
+
+
+def store_name(context: Context, encoder: GazeEncoder, split: str) -> str:
+    """What tells one store from another where several runs keep theirs side by side: encoder, images and their size."""
+    digest = hashlib.sha256()
+    for name, value in sorted(encoder.state_dict().items()):
+        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    facts = {"encoder": digest.hexdigest(), "data": context.run.output_hash("data"), "contract": context.contract.to_dict()}
+    return f"{split}-{fingerprint(facts)[:16]}"
 
 
 @torch.inference_mode()

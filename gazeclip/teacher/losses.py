@@ -61,6 +61,17 @@ class DetectionLoss(nn.Module):
         return F.cross_entropy(detection, (labels > 0).long(), label_smoothing=self.label_smoothing)
 
 
+class LevelLoss(nn.Module):
+    """Cross-entropy of an image against the different prompts of each level: real or fake, category, family, generator; mean over levels."""
+
+    def forward(self, level_logits: Tensor, labels: Tensor, counts: Tensor) -> Tensor:
+        """`level_logits (B, C, L)` scaled similarities, `labels (B,)`, `counts (C, L)` classes that share a prompt."""
+        # A prompt that n classes share is there n times; each copy counts 1/n.
+        total = (level_logits - counts.log()).logsumexp(1)
+        own = level_logits[torch.arange(len(labels), device=labels.device), labels]
+        return (total - own).mean()
+
+
 class ConsistencyLoss(nn.Module):
     """KL(detection || attribution's real against the rest), so that the two heads tell one story."""
 
@@ -82,11 +93,13 @@ class TeacherLoss(nn.Module):
             "attribution": config.w_attribution,
             "detection": config.w_detection,
             "consistency": config.w_consistency,
+            "levels": config.w_levels,
         }
         self.nce = MultiPositiveInfoNCE() if config.nce_targets == "multi" else IdentityInfoNCE()
         self.attribution = AttributionLoss(config.label_smoothing)
         self.detection = DetectionLoss(config.label_smoothing)
         self.consistency = ConsistencyLoss()
+        self.levels = LevelLoss()
 
     def forward(self, output: TeacherOutput, labels: Tensor) -> dict[str, Tensor]:
         """`labels (B,)`: class indices, 0 = real."""
@@ -99,5 +112,8 @@ class TeacherLoss(nn.Module):
             terms["detection"] = self.detection(output.detection, labels)
         if self.weights["consistency"]:
             terms["consistency"] = self.consistency(output.detection, output.logits)
+        if self.weights["levels"]:
+            assert output.level_logits is not None, "the texts' levels are missing"
+            terms["levels"] = self.levels(output.level_logits, labels, output.level_counts)
         total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         return {"loss": total, **terms}

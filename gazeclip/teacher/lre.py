@@ -44,6 +44,7 @@ class LanguageEncoder(nn.Module):
     lengths: Tensor
     index: Tensor
     groups: Tensor
+    level_counts: Tensor
 
     def __init__(self, config: TextConfig, prompts: Sequence[Sequence[str]], embed_dim: int, text: nn.Module | None = None) -> None:
         super().__init__()
@@ -66,6 +67,8 @@ class LanguageEncoder(nn.Module):
         self.register_buffer("lengths", lengths, persistent=False)
         index = torch.tensor([[unique.index(prompt) for prompt in row] for row in chosen])
         self.register_buffer("index", index, persistent=False)
+        counts = (index[:, None] == index[None]).sum(1)
+        self.register_buffer("level_counts", counts, persistent=False)  # (C, levels): classes that share a prompt
         rows = [tuple(row) for row in chosen]
         self.register_buffer("groups", torch.tensor([rows.index(row) for row in rows]), persistent=False)
 
@@ -94,9 +97,16 @@ class LanguageEncoder(nn.Module):
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """`(embeddings (C, D), levels (C, levels, D))`, both L2-normalised along D."""
-        levels = F.normalize(self.encode(self.tokens, self.lengths), dim=-1)[self.index]
-        mixed = (self.level_weights.softmax(0)[:, None] * levels).sum(1)
-        return F.normalize(mixed, dim=-1), levels
+        levels = self.encode_levels()
+        return self.mix(levels), levels
+
+    def encode_levels(self) -> Tensor:
+        """The classes' prompts, level by level `(C, levels, D)`, L2-normalised."""
+        return F.normalize(self.encode(self.tokens, self.lengths), dim=-1)[self.index]
+
+    def mix(self, levels: Tensor) -> Tensor:
+        """`levels (C, levels, D)` -> one embedding per class `(C, D)`, L2-normalised."""
+        return F.normalize((self.level_weights.softmax(0)[:, None] * levels).sum(1), dim=-1)
 
     def encode(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Token ids `(N, L)` with `lengths (N,)`, end-of-text included -> `(N, D)`, not normalised."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from torch import Tensor, nn
 from gazeclip.checkpoint import load_tensors, read_json, save_tensors, write_json
 from gazeclip.errors import ArtifactError, ConfigError
 from gazeclip.teacher.config import TeacherConfig
-from gazeclip.teacher.gaze import GazeEncoder, GazeFeatures, build_gaze_encoder
+from gazeclip.teacher.gaze import GazeEncoder, GazeFeatures, build_gaze_encoder, mirror_doubt
 from gazeclip.teacher.heads import Heads
 from gazeclip.teacher.lre import LanguageEncoder
 from gazeclip.teacher.outputs import TeacherOutput, VisualOutput
 from gazeclip.teacher.prompts import GazePrompts
+from gazeclip.teacher.tower_hybrid import HybridTower, Seen
 from gazeclip.teacher.towers import ImageTower
 from gazeclip.teacher.vpe import VisualPerception
 from gazeclip.teacher.weights import load_strict
@@ -27,6 +29,10 @@ MODEL_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 KIND = "gazeclip-teacher"
 _MAX_SCALE = math.log(100.0)
+# Scalars that start at 0: gamma and beta open a path, the level weights leave an even mix. Adam moves each by about the learning
+# rate per step, and in a few hundred steps at the rate of the matrices none gets anywhere: hence `config.gate_lr_scale`.
+_GATES = ("vpe.gamma", ".beta", "lre.level_weights")
+_TABLES = ("positions", "positional_embedding", "class_embedding", "queries", "offsets", "cls", "token_embedding.weight")
 
 
 class GazeCLIP(nn.Module):
@@ -62,15 +68,16 @@ class GazeCLIP(nn.Module):
         self.gaze_encoder = gaze_encoder if gaze_encoder is not None else build_gaze_encoder(config.gaze, load)
         if self.gaze_encoder is not None and self.gaze_encoder.pretrained:
             self.gaze_encoder.freeze()
-        self.tower, text, scale = _towers(config, image_size, load)
+        self.tower, text, scale = _towers(config, image_size, len(self.prompts), load)
         self.embed_dim = self.tower.embed_dim
         self._build_gaze_path()
         self.heads = Heads(self.embed_dim, len(self.prompts), config.head_dropout)
         self.lre = LanguageEncoder(config.text, self.prompts, self.embed_dim, text)
-        self._frozen_text: tuple[Tensor, Tensor] | None = None
+        self._frozen_levels: Tensor | None = None
         if config.text.frozen:
             self.lre.requires_grad_(False)
-            self.register_load_state_dict_post_hook(lambda *_: setattr(self, "_frozen_text", None))
+            self.lre.level_weights.requires_grad_(True)
+            self.register_load_state_dict_post_hook(lambda *_: setattr(self, "_frozen_levels", None))
         self.logit_scale = nn.Parameter(torch.tensor(scale))
 
     def _build_gaze_path(self) -> None:
@@ -80,10 +87,10 @@ class GazeCLIP(nn.Module):
         by_vpe = encoder is not None and config.use_vpe
         channels = encoder.channels if encoder is not None else 0
         tokens = config.gaze.tokens
-        self.gaze_prompts = GazePrompts(channels, width, tokens, heads) if by_prompts or by_vpe else None
+        self.gaze_prompts = GazePrompts(config.gaze, channels, width, heads) if by_prompts or by_vpe else None
         if config.deep_prompts and by_prompts:
             self.tower.use_deep_prompts(tokens, config.deep_prompts)
-        self.vpe = VisualPerception(self.embed_dim, width if by_vpe else None, channels, heads)
+        self.vpe = VisualPerception(self.embed_dim, width if by_vpe else None, channels if config.gaze.signal != "vector" else None, heads)
 
     @property
     def classes(self) -> int:
@@ -93,44 +100,67 @@ class GazeCLIP(nn.Module):
     @torch.no_grad()
     def encode_gaze(self, pixels: Tensor) -> GazeFeatures | None:
         """Frozen gaze features of uint8 pixels `(B, 3, S, S)`, to compute once and pass in; None without encoder."""
-        return self.gaze_encoder(pixels) if self.gaze_encoder is not None else None
+        if self.gaze_encoder is None:
+            return None
+        features: GazeFeatures = self.gaze_encoder(pixels)
+        if self.config.gaze.doubt:
+            mirrored = self.gaze_encoder(pixels.flip(-1))
+            features = replace(features, doubt=mirror_doubt(features.gaze, mirrored.gaze))
+        return features
 
-    def encode_image(self, pixels: Tensor, gaze: GazeFeatures | None = None) -> VisualOutput:
-        """uint8 RGB `(B, 3, S, S)` -> `VisualOutput`; `gaze` spares the gaze encoder where it was run before."""
+    def encode_image(self, pixels: Tensor, gaze: GazeFeatures | None = None, seen: Seen | None = None) -> VisualOutput:
+        """uint8 RGB `(B, 3, S, S)` -> `VisualOutput`; `gaze` spares the gaze encoder and `seen` the CNNs where they were run before."""
         features = gaze if gaze is not None and self.gaze_encoder is not None else self.encode_gaze(pixels)
+        tokens, said = self.tower.look(pixels) if seen is None else self.tower.read(seen)  # type: ignore[operator]
+        return self.perceive(tokens, features, said)
+
+    def perceive(self, tokens: Tensor, features: GazeFeatures | None, said: Tensor | None = None) -> VisualOutput:
+        """The rest of `encode_image`, from what the image tower gives (`ImageTower.look`) and the gaze features on."""
         prompts = self.gaze_prompts(features) if self.gaze_prompts is not None else None
-        v_a = self.tower(pixels, prompts if self.config.gaze.prompts else None)
-        v = self.vpe(v_a, prompts, features)
+        keep: Tensor | float = 1.0
+        if prompts is not None and self.training and self.config.gaze.dropout:
+            keep = (torch.rand(len(prompts), 1, device=prompts.device) >= self.config.gaze.dropout).to(prompts.dtype)
+            prompts = prompts * keep.unsqueeze(-1)
+        v_a = self.tower.attend(tokens, prompts if self.config.gaze.prompts else None)
+        v = self.vpe(v_a, prompts, features, keep)
         attribution, detection = self.heads(v)
+        if said is not None:
+            attribution = attribution + said
+            detection = detection + torch.stack((said[:, 0], torch.logsumexp(said[:, 1:], dim=1)), dim=1)
         angles = features.gaze if features is not None else v.new_full((v.shape[0], 2), float("nan"))
         return VisualOutput(F.normalize(v, dim=-1), attribution, detection, angles)
 
     def encode_text(self) -> tuple[Tensor, Tensor]:
         """`(embeddings (C, D), levels (C, levels, D))`, L2-normalised; needs no image, so it can be stored.
 
-        A frozen text side is encoded once, until other weights are loaded or the model moves.
+        The prompts of a frozen text side are encoded once, until other weights are loaded or the model moves.
         """
         if not self.config.text.frozen:
             return self.lre()
-        if self._frozen_text is None or self._frozen_text[0].device != self.logit_scale.device:
+        if self._frozen_levels is None or self._frozen_levels.device != self.logit_scale.device:
             # Also under inference_mode these must be ordinary tensors: the next training step uses them.
             with torch.inference_mode(False), torch.no_grad():
-                self._frozen_text = self.lre()
-        return self._frozen_text
+                self._frozen_levels = self.lre.encode_levels()
+        return self.lre.mix(self._frozen_levels), self._frozen_levels
 
-    def forward(self, pixels: Tensor, gaze: GazeFeatures | None = None, text: Tensor | None = None) -> TeacherOutput:
-        """Both sides. `text (C, D)`: embeddings of `encode_text` computed before, e.g. for evaluation."""
-        return self.score(self.encode_image(pixels, gaze), self.encode_text()[0] if text is None else text)
+    def forward(self, pixels: Tensor, gaze: GazeFeatures | None = None, text: Tensor | None = None, seen: Seen | None = None) -> TeacherOutput:
+        """Both sides. `text (C, D)`: embeddings of `encode_text` computed before, e.g. for evaluation; the rest as in `encode_image`."""
+        levels = None
+        if text is None:
+            text, levels = self.encode_text()
+        return self.score(self.encode_image(pixels, gaze, seen), text, levels)
 
-    def score(self, visual: VisualOutput, text: Tensor) -> TeacherOutput:
+    def score(self, visual: VisualOutput, text: Tensor, levels: Tensor | None = None) -> TeacherOutput:
         """Compare images with texts `(C, D)` and fuse the heads; a head that the loss never trained stays out.
+
+        `levels (C, L, D)`, the texts' levels, are for the loss only.
 
         Always in float32: under autocast a scaled similarity would keep two digits only.
         """
         with torch.autocast(text.device.type, enabled=False):
-            return self._score(visual.float(), text.float())
+            return self._score(visual.float(), text.float(), levels.float() if levels is not None and self.config.w_levels else None)
 
-    def _score(self, visual: VisualOutput, text: Tensor) -> TeacherOutput:
+    def _score(self, visual: VisualOutput, text: Tensor, levels: Tensor | None) -> TeacherOutput:
         config, scale = self.config, self.logit_scale.clamp(max=_MAX_SCALE).exp()
         text_logits = scale * visual.embedding @ text.T
         trained = ((text_logits, config.w_nce), (visual.attribution, config.w_attribution))
@@ -150,6 +180,8 @@ class GazeCLIP(nn.Module):
             fake_logit=torch.stack(fake).mean(0).unsqueeze(1),
             logit_scale=scale,
             text_groups=self.lre.groups,
+            level_logits=scale * torch.einsum("bd,cld->bcl", visual.embedding, levels) if levels is not None else None,
+            level_counts=self.lre.level_counts,
         )
 
     def backbone_parameters(self) -> list[nn.Parameter]:
@@ -161,21 +193,20 @@ class GazeCLIP(nn.Module):
         return parameters
 
     def parameter_groups(self, lr: float, pretrained_scale: float, weight_decay: float) -> list[dict[str, Any]]:
-        """Optimizer groups: pretrained weights at `lr * pretrained_scale`, vectors and scalars without decay."""
+        """Optimizer groups: pretrained weights at `lr * pretrained_scale`, gates at `lr * gate_lr_scale`; what decays are maps between features."""
         pretrained = {id(parameter) for parameter in self.backbone_parameters()}
         frozen = {id(p) for p in self.gaze_encoder.parameters()} if self.gaze_encoder is not None else set()
-        groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-        for parameter in self.parameters():
-            if parameter.requires_grad and id(parameter) not in frozen:
-                groups.setdefault((id(parameter) in pretrained, parameter.dim() > 1), []).append(parameter)
-        return [
-            {
-                "params": parameters,
-                "lr": lr * (pretrained_scale if slow else 1.0),
-                "weight_decay": weight_decay if decays else 0.0,
-            }
-            for (slow, decays), parameters in groups.items()
-        ]
+        groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+        for name, parameter in self.named_parameters():
+            if not parameter.requires_grad or id(parameter) in frozen:
+                continue
+            gate = name.endswith(_GATES)
+            rate = lr * (self.config.gate_lr_scale if gate else pretrained_scale if id(parameter) in pretrained else 1.0)
+            # Tables of positions and queries are no maps: pulling them to 0 means nothing.
+            table = any(part in _TABLES for part in name.split(".")) or name.endswith(_TABLES)
+            decays = parameter.dim() > 1 and not table and not name.endswith("bias")
+            groups.setdefault((rate, decays), []).append(parameter)
+        return [{"params": found, "lr": rate, "weight_decay": weight_decay if decays else 0.0} for (rate, decays), found in groups.items()]
 
     def train(self, mode: bool = True) -> GazeCLIP:
         """The gaze encoder stays in eval mode: inside the teacher it is a fixed measuring device."""
@@ -184,12 +215,18 @@ class GazeCLIP(nn.Module):
             self.gaze_encoder.eval()
         return self
 
+    def gates(self) -> dict[str, list[float]]:
+        """Where the scalars are now that start at 0. gamma or beta still at 0: its part does nothing; level weights at 0: an even mix."""
+        return {name: p.detach().flatten().tolist() for name, p in sorted(self.named_parameters()) if name.endswith(_GATES)}
+
     def describe(self) -> str:
         """One line: tower, weights, gaze encoder and trainable size."""
         config = self.config
         image = f"{config.clip_model} ({config.clip_pretrained})"
         if config.tower == "hybrid":
             image = f"{config.backbone} ({config.backbone_weights})"
+        if any(config.sizes):
+            image += " at " + " and ".join(f"{size or self.image_size} px" for size in config.sizes)
         gaze = self.gaze_encoder.describe() if self.gaze_encoder is not None else "no gaze"
         size = sum(p.numel() for p in self.parameters() if p.requires_grad) / 1e6
         return f"{config.tower} {image}, D={self.embed_dim}, {size:.1f} M trainable; {gaze}"
@@ -229,16 +266,15 @@ class GazeCLIP(nn.Module):
         return model.eval()
 
 
-def _towers(config: TeacherConfig, image_size: int, load: bool) -> tuple[ImageTower, nn.Module | None, float]:
+def _towers(config: TeacherConfig, image_size: int, classes: int, load: bool) -> tuple[ImageTower, nn.Module | None, float]:
     """`(image tower, text transformer or None for one from scratch, initial log scale)`."""
     scale = math.log(1 / 0.07)
     if config.tower == "hybrid":
-        from gazeclip.teacher.tower_hybrid import HybridTower
-
-        return HybridTower(config, image_size, load), None, scale
+        return HybridTower(config, image_size, classes, load), None, scale
     from gazeclip.teacher.tower_clip import SMALL, ClipTower, build_clip, small_visual
 
+    side = config.input_size or image_size
     if config.clip_model == SMALL:
-        return ClipTower(config, small_visual(config, image_size)), None, scale
-    clip: Any = build_clip(config, image_size, load)
+        return ClipTower(config, small_visual(config, side)), None, scale
+    clip: Any = build_clip(config, side, load)
     return ClipTower(config, clip.visual), getattr(clip, "text", clip), float(clip.logit_scale.detach())

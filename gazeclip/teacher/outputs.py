@@ -27,7 +27,8 @@ class TeacherOutput(NamedTuple):
 
     `text (C, D)` L2-normalised; `text_logits (B, C)` = scale * embedding @ text.T; `logits (B, C)` the fused
     attribution logits; `fake_logit (B, 1)` the fused detection logit, > 0 = fake; `logit_scale ()`; `text_groups (C,)`:
-    classes with the same number have the same prompts. The rest as in `VisualOutput`.
+    classes with the same number have the same prompts. `level_logits (B, C, L)`: scaled similarities with the prompts' levels,
+    only where the loss wants them; `level_counts (C, L)`: how many classes share a prompt. The rest as in `VisualOutput`.
     """
 
     embedding: Tensor
@@ -40,3 +41,5 @@ class TeacherOutput(NamedTuple):
     fake_logit: Tensor
     logit_scale: Tensor
     text_groups: Tensor
+    level_logits: Tensor | None
+    level_counts: Tensor

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from accelerate import PartialState
 from torch import Tensor, nn
 
 from gazeclip import ranks
-from gazeclip.baseline import Baseline, BaselineTask
+from gazeclip.backbone import load_backbone_stage
 from gazeclip.checkpoint import file_inputs
 from gazeclip.cli import say
 from gazeclip.context import Context
@@ -20,21 +21,20 @@ from gazeclip.data.dataset import Batch, batches, plain_keys
 from gazeclip.errors import ArtifactError, ConfigError
 from gazeclip.recipe import AugmentedTrainConfig, TrainConfig
 from gazeclip.run import Run, command, execute
-from gazeclip.teacher.gaze import GazeEncoder, build_gaze_encoder, gaze_loss
-from gazeclip.teacher.gaze_store import GazeStore, build_gaze_store
+from gazeclip.teacher.cnn_store import CnnStores, stores_for
+from gazeclip.teacher.gaze import GazeEncoder, GazeFeatures, build_gaze_encoder, gaze_loss
+from gazeclip.teacher.gaze_store import GazeStore, build_gaze_store, store_name
 from gazeclip.teacher.losses import TeacherLoss
 from gazeclip.teacher.model import GazeCLIP
-from gazeclip.teacher.weights import adopt_weights
-from gazeclip.training import FaceTask, fit, fresh_augmentation, split_decay
+from gazeclip.teacher.tower_hybrid import HybridTower, Seen
+from gazeclip.training import FaceTask, fit, split_decay
 
 
 class GazeTask(FaceTask):
     """The small gaze encoder on annotated gaze; judged by its mean angular error on val."""
 
-    name = "gaze encoder"
-
     def __init__(self, context: Context, encoder: nn.Module, config: AugmentedTrainConfig) -> None:
-        super().__init__(context, config, fresh_augmentation(context, config))
+        super().__init__(context, config, "gaze encoder")
         self.model = encoder
         if any(sample.gaze is None for sample in self.train.samples + self.val.samples):
             raise ConfigError(
@@ -62,45 +62,66 @@ class GazeTask(FaceTask):
 class TeacherTask(FaceTask):
     """GazeCLIP on labels; judged on val by detection AUC and macro attribution."""
 
-    name = "teacher"
-
-    def __init__(self, context: Context, model: GazeCLIP, gaze: GazeStore | None = None) -> None:
-        config = context.recipe.teacher.train
-        super().__init__(context, config, fresh_augmentation(context, config))
+    def __init__(self, context: Context, model: GazeCLIP) -> None:
+        super().__init__(context, context.recipe.teacher.train, "teacher")
         self.model: GazeCLIP = model
-        self.gaze = gaze
+        self.gaze: dict[str, GazeStore] = {}
+        self.cnns: CnnStores | None = None
         self.criterion = TeacherLoss(context.recipe.teacher.model)
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
         return self.model.parameter_groups(config.lr, config.backbone_lr_scale, config.weight_decay)
 
     def loss(self, batch: Batch, model: nn.Module) -> dict[str, Tensor]:
-        gaze = self.gaze.features(batch["index"], batch["flipped"]) if self.gaze is not None else None
-        return dict(self.criterion(model(batch["pixels"], gaze), batch["label"]))
+        return dict(self.criterion(model(batch["pixels"], self._features("train", batch), None, self._seen("train", batch)), batch["label"]))
 
-    def scorer(self) -> Any:
-        return teacher_function(self.model)
+    def store_gaze(self, context: Context, encoder: GazeEncoder, folder: Path) -> None:
+        """Compute the frozen encoder's features of train and val into `folder`, or find them there."""
+        device = PartialState().device
+        for split, images in (("train", self.train), ("val", self.val)):
+            self.gaze[split] = build_gaze_store(encoder, images, folder / store_name(context, encoder, split), device)
+
+    def _features(self, split: str, batch: Batch) -> GazeFeatures | None:
+        return self.gaze[split].features(batch["index"], batch["flipped"]) if split in self.gaze else None
+
+    def _seen(self, split: str, batch: Batch) -> Seen | None:
+        return self.cnns.seen(split, batch) if self.cnns is not None else None
+
+    def scorer(self) -> Callable[[Batch], Any]:
+        score = teacher_function(self.model)
+        return lambda batch: score(batch["pixels"], self._features("val", batch), self._seen("val", batch))
 
 
 def teacher_function(model: GazeCLIP) -> Any:
-    """pixels -> outputs, with the class texts encoded once instead of once per batch."""
+    """pixels, and what is there of `GazeCLIP.encode_image`'s rest -> outputs; the class texts are encoded once instead of once per batch."""
     with torch.inference_mode():
         text = model.encode_text()[0]
-    return lambda pixels: model(pixels, text=text)
+    return lambda pixels, gaze=None, seen=None: model(pixels, gaze, text, seen)
 
 
-def run_stage(run: Run, force: bool = False) -> bool:
-    """Write `teacher/` (weights and config)."""
+def run_stage(run: Run, force: bool = False, gaze_features: Path | None = None, cnn_features: Path | None = None) -> bool:
+    """Write `teacher/` (weights and config).
+
+    Args:
+        gaze_features: a folder in which runs that share images and gaze encoder keep its features; they stay there. By
+            default each run has its own until the stage is done.
+        cnn_features: the same for what frozen CNNs give (gazeclip/teacher/cnn_store.py); by default nothing of that is kept.
+    """
     context = Context(run)
     stage = context.recipe.teacher
     config = {"teacher": asdict(stage), "contract": context.contract.to_dict(), "seed": context.recipe.seed}
     model = stage.model
     files = file_inputs(gaze_weights=model.gaze.weights, backbone_weights=model.backbone_weights, clip_pretrained=model.clip_pretrained)
-    inputs = {"data": run.output_hash("data"), **files}
-    return execute(run, "teacher", config=config, inputs=inputs, body=lambda folder: _body(context, folder), say=say, force=force, distributed=True)
+    before = {name: run.output_hash(name) for name in ("data", *(["backbone"] if context.recipe.backbone.enabled else []))}
+    inputs = {**before, **files}
+
+    def body(folder: Path) -> dict[str, Any]:
+        return _body(context, folder, gaze_features or folder / "resume" / "gaze_features", cnn_features)
+
+    return execute(run, "teacher", config=config, inputs=inputs, body=body, say=say, force=force, distributed=True)
 
 
-def _body(context: Context, folder: Path) -> dict[str, Any]:
+def _body(context: Context, folder: Path, gaze_features: Path, cnn_features: Path | None) -> dict[str, Any]:
     recipe = context.recipe
     torch.manual_seed(recipe.seed)
     prompts = [context.taxonomy.prompts(name) for name in context.classes]
@@ -110,29 +131,22 @@ def _body(context: Context, folder: Path) -> dict[str, Any]:
         metrics["gaze"] = _train_gaze(context, encoder, folder)
     torch.manual_seed(recipe.seed)  # again: the gaze training, if it was not resumed from its end, has drawn from the generator
     model = GazeCLIP(recipe.teacher.model, prompts, recipe.data.image_size, gaze_encoder=encoder)
-    if recipe.teacher.backbone_epochs:
-        metrics["backbone"] = _train_backbone(context, model, folder)
+    if recipe.backbone.enabled and isinstance(model.tower, HybridTower):
+        members: Any = load_backbone_stage(context).members
+        model.tower.adopt([member.encoder for member in members], [member.classifier for member in members])
     say(f"teacher: {model.describe()}")
     task = TeacherTask(context, model)
+    ranks.join()
     if model.gaze_encoder is not None and recipe.teacher.gaze_features == "once":
-        task.gaze = build_gaze_store(model.gaze_encoder, task.train, folder / "resume" / "gaze_features", PartialState().device)
+        task.store_gaze(context, model.gaze_encoder, gaze_features)
+    if cnn_features is not None and ranks.world_size() == 1:
+        task.cnns = stores_for(context, model, cnn_features)
     result = fit(task, recipe.teacher.train, folder / "resume" / "teacher", recipe.seed)
     if ranks.is_main():
         model.save(folder)
-    return {**metrics, "val": result["best"], "history": result["history"]}
-
-
-def _train_backbone(context: Context, model: GazeCLIP, folder: Path) -> dict[str, Any]:
-    stage = context.recipe.teacher
-    if stage.model.tower != "hybrid":
-        raise ConfigError("teacher.backbone_epochs needs a CNN", remedy="Use teacher.model.tower=hybrid, or backbone_epochs=0")
-    config = replace(stage.train, epochs=stage.backbone_epochs, patience=stage.backbone_epochs)
-    torch.manual_seed(context.recipe.seed)
-    plain = Baseline(stage.model.backbone, stage.model.backbone_weights, len(context.classes))
-    task = BaselineTask(context, config, plain, "teacher backbone")
-    result = fit(task, config, folder / "resume" / "backbone", context.recipe.seed)
-    adopt_weights(model.tower.get_submodule("backbone"), plain.encoder, stage.model.backbone)
-    return {"val": result["best"]}
+    gates = model.gates()
+    say("teacher: gates that started at 0: " + "; ".join(f"{name} " + " ".join(f"{x:+.3f}" for x in values) for name, values in gates.items()))
+    return {**metrics, "gates": gates, "val": result["best"], "history": result["history"]}
 
 
 def _train_gaze(context: Context, encoder: GazeEncoder, folder: Path) -> dict[str, Any]:
@@ -154,5 +168,3 @@ def load_teacher(context: Context) -> GazeCLIP:
     if model.prompts != tuple(context.taxonomy.prompts(name) for name in context.classes):
         raise ArtifactError("the teacher was trained with other class prompts", remedy=f"Run: {command('teacher')} --run {context.run.root}")
     return model
-
-

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gazeclip import torchvision_shim
 from gazeclip.errors import ConfigError, WeightsError, nearest
 from gazeclip.teacher.config import TeacherConfig
-from gazeclip.teacher.towers import ImageTower
+from gazeclip.teacher.towers import ImageTower, scaled
 
 torchvision_shim.ensure()
 import open_clip  # noqa: E402
@@ -88,18 +88,18 @@ class ClipTower(ImageTower):
         _check(visual, config.clip_model)
         mean = getattr(visual, "image_mean", None) or open_clip.OPENAI_DATASET_MEAN
         std = getattr(visual, "image_std", None) or open_clip.OPENAI_DATASET_STD
-        super().__init__(tuple(mean), tuple(std))
+        super().__init__(tuple(mean), tuple(std), config.input_size)
         self.visual = visual
         self.width, self.embed_dim = visual.class_embedding.shape[0], visual.output_dim
         self.depth = len(visual.transformer.resblocks)
         self.pretrained = config.clip_model != SMALL and config.clip_pretrained != "none"
 
-    def embed(self, x: Tensor) -> Tensor:
+    def embed(self, x: Tensor) -> tuple[Tensor, None]:
         visual = self.visual
-        patches = visual.conv1(x).flatten(2).transpose(1, 2)
+        patches = visual.conv1(scaled(x, self.input_size)).flatten(2).transpose(1, 2)
         cls = visual.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
         tokens = torch.cat((cls, patches), dim=1) + visual.positional_embedding.to(patches.dtype)
-        return visual.ln_pre(visual.patch_dropout(tokens))
+        return visual.ln_pre(visual.patch_dropout(tokens)), None
 
     def blocks(self) -> Iterable[nn.Module]:
         return self.visual.transformer.resblocks

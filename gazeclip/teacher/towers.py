@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gazeclip.errors import ConfigError
 from gazeclip.teacher.prompts import DeepPrompts
+
+
+def scaled(images: Tensor, size: int) -> Tensor:
+    """Images `(B, 3, S, S)` -> `(B, 3, size, size)`; 0 leaves them as they are."""
+    if size in (0, images.shape[-1]):
+        return images
+    return F.interpolate(images, size=(size, size), mode="bicubic", antialias=True, align_corners=False)
 
 
 class ImageTower(nn.Module):
@@ -24,8 +32,9 @@ class ImageTower(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...], input_size: int = 0) -> None:
         super().__init__()
+        self.input_size = input_size
         self.deep: DeepPrompts | None = None
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
@@ -42,7 +51,22 @@ class ImageTower(nn.Module):
             self.deep = DeepPrompts(self.width, tokens, blocks - 1)
 
     def forward(self, pixels: Tensor, prompts: Tensor | None = None) -> Tensor:
-        x = self.embed((pixels.float() / 255.0 - self.mean) / self.std)
+        return self.attend(self.tokens(pixels), prompts)
+
+    def tokens(self, pixels: Tensor) -> Tensor:
+        """CLS and patch tokens `(B, 1+N, width)` of the images: what does not depend on the prompts."""
+        return self.look(pixels)[0]
+
+    def look(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """`tokens` and what classifiers of the tower's own say `(B, C)`, where it has some."""
+        return self.embed(self.normalise(pixels))
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """uint8 pixels -> what the network's weights are used to."""
+        return (pixels.float() / 255.0 - self.mean) / self.std
+
+    def attend(self, x: Tensor, prompts: Tensor | None = None) -> Tensor:
+        """The blocks on the `tokens` of images with their prompts -> `(B, D)`."""
         if prompts is not None:
             x = torch.cat((x[:, :1], prompts.to(x.dtype), x[:, 1:]), dim=1)
         for index, block in enumerate(self.blocks()):
@@ -51,8 +75,9 @@ class ImageTower(nn.Module):
             x = block(x)
         return self.project(x[:, 0])
 
-    def embed(self, x: Tensor) -> Tensor:
-        """Normalised images `(B, 3, S, S)` -> CLS and patch tokens `(B, 1+N, width)` after `ln_pre`."""
+    def embed(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Normalised images `(B, 3, S, S)`, not yet scaled to `input_size` -> CLS and patch tokens `(B, 1+N, width)` after `ln_pre`, and
+        class logits `(B, C)` of the tower's own."""
         raise NotImplementedError
 
     def blocks(self) -> Iterable[nn.Module]:

@@ -169,20 +169,6 @@ def _from_package(name: str) -> tuple[dict[str, Tensor], str]:
     return dict(pairs), str(files[0])
 
 
-def adopt_weights(target: nn.Module, source: nn.Module, backbone: str) -> None:
-    """Copy the weights that two forms of one timm network share: with and without its last layers, as a feature pyramid.
-
-    Raises:
-        ConfigError: the smaller of the two is not contained in the other.
-    """
-    own, given = target.state_dict(), {_canonical(key): value for key, value in source.state_dict().items()}
-    shared = {key: given[_canonical(key)] for key, value in own.items() if _canonical(key) in given and given[_canonical(key)].shape == value.shape}
-    lost = min(len(own), len(given)) - len(shared)
-    if lost:
-        raise ConfigError(f"{lost} tensors of {backbone} differ between its two forms", remedy="Choose another backbone, or weights=none")
-    target.load_state_dict({**own, **shared})
-
-
 def _canonical(name: str) -> str:
     # timm's features_only wrapper may write `stages_0.x` for `stages.0.x`.
     return name.replace(".", "_")

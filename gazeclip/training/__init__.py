@@ -3,6 +3,6 @@
 from gazeclip.training.ema import Ema
 from gazeclip.training.loop import fit
 from gazeclip.training.schedule import learning_rate_factor, split_decay
-from gazeclip.training.task import FaceTask, Task, fresh_augmentation
+from gazeclip.training.task import FaceTask, Task
 
-__all__ = ["Ema", "FaceTask", "Task", "fit", "fresh_augmentation", "learning_rate_factor", "split_decay"]
+__all__ = ["Ema", "FaceTask", "Task", "fit", "learning_rate_factor", "split_decay"]

@@ -7,11 +7,15 @@ from torch import Tensor, nn
 
 
 class Ema:
-    """Exponential moving average of parameters and buffers, with the usual ramp for short trainings."""
+    """Exponential moving average of parameters and buffers, with the usual ramp for short trainings.
+
+    Parameters that are frozen now stay as they are.
+    """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
         self.steps = 0
+        self.frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
         self.shadow = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
     @torch.no_grad()
@@ -22,6 +26,8 @@ class Ema:
         shadow: list[Tensor] = []
         live: list[Tensor] = []
         for name, value in model.state_dict().items():
+            if name in self.frozen:
+                continue
             if value.is_floating_point():
                 shadow.append(self.shadow[name])
                 live.append(value)

@@ -1,6 +1,6 @@
 """The one training loop: AdamW, warm-up and cosine, EMA, best checkpoint on val, early stopping, resume after a kill.
 
-Everything random in a step (order, augmentation, dropout) depends on `(seed, epoch, step, rank)` only, so a run that was
+Everything random in a step (order, augmentation, dropout) depends on `(seed, task, epoch, step, rank)` only, so a run that was
 killed at any step and resumed ends with the same weights as one that was not.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -95,11 +96,12 @@ def _train_epoch(state: TrainState) -> None:
 def _step(state: TrainState, number: int, micro: Iterator[Batch], group: int) -> None:
     """One optimizer step over `group` batches, whose gradients are averaged."""
     accelerator, model = state.accelerator, state.model
-    torch.manual_seed((((state.seed * 100_003 + state.epoch) * 1_000_003 + number) * 64 + ranks.rank()) % (1 << 63))
     state.optimizer.zero_grad(set_to_none=True)
     for place, batch in enumerate(micro):
         # Gradients travel between processes once per step, not once per batch.
         last = place == group - 1
+        # Now that the batch is there: a loader that starts only here, as after a kill, has drawn from the generator.
+        torch.manual_seed(_step_seed(state, number, place))
         with contextlib.nullcontext() if last else accelerator.no_sync(model):
             moved = {name: value.to(accelerator.device, non_blocking=True) for name, value in batch.items()}
             loss = state.task.loss(moved, model)["loss"]
@@ -114,6 +116,12 @@ def _step(state: TrainState, number: int, micro: Iterator[Batch], group: int) ->
     state.optimizer.step()
     if state.ema:
         state.ema.update(state.task.model)
+
+
+def _step_seed(state: TrainState, number: int, place: int) -> int:
+    """Of the dropout in one batch."""
+    key = (state.seed, state.epoch, number, place, ranks.rank())
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0]) >> 1
 
 
 def _require_finite(state: TrainState, loss: Tensor, batch: Batch) -> None:

@@ -103,5 +103,7 @@ def _accelerator(config: TrainConfig) -> Accelerator:
 
     # accelerate keeps one precision per process, and one process here trains several models, each with its own.
     AcceleratorState._reset_state()
+    ranks.join()
     # A head whose loss weight is 0 gets no gradient, and a teacher without text loss has idle text weights.
-    return Accelerator(mixed_precision=config.precision, kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(mixed_precision=config.precision, cpu=ranks.on_cpu(), kwargs_handlers=[unused])

@@ -44,17 +44,12 @@ class Task(Protocol):
         """Names a batch in an error message."""
 
 
-def fresh_augmentation(context: Context, config: AugmentedTrainConfig) -> Callable[[int, int], Augmentation]:
-    """Another draw for every image and number, from the run's seed."""
-    seed = context.recipe.seed
-    return lambda index, number: drawn(seed, index, number, config.augment)
-
-
 class FaceTask:
-    """The training images of a run in an order that depends on `(seed, epoch)` only, shared out among the processes; figures on val.
+    """The training images of a run in an order that depends on `(seed, epoch, name)` only, shared out among the processes; figures on val.
 
     Args:
-        augmentation: of a key `(index, number)`.
+        name: of the task; each has an order and augmentations of its own.
+        augmentation: of a key `(index, number)`; None draws another one for every image and number.
         number: which augmentation an image gets in an epoch, from `(epoch, index)`.
     """
 
@@ -64,12 +59,13 @@ class FaceTask:
         self,
         context: Context,
         config: TrainConfig,
-        augmentation: Callable[[int, int], Augmentation],
+        name: str,
+        augmentation: Callable[[int, int], Augmentation] | None = None,
         number: Callable[[int, int], int] = lambda epoch, index: epoch,
     ) -> None:
         manifest, contract, classes = context.manifest, context.contract, context.classes
-        self.config, self.seed, self.workers = config, context.recipe.seed, context.recipe.data.workers
-        self.train = FaceDataset(manifest, "train", contract, classes, augmentation)
+        self.name, self.config, self.seed, self.workers = name, config, context.recipe.seed, context.recipe.data.workers
+        self.train = FaceDataset(manifest, "train", contract, classes, augmentation or self._draw)
         self.val = FaceDataset(manifest, "val", contract, classes)
         self._number = number
         if len(self.train) < config.batch_size * ranks.world_size() and ranks.world_size() > 1:
@@ -78,10 +74,14 @@ class FaceTask:
                 remedy="Lower batch_size or start fewer processes",
             )
 
+    def _draw(self, index: int, number: int) -> Augmentation:
+        strength = self.config.augment if isinstance(self.config, AugmentedTrainConfig) else 1.0
+        return drawn(self.seed, index, number, strength, self.name)
+
     def batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """This process's share of the epoch."""
         size = self.config.batch_size
-        keys = epoch_keys(len(self.train), self.seed, epoch, lambda index: self._number(epoch, index))
+        keys = epoch_keys(len(self.train), self.seed, epoch, lambda index: self._number(epoch, index), self.name)
         mine = rank_keys(keys, size, ranks.rank(), ranks.world_size())
         return batches(self.train, mine[skip * size :], size, self.workers)
 
@@ -89,9 +89,9 @@ class FaceTask:
         """Full batches of this process; a data set smaller than one batch is one batch."""
         return max(1, len(self.train) // (self.config.batch_size * ranks.world_size()))
 
-    def scorer(self) -> Callable[[Tensor], Any]:
-        """`pixels -> outputs` of the model as it is now."""
-        return self.model
+    def scorer(self) -> Callable[[Batch], Any]:
+        """`batch -> outputs` of the model as it is now."""
+        return lambda batch: self.model(batch["pixels"])
 
     def evaluate(self) -> dict[str, float]:
         """Detection AUC, macro attribution and their mean as `score`."""

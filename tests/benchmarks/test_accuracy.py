@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn import metrics as sk
@@ -112,6 +114,14 @@ def test_interval_covers_the_figure_and_matches_its_standard_error() -> None:
     assert result["auc_interval"][0] < result["auc"] < result["auc_interval"][1]
     again = evaluate({"test": split}, TAXONOMY, CLASSES, bootstrap=600)["test"]
     assert again == result
+
+
+def test_a_second_picture_of_everyone_narrows_no_interval() -> None:
+    split = random_split(n=200)
+    once = replace(split, identities=tuple(f"p{n:04d}" for n in range(200)))
+    one, two = (evaluate({"test": found}, TAXONOMY, CLASSES, bootstrap=100)["test"] for found in (once, once.take(np.arange(200).repeat(2))))
+    for key in ("auc_interval", "attribution_acc_interval"):
+        assert two[key] == pytest.approx(one[key])
 
 
 @pytest.mark.parametrize(("label", "why"), [("real", "the split has no forged image"), ("swap", "the split has no real image")])

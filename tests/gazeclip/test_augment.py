@@ -44,6 +44,14 @@ def test_a_draw_depends_on_its_arguments_only() -> None:
     assert len({drawn(*key).vector().tobytes() for key in [(0, 1, 2), (1, 1, 2), (0, 2, 2), (0, 1, 3), (0, 2, 1)]}) == 5
 
 
+def test_a_training_is_shown_other_pictures_in_another_order_than_the_one_it_starts_from() -> None:
+    """A CNN that was fitted to the draws of its own training would find every one of them again in the teacher's."""
+    backbone, model = ([drawn(0, index, 0, 1.0, stream) for index in range(20)] for stream in ("backbone", "teacher"))
+    assert not any(a == b for a, b in zip(backbone, model, strict=True))
+    orders = [[index for index, _ in epoch_keys(50, 0, 0, lambda index: 0, stream)] for stream in ("backbone", "teacher")]
+    assert orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1])
+
+
 def test_strength_zero_is_crop_and_mirror_only() -> None:
     for number in range(50):
         plain = replace(drawn(0, 0, number, 0.0), crop_left=0.0, crop_top=0.0, crop_side=1.0, flip=0.0, noise_seed=0.0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +15,10 @@ import torch
 from torch import Tensor
 
 from gazeclip.errors import ArtifactError
+from gazeclip.preprocess import PixelContract
 from gazeclip.teacher.gaze import GazeEncoder
 from gazeclip.teacher.gaze_small import SmallGaze
-from gazeclip.teacher.gaze_store import build_gaze_store
+from gazeclip.teacher.gaze_store import build_gaze_store, store_name
 
 CPU = torch.device("cpu")
 
@@ -54,6 +58,19 @@ def test_rows_are_what_the_encoder_gives(tmp_path: Path, encoder: GazeEncoder) -
         torch.testing.assert_close(found.gaze[row], expected.gaze[0], atol=1e-5, rtol=1e-4)
         # float16 keeps eleven bits
         torch.testing.assert_close(found.tokens[row], expected.tokens[0], atol=1e-3, rtol=1e-3)
+    build_gaze_store(encoder, images, tmp_path / "s", CPU, batch_size=4)  # type: ignore[arg-type]
+    assert images.read == 11  # found there, not computed again
+
+
+def test_stores_side_by_side_differ_by_encoder_images_size_and_split(encoder: GazeEncoder) -> None:
+    def context(data: str = "a", size: int = 96) -> Any:
+        return SimpleNamespace(run=SimpleNamespace(output_hash=lambda stage: f"{stage} {data}"), contract=PixelContract(size))
+
+    other = SmallGaze().freeze()
+    names = [store_name(context(), encoder, "train"), store_name(context(), encoder, "val"), store_name(context(), other, "train"),
+             store_name(context("b"), encoder, "train"), store_name(context(size=64), encoder, "train")]  # fmt: skip
+    assert len(set(names)) == 5
+    assert store_name(context(), copy.deepcopy(encoder), "train") == names[0]
 
 
 def test_a_disk_without_room_is_told_before_anything_is_measured(tmp_path: Path, encoder: GazeEncoder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,13 @@ def test_figures_are_those_of_scikit_learn() -> None:
     assert figures["score"] == pytest.approx((figures["auc"] + figures["attribution_macro_acc"]) / 2)
 
 
+def test_a_missing_class_gives_no_figure() -> None:
+    found, targets = outputs()
+    for rows in (targets == 0, targets != 0):
+        with pytest.raises(StageError, match="no real or no forged"):
+            validation_figures({name: values[rows] for name, values in found.items()}, targets[rows])
+
+
 @pytest.mark.parametrize("name", ["logits", "fake_logit"])
 def test_scores_that_are_not_numbers_stop_the_training(name: str) -> None:
     found, targets = outputs()

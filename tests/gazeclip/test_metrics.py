@@ -162,3 +162,18 @@ def test_bootstrap_is_the_normal_interval_of_a_mean_and_repeats() -> None:
 def test_bootstrap_resamples_rows_jointly() -> None:
     column = np.arange(50)
     assert metrics.bootstrap_interval(metrics.accuracy, column, column.copy(), rounds=50) == (1.0, 1.0)
+
+
+def test_bootstrap_over_persons_learns_nothing_from_a_second_picture() -> None:
+    values = np.random.default_rng(7).normal(size=60)
+    names = np.array([f"p{number:02d}" for number in range(60)])
+    once = metrics.bootstrap_interval(lambda v: float(v.mean()), values)
+    assert metrics.bootstrap_interval(lambda v: float(v.mean()), values.repeat(2), clusters=names.repeat(2)) == pytest.approx(once)
+    narrower = metrics.bootstrap_interval(lambda v: float(v.mean()), values.repeat(2))
+    assert narrower[1] - narrower[0] < 0.8 * (once[1] - once[0])
+
+
+def test_bootstrap_counts_draw_as_many_clusters_as_there_are() -> None:
+    clusters = np.array(["b", "a", "b", "c"])
+    for counts in metrics.bootstrap_counts(4, 50, clusters=clusters):
+        assert counts[0] == counts[2] and counts[[0, 1, 3]].sum() == 3

@@ -86,6 +86,7 @@ def test_nothing_is_written_before_a_refusal(tmp_path: Path, monkeypatch: pytest
         ({"teacher": teacher(gaze={"kind": "l2cs"})}, "gaze.kind=l2cs needs a weight file"),
         ({"teacher": teacher(gaze={"weights": "no.pth"})}, "gaze.weights no.pth does not exist"),
         ({"teacher": teacher(deep_prompts=5)}, "deep_prompts=5, but the image tower has 4 blocks"),
+        ({"teacher": teacher(keep_classifiers=True), "backbone": {"enabled": False}}, "keep_classifiers keeps those of stage backbone, which is off"),
         ({"teacher": teacher(backbone_weights="timmm")}, "backbone_weights: 'timmm' is neither a file nor one of none, package, timm. Did"),
         ({"teacher": teacher(backbone_weights="package")}, "no package brings weights for 'mobilenetv4_conv_small'. There are for tf_eff"),
         ({"student": {"backbone": "mobilenetv4_conv_smal"}}, f"timm has no model 'mobilenetv4_conv_smal'. Did you mean '{SMALL}'?"),
@@ -110,13 +111,12 @@ def test_single_faults(groups: dict[str, Any], what: str) -> None:
         ({"clip_pretrained": "opnai"}, "clip_pretrained 'opnai' is neither a file nor a tag of ViT-B-16"),
         ({"clip_model": "small"}, "clip_model=small has no weights 'openai'"),
         ({"clip_model": "small", "clip_pretrained": "none"}, "cannot divide 100 px"),
-        ({}, "teacher.backbone_epochs trains the CNN of a hybrid"),
+        ({}, "backbone.enabled trains the CNN of a hybrid"),
         ({}, "student.weights=teacher needs a hybrid teacher"),
     ],
 )
 def test_clip_teachers(model: dict[str, Any], what: str) -> None:
-    stage = {**teacher(tower="clip", **model), "backbone_epochs": 1}
-    assert what in refusal(recipe(teacher=stage, data={"image_size": 100}))
+    assert what in refusal(recipe(teacher=teacher(tower="clip", **model), backbone={"enabled": True}, data={"image_size": 100}))
 
 
 def test_a_sound_clip_teacher() -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,18 @@ def test_intervals_cover_the_figures() -> None:
         assert low < entry["auc"] < high
     low, high = found["P1"]["attribution_macro_acc_interval"]
     assert low < found["P1"]["attribution_macro_acc"] < high
+
+
+def test_a_second_picture_of_everyone_narrows_no_interval() -> None:
+    once = {name: replace(split, identities=tuple(f"p{n:04d}" for n in range(len(split.labels)))) for name, split in both().items()}
+    twice = {name: split.take(np.arange(len(split.labels)).repeat(2)) for name, split in once.items()}
+    strangers = {name: replace(split, identities=None) for name, split in twice.items()}
+    one, two, wrong = (evaluate_protocol(splits, TAXONOMY, CLASSES, bootstrap=100)["P1"] for splits in (once, twice, strangers))
+    for key in ("auc_interval", "attribution_macro_acc_interval"):
+        assert two[key] == pytest.approx(one[key])
+        assert wrong[key][1] - wrong[key][0] < 0.9 * (one[key][1] - one[key][0])
+    name = CLASSES[1]
+    assert two["per_generator"][name]["auc_interval"] == pytest.approx(one["per_generator"][name]["auc_interval"])
 
 
 OTHER = Taxonomy.from_dict(

@@ -88,10 +88,10 @@ def test_a_stage_for_one_process_refuses_several(tmp_path: Path, monkeypatch: py
     assert "distill cache" in str(caught.value.remedy)
 
 
-def launch(script: Path, folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", **extra}
+def launch(script: Path, folder: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **extra}
     port = 29_500 + (os.getpid() + time.monotonic_ns()) % 2_000
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}", str(script), str(folder)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}", str(script), str(folder), *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
 
@@ -113,6 +113,62 @@ def test_two_processes_killed_and_resumed_end_with_the_same_weights(tmp_path: Pa
         assert all(torch.equal(first[key], second[key]) for key in first)
     sums = sorted(line.split()[2] for line in (whole.stdout + resumed.stdout).splitlines() if line.startswith("sum"))
     assert len(sums) == 4 and len(set(sums)) == 1  # both ranks, both runs
+
+
+TEACHER = """
+import os, sys
+from pathlib import Path
+import torch
+from gazeclip.recipe import TrainConfig
+from gazeclip import ranks
+from gazeclip.taxonomy import Taxonomy
+from gazeclip.teacher.config import GazeConfig, TeacherConfig, TextConfig
+from gazeclip.teacher.losses import TeacherLoss
+from gazeclip.teacher.model import GazeCLIP
+from gazeclip.training import fit
+
+taxonomy = Taxonomy.load("demo")
+prompts = [taxonomy.prompts(name) for name in taxonomy.classes()]
+config = TeacherConfig(backbone="test_resnet", width=16, depth=1, heads=2, embed_dim=16, gaze=GazeConfig("small", tokens=2),
+                       text=TextConfig(width=16, layers=1, heads=2, context_length=24), **{sys.argv[2]: 0.0})
+
+class Task:
+    name = "teacher"
+    def __init__(self):
+        torch.manual_seed(0)
+        self.model = GazeCLIP(config, prompts, 64)
+        self.criterion = TeacherLoss(config)
+    def parameter_groups(self, train):
+        return self.model.parameter_groups(train.lr, 1.0, 0.01)
+    def batches(self, epoch, skip=0):
+        for number in range(skip, 2):
+            generator = torch.Generator().manual_seed(10 * epoch + number + 100 * ranks.rank())
+            yield {"pixels": torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8, generator=generator), "label": torch.tensor([0, 1, 2, 3])}
+    def batches_per_epoch(self):
+        return 2
+    def loss(self, batch, model):
+        return dict(self.criterion(model(batch["pixels"]), batch["label"]))
+    def evaluate(self):
+        return {"score": 0.0}
+    def describe(self, batch):
+        return "noise"
+
+task = Task()
+result = fit(task, TrainConfig(epochs=2, lr=1e-3, ema_decay=0.0), Path(sys.argv[1]), seed=1)
+total = sum(float(p.detach().double().sum()) for p in task.model.parameters())
+os.write(1, f"sum {total}\\n".encode())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("idle", ["w_nce", "w_attribution", "w_detection"])
+def test_a_teacher_with_an_idle_head_trains_on_two_processes(tmp_path: Path, idle: str) -> None:
+    script = tmp_path / "teacher.py"
+    script.write_text(TEACHER)
+    result = launch(script, tmp_path / "run", idle)
+    assert result.returncode == 0, result.stderr[-2000:]
+    sums = [line for line in result.stdout.splitlines() if line.startswith("sum")]
+    assert len(sums) == 2 and len(set(sums)) == 1
 
 
 @pytest.mark.slow

@@ -72,8 +72,9 @@ LOSS = {"embedding": -1, "relation": -1, "logits": -1, "temperature": 0, "gaze":
 LIMITS: dict[str, Any] = {
     "seed": -1,
     "data": {"image_size": 31, "workers": -1},
-    "teacher": {"train": {**TRAIN, "augment": 1.1}, "gaze_train": {**TRAIN, "augment": -0.1}, "backbone_epochs": -1},
-    "baseline": {"train": {**TRAIN, "augment": 2}, "label_smoothing": -0.1},
+    "backbone": {"train": {**TRAIN, "augment": 3.1}, "label_smoothing": -0.1},
+    "teacher": {"train": {**TRAIN, "augment": 3.1}, "gaze_train": {**TRAIN, "augment": -0.1}},
+    "baseline": {"train": {**TRAIN, "augment": 3.1}, "label_smoothing": -0.1},
     "cache": {"augmentations": 0, "strength": -0.1, "shard_size": 0, "batch_size": 0},
     "student": {"drop_path": 1, "train": TRAIN, "loss": LOSS},
     "quantize": {"calibration_images": 0, "train": TRAIN, "loss": LOSS},
@@ -210,5 +211,6 @@ def test_unreadable_recipes(tmp_path: Path) -> None:
 def test_the_peer_is_trained_as_long_as_the_student(path: Path) -> None:
     """Its backbone sees as many epochs as the student's has seen, which starts from the teacher's."""
     recipe = load_recipe(path)
-    inherited = recipe.teacher.backbone_epochs + recipe.teacher.train.epochs if recipe.student.weights == "teacher" else 0
-    assert recipe.baseline.train.epochs == inherited + recipe.student.train.epochs
+    frozen = recipe.teacher.model.frozen_stride == 32
+    assert recipe.inherited_epochs == recipe.backbone.train.epochs + (0 if frozen else recipe.teacher.train.epochs) > 0
+    assert recipe.baseline.train.epochs == recipe.inherited_epochs + recipe.student.train.epochs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from gazeclip.errors import ConfigError
@@ -31,6 +33,18 @@ def test_presets_cite_their_sources_and_name_each_generator_once(preset: str) ->
     titles = [generator.title.lower() for generator in taxonomy.generators]
     assert len(set(titles)) == len(titles)
     assert taxonomy.cite
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in PRESETS.glob("*.yaml")))
+def test_no_training_prompt_names_an_unseen_generator(preset: str) -> None:
+    taxonomy = Taxonomy.load(preset)
+    unseen = [generator for generator in taxonomy.generators if not generator.seen]
+    assert unseen or preset == "genface"  # its authors hold out by protocol
+    prompts = {prompt for name in taxonomy.classes() for prompt in taxonomy.prompts(name)}
+    for generator in unseen:
+        assert taxonomy.prompts(generator.name)[3] not in prompts
+        whole = re.compile(rf"(?<![\w.]){re.escape(generator.title)}(?![\w.])", re.IGNORECASE)
+        assert not [prompt for prompt in prompts if whole.search(prompt)], generator.title
 
 
 def test_citations_are_checked_and_are_no_part_of_the_hash() -> None:

@@ -9,10 +9,13 @@ import torch
 import torch.nn.functional as F
 
 from gazeclip.teacher.config import TeacherConfig
-from gazeclip.teacher.losses import ConsistencyLoss, DetectionLoss, IdentityInfoNCE, MultiPositiveInfoNCE, TeacherLoss
+from gazeclip.teacher.losses import ConsistencyLoss, DetectionLoss, IdentityInfoNCE, LevelLoss, MultiPositiveInfoNCE, TeacherLoss
 from gazeclip.teacher.outputs import TeacherOutput
 
 LABELS = torch.tensor([0, 2, 2, 1, 0, 4, 2])
+# Which prompt each of five classes has at each of four levels, and how many classes share it.
+SHARED = torch.tensor([[0, 1, 1, 1, 1], [0, 1, 1, 1, 2], [0, 1, 2, 2, 2], [0, 1, 2, 3, 4]]).T
+COUNTS = (SHARED[:, None] == SHARED[None]).sum(1)
 
 
 def logits(classes: int = 5, seed: int = 0) -> torch.Tensor:
@@ -74,18 +77,33 @@ def test_consistency_is_a_kl_divergence():
     assert ConsistencyLoss()(agreeing, attribution).item() == pytest.approx(0.0, abs=1e-9)
 
 
+def test_level_loss_is_a_choice_among_the_different_prompts_of_each_level():
+    scores = torch.stack([logits(5, seed) for seed in range(4)], 2)
+    for level in range(4):  # classes with one prompt have one similarity
+        scores[:, :, level] = scores[:, SHARED[:, level], level]
+    expected = 0.0
+    for i, label in enumerate(LABELS.tolist()):
+        for level in range(4):
+            different = {SHARED[c, level].item(): scores[i, c, level].item() for c in range(5)}
+            total = math.log(sum(math.exp(value) for value in different.values()))
+            expected += total - different[SHARED[label, level].item()]
+    assert LevelLoss()(scores, LABELS, COUNTS).item() == pytest.approx(expected / (4 * len(LABELS)), rel=1e-6)
+
+
 def output() -> TeacherOutput:
     empty = torch.zeros(0)
     return TeacherOutput(
         embedding=empty, attribution=logits(5, 3), detection=logits(2, 4), gaze=empty, text=empty, text_logits=logits(5, 5),
         logits=logits(5, 6), fake_logit=empty, logit_scale=empty, text_groups=torch.arange(5),
+        level_logits=torch.stack([logits(5, seed) for seed in range(7, 11)], 2), level_counts=COUNTS,
     )  # fmt: skip
 
 
 def test_total_is_the_weighted_sum_of_its_terms():
-    config = TeacherConfig(w_nce=0.3, w_attribution=2.0, w_detection=0.7, w_consistency=0.1)
+    config = TeacherConfig(w_nce=0.3, w_attribution=2.0, w_detection=0.7, w_consistency=0.1, w_levels=0.4)
     terms = TeacherLoss(config)(output(), LABELS)
     expected = 0.3 * terms["nce"] + 2.0 * terms["attribution"] + 0.7 * terms["detection"] + 0.1 * terms["consistency"]
+    expected = expected + 0.4 * terms["levels"]
     torch.testing.assert_close(terms["loss"], expected)
 
 

@@ -139,8 +139,10 @@ def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
 
 
 def test_bf16_learns_and_leaves_a_float32_model(tmp_path: Path) -> None:
-    task = Toy()
+    task, seen = Toy(), set()
+    task.model[-1].register_forward_hook(lambda module, inputs, output: seen.add((module.training, output.dtype)))
     result = fit(task, TrainConfig(epochs=30, lr=0.03, ema_decay=0.0, precision="bf16"), tmp_path, seed=0)
+    assert (True, torch.bfloat16) in seen and (True, torch.float32) not in seen
     assert result["best"]["score"] > result["history"][0]["score"] / 2
     x = torch.randn(5, 4)
     by_hand = x

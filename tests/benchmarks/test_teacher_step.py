@@ -1,0 +1,30 @@
+"""The benchmark of the teacher's step: its comparator computes what plain CLIP does, and it prints a ratio for every form."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.slow  # a whole ViT-B/16, several times
+
+
+def test_cutting_prompts_changes_no_embedding() -> None:
+    from benchmarks.teacher_step import cut_to_longest
+    from gazeclip.teacher.tower_clip import open_clip
+
+    clip = open_clip.create_model("ViT-S-32-alt").eval()
+    tokens = open_clip.get_tokenizer("ViT-S-32-alt")(["a photo of a real face", "the source generative model of this photo is StyleGAN"])
+    with torch.no_grad():
+        whole = clip.encode_text(tokens)
+        cut = cut_to_longest(clip, tokens)
+        assert cut.shape[1] < 20 < tokens.shape[1]
+        torch.testing.assert_close(clip.encode_text(cut), whole, rtol=1e-4, atol=1e-5)
+
+
+def test_it_measures_every_form(capsys: pytest.CaptureFixture[str]) -> None:
+    from benchmarks.teacher_step import FROZEN, PLAIN, STORED, TEACHER, WHOLE, main
+
+    assert main(["--batch", "1", "--rounds", "1", "--gaze", "eth-xgaze"]) == 0
+    lines = {line[2:42].strip(): line for line in capsys.readouterr().out.splitlines()[1:]}
+    assert set(lines) == {WHOLE, PLAIN, TEACHER, STORED, FROZEN}
+    assert "1.00 x plain" in lines[PLAIN]
