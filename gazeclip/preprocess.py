@@ -17,6 +17,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from gazeclip.errors import ConfigError, ImageError
 
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+# The formats that are promised, each with its suffixes; nothing else is ever opened, whatever its name.
+FORMATS = {
+    "JPEG": (".jpg", ".jpeg"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+}
+IMAGE_SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 MAX_PIXELS = 120_000_000  # refuse decompression bombs long before memory runs out
 ImageSource = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 

@@ -12,14 +12,15 @@ from typing import Any
 from gazeclip.bundle import OperatingPoint
 from gazeclip.cli import progress, say
 from gazeclip.errors import ConfigError, ImageError, StageError
+from gazeclip.preprocess import IMAGE_SUFFIXES
 from gazeclip.run import latest_run
+from gazeclip.walk import find_images
 from runtimes.registry import ENGINES, engine_status
 from runtimes.render import write_csv, write_table
 from runtimes.verdict import Verdict
 from runtimes.verifier import Outcome, Verifier, load
 
 CLEAN, SUSPICIOUS, FAILED = 0, 1, 2
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 Judged = list[tuple[str, Outcome]]
 
 
@@ -77,9 +78,10 @@ def _verify(args: argparse.Namespace) -> int:
         say("self-test passed: " + ", ".join(f"{name} {value:.2g}" for name, value in differences.items()))
     if not args.photos:
         return CLEAN
-    paths = expand(args.photos)
+    paths, failures = expand(args.photos)
     outcomes = progress(verifier.outcomes(paths, args.threshold, args.batch), "judging", total=len(paths))
     judged: Judged = [(str(path), outcome) for path, outcome in zip(paths, outcomes, strict=True)]
+    judged += failures
     _show(args, verifier, point, judged)
     return exit_code(judged)
 
@@ -134,18 +136,32 @@ def exit_code(judged: Judged) -> int:
     return SUSPICIOUS if any(isinstance(o, Verdict) and o.is_fake for _, o in judged) else CLEAN
 
 
-def expand(photos: list[Path]) -> list[Path]:
-    """Files as named; of folders all images below them, in order of their names.
+def expand(photos: list[Path]) -> tuple[list[Path], Judged]:
+    """Files as named, and of folders all images below them; what a folder leaves out is said on standard error.
 
-    An empty folder stays in the list, where it becomes an error outcome instead of being passed over.
+    Returns:
+        The images in order, and an `ImageError` for each folder without images and for all that could not be read, so
+        that neither is passed over in silence.
     """
     paths: list[Path] = []
+    failures: Judged = []
     for photo in photos:
-        inside = []
-        if photo.is_dir():
-            inside = sorted(item for item in photo.rglob("*") if item.suffix.lower() in SUFFIXES and item.is_file())
-        paths += inside or [photo]
-    return paths
+        if not photo.is_dir():
+            paths.append(photo)
+            continue
+        walk = find_images(photo)
+        paths += walk.images
+        left_out = walk.left_out()
+        if left_out:
+            say(f"{photo}: left out {left_out}")
+        for path, reason in walk.unreadable:
+            what = f"{path} cannot be read ({reason})"
+            remedy = "Correct its permissions or its link, or leave it out"
+            failures.append((str(path), ImageError(what, remedy=remedy)))
+        if not walk.images and not walk.unreadable:
+            remedy = f"Supported: {', '.join(sorted(IMAGE_SUFFIXES))}"
+            failures.append((str(photo), ImageError(f"{photo} has no images", remedy=remedy)))
+    return paths, failures
 
 
 def recent_bundle(engine: str | None = None) -> Path:

@@ -12,9 +12,10 @@ from gazeclip.checkpoint import write_csv
 from gazeclip.cli import progress_callback, say
 from gazeclip.data.manifest import check_rows
 from gazeclip.errors import ConfigError, ManifestError, nearest
+from gazeclip.preprocess import IMAGE_SUFFIXES
 from gazeclip.taxonomy import REAL, Taxonomy
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}  # as `python -m runtimes verify` takes
+SUFFIXES = IMAGE_SUFFIXES
 COLUMNS = ("path", "label", "category", "family", "split", "identity")
 # Shares of the identities. Reals and seen generators go everywhere; unseen generators to test_unseen alone.
 SHARES = {"train": 0.6, "val": 0.1, "calibration": 0.1, "test": 0.2}

@@ -14,8 +14,8 @@ from PIL import Image
 from gazeclip.data.from_folder import SUFFIXES, write_manifest
 from gazeclip.data.manifest import read_manifest
 from gazeclip.errors import ConfigError, ManifestError
+from gazeclip.preprocess import IMAGE_SUFFIXES
 from gazeclip.taxonomy import Taxonomy
-from runtimes.cli import SUFFIXES as VERIFIED
 
 PATTERN = r"/p(\d+)_"
 LABELS = ("real", "swap_gan", "synth_gan_v2")
@@ -145,7 +145,7 @@ def test_a_refusal_names_every_fault(tmp_path: Path) -> None:
 
 
 def test_suffixes_are_those_that_can_be_verified(faces: Path, tmp_path: Path) -> None:
-    assert SUFFIXES == VERIFIED
+    assert SUFFIXES == IMAGE_SUFFIXES
     fill(tmp_path, range(80))
     for index, path in enumerate(sorted((tmp_path / "real").iterdir())):
         Image.open(path).save(path.with_suffix(".tif" if index % 2 else ".TIFF"))

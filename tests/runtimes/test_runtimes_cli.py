@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +64,46 @@ def test_csv(bundles: dict[str, Path], photos: dict[str, Path], capsys: pytest.C
 def test_folders_are_expanded_and_empty_ones_are_errors(photos: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not an image by its name")
     folder = photos["text"].parent
-    assert expand([folder, tmp_path]) == [folder / n for n in ("empty.jpg", "text.jpg", "truncated.jpg")] + [tmp_path]
+    paths, failures = expand([folder, tmp_path])
+    assert paths == [folder / name for name in ("empty.jpg", "text.jpg", "truncated.jpg")]
+    assert [(source, str(error)[: str(error).index(". ")]) for source, error in failures] == [
+        (str(tmp_path), f"{tmp_path} has no images")
+    ]
+
+
+def test_what_a_folder_hides_is_said_and_what_cannot_be_read_exits_2(
+    bundles: dict[str, Path],
+    photos: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    inside, outside, closed = tmp_path / "album", tmp_path / "elsewhere", tmp_path / "album" / "closed"
+    for folder in (inside / ".ipynb_checkpoints", outside, closed):
+        folder.mkdir(parents=True)
+        shutil.copy(photos["fake"], folder / "copy.png")
+    shutil.copy(photos["real"], inside / "a.png")
+    (inside / "._a.png").write_bytes(b"\0\5\x16\7AppleDouble")
+    (inside / "linked").symlink_to(outside)
+    scan = os.scandir
+
+    def refuse_closed(folder: Path) -> object:
+        if folder == closed:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scan(folder)
+
+    monkeypatch.setattr("gazeclip.walk.os.scandir", refuse_closed)  # the tests may run as root
+    assert main(["verify", str(inside), "--bundle", str(bundles["onnx"]), "--json"]) == 2
+    captured = capsys.readouterr()
+    results = [(entry["source"], entry["verdict"]) for entry in json.loads(captured.out)["results"]]
+    assert results == [
+        (str(inside / "a.png"), "real"),
+        (str(inside / "linked" / "copy.png"), "fake"),
+        (str(closed), None),
+    ]
+    told, error = captured.err.splitlines()
+    assert told.startswith(f"{inside}: left out 2 hidden files or folders, 1 unreadable ({closed}: ")
+    assert error.startswith(f"error: {closed} cannot be read (Permission denied)")
 
 
 def test_self_test_without_photographs(bundles: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
