@@ -101,8 +101,10 @@ def _cnns(context: Context) -> Arrays:
     from gazeclip.protocol_command import outputs_on
 
     together, arrays = load_backbone_stage(context), dict[str, np.ndarray]()
-    members = list(together.members) if len(together.members) > 1 else []
-    for name, model in {BACKBONE.name: together} | {f"{CNN}{number}": member for number, member in enumerate(members, start=1)}.items():
+    models: dict[str, Any] = {BACKBONE.name: together}
+    if len(together.members) > 1:
+        models |= {f"{CNN}{number}": member for number, member in enumerate(together.members, start=1)}
+    for name, model in models.items():
         for split in SPLITS:
             found = outputs_on(context, model, context.manifest, (split,), f"{name} on {split}")
             arrays |= {f"{name}_{split}_fake_logit": found.fake_logit, f"{name}_{split}_logits": found.logits}
