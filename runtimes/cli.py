@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ Judged = list[tuple[str, Outcome]]
 
 def main(argv: list[str]) -> int:
     """Run a command; returns 0 if all images are real, 1 if one is fake, 2 if one could not be judged."""
+    # Pillow warns about metadata and sizes in its own words; what matters is an error or a warning of ours.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     args = _parser().parse_args(argv)
     return int(args.run(args))
 
@@ -93,9 +96,11 @@ def _show(args: argparse.Namespace, verifier: Verifier, point: OperatingPoint, j
         write_csv(sys.stdout, judged)
     else:
         write_table(sys.stdout, judged)
-    for _, outcome in judged:
+    for source, outcome in judged:
         if isinstance(outcome, ImageError):
             say(f"error: {outcome}")
+        elif outcome.frames > 1:
+            say(f"warning: {source}: {outcome.frames} frames, only the first is judged")
 
 
 def document(verifier: Verifier, point: OperatingPoint, judged: Judged, embedding: bool) -> dict[str, Any]:

@@ -28,6 +28,7 @@ CSV_COLUMNS = [
     "inference_ms",
     "engine",
     "precision",
+    "frames",
     "error",
 ]
 _HEADER = ("image", "verdict", "fake", "most like", "p", "gaze pitch/yaw", "ms")
@@ -60,6 +61,7 @@ def _csv_row(verdict: Verdict) -> dict[str, object]:
         "inference_ms": f"{verdict.timings_ms['inference']:.2f}",
         "engine": verdict.engine,
         "precision": verdict.precision,
+        "frames": verdict.frames,
     }
 
 
@@ -80,6 +82,8 @@ def write_table(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
 def _row(source: str, outcome: Outcome) -> tuple[str, ...]:
     if not isinstance(outcome, Verdict):
         return (source, "error", "", outcome.message, "", "", "")
+    if outcome.frames > 1:
+        source = f"{source} (frame 1 of {outcome.frames})"
     top = outcome.attribution[0]
     gaze = f"{math.degrees(outcome.gaze.pitch):+.0f} / {math.degrees(outcome.gaze.yaw):+.0f} deg"
     probability, total_ms = outcome.fake_probability, sum(outcome.timings_ms.values())

@@ -33,7 +33,8 @@ class Verdict:
 
     `verdict` is `fake` where `fake_probability` reaches `threshold`, the value of `operating_point`. `attribution`
     holds all classes, the most probable first. `embedding` is `(D,)` float32 of unit length. `timings_ms` has
-    `decode`, `inference` and `post`; the last two are the batch's time divided by its size.
+    `decode`, `inference` and `post`; the last two are the batch's time divided by its size. `frames` is the number in
+    the file (animations, pages); only the first is judged.
     """
 
     source: str
@@ -47,6 +48,7 @@ class Verdict:
     precision: str
     timings_ms: dict[str, float] = field(compare=False)
     embedding: np.ndarray = field(compare=False, repr=False)
+    frames: int = 1
 
     @property
     def is_fake(self) -> bool:
@@ -57,6 +59,7 @@ class Verdict:
         """Plain values for JSON; `embedding=False` leaves the D numbers out."""
         data: dict[str, Any] = {
             "source": self.source,
+            "frames": self.frames,
             "verdict": self.verdict,
             "fake_probability": self.fake_probability,
             "threshold": self.threshold,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ class _Decoded(NamedTuple):
     name: str
     image: np.ndarray | ImageError
     decode_ms: float
+    frames: int
 
 
 def load(
@@ -66,7 +67,9 @@ class Verifier:
     def verify(
         self, images: ImageSource | Iterable[ImageSource], threshold: str | float = "fpr1", batch: int = 8
     ) -> list[Verdict]:
-        """Judge images: paths, encoded bytes, PIL images or uint8 RGB arrays `(H, W, 3)`.
+        """Judge images: paths, encoded bytes, file objects, PIL images or uint8 RGB arrays `(H, W, 3)`.
+
+        Of a file with several frames the first is judged; `Verdict.frames` says how many there are.
 
         Args:
             threshold: an operating point of the bundle (`fpr1`, `fpr0.1`, `default`) or a fake probability.
@@ -106,11 +109,13 @@ class Verifier:
     def _decode(self, source: ImageSource, index: int) -> _Decoded:
         name = str(source) if isinstance(source, str | os.PathLike) else f"image {index}"
         started = time.perf_counter()
+        frames = 1
         try:
-            image: np.ndarray | ImageError = self.bundle.contract.apply(source)
+            image: np.ndarray | ImageError
+            image, frames = self.bundle.contract.read(source)
         except ImageError as error:
             image = error
-        return _Decoded(name, image, (time.perf_counter() - started) * 1e3)
+        return _Decoded(name, image, (time.perf_counter() - started) * 1e3, frames)
 
     def _judge(self, waiting: list[_Decoded], point: OperatingPoint) -> Iterator[Outcome]:
         images = [item.image for item in waiting if isinstance(item.image, np.ndarray)]
@@ -123,17 +128,21 @@ class Verifier:
                 yield item.image
                 continue
             answer = {name: array[row] for name, array in outputs.items()}
-            yield self._verdict(item.name, answer, point, {"decode": item.decode_ms, "inference": inference})
+            timings_ms = {"decode": item.decode_ms, "inference": inference}
+            yield self._verdict(item, answer, point, timings_ms)
             row += 1
 
-    def _verdict(self, source: str, answer: Outputs, point: OperatingPoint, timings_ms: dict[str, float]) -> Verdict:
+    def _verdict(
+        self, item: _Decoded, answer: Outputs, point: OperatingPoint, timings_ms: dict[str, float]
+    ) -> Verdict:
         """One image's outputs (no batch axis) as a verdict."""
         started = time.perf_counter()
         probability = sigmoid(answer["fake_logit"].item() / self._temperature["detection"])
         ranked = rank(self._classes, softmax(answer["logits"].tolist(), self._temperature["attribution"]))
         pitch, yaw = answer["gaze"].tolist()
         return Verdict(
-            source=source,
+            source=item.name,
+            frames=item.frames,
             verdict=FAKE if probability >= point.threshold else REAL,
             fake_probability=probability,
             threshold=point.threshold,
@@ -209,7 +218,12 @@ def rank(classes: Sequence[BundleClass], probabilities: Sequence[float]) -> tupl
 
 
 def _is_single(images: object) -> bool:
-    """A path, bytes, a picture or one `(H, W, 3)` array, rather than several of them."""
+    """A path, bytes, a file object, a picture or one `(H, W, 3)` array, rather than several of them.
+
+    What can be neither counts as one, so that it is refused by its type.
+    """
     if isinstance(images, np.ndarray):
         return images.ndim != 4
-    return isinstance(images, str | os.PathLike | bytes | Image.Image)
+    if isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image | Mapping):
+        return True
+    return hasattr(images, "read") or not isinstance(images, Iterable)

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from gazeclip.errors import ConfigError, StageError
 from runtimes.cli import expand, main, recent_bundle
@@ -104,6 +105,36 @@ def test_what_a_folder_hides_is_said_and_what_cannot_be_read_exits_2(
     told, error = captured.err.splitlines()
     assert told.startswith(f"{inside}: left out 2 hidden files or folders, 1 unreadable ({closed}: ")
     assert error.startswith(f"error: {closed} cannot be read (Permission denied)")
+
+
+def test_frames_are_told_in_every_form(
+    bundles: dict[str, Path], photos: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    animated = tmp_path / "photo.webp"
+    real, fake = (Image.open(photos[name]).convert("RGB") for name in ("real", "fake"))
+    real.save(animated, save_all=True, append_images=[fake, real] * 5 + [fake], lossless=True)
+    command = ["verify", str(animated), str(photos["real"]), "--bundle", str(bundles["onnx"])]
+    for form in ([], ["--json"], ["--csv"]):
+        assert main(command + form) == 0
+        captured = capsys.readouterr()
+        assert captured.err == f"warning: {animated}: 12 frames, only the first is judged\n"
+        if form == ["--json"]:
+            assert [entry["frames"] for entry in json.loads(captured.out)["results"]] == [12, 1]
+        elif form == ["--csv"]:
+            rows = list(csv.DictReader(io.StringIO(captured.out)))
+            assert [row["frames"] for row in rows] == ["12", "1"]
+        else:
+            assert f"{animated} (frame 1 of 12)" in captured.out
+            assert captured.out.count("frame 1 of") == 1
+
+
+def test_a_large_photograph_is_judged_without_a_word_of_pillow(
+    bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    photo = tmp_path / "large.jpg"
+    Image.new("RGB", (12_000, 9_000), (40, 90, 200)).save(photo)  # 108 megapixels
+    done = _run("verify", photo, "--bundle", bundles["onnx"], "--threads", "1")
+    assert done.returncode == 0 and done.stderr == "", done.stderr
 
 
 def test_self_test_without_photographs(bundles: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:

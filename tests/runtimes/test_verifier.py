@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
+import io
 import json
 import threading
 from collections.abc import Callable
@@ -79,11 +81,30 @@ def test_every_kind_of_source_gives_the_same_verdict(bundles: dict[str, Path], p
         photos["fake"].read_bytes(),
         picture,
         np.asarray(picture),
+        bytearray(photos["fake"].read_bytes()),
+        memoryview(photos["fake"].read_bytes()),
+        io.BytesIO(photos["fake"].read_bytes()),
     ]
     together = verifier.verify(sources, batch=2)
     alone = [verifier.verify(source)[0] for source in sources]
     assert {verdict.fake_probability for verdict in together + alone} == {together[0].fake_probability}
     assert together[0].source == str(photos["fake"]) and together[3].source == "image 3"
+
+
+@pytest.mark.parametrize("source", [5, None, {"a.jpg": 1}, 0.5])
+def test_what_is_no_image_is_one_error(source: Any, bundles: dict[str, Path], photos: dict[str, Path]) -> None:
+    verifier = load(bundles["onnx"], threads=1)
+    with pytest.raises(ImageError, match=f"cannot judge an? {type(source).__name__}"):
+        verifier.verify(source)
+    outcomes = list(verifier.outcomes([source, photos["real"]]))
+    assert [isinstance(outcome, ImageError) for outcome in outcomes] == [True, False]
+
+
+def test_an_open_file_is_one_image(bundles: dict[str, Path], photos: dict[str, Path]) -> None:
+    verifier = load(bundles["onnx"], threads=1)
+    with photos["fake"].open("rb") as file:
+        (verdict,) = verifier.verify(file)
+    assert verdict == dataclasses.replace(verifier.verify(photos["fake"])[0], source="image 0")
 
 
 def test_bad_images_are_errors_and_the_others_are_judged(bundles: dict[str, Path], photos: dict[str, Path]) -> None:
