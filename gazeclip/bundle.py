@@ -23,9 +23,9 @@ from gazeclip.bundle_check import (
     TEXT_BANK,
     array_faults,
     bundle_files,
-    file_faults,
     meta_faults,
     refuse,
+    refuse_changed,
     seal,
 )
 from gazeclip.bundle_parts import read_golden, read_text_bank, write_golden, write_text_bank, write_whole
@@ -87,8 +87,7 @@ class Bundle:
         """
         folder = Path(folder)
         bundle = cls(folder, _read_meta(folder))
-        faults = meta_faults(bundle.meta) or file_faults(folder, bundle.meta, verify)
-        refuse(folder, faults)
+        refuse_changed(folder, bundle.meta, verify)
         images, outputs = bundle.golden
         refuse(folder, array_faults(bundle.meta, bundle.text_bank, images, outputs))
         return bundle
@@ -213,7 +212,7 @@ def write_bundle(
     bundle.json is written last and atomically, so a killed export leaves no bundle. Equal arguments give equal bytes.
 
     Args:
-        folder: holds the model file and nothing stale; every file in it becomes part of the bundle.
+        folder: holds the model file and nothing stale; every file in it that is not hidden becomes part of the bundle.
         model_file: name of the model file (or `.mlpackage` folder) inside `folder`.
         classes: name, title, category and family per class, `real` first (`Taxonomy.describe`).
         temperature: `attribution` and `detection`, both > 0.

@@ -15,6 +15,7 @@ import numpy as np
 from gazeclip.checkpoint import fingerprint, sha256
 from gazeclip.errors import BundleError, GazeClipError
 from gazeclip.preprocess import PixelContract
+from gazeclip.walk import is_hidden
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
@@ -23,6 +24,7 @@ GOLDEN = "golden.npz"
 OUTPUTS = ("embedding", "logits", "fake_logit", "gaze")
 PARTS = (TEXT_BANK, GOLDEN, "MODEL_CARD.md")
 UNHASHED = (MANIFEST, "manifest.json")  # the latter is the export stage's record, which names this bundle by hash
+NOT_LISTED = "does not belong to it"
 PRECISIONS = ("fp32", "fp16", "int8")
 _TYPES: dict[str, type] = {
     "target": str,
@@ -46,15 +48,18 @@ _TYPES: dict[str, type] = {
 }
 
 
-def refuse(folder: Path, faults: Sequence[str]) -> None:
+def refuse(folder: Path, faults: Sequence[str], remedy: str = "Export it again") -> None:
     """Raise one line with the first few faults, if there are any.
+
+    Args:
+        remedy: what helps against these faults.
 
     Raises:
         BundleError: `faults` is not empty.
     """
     if faults:
         more = f" and {len(faults) - 4} more" if len(faults) > 4 else ""
-        raise BundleError(f"bundle {folder} is refused: {'; '.join(faults[:4])}{more}", remedy="Export it again")
+        raise BundleError(f"bundle {folder} is refused: {'; '.join(faults[:4])}{more}", remedy=remedy)
 
 
 def seal(meta: Mapping[str, Any]) -> str:
@@ -63,10 +68,18 @@ def seal(meta: Mapping[str, Any]) -> str:
 
 
 def bundle_files(folder: Path) -> list[str]:
-    """Relative POSIX names of all files that belong to the bundle, also those inside an `.mlpackage`."""
-    names = (
-        item.relative_to(folder).as_posix() for item in folder.rglob("*") if not item.is_dir() or item.is_symlink()
-    )
+    """Relative POSIX names of all files that belong to the bundle, also those inside an `.mlpackage`.
+
+    Hidden files (`.DS_Store`, `Thumbs.db`) are a system's own and belong to no bundle.
+    """
+    names = []
+    for item in folder.rglob("*"):
+        inside = item.relative_to(folder)
+        if any(is_hidden(part) for part in inside.parts):
+            continue
+        # A link to a folder is listed, so that it is refused: nobody looks into it.
+        if item.is_symlink() or not item.is_dir():
+            names.append(inside.as_posix())
     return sorted(name for name in names if name not in UNHASHED)
 
 
@@ -139,19 +152,49 @@ def _is_number(value: object) -> TypeGuard[int | float]:
 
 
 def file_faults(folder: Path, meta: Mapping[str, Any], verify: bool) -> list[str]:
-    """Missing, extra, truncated and (with `verify`) changed files."""
+    """Missing, extra, truncated and (with `verify`) changed files.
+
+    Links to plain files are followed, as the cache of a model hub makes them: their content counts.
+    """
     listed, found = meta["files"], set(bundle_files(folder))
     faults = [f"{name} is missing" for name in sorted(set(listed) - found)]
-    faults += [f"{name} does not belong to it" for name in sorted(found - set(listed))]
+    faults += [f"{name} {NOT_LISTED}" for name in sorted(found - set(listed))]
     for name in sorted(found & set(listed)):
         path, entry = folder / name, listed[name]
-        if path.is_symlink() or not path.is_file():
-            faults.append(f"{name} is not a plain file")
+        if not path.is_file():
+            faults.append(f"{name} is {_kind_of(path)}")
         elif path.stat().st_size != entry["bytes"]:
             faults.append(f"{name} has {path.stat().st_size} bytes instead of {entry['bytes']}")
         elif verify and sha256(path) != entry["sha256"]:
             faults.append(f"{name} was changed (its SHA-256 differs)")
     return faults
+
+
+def refuse_changed(folder: Path, meta: Mapping[str, Any], verify: bool) -> None:
+    """Refuse a bundle whose bundle.json or files are not as they were written, with a remedy that can help.
+
+    Raises:
+        BundleError: `meta_faults` or `file_faults` found any.
+    """
+    if meta.get("schema") == SCHEMA:
+        refuse(folder, meta_faults(meta))
+    else:
+        remedy = "Use the version of this program that wrote it, or export it again with this one"
+        refuse(folder, meta_faults(meta), remedy)
+    faults = file_faults(folder, meta, verify)
+    refuse(folder, faults, _file_remedy(faults))
+
+
+def _file_remedy(faults: Sequence[str]) -> str:
+    if all(fault.endswith(NOT_LISTED) for fault in faults):
+        return "Move what does not belong to it elsewhere"
+    return "Copy or download the whole folder again; if its source is refused too, export it again"
+
+
+def _kind_of(path: Path) -> str:
+    if path.is_dir():
+        return "a link to a folder, which is not followed"
+    return "a link to nothing" if path.is_symlink() else "not a plain file"
 
 
 def array_faults(

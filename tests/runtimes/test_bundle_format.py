@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from gazeclip.bundle import Bundle, write_bundle
 from gazeclip.bundle_check import seal
 from gazeclip.bundle_parts import read_text_bank
 from gazeclip.errors import BundleError
+from runtimes import load
 
 
 def test_round_trip(bundles: dict[str, Path], arguments: dict[str, Any]) -> None:
@@ -113,9 +115,17 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "flipped bit in the bank": (lambda f: _flip(f / "text_bank.safetensors"), "text_bank.safetensors was changed"),
     "truncated golden": (lambda f: (f / "golden.npz").write_bytes((f / "golden.npz").read_bytes()[:-9]), "instead of"),
     "extra file": (lambda f: (f / "extra.py").write_text("x"), "extra.py does not belong"),
-    "model is a link": (
-        lambda f: (f / "model.onnx").rename(f.parent / "m") and (f / "model.onnx").symlink_to(f.parent / "m"),
-        "not a plain file",
+    "model is a link to nothing": (
+        lambda f: (f / "model.onnx").rename(f.parent / "m") and (f / "model.onnx").symlink_to(f.parent / "n"),
+        "model.onnx is a link to nothing",
+    ),
+    "model is a link to a folder": (
+        lambda f: (f / "model.onnx").rename(f.parent / "m") and (f / "model.onnx").symlink_to(f.parent),
+        "model.onnx is a link to a folder",
+    ),
+    "model is a link to another file": (
+        lambda f: (f / "model.onnx").unlink() or (f / "model.onnx").symlink_to(f / "MODEL_CARD.md"),
+        "model.onnx has [0-9]+ bytes instead of",
     ),
     "lowered threshold": (lambda f: _edit(f, False, thresholds={"fpr1": 0.999}), "digest differs"),
     "schema of the future": (lambda f: _edit(f, True, schema=2), "schema 2 is unknown"),
@@ -143,6 +153,48 @@ def test_damage_is_refused_in_one_line(name: str, spoiled: Path) -> None:
     with pytest.raises(BundleError, match=words) as caught:
         Bundle.load(spoiled)
     assert "\n" not in str(caught.value) and caught.value.remedy
+
+
+def link_as_a_hub_does(folder: Path) -> None:
+    """Move each file to a store under a name by content, and leave a relative link in its place."""
+    store = folder.parent / "blobs"
+    store.mkdir()
+    for number, path in enumerate(sorted(item for item in folder.rglob("*") if item.is_file())):
+        path.rename(store / f"{number:064x}")
+        path.symlink_to(os.path.relpath(store / f"{number:064x}", path.parent))
+
+
+@pytest.mark.parametrize("target", ["openvino", "onnx", "tflite"])
+def test_links_as_a_hub_cache_makes_them_are_followed(target: str, bundles: dict[str, Path], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(bundles[target], tmp_path / "snapshot"))
+    link_as_a_hub_does(folder)
+    whole, linked = load(bundles[target], threads=1), load(folder, threads=1)
+    assert linked.bundle.digest == whole.bundle.digest and max(linked.self_test().values()) < 1e-4
+    blob = (folder / linked.bundle.meta["model_file"]).resolve()
+    _flip(blob)
+    with pytest.raises(BundleError, match="was changed"):
+        Bundle.load(folder)
+
+
+def test_hidden_files_are_no_part_of_a_bundle(spoiled: Path, arguments: dict[str, Any]) -> None:
+    before = Bundle.load(spoiled).digest
+    for name in (".DS_Store", "Thumbs.db", "._model.onnx", ".ipynb_checkpoints/a.json", "__MACOSX/._a"):
+        (spoiled / name).parent.mkdir(exist_ok=True)
+        (spoiled / name).write_bytes(b"litter")
+    assert Bundle.load(spoiled).digest == before
+    assert write_bundle(spoiled, target="onnx", model_file="model.onnx", **arguments).digest == before
+
+
+def test_remedies_can_help(spoiled: Path) -> None:
+    (spoiled / "notes.txt").write_text("x")
+    with pytest.raises(BundleError, match="Move what does not belong to it elsewhere"):
+        Bundle.load(spoiled)
+    (spoiled / "MODEL_CARD.md").unlink()
+    with pytest.raises(BundleError, match="Copy or download the whole folder again"):
+        Bundle.load(spoiled)
+    _edit(spoiled, True, schema=2)
+    with pytest.raises(BundleError, match="Use the version of this program that wrote it"):
+        Bundle.load(spoiled)
 
 
 def test_without_verify_only_the_hashes_are_skipped(spoiled: Path) -> None:
