@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections import Counter, defaultdict
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from gazeclip.checkpoint import write_csv
 from gazeclip.cli import progress_callback, say
+from gazeclip.data.divide import divide, image_split
 from gazeclip.data.manifest import check_rows
 from gazeclip.errors import ConfigError, ManifestError, nearest
 from gazeclip.preprocess import IMAGE_SUFFIXES
@@ -17,9 +17,6 @@ from gazeclip.taxonomy import REAL, Taxonomy
 
 SUFFIXES = IMAGE_SUFFIXES
 COLUMNS = ("path", "label", "category", "family", "split", "identity")
-# Shares of the identities. Reals and seen generators go everywhere; unseen generators to test_unseen alone.
-SHARES = {"train": 0.6, "val": 0.1, "calibration": 0.1, "test": 0.2}
-REAL_SHARES = {"train": 0.53, "val": 0.09, "calibration": 0.09, "test": 0.17, "test_unseen": 0.12}
 
 
 def write_manifest(folder: Path, taxonomy_name: str, out: Path, identity: str | None = None, seed: int = 0, force: bool = False) -> Path:
@@ -58,11 +55,12 @@ def _rows(
     groups: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for label, path in files:
         groups[_identity(label, path, folder, pattern)].append((label, path))
+    persons = {person: {label for label, _ in members} for person, members in groups.items()}
+    splits = divide(persons, taxonomy, seed)
     rows = []
     for person, members in groups.items():
-        labels = {label for label, _ in members}
         for label, path in members:
-            split = _split(person, label, labels, taxonomy, seed)
+            split = image_split(splits[person], label, taxonomy)
             if split is not None:
                 generator = taxonomy.get(label)
                 rows.append((Path(os.path.relpath(path, base)).as_posix(), label, generator.category, generator.family, split, person))
@@ -115,27 +113,3 @@ def _identity(label: str, path: Path, folder: Path, pattern: re.Pattern[str] | N
     if match is None:
         raise ManifestError(f"--identity does not match {relative}", remedy="Correct the pattern")
     return match.group(1)
-
-
-def _split(person: str, label: str, labels: set[str], taxonomy: Taxonomy, seed: int) -> str | None:
-    """A person's split, from a hash: the same person always lands in the same one, whatever else is in the folder.
-
-    None: an image of an unseen generator whose person is trained or tuned on, which belongs nowhere.
-    """
-    place = int.from_bytes(hashlib.sha256(f"{seed}\0{person}".encode()).digest()[:8], "big") / 2**64
-    if all(not taxonomy.get(name).seen for name in labels):
-        return "test_unseen"
-    split = _draw(place, REAL_SHARES if REAL in labels else SHARES)
-    if not taxonomy.get(label).seen:
-        return "test_unseen" if split in ("test", "test_unseen") else None
-    # A seen generator's image of a person kept for test_unseen belongs to the test of seen generators.
-    return "test" if split == "test_unseen" and label != REAL else split
-
-
-def _draw(place: float, shares: dict[str, float]) -> str:
-    total = 0.0
-    for name, share in shares.items():
-        total += share
-        if place < total:
-            return name
-    return "test"

@@ -125,11 +125,11 @@ def test_an_existing_manifest_is_replaced_only_when_asked(faces: Path, tmp_path:
 def test_a_refused_manifest_leaves_no_file_and_changes_none(tmp_path: Path) -> None:
     fill(tmp_path / "few", range(2), ("real", "swap_gan"))  # two persons cannot fill four splits
     for force in (False, True):
-        with pytest.raises(ManifestError, match="is empty"):
+        with pytest.raises(ManifestError, match="too few persons"):
             write_manifest(tmp_path / "few", "demo", tmp_path / "out" / "m.csv", PATTERN, force=force)
     assert not (tmp_path / "out").exists()
     (tmp_path / "m.csv").write_text("of before")
-    with pytest.raises(ManifestError, match="is empty"):
+    with pytest.raises(ManifestError, match="too few persons"):
         write_manifest(tmp_path / "few", "demo", tmp_path / "m.csv", PATTERN, force=True)
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["m.csv"]
     assert (tmp_path / "m.csv").read_text() == "of before"
