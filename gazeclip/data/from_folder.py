@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 
 from gazeclip.checkpoint import write_csv
@@ -14,8 +14,9 @@ from gazeclip.data.manifest import check_rows
 from gazeclip.errors import ConfigError, ManifestError, nearest
 from gazeclip.preprocess import IMAGE_SUFFIXES
 from gazeclip.taxonomy import REAL, Taxonomy
+from gazeclip.walk import ImageWalk, find_images, is_hidden
 
-SUFFIXES = IMAGE_SUFFIXES
+UNREADABLE_SHOWN = 5
 COLUMNS = ("path", "label", "category", "family", "split", "identity")
 
 
@@ -32,8 +33,7 @@ def write_manifest(folder: Path, taxonomy_name: str, out: Path, identity: str | 
     if out.exists() and not force:
         raise ManifestError(f"{out} exists already", remedy="Name another file with --out, or replace it with --force")
     taxonomy = Taxonomy.load(taxonomy_name)
-    files = _files(folder, taxonomy)
-    _tell_passed_over(folder, {path for _, path in files} | {out})
+    files = _find_files(folder, out, taxonomy)
     pattern = _pattern(identity)
     if pattern is None:
         say("warning: without --identity every file counts as a person of its own; the same person may land in two splits")
@@ -67,30 +67,78 @@ def _rows(
     return sorted(rows)
 
 
-def _tell_passed_over(folder: Path, taken: set[Path]) -> None:
-    """Say how many files are no images by their suffix, or lie beside the subfolders."""
-    others = Counter(path.suffix.lower() or path.name for path in folder.rglob("*") if path.is_file() and path not in taken)
-    if others:
-        kinds = ", ".join(f"{kind} {count}" for kind, count in others.most_common(8))
-        say(f"manifest: passed over {sum(others.values())} files: {kinds}{', ...' if len(others) > 8 else ''}")
+def _find_files(folder: Path, out: Path, taxonomy: Taxonomy) -> list[tuple[str, Path]]:
+    """`(label, file)` of every image below the subfolders; what is left out is said.
 
-
-def _files(folder: Path, taxonomy: Taxonomy) -> list[tuple[str, Path]]:
+    Raises:
+        ManifestError: no such folder, unknown subfolders, anything unreadable, or no images.
+    """
     if not folder.is_dir():
-        raise ManifestError(f"{folder} is not a folder", remedy="Name a folder with one subfolder per generator")
+        raise ManifestError(
+            f"{folder} is not a folder", remedy="Name a folder with one subfolder per generator"
+        )
+    walk = find_images(folder, ignored={out})
+    if walk.unreadable:
+        raise _unreadable_error(walk)
+    _check_labels(folder, taxonomy)
+    files, beside = [], 0
+    for path in walk.images:
+        if path.parent == folder:
+            beside += 1
+        else:
+            files.append((path.relative_to(folder).parts[0], path))
+    left = [walk.left_out()] if walk.left_out() else []
+    if beside:
+        left.append(f"{beside} image(s) beside the subfolders")
+    if left:
+        say(f"manifest: passed over {', '.join(left)}")
+    _check_names(files)
+    if not files:
+        remedy = f"Supported: {', '.join(sorted(IMAGE_SUFFIXES))}"
+        raise ManifestError(f"{folder} has no images", remedy=remedy)
+    return sorted(files)
+
+
+def _unreadable_error(walk: ImageWalk) -> ManifestError:
+    """A manifest of what can be read would lack the rest unnoticed."""
+    shown = walk.unreadable[:UNREADABLE_SHOWN]
+    lines = "".join(f"\n  - {path}: {reason}" for path, reason in shown)
+    left = len(walk.unreadable) - len(shown)
+    more = f"\n  ... and {left} more" if left else ""
+    return ManifestError(
+        f"{len(walk.unreadable)} thing(s) in {walk.folder} cannot be read:{lines}{more}\n",
+        remedy="Make them readable (chmod -R u+rX), mend the links, or move them elsewhere",
+    )
+
+
+def _check_labels(folder: Path, taxonomy: Taxonomy) -> None:
+    """Subfolders are named as generators, and `real` is there; hidden ones are nobody's label."""
     names = sorted(item.name for item in folder.iterdir() if item.is_dir())
+    names = [name for name in names if not is_hidden(name)]
     known = [generator.name for generator in taxonomy.generators]
     unknown = [f"'{name}' ({nearest(name, known)})" for name in names if name not in taxonomy]
-    if unknown or REAL not in names:
-        faults = ([f"unknown subfolders {', '.join(unknown)}"] if unknown else []) + ([] if REAL in names else ["no subfolder 'real'"])
-        raise ManifestError(f"{folder}: {'; '.join(faults)}", remedy=f"Name subfolders as taxonomy '{taxonomy.name}' does, or give --taxonomy FILE")
-    files = [(name, path) for name in names for path in sorted((folder / name).rglob("*")) if path.suffix.lower() in SUFFIXES and path.is_file()]
-    odd = [path for _, path in files if any("\udc80" <= letter <= "\udcff" for letter in str(path))]
+    faults = []
+    if unknown:
+        faults.append(f"unknown subfolders {', '.join(unknown)}")
+    if REAL not in names:
+        faults.append("no subfolder 'real'")
+    if faults:
+        raise ManifestError(
+            f"{folder}: {'; '.join(faults)}",
+            remedy=f"Name subfolders as taxonomy '{taxonomy.name}' does, or give --taxonomy FILE",
+        )
+
+
+def _check_names(files: list[tuple[str, Path]]) -> None:
+    odd = []
+    for _, path in files:
+        if any("\udc80" <= letter <= "\udcff" for letter in str(path)):
+            odd.append(path)
     if odd:
-        raise ManifestError(f"{len(odd)} file name(s) are not UTF-8, such as {str(odd[0])!a}", remedy="Rename them: a manifest is UTF-8")
-    if not files:
-        raise ManifestError(f"{folder} has no images", remedy=f"Supported: {', '.join(sorted(SUFFIXES))}")
-    return files
+        raise ManifestError(
+            f"{len(odd)} file name(s) are not UTF-8, such as {str(odd[0])!a}",
+            remedy="Rename them: a manifest is UTF-8",
+        )
 
 
 def _pattern(identity: str | None) -> re.Pattern[str] | None:

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gazeclip.data.from_folder import SUFFIXES, write_manifest
+from gazeclip.data.from_folder import write_manifest
 from gazeclip.data.manifest import read_manifest
 from gazeclip.errors import ConfigError, ManifestError
-from gazeclip.preprocess import IMAGE_SUFFIXES
 from gazeclip.taxonomy import Taxonomy
 
 PATTERN = r"/p(\d+)_"
@@ -144,8 +143,7 @@ def test_a_refusal_names_every_fault(tmp_path: Path) -> None:
     assert caught.value.message.count("is not an image that can be read") == 30
 
 
-def test_suffixes_are_those_that_can_be_verified(faces: Path, tmp_path: Path) -> None:
-    assert SUFFIXES == IMAGE_SUFFIXES
+def test_suffixes_in_capitals_and_of_scans(faces: Path, tmp_path: Path) -> None:
     fill(tmp_path, range(80))
     for index, path in enumerate(sorted((tmp_path / "real").iterdir())):
         Image.open(path).save(path.with_suffix(".tif" if index % 2 else ".TIFF"))
@@ -162,10 +160,64 @@ def test_files_passed_over_are_counted(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "stray.png").touch()  # beside the subfolders: no label
     write_manifest(tmp_path, "demo", tmp_path / "m.csv", PATTERN)
     said = capsys.readouterr().err
-    assert "passed over 5 files: .txt 2, " in said
-    assert all(kind in said for kind in (".gif 1", "README 1", ".png 1"))
+    expected = "passed over 4 other files (.txt 2, .gif 1, README 1), 1 image(s) beside the subfolders"
+    assert expected in said
     write_manifest(tmp_path, "demo", tmp_path / "m.csv", PATTERN, force=True)
-    assert "passed over 5 files" in capsys.readouterr().err  # not the manifest itself
+    assert expected in capsys.readouterr().err  # not the manifest itself
+
+
+def test_what_systems_leave_behind_is_no_image(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, range(80))
+    copies = tmp_path / "real" / ".ipynb_checkpoints"
+    copies.mkdir()
+    for person in range(20):
+        name = f"p{person}_x.png"
+        (copies / name).write_bytes((tmp_path / "real" / name).read_bytes())
+    (tmp_path / "real" / "._p1_x.png").write_bytes(b"of a Mac, no picture")
+    (tmp_path / "real" / ".DS_Store").touch()
+    (tmp_path / ".cache").mkdir()  # no label either
+    rows = rows_of(write_manifest(tmp_path, "demo", tmp_path / "m.csv", PATTERN))
+    assert [row["label"] for row in rows].count("real") == 80
+    assert not [row["path"] for row in rows if "/." in row["path"]]
+    assert "passed over 4 hidden files or folders" in capsys.readouterr().err
+
+
+def test_linked_folders_are_walked(tmp_path: Path) -> None:
+    fill(tmp_path / "elsewhere", range(80))
+    faces = tmp_path / "faces"
+    (faces / "real").mkdir(parents=True)
+    (faces / "real" / "part").symlink_to(tmp_path / "elsewhere" / "real")
+    (faces / "swap_gan").symlink_to(tmp_path / "elsewhere" / "swap_gan")
+    rows = rows_of(write_manifest(faces, "demo", faces / "m.csv", PATTERN))
+    labels = [row["label"] for row in rows]
+    assert (labels.count("real"), labels.count("swap_gan")) == (80, 80)
+    assert {row["path"] for row in rows} >= {"real/part/p3_x.png", "swap_gan/p3_x.png"}
+
+
+def test_a_folder_that_cannot_be_read_makes_no_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, range(80))
+    (tmp_path / "real" / "more").symlink_to(tmp_path / "gone")
+    with pytest.raises(ManifestError, match=r"1 thing\(s\) .* cannot be read:\n.*more: link to n"):
+        write_manifest(tmp_path, "demo", tmp_path / "m.csv", PATTERN)
+    (tmp_path / "real" / "more").unlink()
+    closed = tmp_path / "swap_gan" / "closed"
+    closed.mkdir()
+    scan = os.scandir
+
+    def refuse(place: Path) -> object:  # as root any folder can be read, so a mode would not do
+        if Path(place) == closed:
+            raise PermissionError(13, "Permission denied")
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ManifestError, match="closed: Permission denied") as caught:
+        write_manifest(tmp_path, "demo", tmp_path / "m.csv", PATTERN)
+    assert "chmod" in (caught.value.remedy or "")
+    assert not (tmp_path / "m.csv").exists()
 
 
 def test_file_names_that_are_no_text(tmp_path: Path) -> None:
