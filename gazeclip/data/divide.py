@@ -67,7 +67,7 @@ class _Division:
         self.order = sorted(persons, key=lambda person: (place[person], person))
         self.splits = {p: _draw(place[p], self.shares(p)) for p in self.order}
         self.counts: Counter[Cell] = Counter()
-        expected: dict[Cell, float] = {cell: 0.0 for cell in self.needed()}
+        expected: dict[Cell, float] = dict.fromkeys(self.needed(), 0.0)
         for person in self.order:
             self.counts.update(self.cells(person, self.splits[person]))
             for split, share in self.shares(person).items():

@@ -11,6 +11,7 @@ from gazeclip.checkpoint import write_csv
 from gazeclip.cli import progress_callback, say
 from gazeclip.data.divide import divide, image_split
 from gazeclip.data.manifest import check_rows
+from gazeclip.data.table import TableRow
 from gazeclip.errors import ConfigError, ManifestError, nearest
 from gazeclip.preprocess import IMAGE_SUFFIXES
 from gazeclip.taxonomy import REAL, Taxonomy
@@ -41,7 +42,8 @@ def write_manifest(folder: Path, taxonomy_name: str, out: Path, identity: str | 
     if len(rows) < len(files):
         say(f"manifest: left out {len(files) - len(rows)} images of unseen generators whose person is trained on")
     with progress_callback("checking images") as update:
-        manifest = check_rows(out, [dict(zip(COLUMNS, row, strict=True)) for row in rows], taxonomy, progress=update, shown=None)
+        table = [TableRow("", dict(zip(COLUMNS, row, strict=True))) for row in rows]
+        manifest = check_rows(out, table, taxonomy, progress=update, shown=None)
     write_csv(out, COLUMNS, rows)
     for split, counts in manifest.counts().items():
         say(f"manifest: {split:12} {sum(counts.values()):6} images")

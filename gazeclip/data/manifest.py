@@ -6,15 +6,17 @@ Columns: `path` (relative to the manifest), `label` (a generator of the taxonomy
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from gazeclip.checkpoint import sha256
-from gazeclip.data.rows import SPLITS, Sample, parse_row, read_rows
+from gazeclip.data.rows import SPLITS, Sample, parse_row
+from gazeclip.data.table import TableRow, read_rows
 from gazeclip.errors import ImageError, ManifestError
 from gazeclip.preprocess import load_image
 from gazeclip.taxonomy import REAL, Taxonomy
@@ -83,7 +85,7 @@ def read_manifest(
 
 def check_rows(
     path: Path,
-    rows: Sequence[Mapping[str, str]],
+    rows: Sequence[TableRow],
     taxonomy: Taxonomy,
     *,
     check_images: bool = True,
@@ -91,7 +93,7 @@ def check_rows(
     shown: int | None = FAULTS_SHOWN,
 ) -> Manifest:
     """What `read_manifest` does, for the rows of a manifest that is still to be written to `path`."""
-    read = [parse_row(row, number, path.parent, taxonomy) for number, row in enumerate(rows, start=2)]
+    read = [parse_row(row, path.parent, taxonomy) for row in rows]
     samples = tuple(row.sample for row in read)
     files = [sample for sample in samples if sample.path != path.parent]
     file_faults, digests = _check_files(files, check_images, progress)
@@ -119,17 +121,24 @@ def _told(path: Path, kinds: Sequence[Sequence[str]], shown: int | None) -> str:
 def _split_faults(samples: Sequence[Sample]) -> list[str]:
     """An image twice, or an identity of train, val or calibration in any other split."""
     faults = []
-    seen: dict[Path, str] = {}
-    identities: dict[str, set[str]] = defaultdict(set)
+    first: dict[Path, Sample] = {}
+    identities: dict[str, dict[str, Sample]] = defaultdict(dict)
     for sample in samples:
-        if sample.path in seen:
-            faults.append(f"{sample.path.name} is listed twice (splits {seen[sample.path]} and {sample.split})")
-        seen[sample.path] = sample.split
+        other = first.setdefault(sample.path, sample)
+        if other is not sample:
+            where = f"first in {other.place}; " if other.place else ""
+            faults.append(
+                f"{sample.prefix}{sample.path.name} is listed twice "
+                f"({where}splits {other.split} and {sample.split})"
+            )
         if sample.identity and sample.split in SPLITS:
-            identities[sample.identity].add(sample.split)
+            identities[sample.identity].setdefault(sample.split, sample)
     for identity, splits in sorted(identities.items()):
-        if len(splits) > 1 and splits & set(TUNED):
-            faults.append(f"identity '{identity}' lies in the splits {', '.join(sorted(splits))}")
+        if len(splits) > 1 and set(splits) & set(TUNED):
+            places = [splits[split].place for split in sorted(splits)]
+            where = f" (such as {', '.join(places)})" if all(places) else ""
+            names = ", ".join(sorted(splits))
+            faults.append(f"identity '{identity}' lies in the splits {names}{where}")
     return faults
 
 
@@ -161,7 +170,9 @@ def _class_faults(samples: Sequence[Sample], taxonomy: Taxonomy) -> list[str]:
     return faults
 
 
-def _check_files(samples: Sequence[Sample], decode: bool, progress: Callable[[int, int], None] | None) -> tuple[list[str], list[str]]:
+def _check_files(
+    samples: Sequence[Sample], decode: bool, progress: Callable[[int, int], None] | None
+) -> tuple[list[str], list[str]]:
     """Faults, and the hashes of what was decoded."""
     faults: list[str] = []
     digests: list[str] = []
@@ -169,17 +180,30 @@ def _check_files(samples: Sequence[Sample], decode: bool, progress: Callable[[in
     for number, sample in enumerate(samples):
         try:
             if not sample.path.is_file():
-                faults.append(f"{sample.path} is missing")
+                faults.append(f"{sample.prefix}{_missing(sample.path)}")
             elif decode:
                 load_image(sample.path)  # as training will
                 digests.append(sha256(sample.path))
                 twin = first.setdefault(digests[-1], sample)
-                if twin.split != sample.split and twin.path != sample.path:  # one path twice has been told already
-                    faults.append(f"{sample.path.name} ({sample.split}) is the same file as {twin.path.name} ({twin.split})")
+                # one path twice has been told already
+                if twin.split != sample.split and twin.path != sample.path:
+                    where = f", {twin.place}" if twin.place else ""
+                    faults.append(
+                        f"{sample.prefix}{sample.path.name} ({sample.split}) is the same file as "
+                        f"{twin.path.name} ({twin.split}){where}"
+                    )
         except ImageError as error:
-            faults.append(error.message)
+            faults.append(f"{sample.prefix}{error.message}")
         except OSError as error:
-            faults.append(f"{sample.path} cannot be read ({error.strerror or error})")
+            reason = error.strerror or error
+            faults.append(f"{sample.prefix}{sample.path} cannot be read ({reason})")
         if progress is not None:
             progress(number + 1, len(samples))
     return faults, digests
+
+
+def _missing(path: Path) -> str:
+    """On Windows a backslash parts folders; elsewhere it is a letter of one long name."""
+    if "\\" in str(path) and os.sep != "\\":
+        return f"{path} is missing: write '/' between folders, not '\\'"
+    return f"{path} is missing"

@@ -1,30 +1,37 @@
-"""The rows of a manifest, each by itself: reading CSV and Parquet, labels, splits, angles. `manifest.py` checks the whole."""
+"""The rows of a manifest, each by itself: paths, labels, splits, angles. `manifest.py` checks the whole."""
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from gazeclip.errors import ManifestError, nearest, require
+from gazeclip.data.table import TableRow, read_rows
+from gazeclip.errors import ManifestError, nearest
 from gazeclip.taxonomy import Taxonomy
 
 SPLITS = ("train", "val", "calibration", "test", "test_unseen")
-REQUIRED = ("path", "label", "split")
 FAULTS_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image. `gaze` is `(pitch, yaw)` in radians, or None if not annotated; `identity` is None if unknown."""
+    """One image. `gaze` is `(pitch, yaw)` in radians, or None if not annotated; `identity` is None if unknown.
+
+    `place` is where it stands in its manifest, for messages; empty where there is no file yet.
+    """
 
     path: Path
     label: str
     split: str
     identity: str | None = None
     gaze: tuple[float, float] | None = None
+    place: str = field(default="", compare=False)
+
+    @property
+    def prefix(self) -> str:
+        """What a message about this row begins with."""
+        return f"{self.place}: " if self.place else ""
 
     @property
     def person(self) -> str:
@@ -41,65 +48,45 @@ class Row:
     placed: bool
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows as text, with the required columns there.
-
-    Raises:
-        ManifestError: no such file, not CSV or Parquet, no rows, or a column missing.
-    """
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise ManifestError(f"manifest {path} {what}", remedy="Make one: python -m gazeclip data manifest FOLDER")
-    rows = _parquet_rows(path) if path.suffix == ".parquet" else _csv_rows(path)
-    missing = [column for column in REQUIRED if rows and column not in rows[0]]
-    if not rows or missing:
-        what = f"lacks the column(s) {', '.join(missing)}" if missing else "has no rows"
-        raise ManifestError(f"{path} {what}", remedy="Columns: path,label,split[,identity,gaze_pitch,gaze_yaw]")
-    return rows
-
-
-def _csv_rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return [{k: v or "" for k, v in row.items() if k} for row in csv.DictReader(file)]
-    except OSError as error:
-        raise ManifestError(f"{path} cannot be read ({error.strerror or error})", remedy="Correct its permissions or name another file") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ManifestError(f"{path} is not a CSV file ({error})", remedy="Save it as UTF-8 CSV with a header") from error
-
-
-def _parquet_rows(path: Path) -> list[dict[str, str]]:
-    parquet, arrow = require("pyarrow.parquet", extra="train"), require("pyarrow", extra="train")
-    try:
-        table = parquet.read_table(path).to_pylist()
-    except (OSError, ValueError, arrow.ArrowException) as error:  # which of them, depends on where the bytes are damaged
-        reason = " ".join(str(error).split())[:200]
-        raise ManifestError(f"{path} is not a whole Parquet file ({reason})", remedy="Write it again, or save it as CSV") from error
-    return [{key: "" if value is None else str(value) for key, value in row.items()} for row in table]
-
-
-def parse_row(row: Mapping[str, str], number: int, base: Path, taxonomy: Taxonomy) -> Row:
-    """One row with all of its faults; `number` is its line in the file, `base` the folder its path starts from."""
-    label, split = row["label"], row["split"]
+def parse_row(row: TableRow, base: Path, taxonomy: Taxonomy) -> Row:
+    """One row with all of its faults; `base` is the folder its path starts from."""
+    # Blanks around a value are how tables are laid out by hand; no image's name ends with one.
+    values = {name: value.strip() for name, value in row.values.items()}
+    label, split = values["label"], values["split"]
+    path = base / row.values["path"].rstrip()
     faults = []
     if label not in taxonomy:
-        faults.append(f"row {number}: unknown label '{label}'. {nearest(label, [g.name for g in taxonomy.generators])}")
+        known = [generator.name for generator in taxonomy.generators]
+        faults.append(f"unknown label '{label}'. {nearest(label, known)}")
     elif not taxonomy.get(label).seen and split != "test_unseen":
-        faults.append(f"row {number}: '{label}' is an unseen generator of the taxonomy but lies in split '{split}'")
+        faults.append(
+            f"'{label}' is an unseen generator of the taxonomy but lies in split '{split}'"
+        )
     if split not in SPLITS:
-        faults.append(f"row {number}: unknown split '{split}'. {nearest(split, SPLITS)}")
+        faults.append(f"unknown split '{split}'. {nearest(split, SPLITS)}")
     placed = not faults
-    if base / row["path"] == base:
-        faults.append(f"row {number}: the path names no file")
+    if path == base:
+        faults.append("the path names no file")
+    if row.surplus:
+        faults.append(
+            f"{row.surplus} value(s) behind the last column; a value with a comma needs quotes"
+        )
     gaze = None
-    if row.get("gaze_pitch") or row.get("gaze_yaw"):
-        try:
-            gaze = (float(row.get("gaze_pitch", "")), float(row.get("gaze_yaw", "")))
-            if not all(math.isfinite(angle) and abs(angle) <= math.pi for angle in gaze):
-                raise ValueError
-        except ValueError:
-            faults.append(f"row {number}: gaze must be two angles in radians")
-    return Row(Sample(base / row["path"], label, split, row.get("identity") or None, gaze), tuple(faults), placed)
+    try:
+        gaze = _read_gaze(values.get("gaze_pitch", ""), values.get("gaze_yaw", ""))
+    except ValueError:
+        faults.append("gaze must be two angles in radians")
+    sample = Sample(path, label, split, values.get("identity") or None, gaze, row.place)
+    return Row(sample, tuple(f"{sample.prefix}{fault}" for fault in faults), placed)
+
+
+def _read_gaze(pitch: str, yaw: str) -> tuple[float, float] | None:
+    if not pitch and not yaw:
+        return None
+    gaze = (float(pitch), float(yaw))
+    if not all(math.isfinite(angle) and abs(angle) <= math.pi for angle in gaze):
+        raise ValueError
+    return gaze
 
 
 def read_samples(path: Path, taxonomy: Taxonomy) -> list[Sample]:
@@ -110,13 +97,13 @@ def read_samples(path: Path, taxonomy: Taxonomy) -> list[Sample]:
     Raises:
         ManifestError: rows that cannot be used, or one image listed twice.
     """
-    read = [parse_row(row, number, path.parent, taxonomy) for number, row in enumerate(read_rows(path), start=2)]
+    read = [parse_row(row, path.parent, taxonomy) for row in read_rows(path)]
     samples = [row.sample for row in read]
     faults = [fault for row in read for fault in row.faults]
     seen: set[Path] = set()
     for sample in samples:
         if sample.path in seen:
-            faults.append(f"{sample.path.name} is listed twice")
+            faults.append(f"{sample.prefix}{sample.path.name} is listed twice")
         seen.add(sample.path)
     if faults:
         more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
@@ -126,4 +113,4 @@ def read_samples(path: Path, taxonomy: Taxonomy) -> list[Sample]:
 
 def image_paths(path: Path) -> list[Path]:
     """The files a manifest names, in its order; nothing is checked but the manifest's form."""
-    return [path.parent / row["path"] for row in read_rows(path)]
+    return [path.parent / row.values["path"].rstrip() for row in read_rows(path)]

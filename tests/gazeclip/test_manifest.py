@@ -86,11 +86,11 @@ def test_all_faults_are_reported_together(tmp_path: Path) -> None:
     ]
     message = faults_of(write(tmp_path / "m.csv", rows))
     expected = (
-        "row 8: unknown label 'swap_gam'. Did you mean 'swap_gan'?",
-        "row 9: unknown split 'trian'. Did you mean 'train'?",
-        "row 10: 'synth_gan_v2' is an unseen generator",
-        "row 11: gaze must be two angles",
-        "row 16: the path names no file",
+        "line 8: unknown label 'swap_gam'. Did you mean 'swap_gan'?",
+        "line 9: unknown split 'trian'. Did you mean 'train'?",
+        "line 10: 'synth_gan_v2' is an unseen generator",
+        "line 11: gaze must be two angles",
+        "line 16: the path names no file",
         "a.png is listed twice",
         "identity 'p1' lies in the splits train, val",
         "split 'val' has no forgeries",
@@ -137,7 +137,7 @@ def test_a_faulty_row_is_checked_to_its_end(tmp_path: Path, label: str, split: s
 def test_faulty_gaze(tmp_path: Path, gaze: tuple[str, str]) -> None:
     rows = sound(tmp_path)
     rows[0] = (*rows[0][:4], *gaze)
-    assert "row 2: gaze must be two angles" in faults_of(write(tmp_path / "m.csv", rows))
+    assert "line 2: gaze must be two angles" in faults_of(write(tmp_path / "m.csv", rows))
 
 
 @pytest.mark.parametrize("split", ["val", "calibration", "test", "test_unseen"])
@@ -206,6 +206,93 @@ def test_not_a_manifest(tmp_path: Path, text: bytes, what: str) -> None:
     path = tmp_path / "m.csv"
     path.write_bytes(text)
     assert what in faults_of(path)
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "';'"), ("\t", "tabs"), ("|", "'|'")])
+def test_another_separator_is_named(tmp_path: Path, separator: str, name: str) -> None:
+    path = write(tmp_path / "m.csv", sound(tmp_path))
+    path.write_text(path.read_text().replace(",", separator))
+    assert faults_of(path) == f"{path} is separated by {name}, not by ','"
+
+
+def test_blanks_around_values_are_no_part_of_them(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.csv", sound(tmp_path))
+    samples = read_manifest(path, TAXONOMY).samples
+    path.write_text(path.read_text().replace(",", " , "))
+    assert read_manifest(path, TAXONOMY).samples == samples
+    assert image_paths(path) == [sample.path for sample in samples]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_named(tmp_path: Path, encoding: str) -> None:
+    path = write(tmp_path / "m.csv", sound(tmp_path))
+    path.write_bytes(path.read_text().encode(encoding))
+    with pytest.raises(ManifestError, match="is UTF-16 text, not UTF-8 CSV") as caught:
+        read_manifest(path, TAXONOMY)
+    assert "iconv -f UTF-16" in (caught.value.remedy or "")
+
+
+def test_backslashes_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    image(tmp_path / "a" / "b.png", 77)
+    message = faults_of(write(tmp_path / "m.csv", [*sound(tmp_path), ("a\\b.png", "real", "train")]))
+    assert "a\\b.png is missing: write '/' between folders" in message
+    assert "line 12: " in message
+
+
+def test_columns_that_are_there_twice(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text("path,label, split ,label,split,,\na.png,real,train,swap_gan,val,,\n")
+    assert "m.csv has the column(s) label, split more than once" in faults_of(path)
+
+
+def test_parquet_columns_that_are_there_twice(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    names = ["path", "label", "split", "label"]
+    table = pyarrow.Table.from_arrays([pyarrow.array(["a"])] * 4, names=names)
+    pyarrow.parquet.write_table(table, tmp_path / "m.parquet")
+    assert "has the column(s) label more than once" in faults_of(tmp_path / "m.parquet")
+
+
+def test_a_value_too_many(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.csv", sound(tmp_path))
+    path.write_text(path.read_text().replace("5.png,", "5,png,").replace("7.png,", '"7,png",'))
+    (tmp_path / "7.png").rename(tmp_path / "7,png")
+    message = faults_of(path)
+    assert "line 7: 1 value(s) behind the last column; a value with a comma needs quotes" in message
+    assert "line 9" not in message
+
+
+def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
+    """As `grep -n` counts them: blank lines and values over several lines included."""
+    rows = sound(tmp_path)
+    path = write(tmp_path / "m.csv", rows)
+    lines = path.read_text().splitlines()
+    lines[3:3] = ["", "  ", ""]
+    lines[1] = lines[1].replace("p-train", '"p-train"')
+    lines += ['x.png,real,train,"over', 'two lines",,', "", "0.png,real,train,,,"]
+    lines += ["1.png,swap_gan,train,p-test,,", "7.png,swap_gam,test,,9,9"]
+    (tmp_path / "copy.png").write_bytes((tmp_path / "0.png").read_bytes())
+    lines += ["copy.png,real,val,,,"]
+    for ending in ("\n", "\r\n"):
+        path.write_bytes(ending.join(lines).encode())
+        message = faults_of(path)
+        at = {name: number for number, name in enumerate(lines, start=1)}
+        zero, one = at[lines[1]], at[lines[2]]
+        gone = at['x.png,real,train,"over']
+        assert f"line {gone}: {tmp_path / 'x.png'} is missing" in message
+        again = at["0.png,real,train,,,"]
+        assert f"line {again}: 0.png is listed twice (first in line {zero}; splits" in message
+        again = at["1.png,swap_gan,train,p-test,,"]
+        assert f"line {again}: 1.png is listed twice (first in line {one}; splits" in message
+        wrong = at["7.png,swap_gam,test,,9,9"]
+        assert f"line {wrong}: unknown label 'swap_gam'" in message
+        assert f"line {wrong}: gaze must be" in message
+        twin = f"line {len(lines)}: copy.png (val) is the same file as 0.png (train), line {zero}"
+        assert twin in message
+        assert "identity 'p-test' lies in the splits test, test_unseen, train (such as line" in message
 
 
 def test_no_file(tmp_path: Path) -> None:
