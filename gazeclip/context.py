@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from gazeclip.checkpoint import read_json, sha256
+from gazeclip.checkpoint import sha256
+from gazeclip.data.faces.dataset import MANIFEST as FACES_MANIFEST
 from gazeclip.data.manifest import Manifest, read_manifest
 from gazeclip.errors import ArtifactError
 from gazeclip.preprocess import PixelContract
 from gazeclip.recipe import Recipe, load_recipe
 from gazeclip.run import RECIPE, Run, command
 from gazeclip.taxonomy import Taxonomy
-
 
 @dataclass(frozen=True)
 class Context:
@@ -36,15 +36,27 @@ class Context:
         """The manifest that the data stage has checked; its images are not decoded again.
 
         Raises:
-            ArtifactError: the file changed after the check.
+            ArtifactError: the file changed after the check, or is no longer there.
         """
-        self.run.manifest("data")  # refuses, with the command to run, when the data stage has not run
-        facts = read_json(self.run.folder("data") / "data.json")
-        path = Path(facts["manifest"])
-        path = path if path.is_absolute() else self.run.folder("data") / path
-        if not path.is_file() or sha256(path) != facts["sha256"]:
-            raise ArtifactError(f"{path} changed after it was checked", remedy=f"Run: python -m gazeclip data prepare --run {self.run.root}")
+        path, digest = self._checked_manifest()
+        prepare = f"python -m gazeclip data prepare --run {self.run.root}"
+        if not path.is_file():
+            raise ArtifactError(
+                f"{path} is no longer there",
+                remedy=f"If the data set moved, run: {prepare} --set data.manifest=NEW_PATH",
+            )
+        if sha256(path) != digest:
+            raise ArtifactError(f"{path} changed after it was checked", remedy=f"Run: {prepare}")
         return read_manifest(path, self.taxonomy, check_images=False)
+
+    def _checked_manifest(self) -> tuple[Path, str]:
+        """Where the data stage found the manifest, and its SHA-256 then."""
+        # refuses, with the command to run, when the data stage has not run
+        stage = self.run.manifest("data")
+        given = stage["config"]["manifest"]
+        if given is None:
+            return self.run.folder("data") / FACES_MANIFEST, stage["outputs"][FACES_MANIFEST]
+        return Path(given), stage["inputs"]["manifest"]
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

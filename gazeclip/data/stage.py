@@ -18,7 +18,11 @@ from gazeclip.run import Run, execute
 
 
 def run_stage(run: Run, force: bool = False) -> bool:
-    """Write `data/` with `data.json`: where the manifest is, its hash, the counts per split and label."""
+    """Write `data/` with `data.json`: the hash of rows and images, the counts per split and label.
+
+    Where a user's manifest lies is part of this stage's own fingerprint but not of its output: a data
+    set that moved is looked at again, and nothing that was made from it is made again.
+    """
     context = Context(run)
     config = context.recipe.data
     source = Path(config.manifest) if config.manifest else None
@@ -36,9 +40,8 @@ def _body(context: Context, source: Path | None, folder: Path) -> dict[str, Any]
     if source is None:
         with progress_callback("rendering faces") as update:
             path = write_dataset(folder, context.recipe.data.faces, update)
-        named = path.name
     else:
-        path, named = source, str(source.absolute())
+        path = source
     with progress_callback("checking images") as update:
         manifest = read_manifest(path, context.taxonomy, progress=update)
     if source is None:
@@ -46,9 +49,7 @@ def _body(context: Context, source: Path | None, folder: Path) -> dict[str, Any]
             metrics["linear_probe"] = linear_probe(folder)
         say("data: linear probe on raw pixels " + ", ".join(f"{k} {v:.3f}" for k, v in metrics["linear_probe"].items()))
     facts = {
-        "manifest": named,
-        "sha256": sha256(path),
-        "images_sha256": fingerprint([[sample.path.name, digest] for sample, digest in zip(manifest.samples, manifest.digests, strict=True)]),
+        "content_sha256": _content_hash(manifest),
         "taxonomy": context.taxonomy.hash,
         "classes": list(manifest.classes),
         "counts": manifest.counts(),
@@ -56,6 +57,14 @@ def _body(context: Context, source: Path | None, folder: Path) -> dict[str, Any]
     write_json(folder / "data.json", facts)
     _tell(manifest)
     return {**metrics, "images": len(manifest.samples)}
+
+
+def _content_hash(manifest: Manifest) -> str:
+    """Of all that is learned from, in its order: labels, splits, persons, angles and image files, whatever these are called."""
+    rows = []
+    for sample, digest in zip(manifest.samples, manifest.digests, strict=True):
+        rows.append([sample.label, sample.split, sample.identity, sample.gaze, digest])
+    return fingerprint(rows)
 
 
 def _file_times(source: Path) -> str:

@@ -53,9 +53,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     data = DataConfig(manifest=str(manifest), taxonomy=str(tmp_path / "hand.yaml"), image_size=32, workers=0)
     root = tmp_path / "runs" / "r"
     save_recipe(Recipe(name="r", data=data, report=ReportStage(bootstrap=10)), root / "recipe.yaml")
-    write_json(root / "data" / "data.json", {"manifest": str(manifest), "sha256": sha256(manifest)})
-    for stage in ("data", "teacher"):
-        write_json(root / stage / "manifest.json", {"inputs": {}, "outputs": {}})
+    checked = {"config": {"manifest": str(manifest)}, "inputs": {"manifest": sha256(manifest)}}
+    write_json(root / "data" / "manifest.json", {**checked, "outputs": {}})
+    write_json(root / "teacher" / "manifest.json", {"inputs": {}, "outputs": {}})
 
     def model(pixels: Any) -> SimpleNamespace:
         bright = pixels.float().mean(dim=(1, 2, 3)) / 10 - 10

@@ -16,12 +16,12 @@ from PIL import Image
 
 from distill import cache
 from gazeclip import baseline
-from gazeclip.checkpoint import read_json
+from gazeclip.cli import say
 from gazeclip.context import Context
 from gazeclip.data import stage as data
 from gazeclip.errors import ArtifactError
 from gazeclip.recipe import parse_recipe, save_recipe
-from gazeclip.run import RECIPE, Run
+from gazeclip.run import RECIPE, Run, execute
 from gazeclip.teacher import stage as teacher
 
 SPLITS = ("train", "val", "calibration", "test")
@@ -121,12 +121,92 @@ def test_a_new_date_on_an_image_checks_the_data_again_and_no_more(workspace: Wor
     assert not workspace.prepare()
 
 
-def test_a_data_set_that_moved_is_found_again(workspace: Workspace) -> None:
-    (workspace.root / "set").rename(workspace.root / "moved")
-    workspace.manifest = workspace.root / "moved" / "manifest.csv"
+def move(place: Workspace) -> None:
+    (place.root / "set").rename(place.root / "moved")
+    place.manifest = place.root / "moved" / "manifest.csv"
+
+
+def move_with_absolute_paths(place: Workspace) -> None:
+    move(place)
+    with place.manifest.open(newline="") as file:
+        rows = list(csv.reader(file))
+    with place.manifest.open("w", newline="") as file:
+        moved = [(str(place.root / "moved" / row[0]), *row[1:]) for row in rows[1:]]
+        csv.writer(file).writerows([rows[0], *moved])
+
+
+def copy_under_other_names(place: Workspace) -> None:
+    """Another folder, names, column order and times; the same pictures in the same order."""
+    target = place.root / "copies" / "deep"
+    target.mkdir(parents=True)
+    with place.manifest.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = ["split,note,label,path"]
+    for number, row in enumerate(rows):
+        source = place.manifest.parent / row["path"]
+        (target / f"{number}.png").write_bytes(source.read_bytes())
+        lines.append(f"{row['split']},x,{row['label']},deep/{number}.png")
+    place.manifest = place.root / "copies" / "other.csv"
+    place.manifest.write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize("change", [move, move_with_absolute_paths, copy_under_other_names])
+def test_a_data_set_that_moved_is_the_same(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, change: Callable[[Workspace], None]
+) -> None:
+    modules = (teacher, baseline, cache)
+    with monkeypatch.context() as patch:  # the cache wants a teacher, which is not trained here
+        output_hash = Run.output_hash
+        patch.setattr(Run, "output_hash", lambda run, name: name != "data" or output_hash(run, name))
+        before = [workspace.made_from(module, patch) for module in modules]
+        kept = output_hash(workspace.run, "data")
+        change(workspace)
+        workspace.configure()
+        assert workspace.prepare()
+        assert Context(workspace.run).manifest.path == workspace.manifest
+        assert output_hash(workspace.run, "data") == kept
+        assert [workspace.made_from(module, patch) for module in modules] == before
+    assert not workspace.prepare()
+
+
+def test_a_later_stage_is_up_to_date_after_the_move(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def train() -> bool:
+        inputs = {"data": workspace.run.output_hash("data")}
+        return execute(workspace.run, "teacher", config={}, inputs=inputs, body=lambda _: {}, say=say)
+
+    assert train()
+    move(workspace)
     workspace.configure()
     assert workspace.prepare()
-    assert read_json(workspace.run.folder("data") / "data.json")["manifest"] == str(workspace.manifest)
+    assert not train()
+    assert "teacher: up to date" in capsys.readouterr().err
+
+
+def test_other_splits_persons_or_order_are_other_data(workspace: Workspace) -> None:
+    before = workspace.run.output_hash("data")
+    lines = workspace.manifest.read_text().splitlines()
+    found = {before}
+    for changed in (
+        [lines[0], lines[2], lines[1], *lines[3:]],
+        [f"{lines[0]},identity", f"{lines[1]},someone", *(f"{line}," for line in lines[2:])],
+        [*lines[:-1]],
+    ):
+        workspace.manifest.write_text("\n".join(changed))
+        assert workspace.prepare()
+        found.add(workspace.run.output_hash("data"))
+    assert len(found) == 4
+
+
+def test_a_manifest_that_is_gone_or_changed_is_told_apart(workspace: Workspace) -> None:
+    text = workspace.manifest.read_text()
+    workspace.manifest.write_text(text + "\n")
+    with pytest.raises(ArtifactError, match=r"changed after it was checked\. Run: python"):
+        Context(workspace.run).manifest  # noqa: B018 (a property that checks)
+    workspace.manifest.unlink()
+    with pytest.raises(ArtifactError, match=r"no longer there\. If the data set moved, run: .* --set"):
+        Context(workspace.run).manifest  # noqa: B018
 
 
 @pytest.mark.parametrize("module", [teacher, baseline], ids=["teacher", "baseline"])
