@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from gazeclip.ablation.command import add_ablate
-from gazeclip.cli import add_stage_options, find_run, guard, open_run, progress_callback
+from gazeclip.cli import add_stage_options, find_run, guard, open_run, progress_callback, say
 from gazeclip.gaze_stats.command import add_options as add_gaze_stats
 from gazeclip.protocol_command import add_protocol
 
@@ -48,7 +49,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     prepare = actions.add_parser("prepare", help="render the embedded faces or check the manifest of a run", allow_abbrev=False)
     add_stage_options(prepare)
     prepare.set_defaults(command=lambda args: _stage(args, "data"))
-    check = actions.add_parser("check", help="check a manifest and count it", allow_abbrev=False)
+    check = actions.add_parser("check", help="check a manifest, count it, and look for shortcuts", allow_abbrev=False)
     check.add_argument("manifest", type=Path)
     check.add_argument("--taxonomy", default="dfad", help="preset or YAML file (default: dfad)")
     check.set_defaults(command=_check)
@@ -97,12 +98,19 @@ def _doctor(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     from gazeclip.data.manifest import read_manifest
+    from gazeclip.data.shortcuts import find_shortcuts, shortcut_table, shortcut_warnings
+    from gazeclip.tables import print_plain
     from gazeclip.taxonomy import Taxonomy
 
     with progress_callback("checking images") as update:
         manifest = read_manifest(args.manifest, Taxonomy.load(args.taxonomy), progress=update, shown=None)
     for split, counts in manifest.counts().items():
         print(f"{split:12} {sum(counts.values()):6}  " + ", ".join(f"{name} {n}" for name, n in counts.items()))
+    shortcuts = find_shortcuts(manifest.samples)
+    print()
+    print_plain(shortcut_table(shortcuts), sys.stdout)
+    for line in shortcut_warnings(shortcuts):
+        say(f"warning: {line}")
     return 0
 
 

@@ -15,6 +15,7 @@ from gazeclip.recipe import Recipe, load_recipe
 from gazeclip.run import RECIPE, Run, command
 from gazeclip.taxonomy import Taxonomy
 
+
 @dataclass(frozen=True)
 class Context:
     """Lazily read facts of one run."""

@@ -13,6 +13,7 @@ from gazeclip.data.faces.dataset import write_dataset
 from gazeclip.data.faces.probe import linear_probe
 from gazeclip.data.manifest import Manifest, read_manifest
 from gazeclip.data.rows import image_paths
+from gazeclip.data.shortcuts import find_shortcuts, shortcut_warnings
 from gazeclip.errors import ManifestError
 from gazeclip.run import Run, execute
 
@@ -56,6 +57,8 @@ def _body(context: Context, source: Path | None, folder: Path) -> dict[str, Any]
     }
     write_json(folder / "data.json", facts)
     _tell(manifest)
+    for line in shortcut_warnings(find_shortcuts(manifest.samples)):
+        say(f"data: warning: {line}")
     return {**metrics, "images": len(manifest.samples)}
 
 
