@@ -49,7 +49,8 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     prepare = actions.add_parser("prepare", help="render the embedded faces or check the manifest of a run", allow_abbrev=False)
     add_stage_options(prepare)
     prepare.set_defaults(command=lambda args: _stage(args, "data"))
-    check = actions.add_parser("check", help="check a manifest, count it, and look for shortcuts", allow_abbrev=False)
+    about = "check a manifest, count it, and look for shortcuts"
+    check = actions.add_parser("check", help=about, allow_abbrev=False)
     check.add_argument("manifest", type=Path)
     check.add_argument("--taxonomy", default="dfad", help="preset or YAML file (default: dfad)")
     check.set_defaults(command=_check)

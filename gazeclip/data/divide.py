@@ -1,7 +1,8 @@
-"""Which person goes to which split: drawn from a hash, then moved where a small set would leave a class out.
+"""Which person goes to which split: drawn from a hash, then moved where a class would be left out.
 
-The hash alone decides in a large set, so a person keeps the split when others come. In a small one some class would have
-nobody in some split; as few persons as it takes are moved there, chosen by their hash as well.
+The hash alone decides in a large set, so a person keeps the split when others come. In a small one
+some class would have nobody in some split; as few persons as it takes are moved there, chosen by
+their hash as well.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from gazeclip.taxonomy import REAL, Taxonomy
 
 TRAINED_AND_TESTED = ("train", "val", "calibration", "test")
 UNSEEN = "test_unseen"
-# Shares of the persons. Reals go everywhere; unseen generators to test_unseen alone, which is absent without any.
+# Shares of the persons. Reals go everywhere; unseen generators to test_unseen alone, which without
+# any is absent.
 SHARES = {"train": 0.6, "val": 0.1, "calibration": 0.1, "test": 0.2}
 REAL_SHARES = {"train": 0.53, "val": 0.09, "calibration": 0.09, "test": 0.17, UNSEEN: 0.12}
-# A draw that falls below this part of a share is corrected. In a set of hundreds that never happens.
+# A draw that falls below this part of a share is corrected. In a set of hundreds of persons a class
+# that never happens.
 LEAST_PART = 0.5
-ATTEMPTS = 20  # draws to start from: moving one person at a time may get stuck where persons share classes
+# Draws to start from: moving one person at a time may get stuck where persons share classes.
+ATTEMPTS = 20
 
 Cell = tuple[str, str]  # (split, label)
 
@@ -46,11 +50,11 @@ def divide(persons: Mapping[str, Collection[str]], taxonomy: Taxonomy, seed: int
 def image_split(split: str, label: str, taxonomy: Taxonomy) -> str | None:
     """Where an image of a person of `split` goes.
 
-    None: an image of an unseen generator whose person is trained or tuned on, which belongs nowhere.
+    None: an image of an unseen generator whose person is trained or tuned on belongs nowhere.
     """
     if not taxonomy.get(label).seen:
         return UNSEEN if split in ("test", UNSEEN) else None
-    # A seen generator's image of a person kept for test_unseen belongs to the test of seen generators.
+    # A seen generator's image of a person kept for test_unseen belongs to the test of the seen.
     return "test" if split == UNSEEN and label != REAL else split
 
 
@@ -105,7 +109,7 @@ class _Division:
         return [cell for cell in self.least if self.counts[cell] <= 0]
 
     def move_where_classes_lack(self) -> None:
-        """Move one person after the other as long as that brings the splits nearer to their least numbers."""
+        """Move persons, one by one, as long as that brings splits nearer to their least numbers."""
         while any(self._fill(cell) for cell in self._lacking()):
             pass
 
@@ -115,7 +119,7 @@ class _Division:
         return sorted(cells, key=lambda cell: (self.counts[cell] > 0, cell))
 
     def _fill(self, cell: Cell) -> bool:
-        """Move the person into this cell whose move helps most; the first in hash order of several."""
+        """Move the person into this cell whose move helps most; of several the first by hash."""
         best, chosen = 0, None
         for person, split in self._candidates(cell):
             gain = self._gain(person, split)
@@ -138,7 +142,7 @@ class _Division:
                     yield person, split
 
     def _gain(self, person: str, split: str) -> int:
-        """By how much a move lowers the sum of what all cells lack; an empty cell outweighs any others."""
+        """By how much a move lowers what all cells lack; an empty cell outweighs all others."""
         before, after = self.cells(person, self.splits[person]), self.cells(person, split)
         gain = 0
         for cell in sorted({*before, *after} & set(self.least)):

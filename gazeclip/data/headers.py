@@ -1,4 +1,4 @@
-"""What an image file says of itself before a pixel is decoded: format, size, JPEG quality, chroma subsampling, bytes."""
+"""What an image file says of itself before a pixel is decoded: format, size, compression."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ _SAMPLINGS = {(1, 1): "4:4:4", (2, 1): "4:2:2", (2, 2): "4:2:0", (1, 2): "4:4:0"
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """One file. `quality` (1 to 100, as libjpeg counts) and `subsampling` are None where it is no JPEG."""
+    """One file; sizes in pixels and bytes.
+
+    `quality` (1 to 100, as libjpeg counts) and `subsampling` are None where it is no JPEG.
+    """
 
     format: str
     width: int
@@ -55,7 +58,7 @@ def _jpeg_facts(image: Any) -> tuple[int | None, str | None]:
 
 
 def _quality(total: int) -> int:
-    """The libjpeg quality whose luminance table has about this sum; other programs' tables get the nearest."""
+    """The libjpeg quality whose luminance table has the sum nearest to this one."""
     return min(range(1, 101), key=lambda quality: abs(_table_sum(quality) - total))
 
 

@@ -1,4 +1,7 @@
-"""The rows of a manifest, each by itself: paths, labels, splits, angles. `manifest.py` checks the whole."""
+"""The rows of a manifest, each by itself: paths, labels, splits, angles.
+
+`manifest.py` checks the whole.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ FAULTS_SHOWN = 5
 
 @dataclass(frozen=True)
 class Sample:
-    """One image. `gaze` is `(pitch, yaw)` in radians, or None if not annotated; `identity` is None if unknown.
+    """One image. `gaze` is `(pitch, yaw)` in radians; it and `identity` are None if unknown.
 
     `place` is where it stands in its manifest, for messages; empty where there is no file yet.
     """

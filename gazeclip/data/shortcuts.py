@@ -1,4 +1,4 @@
-"""Looks for shortcuts: whether something no face has any part in (format, size, compression) alone tells forged from real.
+"""Looks for shortcuts: whether format, size or compression alone tells forged from real images.
 
 A network that is trained on such a set learns which program saved a file. Only headers are read.
 """
@@ -78,7 +78,7 @@ def find_shortcuts(samples: Sequence[Sample]) -> list[Shortcut]:
 
 
 def shortcut_warnings(shortcuts: Sequence[Shortcut]) -> list[str]:
-    """One line per property that gives the label away, with the AUC for each generator it gives away."""
+    """One line per property that gives labels away, with the AUC for each generator."""
     lines = []
     for name in PROPERTIES:
         found = [item for item in shortcuts if item.property == name and item.suspicious]
@@ -156,13 +156,16 @@ def _compare(
 
 
 def _values(name: str, headers: Sequence[ImageHeader]) -> list[str | float]:
-    """Of the images that have the property: a PNG has no JPEG quality, and that it is a PNG is told by its format."""
+    """Of the images that have the property.
+
+    A PNG has no JPEG quality, and that it is a PNG is told by its format.
+    """
     found = [PROPERTIES[name](header) for header in headers]
     return [value for value in found if value is not None]
 
 
 def _least_suspicious(forged: int, real: int) -> float:
-    """The AUC to warn from. Its deviation without any signal is that of the Mann-Whitney statistic."""
+    """The AUC to warn from; its deviation without any signal is that of Mann and Whitney."""
     deviation = np.sqrt((forged + real + 1) / (12.0 * forged * real))
     return max(WARN_AUC, float(0.5 + WARN_DEVIATIONS * deviation))
 

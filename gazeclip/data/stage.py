@@ -21,8 +21,8 @@ from gazeclip.run import Run, execute
 def run_stage(run: Run, force: bool = False) -> bool:
     """Write `data/` with `data.json`: the hash of rows and images, the counts per split and label.
 
-    Where a user's manifest lies is part of this stage's own fingerprint but not of its output: a data
-    set that moved is looked at again, and nothing that was made from it is made again.
+    Where a user's manifest lies is part of this stage's own fingerprint but not of its output: a
+    data set that moved is looked at again, and nothing that was made from it is made again.
     """
     context = Context(run)
     config = context.recipe.data
@@ -63,7 +63,7 @@ def _body(context: Context, source: Path | None, folder: Path) -> dict[str, Any]
 
 
 def _content_hash(manifest: Manifest) -> str:
-    """Of all that is learned from, in its order: labels, splits, persons, angles and image files, whatever these are called."""
+    """Of all that is learned from, in its order; places and names of the images are not."""
     rows = []
     for sample, digest in zip(manifest.samples, manifest.digests, strict=True):
         rows.append([sample.label, sample.split, sample.identity, sample.gaze, digest])

@@ -1,4 +1,7 @@
-"""The table a manifest is, as text: CSV or Parquet, each row with its place in the file; what stands in it is read by `rows.py`."""
+"""The table that a manifest is, as text: CSV or Parquet, each row with its place in the file.
+
+What stands in it is read by `rows.py`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _AS_CSV = "Save it as UTF-8 CSV with a header"
 
 @dataclass(frozen=True)
 class TableRow:
-    """Column -> text. `place`: `line N` as an editor counts in a CSV file, `row N` of a Parquet file.
+    """Column -> text. `place`: `line N` of a CSV file as an editor counts, or `row N` of Parquet.
 
     `surplus`: values behind the last column.
     """
@@ -33,7 +36,7 @@ def read_rows(path: Path) -> list[TableRow]:
     """The rows as text, with the required columns there.
 
     Raises:
-        ManifestError: no such file, not CSV or Parquet, no rows, or a column missing or there twice.
+        ManifestError: no such file, not CSV or Parquet, no rows, a column missing or there twice.
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"

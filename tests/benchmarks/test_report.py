@@ -238,3 +238,21 @@ def test_thumbnail_is_a_small_jpeg_of_the_same_shape() -> None:
     picture: Any = Image.open(io.BytesIO(base64.b64decode(payload)))
     assert kind == "data:image/jpeg;base64"
     assert picture.size == (50, 100)
+
+
+def test_a_set_without_unseen_generators(
+    report_data: Maker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`test_unseen` may be absent: its cells say so, and page, tables and terminal are still made."""
+    names = report_data.__globals__  # type: ignore[attr-defined]
+    monkeypatch.setitem(names, "LEVELS", {"test": "class"})
+    write_report(tmp_path, report_data())
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert validate_report(written) == []
+    for subject in written["subjects"]:
+        assert set(subject["accuracy"]["test_unseen"].values()) == {None}
+        assert subject["accuracy"]["test"]["auc"] is not None
+    assert "never seen in training" not in (tmp_path / "report.html").read_text()
+    out = io.StringIO()
+    console_table(written, out)
+    assert "student" in out.getvalue()

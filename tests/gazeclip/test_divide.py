@@ -1,4 +1,4 @@
-"""Persons are divided so that every split has every class, however few there are and whatever the seed."""
+"""Persons are divided so that every split has every class, however few and whatever the seed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SEEDS = range(60)
 
 
 def persons_of(kind: str, labels: tuple[str, ...], count: int) -> dict[str, set[str]]:
-    """`apart`: each image a person; `shared`: the same persons in every class; `crossed`: halves."""
+    """`apart`: each image a person; `shared`: the same persons in all classes; `crossed`: half."""
     persons: dict[str, set[str]] = defaultdict(set)
     for place, label in enumerate(labels):
         for number in range(count):

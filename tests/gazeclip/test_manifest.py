@@ -235,7 +235,8 @@ def test_utf_16_is_named(tmp_path: Path, encoding: str) -> None:
 def test_backslashes_are_named(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     image(tmp_path / "a" / "b.png", 77)
-    message = faults_of(write(tmp_path / "m.csv", [*sound(tmp_path), ("a\\b.png", "real", "train")]))
+    rows = [*sound(tmp_path), ("a\\b.png", "real", "train")]
+    message = faults_of(write(tmp_path / "m.csv", rows))
     assert "a\\b.png is missing: write '/' between folders" in message
     assert "line 12: " in message
 
@@ -292,7 +293,8 @@ def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
         assert f"line {wrong}: gaze must be" in message
         twin = f"line {len(lines)}: copy.png (val) is the same file as 0.png (train), line {zero}"
         assert twin in message
-        assert "identity 'p-test' lies in the splits test, test_unseen, train (such as line" in message
+        shared = "identity 'p-test' lies in the splits test, test_unseen, train (such as line"
+        assert shared in message
 
 
 def test_no_file(tmp_path: Path) -> None:

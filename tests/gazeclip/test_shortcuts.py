@@ -30,7 +30,7 @@ Saved = dict[str, Any]
 
 
 def faces(folder: Path, saved: dict[str, Saved], count: int = COUNT) -> list[Sample]:
-    """`count` pictures of noise per label, saved as said; the noise has nothing to do with labels."""
+    """`count` pictures of noise per label, saved as said; the noise says nothing of labels."""
     samples = []
     for place, (label, how) in enumerate(saved.items()):
         options = {"suffix": ".jpg", "size": (32, 32), **how}
@@ -59,12 +59,11 @@ def by_name(found: list[Shortcut], generator: str = ALL) -> dict[str, Shortcut]:
         ("bytes per pixel", {"optimize": False}, {"optimize": True}),
     ],
 )
-def test_each_property_is_looked_at(
-    tmp_path: Path, name: str, real: Saved, forged: Saved
-) -> None:
+def test_each_property_is_looked_at(tmp_path: Path, name: str, real: Saved, forged: Saved) -> None:
     found = find_shortcuts(faces(tmp_path, {"real": real, "swap_gan": forged}))
     assert by_name(found)[name].auc == 1.0
-    assert any(line.startswith(f"{name} alone tells from real") for line in shortcut_warnings(found))
+    lines = shortcut_warnings(found)
+    assert any(line.startswith(f"{name} alone tells from real") for line in lines)
     same = find_shortcuts(faces(tmp_path, {"real": real, "swap_gan": real}))
     assert by_name(same)[name].auc in (None, pytest.approx(0.5, abs=0.3))
     assert shortcut_warnings(same) == []
@@ -80,8 +79,9 @@ def test_one_generator_of_several_is_named(tmp_path: Path) -> None:
     # a third of the forgeries are told for certain, the others by a coin
     assert by_name(found)["chroma subsampling"].auc == pytest.approx(2 / 3, abs=0.02)
     line = next(line for line in shortcut_warnings(found) if line.startswith("chroma"))
-    expected = "chroma subsampling alone tells from real (4:4:4 100%): swap_gan (AUC 1.00: 4:2:0 100%)"
-    assert line == expected
+    told, generator = line.split("): ", 1)
+    assert told == "chroma subsampling alone tells from real (4:4:4 100%"
+    assert generator == "swap_gan (AUC 1.00: 4:2:0 100%)"
     print_plain(shortcut_table(found), sys.stdout)
 
 
@@ -108,7 +108,7 @@ def test_the_headers_say_what_was_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["two values", "all different texts", "numbers"])
 def test_chance_gives_one_half(kind: str) -> None:
-    """A score fitted and measured on the same images would give up to 1 for values that are all different."""
+    """Measured on the images it was fitted on, a score would reach 1 where all values differ."""
     aucs = []
     for seed in range(200):
         rng = np.random.default_rng(seed)
