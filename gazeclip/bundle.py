@@ -5,7 +5,6 @@ NumPy only, because a phone gateway reads bundles too.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,7 +28,7 @@ from gazeclip.bundle_check import (
     seal,
 )
 from gazeclip.bundle_parts import read_golden, read_text_bank, write_golden, write_text_bank, write_whole
-from gazeclip.checkpoint import sha256, write_json
+from gazeclip.checkpoint import parse_json, sha256, write_json
 from gazeclip.errors import BundleError, ConfigError, nearest
 from gazeclip.preprocess import PixelContract
 
@@ -289,7 +288,7 @@ def _read_meta(folder: Path) -> dict[str, Any]:
         what = f"{folder} has no {MANIFEST}" if folder.is_dir() else f"{folder} is not a folder"
         raise BundleError(f"{what}, so it is not a bundle", remedy="Run: python -m export --target all")
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
+        meta = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BundleError(f"{path} is damaged ({error})", remedy="Export the bundle again") from error
     if not isinstance(meta, dict):

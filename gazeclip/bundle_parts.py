@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gazeclip.bundle_check import OUTPUTS
-from gazeclip.checkpoint import atomic_write
+from gazeclip.checkpoint import atomic_write, parse_json
 from gazeclip.errors import BundleError
 
 _BANK = "text_bank"
@@ -46,7 +46,7 @@ def read_text_bank(path: Path) -> np.ndarray:
     try:
         raw = path.read_bytes()
         start = 8 + int.from_bytes(raw[:8], "little")
-        entry = json.loads(raw[8:start])[_BANK]
+        entry = parse_json(raw[8:start])[_BANK]
         first, last = entry["data_offsets"]
         if entry["dtype"] != "F32" or first != 0 or last != len(raw) - start:
             raise ValueError("not one float32 tensor")

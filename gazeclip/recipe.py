@@ -15,6 +15,7 @@ import yaml
 from gazeclip.checkpoint import write_text
 from gazeclip.data.faces.dataset import FacesConfig
 from gazeclip.errors import ConfigError, nearest, require
+from gazeclip.strict_yaml import load_yaml
 from gazeclip.teacher.config import TeacherConfig
 
 FROM_TEACHER = "teacher"  # value of `student.weights`
@@ -211,17 +212,19 @@ class Recipe:
         return before + (0 if self.teacher.model.backbone_frozen else self.teacher.train.epochs)
 
 
-def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(path: Path, overrides: Sequence[str] = (), then: Sequence[str] = ()) -> Recipe:
     """Read, override and check a recipe.
 
     Args:
-        overrides: `key.path=value` with a YAML value.
+        overrides: `key.path=value` with a YAML value, as the user gave them.
+        then: the same of the program itself, which may change what the user has set.
 
     Raises:
-        ConfigError: missing file, bad YAML, or any number of faulty keys and values, all named.
+        ConfigError: missing file, bad YAML, a key given twice, or any number of faulty keys and values, all named.
     """
+    _refuse_repeated(overrides)
     try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        data = load_yaml(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         known = sorted(str(item) for item in Path("recipes").glob("*.yaml"))
         raise ConfigError(f"recipe {path} does not exist", remedy=nearest(str(path), known) if known else None) from error
@@ -229,7 +232,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         raise ConfigError(f"recipe {path} cannot be read: {' '.join(str(error).split())}", remedy="Correct the YAML") from error
     if not isinstance(data, dict):
         raise ConfigError(f"recipe {path} is not a mapping", remedy=SEE)
-    for item in overrides:
+    for item in (*overrides, *then):
         _override(data, item)
     return parse_recipe(data, str(path))
 
@@ -301,9 +304,26 @@ def _override(data: dict[str, Any], item: str) -> None:
             raise ConfigError(f"--set {item}: '{name}' is a value, not a group", remedy=SEE)
         node = child
     try:
-        node[last] = yaml.safe_load(text)
+        node[last] = load_yaml(text)
     except yaml.YAMLError as error:
-        raise ConfigError(f"--set {item}: the value is not valid YAML", remedy="Quote it") from error
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"--set {item}: the value is not valid YAML ({reason})", remedy="Quote it") from error
+
+
+def _refuse_repeated(overrides: Sequence[str]) -> None:
+    """Two values for one key, or one for a group and one for a key in it: whichever came last would win in silence."""
+    given: dict[str, str] = {}
+    for item in overrides:
+        key, _, value = (part.strip() for part in item.partition("="))
+        for other, earlier in given.items():
+            same = key == other and value != earlier
+            inside = f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")
+            if same or (inside and key != other):
+                raise ConfigError(
+                    f"--set {item} comes after --set {other}={earlier}, and only one of them can hold",
+                    remedy="Give each key once",
+                )
+        given[key] = value
 
 
 def _unknown_keys(data: Any, kind: type, prefix: str) -> list[str]:

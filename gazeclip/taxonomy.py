@@ -11,6 +11,7 @@ import yaml
 
 from gazeclip.checkpoint import fingerprint
 from gazeclip.errors import ConfigError, nearest
+from gazeclip.strict_yaml import load_yaml
 
 REAL = "real"
 CATEGORIES = {
@@ -60,7 +61,7 @@ class Taxonomy:
                 presets = sorted(item.stem for item in PRESETS.glob("*.yaml"))
                 raise ConfigError(f"unknown taxonomy '{name_or_path}'", remedy=nearest(name_or_path, presets))
         try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            data = load_yaml(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError(f"cannot read taxonomy {path}: {' '.join(str(error).split())}", remedy="See gazeclip/taxonomies/demo.yaml") from error
         return cls.from_dict(data, source=str(path))
@@ -79,6 +80,8 @@ class Taxonomy:
         for name, entry in entries.items():
             entry = entry if isinstance(entry, dict) else {}
             category, family = str(entry.get("category", "")), str(entry.get("family", ""))
+            if any(generator.name == str(name) for generator in generators[1:]):
+                faults.append(f"{name}: listed twice, once in quotes and once as a {type(name).__name__}")
             if name == REAL:
                 faults.append("'real' is always there and must not be listed")
             if category not in CATEGORIES or category == REAL:

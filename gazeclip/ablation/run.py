@@ -93,4 +93,4 @@ def _take_backbone(run: Run, first: Run) -> None:
 
 
 def _recipe(path: Path, overrides: Sequence[str], variant: Variant, seed: int) -> Recipe:
-    return load_recipe(path, [*overrides, *variant.overrides, f"seed={seed}"])
+    return load_recipe(path, overrides, then=[*variant.overrides, f"seed={seed}"])

@@ -1,0 +1,38 @@
+"""YAML in which no key may stand twice: plain YAML lets the last of two win without a word, and the first is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+_MERGE = "tag:yaml.org,2002:merge"  # `<<`: what it brings may be given again, that is what it is for
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Looks at each mapping as it is written, before merge keys bring the keys of another one into it."""
+
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)  # type: ignore[no-untyped-call]
+        lines: dict[Any, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+                continue
+            name, line = self.construct_object(key), key.start_mark.line + 1  # type: ignore[no-untyped-call]
+            if name in lines:
+                where = f"lines {lines[name]} and {line}" if line != lines[name] else f"line {line}"
+                raise yaml.YAMLError(f"the key '{name}' stands twice, in {where}")
+            lines[name] = line
+        return node
+
+
+def load_yaml(text: str) -> Any:
+    """The value of one YAML document, of plain types only.
+
+    Raises:
+        yaml.YAMLError: it is not YAML, or a mapping has a key twice (named, with both lines).
+    """
+    try:
+        return yaml.load(text, _StrictLoader)
+    except ValueError as error:  # a date that no calendar has
+        raise yaml.YAMLError(str(error)) from error
