@@ -110,7 +110,10 @@ def _axis_of(node: NodeProto) -> int:
 def _fold_weight(graph: _Graph, node: NodeProto, weight: np.ndarray, scale: np.ndarray, zero: np.ndarray) -> None:
     """Store the int8 weight; its dequantizer stays."""
     if zero.dtype != np.int8 or np.any(zero != 0):
-        raise StageError(f"the weight of '{node.name}' is not symmetric int8", remedy="Quantize the encoder again")
+        raise StageError(
+            f"the weight of '{node.name}' is not symmetric int8",
+            remedy="Export another precision, or use a backbone such as mobilenetv4_conv_small",
+        )
     shape = [1] * weight.ndim
     if scale.ndim:
         shape[_axis_of(node)] = -1

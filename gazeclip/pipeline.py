@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gazeclip import ranks
 from gazeclip.cli import say
+from gazeclip.dry_run import dry_run
 from gazeclip.preflight import preflight
 from gazeclip.recipe import Recipe, load_recipe, save_recipe
 from gazeclip.run import RECIPE, RUNS, Run, lock
@@ -37,6 +38,7 @@ def run_recipe(path: Path, overrides: list[str], folder: Path | None = None, for
     if missing := importlib.import_module("quantize.environment").missing_compiler():
         say(f"warning: {missing}")  # now, and not only when the teacher has been trained
     run = Run(folder if folder is not None else RUNS / recipe.name)
+    dry_run(recipe, run)
     started = time.perf_counter()
     with lock(run):
         prepare_run(recipe, run.root)
@@ -56,6 +58,7 @@ def prepare_run(recipe: Recipe, folder: Path) -> Run:
     with lock(run):
         if ranks.is_main():
             save_recipe(recipe, run.root / RECIPE)
+            run.touch()
         ranks.barrier()
     say(f"run: {run.root}")
     return run

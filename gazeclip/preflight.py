@@ -39,7 +39,7 @@ def preflight(recipe: Recipe) -> None:
     faults = _data_faults(recipe) + _gaze_faults(recipe) + _package_faults(recipe)
     if _networks_known():
         faults += _teacher_faults(recipe) + _student_faults(recipe) + _precision_faults(recipe)
-    _refuse(recipe, faults)
+    refuse_recipe(recipe, faults)
 
 
 def preflight_teacher(recipe: Recipe) -> None:
@@ -51,14 +51,19 @@ def preflight_teacher(recipe: Recipe) -> None:
     missing = [name for name in (*TEACHER_PACKAGES, "sklearn") if find_spec(name) is None]
     faults = [(f"not installed: {', '.join(missing)}", f"Run: {install_command('train')}")] if missing else []
     faults += _data_faults(recipe) + _gaze_faults(recipe)
-    _refuse(recipe, faults + (_teacher_faults(recipe) if _networks_known() else []))
+    refuse_recipe(recipe, faults + (_teacher_faults(recipe) if _networks_known() else []))
 
 
 def _networks_known() -> bool:
     return all(find_spec(name) for name in ("torch", "timm", "open_clip"))
 
 
-def _refuse(recipe: Recipe, faults: Faults) -> None:
+def refuse_recipe(recipe: Recipe, faults: Faults) -> None:
+    """One line for one fault, one line each for several; nothing for none.
+
+    Raises:
+        ConfigError: there are faults.
+    """
     if len(faults) == 1:
         raise ConfigError(f"recipe '{recipe.name}': {faults[0][0]}", remedy=faults[0][1])
     if faults:

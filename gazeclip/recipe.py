@@ -282,8 +282,14 @@ def _merge(whole: dict[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
-    """Write the resolved recipe (every value, defaults included)."""
-    write_text(path, yaml.safe_dump(_plain(asdict(recipe)), sort_keys=False))
+    """Write the resolved recipe (every value, defaults included), if the file does not say the same already."""
+    text = yaml.safe_dump(_plain(asdict(recipe)), sort_keys=False)
+    try:
+        same = path.read_bytes() == text.encode("utf-8")
+    except OSError:
+        same = False
+    if not same:  # a look at someone else's run must not need to write there
+        write_text(path, text)
 
 
 def _plain(value: Any) -> Any:

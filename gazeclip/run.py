@@ -18,6 +18,7 @@ from typing import Any
 
 from gazeclip import __version__, ranks
 from gazeclip.checkpoint import fingerprint, read_json, sha256, write_json
+from gazeclip.disk import disk_faults_named
 from gazeclip.errors import ArtifactError, ConfigError, StageError
 
 MANIFEST = "manifest.json"
@@ -122,8 +123,9 @@ class Run:
         return fingerprint(manifest["outputs"])
 
     def touch(self) -> None:
-        """Mark this run as the most recent one."""
-        os.utime(self.root / RECIPE)
+        """Mark this run as the most recent one; someone else's, which may only be read, stays as it is."""
+        with contextlib.suppress(OSError):
+            os.utime(self.root / RECIPE)
 
 
 _locks: dict[Path, int] = {}  # of this process: folder -> descriptor
@@ -145,6 +147,7 @@ def lock(run: Run) -> Iterator[None]:
     """One process (or one group of ranks) works on a run folder; inside this, also `lock` itself passes.
 
     A command holds it from before it changes the recipe to the end of its last stage. The system drops it with the process.
+    A folder that may only be read needs none: nothing in it can be changed, and its owner may be at work there.
 
     Raises:
         StageError: another process holds it.
@@ -155,7 +158,7 @@ def lock(run: Run) -> Iterator[None]:
     except ImportError:  # Windows has no such lock
         fcntl = None  # type: ignore[assignment]
     root = run.root.absolute()
-    if fcntl is None or not ranks.is_main() or root in _locks:
+    if fcntl is None or not ranks.is_main() or root in _locks or (root.is_dir() and not os.access(root, os.W_OK)):
         yield
         return
     try:
@@ -202,6 +205,7 @@ def execute(
     Raises:
         ConfigError: several processes were started for a stage that is made by one.
         StageError: another process is working on this run.
+        ArtifactError: the stage has to run, and its folder cannot be written; the earlier result is as it was.
     """
     if ranks.world_size() > 1 and not distributed:
         raise ConfigError(f"stage '{stage}' runs in one process, and {ranks.world_size()} were started", remedy=f"Run: {command(stage)}")
@@ -230,10 +234,11 @@ def _execute(
         _prepare(partial, print_, fresh=force)
     ranks.barrier()
     started = time.perf_counter()
-    metrics = dict(body(partial))
-    ranks.barrier()
-    if ranks.is_main():
-        _finish(run, stage, {**made_from, "fingerprint": print_, "metrics": metrics}, time.perf_counter() - started)
+    with disk_faults_named(partial):
+        metrics = dict(body(partial))
+        ranks.barrier()
+        if ranks.is_main():
+            _finish(run, stage, {**made_from, "fingerprint": print_, "metrics": metrics}, time.perf_counter() - started)
     ranks.barrier()
     say(f"{stage}: done in {time.perf_counter() - started:.0f} s")
     return True
@@ -263,7 +268,8 @@ def _rescue(run: Run, stage: str, print_: str) -> None:
     """Publish what an attempt had finished that was killed just before it could."""
     partial = run.partial(stage)
     if _whole(partial, print_):
-        _publish(run, stage)
+        with disk_faults_named(partial):
+            _publish(run, stage)
 
 
 def _prepare(partial: Path, print_: str, fresh: bool) -> None:

@@ -12,8 +12,8 @@ _MERGE = "tag:yaml.org,2002:merge"  # `<<`: what it brings may be given again, t
 class _StrictLoader(yaml.SafeLoader):
     """Looks at each mapping as it is written, before merge keys bring the keys of another one into it."""
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
-        node: yaml.MappingNode = super().compose_mapping_node(anchor)  # type: ignore[no-untyped-call]
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
         lines: dict[Any, int] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:

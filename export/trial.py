@@ -1,0 +1,186 @@
+"""`python -m export.trial FILE`: the student of a recipe, with random weights, through every stage as far as seconds go.
+
+What a backbone cannot do it cannot do with any weights, so this finds in seconds what a run would find after hours. The
+recipe comes as JSON on standard input, the faults go to FILE as JSON. `gazeclip.dry_run` starts it as a process of its
+own: neither random numbers nor what the converters change in torch reach the trainings that follow.
+
+ONNX is converted. Core ML, TFLite and OpenVINO convert for minutes where several precisions are wanted, so of these only
+the first half is done: the trace or `torch.export`, and for Core ML a look whether its converter knows the operations.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from export import registry
+from export.deploy import DeployModel, example_image
+from export.job import ExportJob
+from export.lower import freeze
+from export.parity import require_integer
+from export.quiet import quiet
+from gazeclip.checkpoint import write_json
+from gazeclip.errors import GazeClipError
+from gazeclip.preprocess import PixelContract
+from gazeclip.recipe import Recipe, parse_recipe
+from gazeclip.student import Student, StudentSpec, build_encoder
+from gazeclip.teacher.tower_hybrid import HybridTower
+from quantize.encoder import count_quantizers, quantize_encoder
+
+CLASSES = ("real", "one", "two")
+WORKING = "mobilenetv4_conv_small, tf_efficientnet_lite0"
+Faults = list[tuple[str, str]]
+Network = Callable[[], nn.Module]
+
+
+def try_recipe(recipe: Recipe) -> Faults:
+    """What would fail: `(which stage, where and why; what to do about it)`, each in one line."""
+    torch.manual_seed(0)
+    faults = _try_teacher(recipe)
+    student, found = _try_training(recipe)
+    faults += found
+    if faults or student is None:  # these took two seconds, the rest takes ten and more
+        return faults
+    return _try_shipping(recipe, student)
+
+
+def _try_teacher(recipe: Recipe) -> Faults:
+    model, size = recipe.teacher.model, recipe.data.image_size
+    if model.tower != "hybrid":
+        return []
+    remedy = "Use another one: --set teacher.model.backbone=mobilenetv4_conv_small"
+    where = f"{model.backbone} at {size} px"
+    try:
+        tower = HybridTower(model, size, len(CLASSES), load=False)
+        with torch.no_grad():
+            tower.eval().embed(torch.rand(1, 3, size, size))
+    except Exception as error:
+        return [(f"stage teacher would fail: {where}: {_reason(error)}", remedy)]
+    faults = Faults()
+    if recipe.backbone.enabled:
+        faults += _single_image_faults("backbone", recipe.backbone.train.batch_size, tower.backbone)
+    if not model.backbone_frozen:
+        faults += _single_image_faults("teacher", recipe.teacher.train.batch_size, tower.backbone)
+    return faults
+
+
+def _single_image_faults(key: str, batch_size: int, network: nn.Module) -> Faults:
+    """Batch statistics of one image are no statistics, and of one pixel torch refuses to take them."""
+    names = [name for name, part in network.named_modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    if batch_size > 1 or not names:
+        return []
+    what = f"{key}.train.batch_size=1, and batch normalisation ({names[0]} and {len(names) - 1} more) needs two images"
+    return [(what, f"Use --set {key}.train.batch_size=2 or more")]
+
+
+def _try_training(recipe: Recipe) -> tuple[Student | None, Faults]:
+    """The student, in eval mode, after one forward and one backward pass."""
+    stage, size = recipe.student, recipe.data.image_size
+    where = f"{stage.backbone} at {size} px"
+    remedy = f"Use another one: --set student.backbone=mobilenetv4_conv_small (these work: {WORKING})"
+    student = None
+    try:
+        encoder = build_encoder(stage.backbone, "none", stage.drop_path)
+        dim = recipe.teacher.model.embed_dim
+        spec = StudentSpec(stage.backbone, dim, CLASSES, PixelContract(size))
+        student = Student(spec, encoder, torch.randn(len(CLASSES), dim), 10.0).train()
+        output = student(torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8))
+        sum(part.sum() for part in output).backward()
+    except Exception as error:
+        return None, [(f"stage student would fail: {where}{_layer(error, student)}: {_reason(error)}", remedy)]
+    faults = _single_image_faults("student", recipe.student.train.batch_size, student)
+    if recipe.baseline.enabled:
+        faults += _single_image_faults("baseline", recipe.baseline.train.batch_size, student)
+    return student.eval(), faults
+
+
+def _try_shipping(recipe: Recipe, student: Student) -> Faults:
+    """Folding, quantization and the exports."""
+    size, quantized, faults = recipe.data.image_size, None, Faults()
+    where = f"{recipe.student.backbone} at {size} px"
+    other = f"Use another one: --set student.backbone=mobilenetv4_conv_small (these work: {WORKING})"
+    try:
+        fix = recipe.quantize.overflow_fix
+        with quiet():
+            quantized = quantize_encoder(student.encoder, [torch.rand(1, 3, size, size)], overflow_fix=fix).eval()
+    except Exception as error:
+        faults.append((f"stage quantized would fail: {where}{_layer(error, student)}: {_reason(error)}", other))
+    for precision in dict.fromkeys(recipe.export.precisions):
+        if precision == "int8" and quantized is None:
+            continue  # told already
+        for target in dict.fromkeys(recipe.export.targets):
+            try:
+                with tempfile.TemporaryDirectory() as folder:
+                    job = ExportJob(student, quantized, precision, Path(folder), CLASSES, size)
+                    _try_export(target, job)
+            except Exception as error:
+                what = f"stage export would fail for {target} {precision}: {where}: {_reason(error)}"
+                faults.append((what, f"{other}, or leave {target} out of export.targets"))
+    return faults
+
+
+def _try_export(target: str, job: ExportJob) -> None:
+    int8 = job.precision == "int8"
+    if target == "onnx":
+        notes = registry.get(target).export(job)["notes"]
+        if int8:
+            count = count_quantizers(job.require_quantized())["convolutions"]
+            require_integer(notes, count, "onnx int8")
+    elif target == "tflite":
+        encoder = freeze(job.require_quantized(), job.image_size, face="decomposed") if int8 else None
+        with quiet(), torch.no_grad():
+            torch.export.export(DeployModel(job.student, encoder, job.image_size), (example_image(job.image_size, 1),))
+    elif not int8 or target == "coreml":
+        encoder = freeze(job.require_quantized(), job.image_size, face="fake") if int8 else None
+        model = DeployModel(job.student, encoder, job.image_size, layout="NCHW")
+        image = example_image(job.image_size, 1, "NCHW").float()
+        with quiet(native=True), torch.no_grad():
+            traced = torch.jit.trace(model, image, check_trace=False)
+            if target == "coreml":
+                _require_coreml_operations(traced)
+
+
+def _require_coreml_operations(traced: Any) -> None:
+    from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY as known
+
+    graph = traced.inlined_graph
+    kinds = sorted({node.kind() for node in graph.nodes() if node.kind().startswith("aten::")})
+    quantizers = ("aten::fake_quantize_per_tensor_affine", "aten::fake_quantize_per_channel_affine")
+    unknown = [kind for kind in kinds if kind not in quantizers and known.get_func(kind) is None]
+    if unknown:
+        raise RuntimeError(f"coremltools has no operation for {', '.join(unknown)}")
+
+
+def _layer(error: Exception, network: nn.Module | None) -> str:
+    """` in LAYER`: the innermost named module of `network` whose method was running."""
+    if network is None:
+        return ""
+    names = {id(module): name for name, module in network.named_modules()}
+    found, trace = "", error.__traceback__
+    while trace is not None:
+        found = names.get(id(trace.tb_frame.f_locals.get("self")), "") or found
+        trace = trace.tb_next
+    return f" in {found}" if found else ""
+
+
+def _reason(error: Exception) -> str:
+    """In one line, at most 300 characters. The remedies of single stages speak of runs that exist."""
+    text = error.message if isinstance(error, GazeClipError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())[:300].rstrip(".")
+
+
+def main() -> None:
+    """See the module."""
+    recipe = parse_recipe(json.load(sys.stdin))
+    write_json(Path(sys.argv[1]), try_recipe(recipe))
+
+
+if __name__ == "__main__":
+    main()

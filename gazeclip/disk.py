@@ -1,0 +1,73 @@
+"""Was it the disk? Libraries report a full one as `basic_ios::clear` or as nothing at all; a user needs to read which folder."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from gazeclip.errors import ArtifactError, GazeClipError
+
+REMEDY = "Free space, or choose another folder; what was there before is unchanged"
+_OF_THE_DISK = {errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+_OF_THE_DISK |= {getattr(errno, "EDQUOT", errno.ENOSPC)}
+# More than any single file of an export: a library that gave up has freed what it had written by the time we look.
+_PROBE_MB = 64
+
+
+@contextlib.contextmanager
+def disk_faults_named(folder: Path) -> Iterator[None]:
+    """Within this, whatever fails because `folder` or the folder for temporary files cannot be written is one line.
+
+    Raises:
+        ArtifactError: names the folder and the system's reason. All other exceptions pass as they are.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, ArtifactError) and error.message.startswith("cannot write"):
+            raise
+        told = _system_reason(error, folder) or _reason_of_a_probe(error, folder)
+        if told is None:
+            raise
+        raise ArtifactError(told, remedy=REMEDY) from error
+
+
+def _system_reason(error: BaseException, folder: Path) -> str | None:
+    """What the system said, if it is anywhere in the chain of exceptions."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, OSError) and link.errno in _OF_THE_DISK:
+            name = Path(os.fsdecode(link.filename)) if isinstance(link.filename, str | bytes) else folder
+            within = name.absolute().is_relative_to(folder.absolute())
+            # A photograph that may not be read fails with the same number as a folder that may not be written.
+            verb = "write" if within or link.errno not in (errno.EACCES, errno.EPERM) else "use"
+            return f"cannot {verb} {folder if within else name}: {link.strerror}"
+        link = link.__cause__ or link.__context__
+    return None
+
+
+def _reason_of_a_probe(error: Exception, folder: Path) -> str | None:
+    """Why nothing can be written now, with what the library made of it."""
+    text = error.message if isinstance(error, GazeClipError) else f"{type(error).__name__}: {error}"
+    for place in (folder, Path(tempfile.gettempdir())):
+        reason = write_refusal(place)
+        if reason is not None:
+            return f"cannot write {place}: {reason} ({' '.join(text.split())[:160]})"
+    return None
+
+
+def write_refusal(folder: Path) -> str | None:
+    """Why a file of some size cannot be written into `folder`, in the system's words, or None."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            for _ in range(_PROBE_MB):
+                file.write(bytes(1 << 20))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as refusal:
+        return refusal.strerror or str(refusal)
+    return None

@@ -1,0 +1,120 @@
+"""What a backbone cannot do is said before the first stage: which stage, where in the network, and what to use instead."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from export import trial
+from gazeclip import dry_run as module
+from gazeclip.dry_run import dry_run, is_proven
+from gazeclip.errors import ConfigError, StageError
+from gazeclip.recipe import Recipe, parse_recipe
+from gazeclip.run import Run
+
+SMALL = "mobilenetv4_conv_small_050"
+
+
+def recipe(network: str = SMALL, **groups: Any) -> Recipe:
+    """Small networks at 64 px; the teacher's backbone is one that works."""
+    model = {"backbone": SMALL, "width": 32, "heads": 2, "depth": 1, "embed_dim": 32, "gaze": {"kind": "none"}}
+    teacher = {"model": model, **groups.pop("teacher", {})}
+    student = {"backbone": network, **groups.pop("student", {})}
+    return parse_recipe({"name": "x", "data": {"image_size": 64}, "teacher": teacher, "student": student, **groups})
+
+
+def test_an_image_size_that_a_transformer_refuses() -> None:
+    ((what, remedy),) = trial.try_recipe(recipe("vit_tiny_patch16_224"))
+    assert what.startswith("stage student would fail: vit_tiny_patch16_224 at 64 px in encoder.patch_embed: ")
+    assert "Input height (64) doesn't match model (224)" in what and "\n" not in what
+    assert "--set student.backbone=mobilenetv4_conv_small" in remedy and "tf_efficientnet_lite0" in remedy
+
+
+def test_the_teachers_backbone_is_tried_too() -> None:
+    model = {"backbone": "vit_tiny_patch16_224", "width": 32, "heads": 2, "depth": 1, "embed_dim": 32}
+    found = trial._try_teacher(recipe(teacher={"model": model}))
+    assert found[0][0].startswith("stage teacher would fail: vit_tiny_patch16_224 at 64 px: ")
+
+
+@pytest.mark.parametrize("key", ["student", "baseline", "teacher", "backbone"])
+def test_batch_normalisation_of_one_image(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_try_shipping", lambda *_: [])
+    switch = {"enabled": True} if key == "backbone" else {}
+    ((what, remedy),) = trial.try_recipe(recipe(**{key: {"train": {"batch_size": 1}, **switch}}))
+    assert what.startswith(f"{key}.train.batch_size=1, and batch normalisation (") and "needs two images" in what
+    assert remedy == f"Use --set {key}.train.batch_size=2 or more"
+    assert trial.try_recipe(recipe(**{key: {"train": {"batch_size": 2}, **switch}})) == []
+
+
+def test_an_export_that_fails_names_target_and_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    def export(job: Any) -> Any:
+        raise StageError("the weight of 'norm1' is not symmetric int8", remedy="Quantize again")
+
+    monkeypatch.setattr(trial, "quantize_encoder", lambda encoder, *_, **__: encoder)
+    monkeypatch.setattr(trial.registry, "get", lambda target: SimpleNamespace(export=export))
+    ((what, remedy),) = trial.try_recipe(recipe(export={"targets": ["onnx"], "precisions": ["int8"]}))
+    said = f"stage export would fail for onnx int8: {SMALL} at 64 px: the weight of 'norm1' is not symmetric int8"
+    assert what == said
+    assert "student.backbone=mobilenetv4_conv_small" in remedy and "leave onnx out" in remedy and "again" not in remedy
+
+
+@pytest.mark.slow
+def test_a_backbone_whose_weights_no_engine_takes_as_integers() -> None:
+    ((what, _),) = trial.try_recipe(recipe("mobilevitv2_050", export={"targets": ["onnx"], "precisions": ["int8"]}))
+    assert "stage export would fail for onnx int8: mobilevitv2_050 at 64 px: the weight of" in what
+
+
+@pytest.mark.slow
+def test_a_backbone_that_works_passes_for_every_target() -> None:
+    assert trial.try_recipe(recipe(export={"precisions": ["int8", "fp32"]})) == []
+
+
+@pytest.mark.slow
+def test_it_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
+    before = torch.random.get_rng_state()
+    with pytest.raises(ConfigError, match="recipe 'x': stage student would fail: vit_tiny_patch16_224 at 64 px"):
+        dry_run(recipe("vit_tiny_patch16_224"), Run(tmp_path / "run"))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_trial_that_dies_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module.sys, "executable", "/bin/false" if sys.platform != "win32" else "none")
+    dry_run(recipe(), Run(tmp_path))
+    assert "the dry run itself failed (exit code 1: no word)" in capsys.readouterr().err
+
+
+def test_finished_bundles_of_this_student_are_proof_enough(tmp_path: Path) -> None:
+    run, wanted = Run(tmp_path), recipe(export={"targets": ["onnx"], "precisions": ["int8"]})
+    assert not is_proven(wanted, run)
+    _finish(run, wanted, "student", {"student": module.asdict(wanted.student)})
+    _finish(run, wanted, "teacher", {"teacher": module.asdict(wanted.teacher)})
+    _finish(run, wanted, "baseline", {"baseline": module.asdict(wanted.baseline)})
+    assert not is_proven(wanted, run)
+    shipped = {"target": "onnx", "precision": "int8", "contract": {"size": 64}}
+    _finish(run, wanted, "export/onnx", shipped, {"student": run.output_hash("student")})
+    assert is_proven(wanted, run)
+    assert not is_proven(recipe("mobilevitv2_050", export={"targets": ["onnx"], "precisions": ["int8"]}), run)
+    assert not is_proven(recipe(export={"targets": ["onnx"], "precisions": ["int8", "fp32"]}), run)
+    _finish(run, wanted, "student", {"student": module.asdict(wanted.student)}, {"other": "1"}, text="another")
+    assert not is_proven(wanted, run)  # the bundle is of the student before
+
+
+def _finish(
+    run: Run, wanted: Recipe, stage: str, config: dict[str, Any], inputs: dict[str, str] | None = None, text: str = "a"
+) -> None:
+    from gazeclip.run import execute
+
+    def body(folder: Path) -> dict[str, Any]:
+        (folder / "a.txt").write_text(text)
+        return {}
+
+    (run.root / "recipe.yaml").touch()
+    execute(run, stage, config=config, inputs=inputs or {}, body=body, say=lambda _: None)
