@@ -1,11 +1,13 @@
-"""`python -m export.trial FILE`: the student of a recipe, with random weights, through every stage as far as seconds go.
+"""`python -m export.trial FILE`: a recipe's student, with random weights, as far as seconds go.
 
-What a backbone cannot do it cannot do with any weights, so this finds in seconds what a run would find after hours. The
-recipe comes as JSON on standard input, the faults go to FILE as JSON. `gazeclip.dry_run` starts it as a process of its
-own: neither random numbers nor what the converters change in torch reach the trainings that follow.
+What a backbone cannot do it cannot do with any weights, so this finds in seconds what a run would
+find after hours. The recipe comes as JSON on standard input, the faults go to FILE as JSON.
+`gazeclip.dry_run` starts it as a process of its own: neither random numbers nor what the converters
+change in torch reach the trainings that follow.
 
-ONNX is converted. Core ML, TFLite and OpenVINO convert for minutes where several precisions are wanted, so of these only
-the first half is done: the trace or `torch.export`, and for Core ML a look whether its converter knows the operations.
+ONNX is converted. The converters of Core ML, TFLite and OpenVINO take too long, so of these only
+the first half is done: the trace or `torch.export`, and for Core ML a look whether its converter
+knows the operations.
 """
 
 from __future__ import annotations
@@ -72,11 +74,16 @@ def _try_teacher(recipe: Recipe) -> Faults:
 
 
 def _single_image_faults(key: str, batch_size: int, network: nn.Module) -> Faults:
-    """Batch statistics of one image are no statistics, and of one pixel torch refuses to take them."""
-    names = [name for name, part in network.named_modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    """Batch statistics of one image mean little, and of one pixel torch takes none."""
+    names = [
+        name
+        for name, part in network.named_modules()
+        if isinstance(part, nn.modules.batchnorm._BatchNorm)
+    ]
     if batch_size > 1 or not names:
         return []
-    what = f"{key}.train.batch_size=1, and batch normalisation ({names[0]} and {len(names) - 1} more) needs two images"
+    layers = f"{names[0]} and {len(names) - 1} more"
+    what = f"{key}.train.batch_size=1, and batch normalisation ({layers}) needs two images"
     return [(what, f"Use --set {key}.train.batch_size=2 or more")]
 
 
@@ -84,7 +91,9 @@ def _try_training(recipe: Recipe) -> tuple[Student | None, Faults]:
     """The student, in eval mode, after one forward and one backward pass."""
     stage, size = recipe.student, recipe.data.image_size
     where = f"{stage.backbone} at {size} px"
-    remedy = f"Use another one: --set student.backbone=mobilenetv4_conv_small (these work: {WORKING})"
+    remedy = (
+        f"Use another one: --set student.backbone=mobilenetv4_conv_small (these work: {WORKING})"
+    )
     student = None
     try:
         encoder = build_encoder(stage.backbone, "none", stage.drop_path)
@@ -94,7 +103,9 @@ def _try_training(recipe: Recipe) -> tuple[Student | None, Faults]:
         output = student(torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8))
         sum(part.sum() for part in output).backward()
     except Exception as error:
-        return None, [(f"stage student would fail: {where}{_layer(error, student)}: {_reason(error)}", remedy)]
+        return None, [
+            (f"stage student would fail: {where}{_layer(error, student)}: {_reason(error)}", remedy)
+        ]
     faults = _single_image_faults("student", recipe.student.train.batch_size, student)
     if recipe.baseline.enabled:
         faults += _single_image_faults("baseline", recipe.baseline.train.batch_size, student)
@@ -105,13 +116,22 @@ def _try_shipping(recipe: Recipe, student: Student) -> Faults:
     """Folding, quantization and the exports."""
     size, quantized, faults = recipe.data.image_size, None, Faults()
     where = f"{recipe.student.backbone} at {size} px"
-    other = f"Use another one: --set student.backbone=mobilenetv4_conv_small (these work: {WORKING})"
+    other = (
+        f"Use another one: --set student.backbone=mobilenetv4_conv_small (these work: {WORKING})"
+    )
     try:
         fix = recipe.quantize.overflow_fix
         with quiet():
-            quantized = quantize_encoder(student.encoder, [torch.rand(1, 3, size, size)], overflow_fix=fix).eval()
+            quantized = quantize_encoder(
+                student.encoder, [torch.rand(1, 3, size, size)], overflow_fix=fix
+            ).eval()
     except Exception as error:
-        faults.append((f"stage quantized would fail: {where}{_layer(error, student)}: {_reason(error)}", other))
+        faults.append(
+            (
+                f"stage quantized would fail: {where}{_layer(error, student)}: {_reason(error)}",
+                other,
+            )
+        )
     for precision in dict.fromkeys(recipe.export.precisions):
         if precision == "int8" and quantized is None:
             continue  # told already
@@ -121,7 +141,9 @@ def _try_shipping(recipe: Recipe, student: Student) -> Faults:
                     job = ExportJob(student, quantized, precision, Path(folder), CLASSES, size)
                     _try_export(target, job)
             except Exception as error:
-                what = f"stage export would fail for {target} {precision}: {where}: {_reason(error)}"
+                what = (
+                    f"stage export would fail for {target} {precision}: {where}: {_reason(error)}"
+                )
                 faults.append((what, f"{other}, or leave {target} out of export.targets"))
     return faults
 
@@ -134,9 +156,14 @@ def _try_export(target: str, job: ExportJob) -> None:
             count = count_quantizers(job.require_quantized())["convolutions"]
             require_integer(notes, count, "onnx int8")
     elif target == "tflite":
-        encoder = freeze(job.require_quantized(), job.image_size, face="decomposed") if int8 else None
+        encoder = (
+            freeze(job.require_quantized(), job.image_size, face="decomposed") if int8 else None
+        )
         with quiet(), torch.no_grad():
-            torch.export.export(DeployModel(job.student, encoder, job.image_size), (example_image(job.image_size, 1),))
+            torch.export.export(
+                DeployModel(job.student, encoder, job.image_size),
+                (example_image(job.image_size, 1),),
+            )
     elif not int8 or target == "coreml":
         encoder = freeze(job.require_quantized(), job.image_size, face="fake") if int8 else None
         model = DeployModel(job.student, encoder, job.image_size, layout="NCHW")
@@ -148,7 +175,9 @@ def _try_export(target: str, job: ExportJob) -> None:
 
 
 def _require_coreml_operations(traced: Any) -> None:
-    from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY as known
+    from coremltools.converters.mil.frontend.torch.torch_op_registry import (
+        _TORCH_OPS_REGISTRY as known,
+    )
 
     graph = traced.inlined_graph
     kinds = sorted({node.kind() for node in graph.nodes() if node.kind().startswith("aten::")})
@@ -171,7 +200,7 @@ def _layer(error: Exception, network: nn.Module | None) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """In one line, at most 300 characters. The remedies of single stages speak of runs that exist."""
+    """In one line, at most 300 characters. Remedies of stages speak of runs that exist."""
     text = error.message if isinstance(error, GazeClipError) else f"{type(error).__name__}: {error}"
     return " ".join(text.split())[:300].rstrip(".")
 

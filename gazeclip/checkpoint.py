@@ -86,14 +86,15 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        ArtifactError: it is missing, cannot be read or is not JSON, or an object in it has a key twice.
+        ArtifactError: it is missing or unreadable, is not JSON, or has a key twice in an object.
     """
     try:
         return parse_json(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} is missing", remedy="Run the stage that writes it again") from error
     except OSError as error:
-        raise ArtifactError(f"{path} cannot be read: {error.strerror}", remedy="Correct its permissions") from error
+        what = f"{path} cannot be read: {error.strerror}"
+        raise ArtifactError(what, remedy="Correct its permissions") from error
     except ValueError as error:
         raise ArtifactError(f"{path} is not valid JSON ({error})", remedy="Run the stage that writes it again") from error
 

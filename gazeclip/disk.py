@@ -1,4 +1,4 @@
-"""Was it the disk? Libraries report a full one as `basic_ios::clear` or as nothing at all; a user needs to read which folder."""
+"""Was it the disk? A library says `basic_ios::clear`; a user must read which folder is full."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from gazeclip.errors import ArtifactError, GazeClipError
 REMEDY = "Free space, or choose another folder; what was there before is unchanged"
 _OF_THE_DISK = {errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 _OF_THE_DISK |= {getattr(errno, "EDQUOT", errno.ENOSPC)}
-# More than any single file of an export: a library that gave up has freed what it had written by the time we look.
+# More than any file of an export: a library that gave up has freed what it had written.
 _PROBE_MB = 64
 
 
 @contextlib.contextmanager
 def disk_faults_named(folder: Path) -> Iterator[None]:
-    """Within this, whatever fails because `folder` or the folder for temporary files cannot be written is one line.
+    """Within this, what fails because `folder` or the temporary one cannot be written is one line.
 
     Raises:
-        ArtifactError: names the folder and the system's reason. All other exceptions pass as they are.
+        ArtifactError: names the folder and the system's reason. Other exceptions pass as they are.
     """
     try:
         yield
@@ -41,9 +41,13 @@ def _system_reason(error: BaseException, folder: Path) -> str | None:
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, OSError) and link.errno in _OF_THE_DISK:
-            name = Path(os.fsdecode(link.filename)) if isinstance(link.filename, str | bytes) else folder
+            name = (
+                Path(os.fsdecode(link.filename))
+                if isinstance(link.filename, str | bytes)
+                else folder
+            )
             within = name.absolute().is_relative_to(folder.absolute())
-            # A photograph that may not be read fails with the same number as a folder that may not be written.
+            # A photograph that may not be read has the same number.
             verb = "write" if within or link.errno not in (errno.EACCES, errno.EPERM) else "use"
             return f"cannot {verb} {folder if within else name}: {link.strerror}"
         link = link.__cause__ or link.__context__

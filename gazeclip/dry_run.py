@@ -1,7 +1,8 @@
-"""A dry run before the first stage: what the recipe's networks cannot do is said in seconds, not when a teacher is trained.
+"""A dry run before the first stage: what the recipe's networks cannot do is said in seconds.
 
-The work is done by `export.trial` in a process of its own, so that a run with this look and one without it train the same
-weights to the last bit. It is left out where the run's bundles show already that these networks can be shipped.
+The work is done by `export.trial` in a process of its own, so that a run with this look and one
+without it train the same weights to the last bit. It is left out where the run's bundles show
+already that these networks can be shipped.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ LIMIT_S = 600.0  # the first time on a machine NNCF compiles its quantizers, for
 
 
 def dry_run(recipe: Recipe, run: Run) -> None:
-    """Return if the recipe's networks went through training, quantization and conversion with random weights.
+    """Return if the recipe's networks passed training, quantization and conversion.
 
     Raises:
         ConfigError: what would have failed, in which stage and why, each with its remedy.
@@ -44,7 +45,7 @@ def dry_run(recipe: Recipe, run: Run) -> None:
 
 
 def is_proven(recipe: Recipe, run: Run) -> bool:
-    """Whether the run holds, of this very student at this size, every bundle that the recipe wants, none of them stale."""
+    """Whether the run holds every bundle that the recipe wants, of this student at this size."""
     try:
         wanted = json.loads(json.dumps(asdict(recipe)))
         for stage in ("student", "teacher", "baseline", "backbone"):
@@ -57,7 +58,11 @@ def is_proven(recipe: Recipe, run: Run) -> bool:
         shipped = {_bundle_kind(run, name) for name in names if run.done(f"export/{name}")}
     except (GazeClipError, OSError, KeyError):
         return False
-    kinds = [(target, precision) for target in recipe.export.targets for precision in recipe.export.precisions]
+    kinds = [
+        (target, precision)
+        for target in recipe.export.targets
+        for precision in recipe.export.precisions
+    ]
     return all((*kind, recipe.data.image_size) in shipped for kind in kinds)
 
 
@@ -78,8 +83,11 @@ def _try_in_process(recipe: Recipe, found: Path, folder: str) -> str:
     try:
         done = subprocess.run(
             [sys.executable, "-m", "export.trial", str(found)],
-            input=given, text=True, capture_output=True, timeout=LIMIT_S, env=environment, errors="backslashreplace",
+            input=given, text=True, errors="backslashreplace",
+            capture_output=True, timeout=LIMIT_S, env=environment,
         )  # fmt: skip
+    except OSError as error:
+        return f"{sys.executable}: {error.strerror}"
     except subprocess.TimeoutExpired:
         return f"not done after {LIMIT_S:.0f} s"
     last = done.stderr.strip().splitlines()[-1:] or ["no word"]

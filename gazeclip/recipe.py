@@ -220,7 +220,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = (), then: Sequence[str] =
         then: the same of the program itself, which may change what the user has set.
 
     Raises:
-        ConfigError: missing file, bad YAML, a key given twice, or any number of faulty keys and values, all named.
+        ConfigError: missing file, bad YAML, a key given twice, or faulty keys and values, all named.
     """
     _refuse_repeated(overrides)
     try:
@@ -282,7 +282,7 @@ def _merge(whole: dict[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
-    """Write the resolved recipe (every value, defaults included), if the file does not say the same already."""
+    """Write the resolved recipe (every value, defaults included), if the file says another."""
     text = yaml.safe_dump(_plain(asdict(recipe)), sort_keys=False)
     try:
         same = path.read_bytes() == text.encode("utf-8")
@@ -313,11 +313,12 @@ def _override(data: dict[str, Any], item: str) -> None:
         node[last] = load_yaml(text)
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
-        raise ConfigError(f"--set {item}: the value is not valid YAML ({reason})", remedy="Quote it") from error
+        what = f"--set {item}: the value is not valid YAML ({reason})"
+        raise ConfigError(what, remedy="Quote it") from error
 
 
 def _refuse_repeated(overrides: Sequence[str]) -> None:
-    """Two values for one key, or one for a group and one for a key in it: whichever came last would win in silence."""
+    """Of two values for one key, or for a group and a key in it, the last would win in silence."""
     given: dict[str, str] = {}
     for item in overrides:
         key, _, value = (part.strip() for part in item.partition("="))
@@ -325,10 +326,9 @@ def _refuse_repeated(overrides: Sequence[str]) -> None:
             same = key == other and value != earlier
             inside = f"{key}.".startswith(f"{other}.") or f"{other}.".startswith(f"{key}.")
             if same or (inside and key != other):
-                raise ConfigError(
-                    f"--set {item} comes after --set {other}={earlier}, and only one of them can hold",
-                    remedy="Give each key once",
-                )
+                what = f"--set {item} comes after --set {other}={earlier}"
+                remedy = "Give each key once"
+                raise ConfigError(f"{what}, and only one of them can hold", remedy=remedy)
         given[key] = value
 
 

@@ -123,7 +123,7 @@ class Run:
         return fingerprint(manifest["outputs"])
 
     def touch(self) -> None:
-        """Mark this run as the most recent one; someone else's, which may only be read, stays as it is."""
+        """Mark this run as the most recent one; one that may only be read stays as it is."""
         with contextlib.suppress(OSError):
             os.utime(self.root / RECIPE)
 
@@ -147,7 +147,7 @@ def lock(run: Run) -> Iterator[None]:
     """One process (or one group of ranks) works on a run folder; inside this, also `lock` itself passes.
 
     A command holds it from before it changes the recipe to the end of its last stage. The system drops it with the process.
-    A folder that may only be read needs none: nothing in it can be changed, and its owner may be at work there.
+    A folder that may only be read needs none: nothing in it can be changed by this process.
 
     Raises:
         StageError: another process holds it.
@@ -158,7 +158,8 @@ def lock(run: Run) -> Iterator[None]:
     except ImportError:  # Windows has no such lock
         fcntl = None  # type: ignore[assignment]
     root = run.root.absolute()
-    if fcntl is None or not ranks.is_main() or root in _locks or (root.is_dir() and not os.access(root, os.W_OK)):
+    read_only = root.is_dir() and not os.access(root, os.W_OK)
+    if fcntl is None or not ranks.is_main() or root in _locks or read_only:
         yield
         return
     try:
@@ -205,7 +206,7 @@ def execute(
     Raises:
         ConfigError: several processes were started for a stage that is made by one.
         StageError: another process is working on this run.
-        ArtifactError: the stage has to run, and its folder cannot be written; the earlier result is as it was.
+        ArtifactError: the stage has to run, and its folder cannot be written.
     """
     if ranks.world_size() > 1 and not distributed:
         raise ConfigError(f"stage '{stage}' runs in one process, and {ranks.world_size()} were started", remedy=f"Run: {command(stage)}")
@@ -238,7 +239,8 @@ def _execute(
         metrics = dict(body(partial))
         ranks.barrier()
         if ranks.is_main():
-            _finish(run, stage, {**made_from, "fingerprint": print_, "metrics": metrics}, time.perf_counter() - started)
+            facts = {**made_from, "fingerprint": print_, "metrics": metrics}
+            _finish(run, stage, facts, time.perf_counter() - started)
     ranks.barrier()
     say(f"{stage}: done in {time.perf_counter() - started:.0f} s")
     return True

@@ -1,4 +1,4 @@
-"""YAML in which no key may stand twice: plain YAML lets the last of two win without a word, and the first is lost."""
+"""YAML in which no key may stand twice: plain YAML lets the last of two win without a word."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import Any
 
 import yaml
 
-_MERGE = "tag:yaml.org,2002:merge"  # `<<`: what it brings may be given again, that is what it is for
+_MERGE = (
+    "tag:yaml.org,2002:merge"  # `<<`: what it brings may be given again, that is what it is for
+)
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Looks at each mapping as it is written, before merge keys bring the keys of another one into it."""
+    """Looks at each mapping as it is written, before merge keys bring others into it."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
@@ -18,7 +20,8 @@ class _StrictLoader(yaml.SafeLoader):
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
                 continue
-            name, line = self.construct_object(key), key.start_mark.line + 1  # type: ignore[no-untyped-call]
+            name = self.construct_object(key)  # type: ignore[no-untyped-call]
+            line = key.start_mark.line + 1
             if name in lines:
                 where = f"lines {lines[name]} and {line}" if line != lines[name] else f"line {line}"
                 raise yaml.YAMLError(f"the key '{name}' stands twice, in {where}")

@@ -81,7 +81,7 @@ class Taxonomy:
             entry = entry if isinstance(entry, dict) else {}
             category, family = str(entry.get("category", "")), str(entry.get("family", ""))
             if any(generator.name == str(name) for generator in generators[1:]):
-                faults.append(f"{name}: listed twice, once in quotes and once as a {type(name).__name__}")
+                faults.append(f"{name}: listed twice, once of them in quotes")
             if name == REAL:
                 faults.append("'real' is always there and must not be listed")
             if category not in CATEGORIES or category == REAL:

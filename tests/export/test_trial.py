@@ -1,4 +1,4 @@
-"""What a backbone cannot do is said before the first stage: which stage, where in the network, and what to use instead."""
+"""What a backbone cannot do is said before the first stage: which stage, where, what to use."""
 
 from __future__ import annotations
 
@@ -22,21 +22,41 @@ SMALL = "mobilenetv4_conv_small_050"
 
 def recipe(network: str = SMALL, **groups: Any) -> Recipe:
     """Small networks at 64 px; the teacher's backbone is one that works."""
-    model = {"backbone": SMALL, "width": 32, "heads": 2, "depth": 1, "embed_dim": 32, "gaze": {"kind": "none"}}
+    model = {
+        "backbone": SMALL,
+        "width": 32,
+        "heads": 2,
+        "depth": 1,
+        "embed_dim": 32,
+        "gaze": {"kind": "none"},
+    }
     teacher = {"model": model, **groups.pop("teacher", {})}
     student = {"backbone": network, **groups.pop("student", {})}
-    return parse_recipe({"name": "x", "data": {"image_size": 64}, "teacher": teacher, "student": student, **groups})
+    return parse_recipe(
+        {"name": "x", "data": {"image_size": 64}, "teacher": teacher, "student": student, **groups}
+    )
 
 
 def test_an_image_size_that_a_transformer_refuses() -> None:
     ((what, remedy),) = trial.try_recipe(recipe("vit_tiny_patch16_224"))
-    assert what.startswith("stage student would fail: vit_tiny_patch16_224 at 64 px in encoder.patch_embed: ")
+    assert what.startswith(
+        "stage student would fail: vit_tiny_patch16_224 at 64 px in encoder.patch_embed: "
+    )
     assert "Input height (64) doesn't match model (224)" in what and "\n" not in what
-    assert "--set student.backbone=mobilenetv4_conv_small" in remedy and "tf_efficientnet_lite0" in remedy
+    assert (
+        "--set student.backbone=mobilenetv4_conv_small" in remedy
+        and "tf_efficientnet_lite0" in remedy
+    )
 
 
 def test_the_teachers_backbone_is_tried_too() -> None:
-    model = {"backbone": "vit_tiny_patch16_224", "width": 32, "heads": 2, "depth": 1, "embed_dim": 32}
+    model = {
+        "backbone": "vit_tiny_patch16_224",
+        "width": 32,
+        "heads": 2,
+        "depth": 1,
+        "embed_dim": 32,
+    }
     found = trial._try_teacher(recipe(teacher={"model": model}))
     assert found[0][0].startswith("stage teacher would fail: vit_tiny_patch16_224 at 64 px: ")
 
@@ -46,7 +66,10 @@ def test_batch_normalisation_of_one_image(key: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(trial, "_try_shipping", lambda *_: [])
     switch = {"enabled": True} if key == "backbone" else {}
     ((what, remedy),) = trial.try_recipe(recipe(**{key: {"train": {"batch_size": 1}, **switch}}))
-    assert what.startswith(f"{key}.train.batch_size=1, and batch normalisation (") and "needs two images" in what
+    assert (
+        what.startswith(f"{key}.train.batch_size=1, and batch normalisation (")
+        and "needs two images" in what
+    )
     assert remedy == f"Use --set {key}.train.batch_size=2 or more"
     assert trial.try_recipe(recipe(**{key: {"train": {"batch_size": 2}, **switch}})) == []
 
@@ -57,15 +80,23 @@ def test_an_export_that_fails_names_target_and_precision(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(trial, "quantize_encoder", lambda encoder, *_, **__: encoder)
     monkeypatch.setattr(trial.registry, "get", lambda target: SimpleNamespace(export=export))
-    ((what, remedy),) = trial.try_recipe(recipe(export={"targets": ["onnx"], "precisions": ["int8"]}))
-    said = f"stage export would fail for onnx int8: {SMALL} at 64 px: the weight of 'norm1' is not symmetric int8"
-    assert what == said
-    assert "student.backbone=mobilenetv4_conv_small" in remedy and "leave onnx out" in remedy and "again" not in remedy
+    ((what, remedy),) = trial.try_recipe(
+        recipe(export={"targets": ["onnx"], "precisions": ["int8"]})
+    )
+    assert what.startswith(f"stage export would fail for onnx int8: {SMALL} at 64 px: ")
+    assert what.endswith("the weight of 'norm1' is not symmetric int8")
+    assert (
+        "student.backbone=mobilenetv4_conv_small" in remedy
+        and "leave onnx out" in remedy
+        and "again" not in remedy
+    )
 
 
 @pytest.mark.slow
 def test_a_backbone_whose_weights_no_engine_takes_as_integers() -> None:
-    ((what, _),) = trial.try_recipe(recipe("mobilevitv2_050", export={"targets": ["onnx"], "precisions": ["int8"]}))
+    ((what, _),) = trial.try_recipe(
+        recipe("mobilevitv2_050", export={"targets": ["onnx"], "precisions": ["int8"]})
+    )
     assert "stage export would fail for onnx int8: mobilevitv2_050 at 64 px: the weight of" in what
 
 
@@ -77,7 +108,9 @@ def test_a_backbone_that_works_passes_for_every_target() -> None:
 @pytest.mark.slow
 def test_it_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
     before = torch.random.get_rng_state()
-    with pytest.raises(ConfigError, match="recipe 'x': stage student would fail: vit_tiny_patch16_224 at 64 px"):
+    with pytest.raises(
+        ConfigError, match="recipe 'x': stage student would fail: vit_tiny_patch16_224 at 64 px"
+    ):
         dry_run(recipe("vit_tiny_patch16_224"), Run(tmp_path / "run"))
     assert torch.equal(torch.random.get_rng_state(), before)
     assert not (tmp_path / "run").exists()
@@ -86,7 +119,9 @@ def test_it_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
 def test_a_trial_that_dies_stops_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(module.sys, "executable", "/bin/false" if sys.platform != "win32" else "none")
+    monkeypatch.setattr(
+        module.sys, "executable", "/bin/false" if sys.platform != "win32" else "none"
+    )
     dry_run(recipe(), Run(tmp_path))
     assert "the dry run itself failed (exit code 1: no word)" in capsys.readouterr().err
 
@@ -101,14 +136,28 @@ def test_finished_bundles_of_this_student_are_proof_enough(tmp_path: Path) -> No
     shipped = {"target": "onnx", "precision": "int8", "contract": {"size": 64}}
     _finish(run, wanted, "export/onnx", shipped, {"student": run.output_hash("student")})
     assert is_proven(wanted, run)
-    assert not is_proven(recipe("mobilevitv2_050", export={"targets": ["onnx"], "precisions": ["int8"]}), run)
+    assert not is_proven(
+        recipe("mobilevitv2_050", export={"targets": ["onnx"], "precisions": ["int8"]}), run
+    )
     assert not is_proven(recipe(export={"targets": ["onnx"], "precisions": ["int8", "fp32"]}), run)
-    _finish(run, wanted, "student", {"student": module.asdict(wanted.student)}, {"other": "1"}, text="another")
+    _finish(
+        run,
+        wanted,
+        "student",
+        {"student": module.asdict(wanted.student)},
+        {"other": "1"},
+        text="another",
+    )
     assert not is_proven(wanted, run)  # the bundle is of the student before
 
 
 def _finish(
-    run: Run, wanted: Recipe, stage: str, config: dict[str, Any], inputs: dict[str, str] | None = None, text: str = "a"
+    run: Run,
+    wanted: Recipe,
+    stage: str,
+    config: dict[str, Any],
+    inputs: dict[str, str] | None = None,
+    text: str = "a",
 ) -> None:
     from gazeclip.run import execute
 

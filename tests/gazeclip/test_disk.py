@@ -1,4 +1,4 @@
-"""A disk that is full or may only be read: one line, the old result whole, and looks that need no write."""
+"""A full or read-only disk: one line, the old result whole, and looks that write nothing."""
 
 from __future__ import annotations
 
@@ -44,8 +44,12 @@ def raising(error: Exception) -> Any:
     return body
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES])
-def test_what_the_system_refuses_is_one_line_and_the_old_result_stays(run: Run, number: int) -> None:
+@pytest.mark.parametrize(
+    "number", [errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES]
+)
+def test_what_the_system_refuses_is_one_line_and_the_old_result_stays(
+    run: Run, number: int
+) -> None:
     go(run, good)
     said = os.strerror(number)
     with pytest.raises(ArtifactError, match=rf"cannot write .*\.onnx\.partial: {said}. Free space"):
@@ -54,8 +58,12 @@ def test_what_the_system_refuses_is_one_line_and_the_old_result_stays(run: Run, 
     assert not go(run, good)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("basic_ios::clear:\niostream error"), ValueError("truncated")])
-def test_what_a_library_makes_of_it(run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error", [RuntimeError("basic_ios::clear:\niostream error"), ValueError("truncated")]
+)
+def test_what_a_library_makes_of_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     monkeypatch.setattr(disk, "write_refusal", lambda folder: "No space left on device")
     with pytest.raises(ArtifactError) as caught:
         go(run, raising(error))
@@ -96,16 +104,25 @@ guard(main)
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
 def test_a_limit_on_file_sizes_that_a_library_runs_into(run: Run) -> None:
     go(run, good)
-    done = subprocess.run([sys.executable, "-c", LIMITED, str(run.root)], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(run.root)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 2
-    assert "error: cannot write" in done.stderr and "File too large (RuntimeError: basic_ios::clear" in done.stderr
+    assert (
+        "error: cannot write" in done.stderr
+        and "File too large (RuntimeError: basic_ios::clear" in done.stderr
+    )
     assert "Traceback" not in done.stderr
     assert (run.folder("export/onnx") / "model.bin").read_bytes() == b"old"
 
 
 @pytest.fixture
 def read_only(run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Someone else's run, up to date. The tests may run as root, whom no permission stops, so the calls refuse themselves."""
+    """Someone else's run, up to date. No permission stops root, so the calls refuse themselves."""
     prepare_run(load_recipe(run.root / "recipe.yaml"), run.root)
     go(run, good)
 
@@ -113,8 +130,17 @@ def read_only(run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     access = os.access
-    monkeypatch.setattr("os.access", lambda path, mode, **more: mode != os.W_OK and access(path, mode, **more))
-    for name in ("os.utime", "os.mkdir", "os.rename", "os.replace", "os.unlink", "tempfile.mkstemp"):
+    monkeypatch.setattr(
+        "os.access", lambda path, mode, **more: mode != os.W_OK and access(path, mode, **more)
+    )
+    for name in (
+        "os.utime",
+        "os.mkdir",
+        "os.rename",
+        "os.replace",
+        "os.unlink",
+        "tempfile.mkstemp",
+    ):
         monkeypatch.setattr(name, refuse)
     yield run
     monkeypatch.undo()

@@ -1,4 +1,4 @@
-"""The last of two never wins in silence: YAML, `--set` and JSON refuse a key that stands twice, and say where."""
+"""The last of two never wins in silence: a key that stands twice is refused, with its place."""
 
 from __future__ import annotations
 
@@ -73,7 +73,12 @@ def test_two_settings_of_one_key(tmp_path: Path, overrides: list[str]) -> None:
 def test_settings_that_agree_or_are_the_programs_own_pass(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_text("name: x\n")
-    assert load_recipe(path, ["seed=1", "seed=1", "student.train.lr=0.1", "student.train.epochs=3"]).seed == 1
+    assert (
+        load_recipe(
+            path, ["seed=1", "seed=1", "student.train.lr=0.1", "student.train.epochs=3"]
+        ).seed
+        == 1
+    )
     assert load_recipe(path, ["seed=1"], then=["seed=2"]).seed == 2
     with pytest.raises(ConfigError, match="'lr' stands twice"):
         load_recipe(path, ["student.train={lr: 1, lr: 2}"])
