@@ -16,6 +16,7 @@ from export.stage import folder_name, model_size_mb
 from gazeclip.bundle import Bundle
 from gazeclip.cli import say
 from gazeclip.context import Context
+from gazeclip.errors import MissingDependencyError
 from gazeclip.plain import load_plain
 from gazeclip.student import load_run_student
 from gazeclip.teacher.stage import load_teacher, teacher_function
@@ -31,8 +32,12 @@ class Gathered:
     timed: bool = True
 
 
-def gather(context: Context, threads: int) -> list[Gathered]:
-    """All subjects of a run that exist; what the recipe names and is missing is an error of the stage that makes it."""
+def gather(context: Context, threads: int, left_out: list[str]) -> list[Gathered]:
+    """All subjects of a run that exist; what the recipe names and is missing is an error of the stage that makes it.
+
+    Args:
+        left_out: takes a sentence for each bundle whose engine cannot be used here; the others are judged all the same.
+    """
     torch.set_num_threads(threads)
     found = [Gathered(_teacher(context)), Gathered(_student(context))]
     if context.recipe.baseline.enabled:
@@ -42,7 +47,11 @@ def gather(context: Context, threads: int) -> list[Gathered]:
         for target in stage.targets:
             name = folder_name(target, precision)
             context.run.manifest(name)
-            found.append(_bundle(context, name, threads))
+            try:
+                found.append(_bundle(context, name, threads))
+            except MissingDependencyError as error:
+                left_out.append(f"{name} is not judged: {error}")
+                say(f"report: {left_out[-1]}")
     return found
 
 

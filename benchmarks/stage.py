@@ -50,7 +50,8 @@ def show(run: Run) -> None:
 def _body(context: Context, folder: Path, inputs: Mapping[str, str]) -> dict[str, Any]:
     recipe = context.recipe
     threads = recipe.report.threads or usable_threads()
-    subjects = gather(context, threads)
+    left_out: list[str] = []
+    subjects = gather(context, threads, left_out)
     images = {split: _images(context, split) for split in SPLITS if context.manifest.split(split)}
     outputs = {item.subject.name: _outputs(context, item.subject, images) for item in subjects}
     latency = _latency(subjects, images["test"], threads, recipe.report.latency_seconds)
@@ -69,7 +70,7 @@ def _body(context: Context, folder: Path, inputs: Mapping[str, str]) -> dict[str
         machine=machine.describe(),
         subjects=entries,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        caveats=_caveats(context),
+        caveats=_caveats(context) + left_out,
         provenance={"seed": recipe.seed, "stages": dict(inputs), "command": "python -m benchmarks", "source": machine.source()},
         headline=_shipped(subjects).name,
         gaze=_gaze(outputs[_shipped(subjects).name]),

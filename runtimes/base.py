@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from importlib import metadata
@@ -12,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from gazeclip.bundle import OUTPUTS, Bundle
-from gazeclip.errors import BundleError, install_command
+from gazeclip.errors import BundleError, MissingDependencyError, require
 
 Outputs = dict[str, np.ndarray]
 
@@ -20,7 +19,8 @@ Outputs = dict[str, np.ndarray]
 class Engine(ABC):
     """One inference library. Constructing one loads and compiles the model; `infer` may be called from any thread.
 
-    Subclasses import their library inside `__init__` only, so that listing engines costs nothing.
+    Subclasses import their library through `require`, inside `available` and `__init__` only, so that importing the engines
+    costs nothing.
     """
 
     name: ClassVar[str]
@@ -33,7 +33,7 @@ class Engine(ABC):
     @classmethod
     @abstractmethod
     def available(cls) -> str | None:
-        """None if it can be used here, else why not and what to do, in one line."""
+        """None if it can be used here, else why not and what to do, in one line. Imports the engine's library."""
 
     @abstractmethod
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
@@ -54,10 +54,12 @@ class Engine(ABC):
 
 
 def missing(module: str, extra: str) -> str | None:
-    """Why `module` cannot be imported, without importing it; None if it is installed."""
-    if importlib.util.find_spec(module) is not None:
-        return None
-    return f"'{module}' is not installed. Run: {install_command(extra)}"
+    """Why `module` cannot be imported, and what to do; None if it can. It is tried: one that is there may be broken."""
+    try:
+        require(module, extra)
+    except MissingDependencyError as error:
+        return str(error)
+    return None
 
 
 def version(distribution: str) -> str:

@@ -11,7 +11,8 @@ from gazeclip.bundle import OUTPUTS, Bundle
 from gazeclip.errors import ConfigError, require
 from runtimes.base import Engine, Outputs, cannot_load, check_input, check_names, in_batches_of, missing, version
 
-_LIBRARIES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
+_PREFERRED = "ai_edge_litert"
+_LIBRARIES = {_PREFERRED: "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
 
 
 class LiteRtEngine(Engine):
@@ -22,13 +23,12 @@ class LiteRtEngine(Engine):
 
     @classmethod
     def available(cls) -> str | None:
-        reasons = [missing(library, "tflite") for library in _LIBRARIES]
-        return None if None in reasons else reasons[0]
+        return None if _usable_library() is not None else missing(f"{_PREFERRED}.interpreter", "tflite")
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
         if device is not None and device.lower() != "cpu":
             raise ConfigError(f"LiteRT has no device '{device}' here", remedy="Available: cpu")
-        library = next((name for name in _LIBRARIES if missing(name, "tflite") is None), "ai_edge_litert")
+        library = _usable_library() or _PREFERRED
         module = require(f"{library}.interpreter", extra="tflite")
         path = bundle.model_path
         try:
@@ -56,6 +56,14 @@ class LiteRtEngine(Engine):
             self._interpreter.set_tensor(self._input, images)
             self._interpreter.invoke()
             return {name: self._interpreter.get_tensor(index) for name, index in self._indices.items()}
+
+
+def _usable_library() -> str | None:
+    """The first library whose interpreter can be imported; the second is not touched where the first will do."""
+    for library in _LIBRARIES:
+        if missing(f"{library}.interpreter", "tflite") is None:
+            return library
+    return None
 
 
 def _output_indices(interpreter: Any) -> dict[str, int]:

@@ -25,7 +25,6 @@ class OnnxRuntimeEngine(Engine):
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
         ort = require("onnxruntime", extra="onnx")
-        ort.disable_telemetry_events()
         provider = _provider(device or "cpu", ort.get_available_providers())
         path = bundle.model_path
         try:

@@ -27,7 +27,7 @@ def choose(bundle: Bundle, name: str | None = None) -> type[Engine]:
 
     Raises:
         ConfigError: unknown engine, or one that cannot read this bundle.
-        MissingDependencyError: the engine is not installed (or this is the wrong system for it).
+        MissingDependencyError: the engine is not installed or broken (or this is the wrong system for it).
     """
     if name is None:
         fitting = [engine for engine in ENGINES.values() if engine.reads[0] == bundle.target]
@@ -43,8 +43,7 @@ def choose(bundle: Bundle, name: str | None = None) -> type[Engine]:
         raise ConfigError(f"{engine.name} cannot run a '{bundle.target}' bundle", remedy=f"Use {' or '.join(able)}")
     reason = engine.available()
     if reason is not None:
-        what, _, remedy = reason.partition(". ")
-        raise MissingDependencyError(f"engine {engine.name}: {what}", remedy=remedy or None)
+        raise MissingDependencyError(f"engine {engine.name}: {reason}")
     return engine
 
 
