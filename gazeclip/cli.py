@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
+import io
 import os
 import shlex
 import sys
@@ -14,42 +16,86 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from gazeclip import ranks
 from gazeclip.errors import ConfigError, GazeClipError, StageError
+from gazeclip.privacy import switch_telemetry_off
 from gazeclip.run import RECIPE, RUNS, Run, latest_run, lock
+from gazeclip.text import printable_message
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 T = TypeVar("T")
+EXIT_ERROR = 2
+EXIT_SOFTWARE = 70  # EX_SOFTWARE of sysexits.h: Python's own exit code of a crash, 1, would be read as "fake"
+EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
+EXIT_UNREAD = 141  # as a shell reports SIGPIPE
+_PLACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+_OWN_PACKAGES = ("gazeclip", "distill", "quantize", "export", "runtimes", "benchmarks")
+_LONGEST_TEXT = 300  # characters
 ANYWHERE = ("data.workers",)  # changes no result, so every stage may be given its own
 
 
 def guard(main: Callable[[list[str]], int]) -> NoReturn:
-    """Run `main(argv)` as a process: user errors are one line and exit code 2, a traceback only with `--debug`."""
+    """Run `main(argv)` as a process. Whatever happens is one line; a traceback is printed with `--debug` only.
+
+    Exit codes: `main`'s own, 2 for an error that the user can solve, 70 for a fault of the program, 130 when interrupted, 141
+    when nobody reads the output any more. No verdict uses the last three.
+    """
     # Before torch loads OpenMP: its threads spin while they wait, and with anything else on the same cores that made training
     # up to ten times slower. Never spinning costs a third as well; a short spin is best of both (docs/toolchain.md).
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    switch_telemetry_off()  # for what is imported without `require`, such as timm and its hub
+    _accept_any_text()
     argv = sys.argv[1:]
     debug = "--debug" in argv
     try:
         code = main([item for item in argv if item != "--debug"])
-    except GazeClipError as error:
-        if debug:
-            traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
-        code = error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        code = EXIT_UNREAD
     except KeyboardInterrupt:
-        print("interrupted; run the same command again, without --force, to resume", file=sys.stderr)
-        code = 130
+        message = "interrupted; run the same command again, without --force, to resume"
+        print(message, file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        message, code = describe_error(error)
+        print(f"error: {printable_message(message)}", file=sys.stderr)
     sys.exit(code)
+
+
+def describe_error(error: Exception) -> tuple[str, int]:
+    """What to print about an error that ends a command, and the exit code."""
+    if isinstance(error, GazeClipError):
+        return str(error), error.exit_code
+    if isinstance(error, OSError) and error.errno in _PLACE_ERRORS:
+        place = f": {error.filename}" if error.filename is not None else ""
+        return f"{error.strerror}{place}. Free space, check its permissions or give another folder", EXIT_ERROR
+    if isinstance(error, ModuleNotFoundError) and not _is_own(error.name):
+        return f"'{error.name}' is not installed. See: python -m gazeclip doctor", EXIT_ERROR
+    kind = type(error).__name__
+    text = " ".join(str(error).split())[:_LONGEST_TEXT]
+    what = f"{kind}: {text}" if text else kind
+    report = "Report it with the output of --debug and of 'python -m gazeclip doctor'"
+    return f"this is a fault of the program ({what}). {report}", EXIT_SOFTWARE
+
+
+def _is_own(module: str | None) -> bool:
+    """Whether a module would be this program's, so that its absence is no missing package."""
+    return module is None or module.partition(".")[0] in _OWN_PACKAGES
+
+
+def _accept_any_text() -> None:
+    """Let the streams escape what their encoding lacks; a name that cannot be printed is no reason to fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(message: str) -> None:
     """One line of progress on standard error, so that standard output stays a command's result; rank 0 only."""
     if ranks.is_main():
-        print(message, file=sys.stderr, flush=True)
+        print(printable_message(message), file=sys.stderr, flush=True)
 
 
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:

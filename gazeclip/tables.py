@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
+from gazeclip.text import printable
+
 PIPE_WIDTH = 240  # where the output is no terminal
 MISSING = "–"  # noqa: RUF001 (the dash is what a reader expects in an empty cell)
 
@@ -36,8 +38,9 @@ def print_plain(table: Table, out: TextIO) -> None:
     """In columns of spaces."""
     if table.title:
         print(table.title, file=out)
-    widths = [max(map(len, column)) for column in zip(table.header, *table.rows, strict=True)]
-    for line in (table.header, *table.rows):
+    lines = [[printable(cell) for cell in line] for line in (table.header, *table.rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
         cells = (
             cell.ljust(width) if number in table.left else cell.rjust(width) for number, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
@@ -75,7 +78,7 @@ def _rich_printer(out: TextIO) -> Callable[[Table], None] | None:
         for number, title in enumerate(table.header):
             shown.add_column(title, justify="left" if number in table.left else "right", vertical="bottom", overflow="fold")
         for row in table.rows:
-            shown.add_row(*map(Text, row))  # Text, not markup: intervals stand in brackets
+            shown.add_row(*(Text(printable(cell)) for cell in row))  # Text, not markup: intervals stand in brackets
         console.print(shown)
 
     return show

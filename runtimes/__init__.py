@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
-from runtimes.registry import ENGINES, engine_status
-from runtimes.threads import usable_threads
-from runtimes.verdict import Attribution, Gaze, Verdict
-from runtimes.verifier import Verifier, load
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runtimes.registry import ENGINES, engine_status
+    from runtimes.threads import usable_threads
+    from runtimes.verdict import Attribution, Gaze, Verdict
+    from runtimes.verifier import Verifier, load
 
 __all__ = ["ENGINES", "Attribution", "Gaze", "Verdict", "Verifier", "engine_status", "load", "usable_threads"]
+_MODULES = {
+    "ENGINES": "registry",
+    "Attribution": "verdict",
+    "Gaze": "verdict",
+    "Verdict": "verdict",
+    "Verifier": "verifier",
+    "engine_status": "registry",
+    "load": "verifier",
+    "usable_threads": "threads",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is: `python -m runtimes` must reach its guard even where NumPy is missing."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'runtimes' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"runtimes.{_MODULES[name]}"), name)

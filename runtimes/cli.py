@@ -15,6 +15,7 @@ from gazeclip.cli import progress, say
 from gazeclip.errors import ConfigError, ImageError, StageError
 from gazeclip.preprocess import IMAGE_SUFFIXES
 from gazeclip.run import latest_run
+from gazeclip.text import make_encodable, printable
 from gazeclip.walk import find_images
 from runtimes.registry import ENGINES, engine_status
 from runtimes.render import write_csv, write_table
@@ -39,7 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser(
         "verify",
         help="judge photographs",
-        description="Judge photographs of faces. Exit code 0: all real, 1: at least one fake, 2: an error.",
+        description="Judge photographs of faces. Exit code 0: all real, 1: at least one fake, 2: an error, "
+        "70: a fault of the program; after 2 and 70 nothing is known about the photographs that were not judged.",
         allow_abbrev=False,
     )
     verify.set_defaults(run=_verify)
@@ -62,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _list(_: argparse.Namespace) -> int:
     for name, reason in engine_status().items():
-        print(f"{name:12} {'available' if reason is None else reason}")
+        print(printable(f"{name:12} {'available' if reason is None else reason}"))
     return CLEAN
 
 
@@ -91,7 +93,8 @@ def _verify(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace, verifier: Verifier, point: OperatingPoint, judged: Judged) -> None:
     if args.json:
-        print(json.dumps(document(verifier, point, judged, args.embedding), indent=2, allow_nan=False))
+        found = make_encodable(document(verifier, point, judged, args.embedding))
+        print(json.dumps(found, indent=2, allow_nan=False))
     elif args.csv:
         write_csv(sys.stdout, judged)
     else:

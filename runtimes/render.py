@@ -9,6 +9,7 @@ from typing import TextIO
 
 from gazeclip.tables import Table as PlainTable
 from gazeclip.tables import print_plain
+from gazeclip.text import printable
 from runtimes.verdict import Verdict
 from runtimes.verifier import Outcome
 
@@ -40,7 +41,8 @@ def write_csv(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
     writer.writeheader()
     for source, outcome in judged:
         failed = {"source": source, "error": str(outcome)}
-        writer.writerow(_csv_row(outcome) if isinstance(outcome, Verdict) else failed)
+        row = _csv_row(outcome) if isinstance(outcome, Verdict) else failed
+        writer.writerow({column: printable(str(value)) for column, value in row.items()})
 
 
 def _csv_row(verdict: Verdict) -> dict[str, object]:
@@ -67,7 +69,7 @@ def _csv_row(verdict: Verdict) -> dict[str, object]:
 
 def write_table(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
     """A table, coloured by `rich` on a terminal where that is installed, and a line of totals."""
-    rows = [_row(source, outcome) for source, outcome in judged]
+    rows = [tuple(map(printable, _row(source, outcome))) for source, outcome in judged]
     verdicts = [outcome for _, outcome in judged if isinstance(outcome, Verdict)]
     if not (stream.isatty() and _write_rich(stream, rows)):
         print_plain(PlainTable(_HEADER, rows, left=range(len(_HEADER))), stream)

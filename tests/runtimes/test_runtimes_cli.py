@@ -192,3 +192,35 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["openvino", "onnxruntime", "litert", "coreml"]
+
+
+@pytest.fixture
+def awkward(photos: dict[str, Path], tmp_path: Path) -> list[bytes]:
+    """The same real face under names that no terminal, no encoding or no line takes as they are."""
+    names = ["顔写真.png".encode(), b"\xff\xfe.png", "a\x1b[31mred\nnext\u202e.png".encode()]
+    for name in names:
+        try:
+            (Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))).write_bytes(photos["real"].read_bytes())
+        except OSError:
+            pytest.skip("this file system takes no such name")
+    return names
+
+
+@pytest.mark.parametrize("encoding", ["cp1252:strict", "utf-8:strict", "ascii:strict"])
+@pytest.mark.parametrize("form", ["table", "--csv", "--json"])
+def test_awkward_names_are_judged_and_escaped(form: str, encoding: str, awkward: list[bytes], bundles: dict[str, Path], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "runtimes", "verify", *awkward, b"lost\x1b\xff.png", "--bundle", str(bundles["onnx"])]
+    command += [form] if form != "table" else []
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2]), "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 2  # only because of the image that is not there
+    assert done.stderr.decode("ascii").startswith("error: lost\\x1b\\xff.png does not exist")
+    text = done.stdout.decode(encoding.partition(":")[0])
+    assert not any(sign in text for sign in ("\x1b", "\u202e", "\udcff"))
+    if form == "--json":
+        found = [entry["source"] for entry in json.loads(text)["results"]]
+        assert found == ["顔写真.png", "\\xff\\xfe.png", "a\x1b[31mred\nnext\u202e.png", "lost\x1b\\xff.png"]
+        return
+    assert "\\xff\\xfe.png" in text and "a\\x1b[31mred\\nnext\\u202e.png" in text
+    assert ("顔写真.png" if encoding.startswith("utf-8") else "\\u9854\\u5199\\u771f.png") in text
+    assert text.count("\n") == (5 if form == "--csv" else 6)
