@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
+import tempfile
 from pathlib import Path
 
 # what we call it -> the flags of Linux (x86, ARM) and macOS that mean it
@@ -19,6 +23,12 @@ _FEATURES = {
     "DOTPROD": {"asimddp", "feat_dotprod"},
     "I8MM": {"i8mm", "feat_i8mm"},
 }
+
+_COMPILER_TIMEOUT_S = 60
+_PROBE = """#include <Python.h>
+#include <vector>
+int probe() { return static_cast<int>(std::vector<int>(3).size()); }
+"""
 
 
 def cpu_model(root: Path = Path("/")) -> str:
@@ -69,6 +79,56 @@ def _sysctl(key: str) -> str:
 
 
 def cpp_compiler() -> tuple[str, str | None]:
-    """Name of the C++ compiler that torch builds extensions with, and its path or None."""
-    name = os.environ.get("CXX", "c++")
-    return name, shutil.which(name)
+    """Command of the C++ compiler that torch builds extensions with (`CXX`, else `c++`), and its path or None."""
+    command = os.environ.get("CXX") or "c++"
+    words = shlex.split(command) or [command]
+    return command, shutil.which(words[0])
+
+
+def compiler_fault() -> str | None:
+    """Why that compiler builds no extension, in a few words, None if it does; tried once per compiler and process.
+
+    A compiler may be found and still be broken, lack its standard library, or lack the headers of this Python.
+    """
+    command, path = cpp_compiler()
+    if path is None:
+        return f"no C++ compiler ({command})"
+    if sys.platform == "win32":
+        return None  # its compiler takes other options; torch looks for it by itself
+    return _try_compiler(command)
+
+
+@functools.cache
+def _try_compiler(command: str) -> str | None:
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "probe.cpp"
+        library = Path(folder) / "probe.so"
+        source.write_text(_PROBE, encoding="utf-8")
+        headers = sysconfig.get_path("include")
+        options = ["-shared", "-fPIC", f"-I{headers}", str(source), "-o", str(library)]
+        if sys.platform == "darwin":
+            options += ["-undefined", "dynamic_lookup"]
+        try:
+            done = subprocess.run(
+                [*shlex.split(command), *options],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_COMPILER_TIMEOUT_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"the C++ compiler ({command}) does not run: {error}"
+        if done.returncode == 0 and library.is_file():
+            return None
+        said = _first_error(done.stderr) or f"exit code {done.returncode}"
+        return f"the C++ compiler ({command}) cannot compile two lines: {said}"
+
+
+def _first_error(output: str) -> str:
+    """The first line of a compiler's output that tells an error, else its first line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    for line in lines:
+        if "error" in line:
+            return line
+    return lines[0] if lines else ""

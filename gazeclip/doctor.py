@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from gazeclip import __version__
-from gazeclip.cpu import cpp_compiler, cpu_features, cpu_model
+from gazeclip.cpu import compiler_fault, cpp_compiler, cpu_features, cpu_model
 from gazeclip.errors import DISTRIBUTION, install_command
+from gazeclip.text import make_encodable, printable
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = "core"
@@ -60,14 +61,14 @@ def main(json: bool = False) -> int:
     """Print the report; returns 0, or 1 if the core install itself is incomplete."""
     report = examine()
     if json:
-        print(json_module.dumps(report, indent=2))
+        print(json_module.dumps(make_encodable(report), indent=2))
     else:
-        print("\n".join(render(report)))
+        print("\n".join(map(printable, render(report))))
     return 1 if any(d["extra"] == CORE and d["status"] == "missing" for d in report["dependencies"]) else 0
 
 
 def examine() -> dict[str, Any]:
-    """All findings as plain values; imports none of the packages it reports on."""
+    """All findings as plain values. Of what it reports on it imports the engines only, to see whether they work."""
     found = [asdict(d) | {"status": d.status, "remedy": d.remedy} for d in dependencies()]
     threads, engines = _runtime()
     return {
@@ -77,6 +78,7 @@ def examine() -> dict[str, Any]:
         "cpu": {"model": cpu_model(), "features": cpu_features(), "usable_threads": threads},
         "torch_build": torch_build(),
         "compiler": cpp_compiler()[1],
+        "compiler_fault": compiler_fault(),
         "dependencies": found,
         "engines": engines,
     }
@@ -174,7 +176,7 @@ def render(report: dict[str, Any]) -> list[str]:
         f"CPU: {cpu['model']}; {', '.join(cpu['features']) or 'no known vector extension'}",
         f"usable threads: {cpu['usable_threads'] or 'unknown'} (affinity, container quota and OMP_NUM_THREADS considered)",
         f"torch build: {torch}",
-        f"C++ compiler: {report['compiler'] or 'none; quantization-aware training works without, but slower'}",
+        f"C++ compiler: {_compiler_line(report)}",
     ]
     extras = dict.fromkeys(d["extra"] for d in report["dependencies"])
     for extra in extras:
@@ -188,6 +190,11 @@ def render(report: dict[str, Any]) -> list[str]:
     if report["engines"] is None:
         return [*lines, "  unknown: first complete the core install"]
     return lines + [f"  {name:24} {'available' if why is None else why}" for name, why in report["engines"].items()]
+
+
+def _compiler_line(report: dict[str, Any]) -> str:
+    fault = report["compiler_fault"]
+    return str(report["compiler"]) if fault is None else f"{fault}; quantization-aware training works without, but slower"
 
 
 def _line(entry: dict[str, Any]) -> str:

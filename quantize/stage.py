@@ -21,7 +21,7 @@ from gazeclip.run import Run, execute
 from gazeclip.student import Student, build_encoder, load_run_student
 from gazeclip.training import fit
 from quantize.encoder import count_quantizers, load_quantized, quantize_encoder, save_quantized
-from quantize.environment import require_quantizers
+from quantize.environment import load_quantizers
 
 
 class QatTask(DistillTask):
@@ -43,7 +43,7 @@ def run_stage(run: Run, force: bool = False) -> bool:
 
 def _body(context: Context, folder: Path) -> dict[str, Any]:
     stage = context.recipe.quantize
-    slower = require_quantizers()
+    slower = load_quantizers()
     if slower is not None:
         say(f"quantize: {slower}")
     student = load_run_student(context)

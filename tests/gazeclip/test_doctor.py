@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gazeclip import doctor
-from gazeclip.cpu import cpu_features, cpu_model
+from gazeclip.cpu import compiler_fault, cpu_features, cpu_model
 from gazeclip.errors import TORCH_EXTRAS, MissingDependencyError, install_command, require
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,10 +154,10 @@ def test_cpu(text: str, model: str, features: str, tmp_path: Path, monkeypatch: 
     assert cpu_features(tmp_path) == features.split()
 
 
-def test_report_imports_nothing_it_reports_on() -> None:
+def test_report_imports_no_training_library() -> None:
     code = (
         "import sys; from gazeclip import doctor; code = doctor.main(json=True); "
-        "heavy = {'torch', 'openvino', 'onnxruntime', 'timm', 'nncf'} & set(sys.modules); "
+        "heavy = {'torch', 'timm', 'nncf', 'coremltools'} & set(sys.modules); "
         "sys.exit(3 if heavy else code)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
@@ -168,3 +170,78 @@ def test_report_imports_nothing_it_reports_on() -> None:
         "coreml",
     }
     assert all(d["remedy"] for d in report["dependencies"] if d["status"] == "missing")
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> dict[str, str]:
+    """An environment in which `onnxruntime` is installed and cannot be imported."""
+    package = tmp_path / "onnxruntime"
+    package.mkdir()
+    text = "raise ImportError('libcudart.so.99: cannot open shared object file. It is not there')"
+    (package / "__init__.py").write_text(text)
+    return {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+
+
+@pytest.mark.parametrize("command", [["gazeclip", "doctor"], ["runtimes", "list"]])
+def test_an_engine_that_is_installed_and_broken_is_told(broken: dict[str, str], command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        env=broken,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in done.stdout.splitlines() if line.split()[:1] == ["onnxruntime"] and "cannot" in line)
+    assert "'onnxruntime' is installed but cannot be imported (libcudart.so.99: cannot open" in line
+    assert "pip uninstall -y onnxruntime && python -m pip install -c constraints.txt -e '.[onnx]'" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("raise OSError('no such symbol')", "'spoiled' is installed but cannot be imported (no such symbol)"),
+        ("raise AttributeError('_ARRAY_API')", "cannot be imported (_ARRAY_API)"),
+        ("import spoiled.lost", "'spoiled' is installed but cannot be imported (No module named 'spoiled.lost')"),
+        ("import no_such_part", "'no_such_part' is not installed. Run: "),
+    ],
+)
+def test_require_tells_broken_from_missing(text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "spoiled").mkdir()
+    (tmp_path / "spoiled" / "__init__.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingDependencyError) as caught:
+        require("spoiled", extra="onnx")
+    assert said in str(caught.value)
+
+
+def compiler(folder: Path, name: str, body: str) -> str:
+    """A program to be given as CXX."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_the_compiler_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert compiler_fault() == "no C++ compiler (no-such-compiler)"
+    refuses = compiler(tmp_path, "refuses", "echo probe.cpp:1: fatal error: Python.h: No such file >&2; exit 1")
+    monkeypatch.setenv("CXX", refuses)
+    assert str(compiler_fault()).endswith("cannot compile two lines: probe.cpp:1: fatal error: Python.h: No such file")
+    report = doctor.examine()
+    assert report["compiler_fault"] == compiler_fault()
+    assert any(line.startswith("C++ compiler: the C++ compiler") and "Python.h" in line for line in doctor.render(report))
+    idle = compiler(tmp_path, "idle", "exit 0")  # says that all went well and writes nothing
+    monkeypatch.setenv("CXX", idle)
+    assert "cannot compile two lines: exit code 0" in str(compiler_fault())
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler")
+def test_a_compiler_with_options_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "c++ -O0")
+    assert compiler_fault() is None
+    monkeypatch.setenv("CXX", "c++ --no-such-option")
+    assert "no-such-option" in str(compiler_fault())

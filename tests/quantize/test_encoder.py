@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,6 @@ from torch import Tensor, nn
 from gazeclip.errors import ArtifactError, StageError
 from gazeclip.student import build_encoder
 from quantize.encoder import count_quantizers, load_quantized, named_quantizers, quantize_encoder, save_quantized
-from quantize.environment import require_quantizers
 from quantize.fuse import prepare_encoder
 
 SIZE = 64
@@ -135,29 +131,3 @@ def test_no_calibration_image_is_refused(encoder: nn.Module) -> None:
 def test_float_module_is_not_taken_for_a_quantized_one(encoder: nn.Module) -> None:
     with pytest.raises(ArtifactError, match="not quantized"):
         count_quantizers(encoder)
-
-
-@pytest.mark.slow
-def test_telemetry_is_off_in_a_fresh_process(tmp_path: Path) -> None:
-    code = (
-        "from quantize.environment import prepare; prepare(); import nncf, openvino, sys;"
-        "from nncf.telemetry.wrapper import telemetry; from openvino.tools.ovc import telemetry_utils;"
-        "print(type(telemetry).__name__, telemetry_utils.tm.__name__, sys.modules.get('openvino_telemetry'))"
-    )
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
-    environment.pop("TORCH_EXTENSIONS_DIR", None)
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["MagicMock", "openvino.tools.ovc.telemetry_stub", "None"]
-    assert (tmp_path / "gazeclip" / "torch_extensions").is_dir()
-
-
-def test_what_is_missing_to_build_the_quantizers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    assert "no C++ compiler (no-such-compiler)" in str(require_quantizers())
-    monkeypatch.setenv("CXX", sys.executable)  # anything that can be found
-    assert require_quantizers() is None
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr("torch.utils.cpp_extension.CUDA_HOME", None)
-    with pytest.raises(StageError, match=r"needs the CUDA toolkit \(nvcc\), and there is none. Install the one"):
-        require_quantizers()
