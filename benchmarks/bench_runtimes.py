@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from gazeclip.errors import GazeClipError, StageError
-from gazeclip.run import Run, latest_run
+from gazeclip.run.folder import Run, latest_run
 from runtimes import Verifier, engine_status, load, usable_threads
 
 BATCHES = (1, 8)

@@ -11,19 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import curves, machine
-from benchmarks.accuracy import LEVELS, evaluate
-from benchmarks.gather import Gathered, gather
-from benchmarks.latency import LatencyConfig, measure
-from benchmarks.report import Flips, GalleryItem, ReportData, console_table, subject_entry, thumbnail, write_report
-from benchmarks.subject import Subject
-from export.stage import folder_name
-from gazeclip.checkpoint import read_json
-from gazeclip.cli import progress_callback, say
-from gazeclip.context import Context
-from gazeclip.run import Run, execute
-from gazeclip.scoring import SplitOutputs
-from runtimes.threads import usable_threads
+from benchmarks.measure import curves, machine
+from benchmarks.measure.accuracy import LEVELS, evaluate
+from benchmarks.measure.gather import Gathered, gather
+from benchmarks.measure.latency import LatencyConfig, measure
+from benchmarks.measure.subject import Subject
+from benchmarks.report.write import Flips, GalleryItem, ReportData, console_table, subject_entry, thumbnail, write_report
+from gazeclip.console.progress import progress_callback, say
+from gazeclip.files.atomic import read_json
+from gazeclip.run.context import Context
+from gazeclip.run.execute import execute
+from gazeclip.run.folder import Run
+from gazeclip.run.stages import folder_name
+from gazeclip.scoring.outputs import SplitOutputs
+from gazeclip.system.threads import usable_threads
 
 SPLITS = ("test", "test_unseen")
 GALLERY_PER_LABEL = 1

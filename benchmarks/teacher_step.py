@@ -16,19 +16,20 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from benchmarks.latency import LatencyConfig, measure
-from gazeclip.cli import guard, progress_callback
+from benchmarks.measure.latency import LatencyConfig, measure
+from gazeclip.cli.guard import guard
+from gazeclip.console.progress import progress_callback
 from gazeclip.errors import ConfigError
-from gazeclip.memory import keep_freed_memory
+from gazeclip.recipe.teacher import GazeConfig, GazeKind, TeacherConfig, TextConfig
+from gazeclip.system.memory import keep_freed_memory
+from gazeclip.system.threads import usable_threads
 from gazeclip.taxonomy import Taxonomy
-from gazeclip.teacher.config import GazeConfig, GazeKind, TeacherConfig, TextConfig
-from gazeclip.teacher.gaze import GazeEncoder
-from gazeclip.teacher.gaze_ethxgaze import EthXGaze
-from gazeclip.teacher.gaze_l2cs import L2CS
+from gazeclip.teacher.gaze.encoder import GazeEncoder
+from gazeclip.teacher.gaze.ethxgaze import EthXGaze
+from gazeclip.teacher.gaze.l2cs import L2CS
+from gazeclip.teacher.image.clip import build_clip
 from gazeclip.teacher.losses import TeacherLoss
 from gazeclip.teacher.model import GazeCLIP
-from gazeclip.teacher.tower_clip import build_clip
-from runtimes.threads import usable_threads
 
 ENCODERS: dict[GazeKind, Callable[[], GazeEncoder]] = {"l2cs": L2CS, "eth-xgaze": EthXGaze}
 PLAIN = "plain CLIP + gaze encoder, prompts cut"

@@ -14,15 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gazeclip.checkpoint import load_tensors, read_json, save_tensors, write_json
-from gazeclip.cli import progress, say
-from gazeclip.context import Context
+from gazeclip.console.progress import progress, say
 from gazeclip.data.augment import Augmentation, drawn
 from gazeclip.data.dataset import FaceDataset, batches
 from gazeclip.errors import ArtifactError
-from gazeclip.memory import keep_freed_memory
-from gazeclip.run import Run, execute
-from gazeclip.teacher.stage import load_teacher, teacher_function
+from gazeclip.files.atomic import read_json, write_json
+from gazeclip.files.tensors import load_tensors, save_tensors
+from gazeclip.run.context import Context
+from gazeclip.run.execute import execute
+from gazeclip.run.folder import Run
+from gazeclip.stages.load import load_teacher, teacher_function
+from gazeclip.system.memory import keep_freed_memory
 
 TARGETS = ("embedding", "logits", "fake_logit", "gaze")
 

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gazeclip.recipe import DistillLoss
-from gazeclip.student import StudentOutput
-from gazeclip.teacher.gaze import gaze_loss
+from gazeclip.networks.student import StudentOutput
+from gazeclip.recipe.stages import DistillLoss
+from gazeclip.teacher.gaze.angles import gaze_loss
 
 
 class EmbeddingLoss(nn.Module):

@@ -12,18 +12,22 @@ from torch import Tensor, nn
 from distill.cache import TeacherCache
 from distill.losses import DistillationLoss
 from distill.text_bank import TextBank
-from gazeclip import ranks
-from gazeclip.checkpoint import file_inputs
-from gazeclip.cli import say
-from gazeclip.context import Context
+from gazeclip.console.progress import say
 from gazeclip.data.dataset import Batch
 from gazeclip.errors import ArtifactError, ConfigError
-from gazeclip.recipe import FROM_TEACHER, DistillLoss, TrainConfig
-from gazeclip.run import Run, command, execute
-from gazeclip.student import Student, StudentSpec, build_encoder, save_student
+from gazeclip.files.hashes import file_inputs
+from gazeclip.networks.backbones import build_encoder
+from gazeclip.networks.student import Student, StudentSpec, save_student
+from gazeclip.networks.weights import backbone_stats
+from gazeclip.recipe.stages import FROM_TEACHER, DistillLoss
+from gazeclip.recipe.training import TrainConfig
+from gazeclip.run.context import Context
+from gazeclip.run.execute import execute
+from gazeclip.run.folder import Run
+from gazeclip.run.stages import command
+from gazeclip.stages.load import load_teacher
+from gazeclip.system import ranks
 from gazeclip.teacher.model import GazeCLIP
-from gazeclip.teacher.stage import load_teacher
-from gazeclip.teacher.weights import backbone_stats
 from gazeclip.training import FaceTask, fit, split_decay
 
 

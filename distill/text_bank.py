@@ -9,12 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gazeclip.checkpoint import load_tensors, read_json, save_tensors, sha256, write_json
-from gazeclip.cli import say
-from gazeclip.context import Context
+from gazeclip.console.progress import say
 from gazeclip.errors import ArtifactError
-from gazeclip.run import Run, execute
-from gazeclip.teacher.stage import load_teacher
+from gazeclip.files.atomic import read_json, write_json
+from gazeclip.files.hashes import sha256
+from gazeclip.files.tensors import load_tensors, save_tensors
+from gazeclip.run.context import Context
+from gazeclip.run.execute import execute
+from gazeclip.run.folder import Run
+from gazeclip.stages.load import load_teacher
 
 
 @dataclass(frozen=True)

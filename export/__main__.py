@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from export import registry
-from gazeclip.cli import guard, open_run, stage_parser
-from gazeclip.errors import ConfigError, install_command, nearest
+from gazeclip.cli.guard import guard
+from gazeclip.cli.options import open_run, stage_parser
+from gazeclip.errors import ConfigError, nearest
+from gazeclip.system.packages import install_command
 
 PRECISIONS = ("int8", "fp32", "fp16")
 
@@ -24,7 +26,8 @@ def main(argv: list[str]) -> int:
             raise ConfigError(f"there is no precision '{precision}'", remedy=nearest(precision, PRECISIONS))
     with open_run(args, "export") as run:
         run.manifest("student")
-        from export.stage import Exporter, export_one, folder_name
+        from export.stage import Exporter, export_one
+        from gazeclip.run.stages import folder_name
 
         exporter = Exporter(run)
         # What the report asks for; a target that was named is wanted as it ships.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gazeclip.metrics import bootstrap_interval, ece, fit_temperature, sigmoid, threshold_at_fpr
+from gazeclip.scoring.metrics import bootstrap_interval, ece, fit_temperature, sigmoid, threshold_at_fpr
 
 # Points of the ROC that bundles carry: name -> false-positive rate.
 OPERATING_POINTS = {"fpr1": 0.01, "fpr0.1": 0.001}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gazeclip.errors import StageError
-from gazeclip.student import Student
+from gazeclip.networks.student import Student
 from quantize.fuse import prepare_encoder
 
 Layout = Literal["NHWC", "NCHW"]

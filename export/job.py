@@ -11,7 +11,7 @@ from gazeclip.errors import ConfigError
 if TYPE_CHECKING:
     from torch import nn
 
-    from gazeclip.student import Student
+    from gazeclip.networks.student import Student
 
 Precision = Literal["fp32", "fp16", "int8"]
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from export.quiet import quiet
 from gazeclip.errors import StageError
-from quantize.environment import prepare
+from quantize.nncf_setup import prepare
 
 Face = Literal["fake", "decomposed"]
 _INT8 = (-128, 127)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gazeclip.errors import StageError
-from gazeclip.metrics import sigmoid, softmax
+from gazeclip.scoring.metrics import sigmoid, softmax
 
 Outputs = dict[str, np.ndarray]
 

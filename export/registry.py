@@ -10,10 +10,10 @@ from gazeclip.errors import ConfigError, nearest
 # Each module has `PRECISIONS: tuple[str, ...]` and `export(job: ExportJob) -> dict` with the keys `model` (file name
 # inside `job.out_dir`) and `notes`.
 TARGETS = {
-    "onnx": "export.onnx",
-    "openvino": "export.openvino",
-    "coreml": "export.coreml",
-    "tflite": "export.tflite",
+    "onnx": "export.targets.onnx",
+    "openvino": "export.targets.openvino",
+    "coreml": "export.targets.coreml",
+    "tflite": "export.targets.tflite",
 }
 # The packages each target imports, and the extra that installs them.
 REQUIRES = {
@@ -48,7 +48,7 @@ def is_installed(target: str) -> bool:
 def _require_packages(target: str) -> None:
     from importlib.util import find_spec
 
-    from gazeclip.errors import require
+    from gazeclip.system.packages import require
 
     for package in REQUIRES[target]:
         if find_spec(package) is None:

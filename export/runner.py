@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from gazeclip.bundle import Bundle
-from runtimes.registry import choose
-from runtimes.threads import usable_threads
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.system.threads import usable_threads
+from runtimes.engines.registry import choose
 
 Infer = Callable[[np.ndarray], dict[str, np.ndarray]]
 # As report.json names them.
@@ -21,7 +21,7 @@ ENGINE_NAMES = {"openvino": "openvino", "onnx": "onnxruntime", "tflite": "tflite
 def open_runner(bundle: Bundle, threads: int | None = None) -> tuple[Infer, str]:
     """`(infer, engine name)` for a bundle, complete or still being written."""
     if bundle.target == "coreml" and sys.platform != "darwin":
-        from export.coreml_reference import evaluate
+        from export.reference.evaluator import evaluate
 
         return lambda images: evaluate(bundle.model_path, images), "coreml-reference"
     engine = choose(bundle)(bundle, threads or usable_threads())

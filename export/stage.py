@@ -16,13 +16,17 @@ from export.calibrate import calibrate
 from export.job import ExportJob, Precision
 from export.parity import BOUNDS, compare, require_integer, require_parity
 from export.runner import open_runner, run_all, unfinished_bundle
-from gazeclip.bundle import write_bundle
-from gazeclip.checkpoint import sha256
-from gazeclip.cli import say, working
-from gazeclip.context import Context
-from gazeclip.data.faces.dataset import render_golden
-from gazeclip.run import Run, execute, versions
-from gazeclip.student import Student, load_run_student
+from gazeclip.bundle.write import write_bundle
+from gazeclip.console.progress import say, working
+from gazeclip.faces.dataset import render_golden
+from gazeclip.files.hashes import sha256
+from gazeclip.networks.student import Student
+from gazeclip.run.context import Context
+from gazeclip.run.execute import execute
+from gazeclip.run.folder import Run
+from gazeclip.run.stages import folder_name
+from gazeclip.stages.load import load_run_student
+from gazeclip.system.packages import versions
 from quantize.encoder import count_quantizers
 from quantize.stage import load_quantized_student
 
@@ -92,11 +96,6 @@ class Exporter:
             return {name: value.float().numpy() for name, value in output._asdict().items()}
 
         return run_all(infer, self.probes)
-
-
-def folder_name(target: str, precision: str) -> str:
-    """Stage name of a bundle: `export/<target>` is the INT8 build that ships, others carry their precision."""
-    return f"export/{target}" if precision == "int8" else f"export/{target}-{precision}"
 
 
 def export_one(exporter: Exporter, target: str, precision: Precision, force: bool = False) -> bool:

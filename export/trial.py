@@ -2,7 +2,7 @@
 
 What a backbone cannot do it cannot do with any weights, so this finds in seconds what a run would
 find after hours. The recipe comes as JSON on standard input, the faults go to FILE as JSON.
-`gazeclip.dry_run` starts it as a process of its own: neither random numbers nor what the converters
+`gazeclip.commands.dry_run` starts it as a process of its own: neither random numbers nor what the converters
 change in torch reach the trainings that follow.
 
 ONNX is converted. The converters of Core ML, TFLite and OpenVINO take too long, so of these only
@@ -28,12 +28,14 @@ from export.job import ExportJob
 from export.lower import freeze
 from export.parity import require_integer
 from export.quiet import quiet
-from gazeclip.checkpoint import write_json
 from gazeclip.errors import GazeClipError
-from gazeclip.preprocess import PixelContract
-from gazeclip.recipe import Recipe, parse_recipe
-from gazeclip.student import Student, StudentSpec, build_encoder
-from gazeclip.teacher.tower_hybrid import HybridTower
+from gazeclip.files.atomic import write_json
+from gazeclip.images.preprocess import PixelContract
+from gazeclip.networks.backbones import build_encoder
+from gazeclip.networks.student import Student, StudentSpec
+from gazeclip.recipe.load import parse_recipe
+from gazeclip.recipe.stages import Recipe
+from gazeclip.teacher.image.hybrid import HybridTower
 from quantize.encoder import count_quantizers, quantize_encoder
 
 CLASSES = ("real", "one", "two")

@@ -6,10 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from gazeclip.ablation.command import add_ablate
-from gazeclip.cli import add_stage_options, find_run, guard, open_run, progress_callback, say
-from gazeclip.gaze_stats.command import add_options as add_gaze_stats
-from gazeclip.protocol_command import add_protocol
+from gazeclip.cli.guard import guard
+from gazeclip.cli.options import add_stage_options, find_run, open_run
+from gazeclip.console.progress import progress_callback, say
+from gazeclip.studies.ablation.command import add_ablate
+from gazeclip.studies.gaze_stats.command import add_options as add_gaze_stats
+from gazeclip.studies.protocol.command import add_protocol
 
 
 def main(argv: list[str]) -> int:
@@ -75,7 +77,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gazeclip.pipeline import run_recipe
+    from gazeclip.commands.pipeline import run_recipe
 
     run_recipe(args.recipe, args.set, args.run, args.force)
     return 0
@@ -85,22 +87,22 @@ def _stage(args: argparse.Namespace, name: str) -> int:
     with open_run(args, name) as run:
         if name != "data":
             run.manifest("data")
-        from gazeclip.pipeline import run_stage
+        from gazeclip.commands.pipeline import run_stage
 
         run_stage(run, name, args.force)
     return 0
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from gazeclip import doctor
+    from gazeclip.commands import doctor
 
     return doctor.main(args.json)
 
 
 def _check(args: argparse.Namespace) -> int:
+    from gazeclip.console.tables import print_plain
     from gazeclip.data.manifest import read_manifest
     from gazeclip.data.shortcuts import find_shortcuts, shortcut_table, shortcut_warnings
-    from gazeclip.tables import print_plain
     from gazeclip.taxonomy import Taxonomy
 
     with progress_callback("checking images") as update:
@@ -132,7 +134,7 @@ def _hold_out(args: argparse.Namespace) -> int:
 
 
 def _probe(args: argparse.Namespace) -> int:
-    from gazeclip.data.faces.probe import linear_probe
+    from gazeclip.faces.probe import linear_probe
 
     run = find_run(args.run)
     run.manifest("data")

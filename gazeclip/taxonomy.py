@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
-from gazeclip.checkpoint import fingerprint
 from gazeclip.errors import ConfigError, nearest
-from gazeclip.strict_yaml import load_yaml
+from gazeclip.files.hashes import fingerprint
+from gazeclip.files.strict_yaml import load_yaml
 
 REAL = "real"
 CATEGORIES = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gazeclip.cli import guard, open_run, stage_parser
+from gazeclip.cli.guard import guard
+from gazeclip.cli.options import open_run, stage_parser
 
 
 def main(argv: list[str]) -> int:

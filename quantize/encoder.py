@@ -16,10 +16,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gazeclip.checkpoint import load_tensors, read_json, save_tensors, write_json
-from gazeclip.errors import ArtifactError, StageError, require
-from quantize.environment import prepare
+from gazeclip.errors import ArtifactError, StageError
+from gazeclip.files.atomic import read_json, write_json
+from gazeclip.files.tensors import load_tensors, save_tensors
+from gazeclip.system.packages import require
 from quantize.fuse import prepare_encoder
+from quantize.nncf_setup import prepare
 
 STATE_FILE = "encoder.safetensors"
 CONFIG_FILE = "nncf.json"

@@ -12,16 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from distill.student import DistillTask
-from gazeclip.checkpoint import load_tensors, save_tensors
-from gazeclip.cli import say
-from gazeclip.context import Context
+from gazeclip.console.progress import say
 from gazeclip.data.augment import drawn
 from gazeclip.data.dataset import FaceDataset, batches, epoch_keys
-from gazeclip.run import Run, execute
-from gazeclip.student import Student, build_encoder, load_run_student
+from gazeclip.files.tensors import load_tensors, save_tensors
+from gazeclip.networks.backbones import build_encoder
+from gazeclip.networks.student import Student
+from gazeclip.run.context import Context
+from gazeclip.run.execute import execute
+from gazeclip.run.folder import Run
+from gazeclip.stages.load import load_run_student
 from gazeclip.training import fit
 from quantize.encoder import count_quantizers, load_quantized, quantize_encoder, save_quantized
-from quantize.environment import load_quantizers
+from quantize.nncf_setup import load_quantizers
 
 
 class QatTask(DistillTask):

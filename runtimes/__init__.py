@@ -6,8 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runtimes.registry import ENGINES, engine_status
-    from runtimes.threads import usable_threads
+    from gazeclip.system.threads import usable_threads
+    from runtimes.engines.registry import ENGINES, engine_status
     from runtimes.verdict import Attribution, Gaze, Verdict
     from runtimes.verifier import Verifier, load
 

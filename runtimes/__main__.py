@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gazeclip.cli import guard
+from gazeclip.cli.guard import guard
 
 
 def main(argv: list[str]) -> int:

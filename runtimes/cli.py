@@ -10,14 +10,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from gazeclip.bundle import OperatingPoint
-from gazeclip.cli import progress, say
+from gazeclip.bundle.bundle import OperatingPoint
+from gazeclip.console.progress import progress, say
+from gazeclip.console.text import make_encodable, printable
 from gazeclip.errors import ConfigError, ImageError, StageError
-from gazeclip.preprocess import IMAGE_SUFFIXES
-from gazeclip.run import latest_run
-from gazeclip.text import make_encodable, printable
-from gazeclip.walk import find_images
-from runtimes.registry import ENGINES, engine_status
+from gazeclip.images.preprocess import IMAGE_SUFFIXES
+from gazeclip.images.walk import find_images
+from gazeclip.run.folder import latest_run
+from runtimes.engines.registry import ENGINES, engine_status
 from runtimes.render import write_csv, write_table
 from runtimes.verdict import Verdict
 from runtimes.verifier import Outcome, Verifier, load

@@ -7,9 +7,9 @@ import math
 from collections.abc import Sequence
 from typing import TextIO
 
-from gazeclip.tables import Table as PlainTable
-from gazeclip.tables import print_plain
-from gazeclip.text import printable
+from gazeclip.console.tables import Table as PlainTable
+from gazeclip.console.tables import print_plain
+from gazeclip.console.text import printable
 from runtimes.verdict import Verdict
 from runtimes.verifier import Outcome
 

@@ -12,12 +12,13 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from gazeclip.bundle import OUTPUTS, Bundle, BundleClass, OperatingPoint
+from gazeclip.bundle.bundle import Bundle, BundleClass, OperatingPoint
+from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.errors import BundleError, ConfigError, ImageError
-from gazeclip.preprocess import ImageSource
-from runtimes.base import Engine, Outputs
-from runtimes.registry import choose
-from runtimes.threads import usable_threads
+from gazeclip.images.preprocess import ImageSource
+from gazeclip.system.threads import usable_threads
+from runtimes.engines.base import Engine, Outputs
+from runtimes.engines.registry import choose
 from runtimes.verdict import FAKE, REAL, Attribution, Gaze, Verdict
 
 Outcome = Verdict | ImageError
@@ -193,7 +194,7 @@ class Verifier:
 
 
 # After an inference the caches hold the network, and each first call into NumPy costs some 30 microseconds. For a dozen
-# numbers plain Python is several times faster, so these two do not use gazeclip.metrics.
+# numbers plain Python is several times faster, so these two do not use gazeclip.scoring.metrics.
 def softmax(logits: Sequence[float], temperature: float) -> list[float]:
     """Probabilities of one image's logits `(C,)` at a temperature."""
     top = max(logits)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks.schema import validate_report
+from benchmarks.report.schema import validate_report
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,0 +1,1 @@
+"""Images and labels: manifests, splits, augmentations, data sets for training."""

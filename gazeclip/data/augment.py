@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 from PIL import Image, ImageFilter
 
-from gazeclip.preprocess import INTERPOLATIONS, PixelContract
+from gazeclip.images.preprocess import INTERPOLATIONS, PixelContract
 
 
 @dataclass(frozen=True)

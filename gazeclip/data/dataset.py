@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from gazeclip.data.augment import Augmentation
 from gazeclip.data.manifest import Manifest
 from gazeclip.data.rows import Sample
-from gazeclip.preprocess import PixelContract, load_image
+from gazeclip.images.preprocess import PixelContract, load_image
 
 Key = tuple[int, int]  # (index in the split, number of the augmentation; -1: none)
 Batch = dict[str, Tensor]

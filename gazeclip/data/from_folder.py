@@ -7,15 +7,15 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from gazeclip.checkpoint import write_csv
-from gazeclip.cli import progress_callback, say
+from gazeclip.console.progress import progress_callback, say
 from gazeclip.data.divide import divide, image_split
 from gazeclip.data.manifest import check_rows
 from gazeclip.data.table import TableRow
 from gazeclip.errors import ConfigError, ManifestError, nearest
-from gazeclip.preprocess import IMAGE_SUFFIXES
+from gazeclip.files.atomic import write_csv
+from gazeclip.images.preprocess import IMAGE_SUFFIXES
+from gazeclip.images.walk import ImageWalk, find_images, is_hidden
 from gazeclip.taxonomy import REAL, Taxonomy
-from gazeclip.walk import ImageWalk, find_images, is_hidden
 
 UNREADABLE_SHOWN = 5
 COLUMNS = ("path", "label", "category", "family", "split", "identity")

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from gazeclip.preprocess import FORMATS
+from gazeclip.images.preprocess import FORMATS
 
 # The luminance table of ITU-T T.81, Annex K, which libjpeg scales by quality. Only its sum is used,
 # so the order does not matter.

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import yaml
 
-from gazeclip.checkpoint import write_csv, write_text
 from gazeclip.data.manifest import TUNED, Manifest, read_manifest
 from gazeclip.data.rows import Sample
 from gazeclip.errors import ConfigError, nearest
+from gazeclip.files.atomic import write_csv, write_text
 from gazeclip.taxonomy import REAL, Taxonomy
 
 COLUMNS = ("path", "label", "split", "identity", "gaze_pitch", "gaze_yaw")

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gazeclip.checkpoint import sha256
 from gazeclip.data.rows import SPLITS, Sample, parse_row
 from gazeclip.data.table import TableRow, read_rows
 from gazeclip.errors import ImageError, ManifestError
-from gazeclip.preprocess import load_image
+from gazeclip.files.hashes import sha256
+from gazeclip.images.preprocess import load_image
 from gazeclip.taxonomy import REAL, Taxonomy
 
 TUNED = ("train", "val", "calibration")  # what a model is fitted or tuned on; each apart from every other split

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gazeclip.console.tables import MISSING, Table
 from gazeclip.data.headers import ImageHeader, read_header
 from gazeclip.data.rows import Sample
-from gazeclip.metrics import roc_auc
-from gazeclip.tables import MISSING, Table
+from gazeclip.scoring.metrics import roc_auc
 from gazeclip.taxonomy import REAL
 
 # A property with this AUC puts 7 of 10 pairs of a forged and a real image into order without a look

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gazeclip.errors import ManifestError, require
+from gazeclip.errors import ManifestError
+from gazeclip.system.packages import require
 
 REQUIRED = ("path", "label", "split")
 COLUMNS = "Columns: path,label,split[,identity,gaze_pitch,gaze_yaw]"

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gazeclip.teacher.config import TeacherConfig
+from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.teacher.outputs import TeacherOutput
 
 

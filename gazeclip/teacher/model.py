@@ -12,18 +12,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gazeclip.checkpoint import load_tensors, read_json, save_tensors, write_json
 from gazeclip.errors import ArtifactError, ConfigError
-from gazeclip.teacher.config import TeacherConfig
-from gazeclip.teacher.gaze import GazeEncoder, GazeFeatures, build_gaze_encoder, mirror_doubt
+from gazeclip.files.atomic import read_json, write_json
+from gazeclip.files.tensors import load_tensors, save_tensors
+from gazeclip.networks.weights import load_strict
+from gazeclip.recipe.teacher import TeacherConfig
+from gazeclip.teacher.gaze.angles import mirror_doubt
+from gazeclip.teacher.gaze.build import build_gaze_encoder
+from gazeclip.teacher.gaze.encoder import GazeEncoder, GazeFeatures
 from gazeclip.teacher.heads import Heads
-from gazeclip.teacher.lre import LanguageEncoder
+from gazeclip.teacher.image.hybrid import HybridTower, Seen
+from gazeclip.teacher.image.prompts import GazePrompts
+from gazeclip.teacher.image.tower import ImageTower
+from gazeclip.teacher.image.vpe import VisualPerception
 from gazeclip.teacher.outputs import TeacherOutput, VisualOutput
-from gazeclip.teacher.prompts import GazePrompts
-from gazeclip.teacher.tower_hybrid import HybridTower, Seen
-from gazeclip.teacher.towers import ImageTower
-from gazeclip.teacher.vpe import VisualPerception
-from gazeclip.teacher.weights import load_strict
+from gazeclip.teacher.text.lre import LanguageEncoder
 
 MODEL_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
@@ -271,7 +274,7 @@ def _towers(config: TeacherConfig, image_size: int, classes: int, load: bool) ->
     scale = math.log(1 / 0.07)
     if config.tower == "hybrid":
         return HybridTower(config, image_size, classes, load), None, scale
-    from gazeclip.teacher.tower_clip import SMALL, ClipTower, build_clip, small_visual
+    from gazeclip.teacher.image.clip import SMALL, ClipTower, build_clip, small_visual
 
     side = config.input_size or image_size
     if config.clip_model == SMALL:

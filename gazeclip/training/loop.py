@@ -17,13 +17,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gazeclip import ranks
-from gazeclip.checkpoint import load_tensors, save_tensors, write_json
-from gazeclip.cli import progress, say
+from gazeclip.console.progress import progress, say
 from gazeclip.data.dataset import Batch
 from gazeclip.errors import StageError
-from gazeclip.memory import keep_freed_memory
-from gazeclip.recipe import TrainConfig
+from gazeclip.files.atomic import write_json
+from gazeclip.files.tensors import load_tensors, save_tensors
+from gazeclip.recipe.training import TrainConfig
+from gazeclip.system import ranks
+from gazeclip.system.memory import keep_freed_memory
 from gazeclip.training.schedule import learning_rate_factor
 from gazeclip.training.state import BEST, LAST, TrainState
 from gazeclip.training.task import Task

@@ -10,9 +10,9 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from gazeclip import ranks
-from gazeclip.checkpoint import load_tensors, save_tensors
-from gazeclip.recipe import TrainConfig
+from gazeclip.files.tensors import load_tensors, save_tensors
+from gazeclip.recipe.training import TrainConfig
+from gazeclip.system import ranks
 from gazeclip.training.ema import Ema
 from gazeclip.training.task import Task
 

@@ -7,13 +7,13 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from gazeclip import ranks
-from gazeclip.context import Context
 from gazeclip.data.augment import Augmentation, drawn
 from gazeclip.data.dataset import Batch, FaceDataset, batches, epoch_keys, rank_keys
 from gazeclip.errors import ConfigError
-from gazeclip.inference import predict, validation_figures
-from gazeclip.recipe import AugmentedTrainConfig, TrainConfig
+from gazeclip.recipe.training import AugmentedTrainConfig, TrainConfig
+from gazeclip.run.context import Context
+from gazeclip.system import ranks
+from gazeclip.training.validation import predict, validation_figures
 
 
 class Task(Protocol):

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import curves
-from benchmarks.accuracy import LEVELS, evaluate
-from benchmarks.latency import LatencyStats
-from benchmarks.report import Flips, GalleryItem, ReportData, subject_entry, thumbnail
-from benchmarks.subject import Subject
-from gazeclip.scoring import SplitOutputs
+from benchmarks.measure import curves
+from benchmarks.measure.accuracy import LEVELS, evaluate
+from benchmarks.measure.latency import LatencyStats
+from benchmarks.measure.subject import Subject
+from benchmarks.report.write import Flips, GalleryItem, ReportData, subject_entry, thumbnail
+from gazeclip.scoring.outputs import SplitOutputs
 from gazeclip.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy.load("demo")

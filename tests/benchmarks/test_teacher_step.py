@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow  # a whole ViT-B/16, several times
 
 def test_cutting_prompts_changes_no_embedding() -> None:
     from benchmarks.teacher_step import cut_to_longest
-    from gazeclip.teacher.tower_clip import open_clip
+    from gazeclip.teacher.image.clip import open_clip
 
     clip = open_clip.create_model("ViT-S-32-alt").eval()
     tokens = open_clip.get_tokenizer("ViT-S-32-alt")(["a photo of a real face", "the source generative model of this photo is StyleGAN"])

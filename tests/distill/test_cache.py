@@ -12,10 +12,11 @@ import torch
 
 from distill.cache import TeacherCache
 from distill.student import load_cache
-from gazeclip.checkpoint import save_tensors, write_json
 from gazeclip.data.augment import drawn
 from gazeclip.errors import ArtifactError
-from gazeclip.preprocess import PixelContract
+from gazeclip.files.atomic import write_json
+from gazeclip.files.tensors import save_tensors
+from gazeclip.images.preprocess import PixelContract
 
 R = 2
 SIZES = (3, 2)

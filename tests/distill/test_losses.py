@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from distill.losses import DetectionLoss, DistillationLoss, EmbeddingLoss, LogitLoss, RelationLoss
-from gazeclip.recipe import DistillLoss
-from gazeclip.student import StudentOutput
+from gazeclip.networks.student import StudentOutput
+from gazeclip.recipe.stages import DistillLoss
 
 B, D, C = 5, 7, 4
 Row = list[float]

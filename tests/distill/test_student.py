@@ -7,8 +7,8 @@ import torch
 
 from distill.student import inherit_backbone
 from gazeclip.errors import ConfigError
-from gazeclip.student import build_encoder
-from gazeclip.teacher.config import GazeConfig, TeacherConfig, TextConfig
+from gazeclip.networks.backbones import build_encoder
+from gazeclip.recipe.teacher import GazeConfig, TeacherConfig, TextConfig
 from gazeclip.teacher.model import GazeCLIP
 
 NAME = "mobilenetv4_conv_small_050"

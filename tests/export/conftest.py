@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from export.job import OUTPUT_NAMES, ExportJob, Precision
-from gazeclip.preprocess import PixelContract
-from gazeclip.student import Student, StudentSpec, build_encoder
+from gazeclip.images.preprocess import PixelContract
+from gazeclip.networks.backbones import build_encoder
+from gazeclip.networks.student import Student, StudentSpec
 from quantize.encoder import quantize_encoder
 
 SIZE, DIM = 64, 32

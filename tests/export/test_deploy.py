@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from export.deploy import DeployModel
 from export.lower import FrozenFakeQuantize, freeze
 from gazeclip.errors import StageError
-from gazeclip.student import Student
+from gazeclip.networks.student import Student
 
 SIZE = 64
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quantize.environment import prepare
+from quantize.nncf_setup import prepare
 
 ROOT = Path(__file__).parents[2]
 STAGES = """

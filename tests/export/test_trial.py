@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from export import trial
-from gazeclip import dry_run as module
-from gazeclip.dry_run import dry_run, is_proven
+from gazeclip.commands import dry_run as module
+from gazeclip.commands.dry_run import dry_run, is_proven
 from gazeclip.errors import ConfigError, StageError
-from gazeclip.recipe import Recipe, parse_recipe
-from gazeclip.run import Run
+from gazeclip.recipe.load import parse_recipe
+from gazeclip.recipe.stages import Recipe
+from gazeclip.run.folder import Run
 
 SMALL = "mobilenetv4_conv_small_050"
 
@@ -159,7 +160,7 @@ def _finish(
     inputs: dict[str, str] | None = None,
     text: str = "a",
 ) -> None:
-    from gazeclip.run import execute
+    from gazeclip.run.execute import execute
 
     def body(folder: Path) -> dict[str, Any]:
         (folder / "a.txt").write_text(text)

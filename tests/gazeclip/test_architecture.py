@@ -1,62 +1,171 @@
-"""Who may import whom: the core knows no later stage, and what a gateway runs knows no torch."""
+"""Who may import whom: arrows run down, files stand in no circle, and what a gateway runs knows no torch."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LATER = {"distill", "quantize", "export", "runtimes", "benchmarks"}
-LAZY_ALLOWED = {"gazeclip/pipeline.py", "gazeclip/doctor.py"}  # and there inside functions only
-FORBIDDEN = {
-    "gazeclip": LATER,
-    "runtimes": LATER - {"runtimes"},
-    "distill": {"quantize", "export", "benchmarks"},
-    "quantize": {"export", "benchmarks"},
-    "export": {"benchmarks"},
+# Rooms of `gazeclip`, bottom up: each may import those before it, inside functions as well.
+ROOMS = (
+    "errors",
+    "system",
+    "console",
+    "images",
+    "files",
+    "taxonomy",
+    "scoring",
+    "bundle",
+    "recipe",
+    "data",
+    "faces",
+    "networks",
+    "teacher",
+    "run",
+    "training",
+    "stages",
+    "cli",
+    "commands",
+    "studies",
+    "__main__",
+)
+# What the packages may import of each other, besides gazeclip.
+PACKAGES: dict[str, set[str]] = {
+    "gazeclip": set(),
+    "runtimes": set(),
+    "distill": set(),
+    "quantize": {"distill"},
+    "export": {"quantize", "distill", "runtimes"},
+    "benchmarks": {"export", "quantize", "distill", "runtimes"},
 }
+# Inside functions only: the machine's report lists the engines.
+LAZY_ALLOWED = {("gazeclip.commands.doctor", "runtimes")}
+# What a machine needs that only runs a bundle: no torch, no engine, no training library.
+GATEWAY_ROOMS = ("errors", "system", "console", "images", "files", "taxonomy", "bundle", "run.folder", "scoring.metrics")
 
 
-def imports(node: ast.AST, inside: bool = False) -> Iterator[tuple[str, bool]]:
-    """Top-level packages that are imported, and whether inside a function."""
+def find_imports(node: ast.AST, modules: Mapping[str, Path], lazy: bool = False) -> Iterator[tuple[str, bool]]:
+    """The project's modules that a syntax tree imports, and whether inside a function."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
-            yield from ((alias.name.split(".")[0], inside) for alias in child.names)
-        elif isinstance(child, ast.ImportFrom) and child.level == 0:
-            yield (child.module or "").split(".")[0], inside
-        yield from imports(child, inside or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda))
+            for alias in child.names:
+                if alias.name.split(".")[0] in PACKAGES:
+                    yield alias.name, lazy
+        elif isinstance(child, ast.ImportFrom) and child.level == 0 and child.module:
+            if child.module.split(".")[0] in PACKAGES:
+                for alias in child.names:
+                    full_name = f"{child.module}.{alias.name}"
+                    yield (full_name if full_name in modules else child.module), lazy
+        inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        yield from find_imports(child, modules, lazy or inside)
 
 
-def wrong(source: str, name: str, package: str) -> list[str]:
-    lazy = name in LAZY_ALLOWED
-    return [f"{name} imports {found}" for found, inside in imports(ast.parse(source)) if found in FORBIDDEN[package] and not (inside and lazy)]
+def find_modules() -> dict[str, Path]:
+    """Every module of the project by its dotted name."""
+    modules = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+            modules[name.removesuffix(".__init__")] = path
+    return modules
 
 
-@pytest.mark.parametrize("package", FORBIDDEN)
-def test_imports_point_one_way(package: str) -> None:
-    files = sorted((ROOT / package).rglob("*.py"))
-    assert files
-    faults = [fault for file in files for fault in wrong(file.read_text(), file.relative_to(ROOT).as_posix(), package)]
-    assert not faults
+def find_wrong_arrows(module: str, source: str, modules: Mapping[str, Path]) -> list[str]:
+    """Imports of one module that run up, or out of its package into one that it may not know."""
+    faults = []
+    package = module.split(".")[0]
+    for target, lazy in find_imports(ast.parse(source), modules):
+        other = target.split(".")[0]
+        if other not in {package, "gazeclip"} | PACKAGES[package]:
+            if not (lazy and (module, other) in LAZY_ALLOWED):
+                faults.append(f"{module} imports {target}")
+        elif package == other == "gazeclip" and find_floor(target) > find_floor(module):
+            faults.append(f"{module} imports {target}, which stands above it")
+    return faults
+
+
+def find_floor(module: str) -> int:
+    """Place of a module of `gazeclip` in `ROOMS`; the package itself is the ground."""
+    parts = module.split(".")
+    return ROOMS.index(parts[1]) if len(parts) > 1 and parts[1] != "__version__" else -1
+
+
+def find_circle(arrows: Mapping[str, set[str]]) -> list[str]:
+    """Modules that import each other in a circle; empty if there is none."""
+    finished: set[str] = set()
+
+    def follow(module: str, path: list[str]) -> list[str]:
+        if module in path:
+            return path[path.index(module) :]
+        if module in finished:
+            return []
+        for target in sorted(arrows.get(module, set())):
+            if circle := follow(target, [*path, module]):
+                return circle
+        finished.add(module)
+        return []
+
+    for start in arrows:
+        if circle := follow(start, []):
+            return circle
+    return []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_arrows_run_down(package: str) -> None:
+    modules = find_modules()
+    faults = []
+    for module, path in modules.items():
+        if module.split(".")[0] == package:
+            faults += find_wrong_arrows(module, path.read_text(encoding="utf-8"), modules)
+    assert faults == []
+
+
+def test_no_file_stands_in_a_circle() -> None:
+    modules = find_modules()
+    arrows = {}
+    for module, path in modules.items():
+        found = find_imports(ast.parse(path.read_text(encoding="utf-8")), modules)
+        arrows[module] = {target for target, _ in found} - {module}
+    assert find_circle(arrows) == []
+
+
+def test_every_room_has_a_floor_and_a_docstring() -> None:
+    for path in (ROOT / "gazeclip").iterdir():
+        if path.name not in ("__init__.py", "__pycache__", "taxonomies"):
+            assert path.stem in ROOMS, f"{path.stem} has no place in ROOMS"
+    for module, path in find_modules().items():
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{module} does not say what it is"
 
 
 def test_the_scan_finds_what_it_looks_for() -> None:
-    source = "if x:\n    import distill.losses\ndef f():\n    from export import onnx\n"
-    assert wrong(source, "gazeclip/a.py", "gazeclip") == ["gazeclip/a.py imports distill", "gazeclip/a.py imports export"]
-    assert wrong(source, "gazeclip/doctor.py", "gazeclip") == ["gazeclip/doctor.py imports distill"]
+    modules = find_modules()
+    source = "if x:\n    import distill.losses\ndef f():\n    from gazeclip.stages import load\n"
+    assert find_wrong_arrows("gazeclip.data.a", source, modules) == [
+        "gazeclip.data.a imports distill.losses",
+        "gazeclip.data.a imports gazeclip.stages.load, which stands above it",
+    ]
+    lazy = "def f():\n    import runtimes\n"
+    assert find_wrong_arrows("gazeclip.commands.doctor", lazy, modules) == []
+    assert find_wrong_arrows("gazeclip.commands.doctor", "import runtimes\n", modules) != []
+    assert find_circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
+    assert find_circle({"a": {"b"}, "b": set()}) == []
 
 
 def test_what_a_gateway_runs_needs_no_torch() -> None:
-    files = [file for file in sorted((ROOT / "runtimes").glob("*.py")) if file.stem not in ("__main__", "__init__", "pytorch")]
-    names = ["runtimes", *(f"runtimes.{file.stem}" for file in files)]
-    names += [f"gazeclip.{name}" for name in ("preprocess", "taxonomy", "metrics", "errors", "checkpoint", "run")]
-    names += [f"gazeclip.{file.stem}" for file in sorted((ROOT / "gazeclip").glob("bundle*.py"))]
-    assert "gazeclip.bundle" in names
+    names = []
+    for module in find_modules():
+        inside = module.removeprefix("gazeclip.")
+        own = any(inside == room or inside.startswith(f"{room}.") for room in GATEWAY_ROOMS)
+        if own or module.startswith("runtimes"):
+            names.append(module)
+    names = [name for name in names if name not in ("runtimes.__main__", "gazeclip.files.tensors")]
+    assert "gazeclip.bundle.bundle" in names and "runtimes.engines.onnxruntime" in names
     code = f"""
 import importlib, sys
 heavy = ("torch", "timm", "torchvision", "open_clip", "nncf", "pydantic", "rich", "openvino", "onnxruntime", "coremltools")
@@ -66,5 +175,6 @@ for name in {names!r}:
     if found:
         sys.exit(f"{{name}} imports {{found}}")
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

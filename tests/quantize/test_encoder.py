@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gazeclip.errors import ArtifactError, StageError
-from gazeclip.student import build_encoder
+from gazeclip.networks.backbones import build_encoder
 from quantize.encoder import count_quantizers, load_quantized, named_quantizers, quantize_encoder, save_quantized
 from quantize.fuse import prepare_encoder
 

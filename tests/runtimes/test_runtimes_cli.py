@@ -93,7 +93,7 @@ def test_what_a_folder_hides_is_said_and_what_cannot_be_read_exits_2(
             raise PermissionError(13, "Permission denied", str(folder))
         return scan(folder)
 
-    monkeypatch.setattr("gazeclip.walk.os.scandir", refuse_closed)  # the tests may run as root
+    monkeypatch.setattr("gazeclip.images.walk.os.scandir", refuse_closed)  # the tests may run as root
     assert main(["verify", str(inside), "--bundle", str(bundles["onnx"]), "--json"]) == 2
     captured = capsys.readouterr()
     results = [(entry["source"], entry["verdict"]) for entry in json.loads(captured.out)["results"]]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gazeclip.privacy import SWITCHES, switch_telemetry_off
+from gazeclip.system.privacy import SWITCHES, switch_telemetry_off
 
 ROOT = Path(__file__).parents[2]
 STRACE = shutil.which("strace")

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gazeclip.bundle import OUTPUTS, Bundle, write_bundle
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.layout import OUTPUTS
+from gazeclip.bundle.write import write_bundle
 from gazeclip.errors import BundleError, ConfigError, ImageError, MissingDependencyError
 from runtimes import ENGINES, Verifier, load
 

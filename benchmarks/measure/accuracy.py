@@ -1,0 +1,110 @@
+"""How good outputs are on each split: detection, attribution and calibration, with intervals and per generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gazeclip.scoring import metrics
+from gazeclip.scoring.outputs import FPR, AttributionLevel, SplitOutputs, attribute, per_generator
+from gazeclip.taxonomy import Taxonomy
+
+# Unseen generators are no class of the model; the finest thing it can say about them is (category, family).
+LEVELS: dict[str, AttributionLevel] = {"test": "class", "test_unseen": "category+family"}
+
+
+def evaluate(
+    splits: Mapping[str, SplitOutputs],
+    taxonomy: Taxonomy,
+    classes: Sequence[str],
+    *,
+    temperature: Mapping[str, float] | None = None,
+    bootstrap: int = 1000,
+    seed: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """All figures of every split; the `accuracy` of a subject in report.json.
+
+    `test` is attributed by exact class, `test_unseen` by (category, family). A label that the taxonomy puts nowhere
+    among the classes counts as wrongly attributed and is named under `attribution_unreachable`. A figure that cannot
+    be computed is None, and `why_null` says why.
+
+    Args:
+        temperature: `detection` and `attribution`, 1 where absent; moves `ece` and sums over groups, nothing else.
+        bootstrap: resamplings of the persons (without identities: of the images) for the 95% intervals; 0 for none.
+    """
+    given = dict(temperature or {})
+    return {
+        name: evaluate_split(
+            outputs, taxonomy, classes, LEVELS.get(name, "class"), given, bootstrap=bootstrap, seed=seed
+        )
+        for name, outputs in splits.items()
+    }
+
+
+def evaluate_split(
+    outputs: SplitOutputs,
+    taxonomy: Taxonomy,
+    classes: Sequence[str],
+    level: AttributionLevel,
+    temperature: Mapping[str, float],
+    *,
+    bootstrap: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """One split of `evaluate`."""
+    fake, score = outputs.is_fake, outputs.fake_logit
+    probability = outputs.class_probability(temperature.get("attribution", 1.0))
+    named = attribute(probability, outputs.labels, classes, taxonomy, level)
+    correct = named.true == named.predicted
+    result: dict[str, Any] = {
+        "n": len(fake),
+        "n_real": int((~fake).sum()),
+        "auc": metrics.roc_auc(fake, score),
+        "tpr_at_fpr1": metrics.tpr_at_fpr(fake, score, FPR),
+        "eer": metrics.eer(fake, score),
+        "ece": metrics.ece(fake, outputs.fake_probability(temperature.get("detection", 1.0))),
+        "detection_acc": metrics.accuracy(fake, score > 0),
+        "attribution_acc": metrics.accuracy(named.true, named.predicted),
+        "attribution_macro_acc": metrics.macro_accuracy(named.true, named.predicted),
+        "attribution_by": level,
+        "attribution_unreachable": list(named.unreachable),
+        "auc_interval": None,
+        "tpr_at_fpr1_interval": None,
+        "attribution_acc_interval": None,
+    }
+    if bootstrap:
+        result |= _intervals(fake, score, correct, outputs.clusters, bootstrap, seed)
+    result["per_generator"] = per_generator(outputs, taxonomy, classes, probability, level)
+    result["why_null"] = _reasons(result, fake, bootstrap)
+    return result
+
+
+def _intervals(fake: np.ndarray, score: np.ndarray, correct: np.ndarray, clusters: np.ndarray | None, rounds: int, seed: int) -> dict[str, Any]:
+    def mean(column: np.ndarray) -> float:
+        return float(column.mean())
+
+    def caught(positive: np.ndarray, scores: np.ndarray) -> float | None:
+        return metrics.tpr_at_fpr(positive, scores, FPR)
+
+    options: dict[str, Any] = {"rounds": rounds, "seed": seed, "clusters": clusters}
+    found = {
+        "auc_interval": metrics.bootstrap_interval(metrics.roc_auc, fake, score, **options),
+        "tpr_at_fpr1_interval": metrics.bootstrap_interval(caught, fake, score, **options),
+        "attribution_acc_interval": metrics.bootstrap_interval(mean, correct, **options),
+    }
+    return {key: None if value is None else list(value) for key, value in found.items()}
+
+
+def _reasons(result: Mapping[str, Any], fake: np.ndarray, bootstrap: int) -> dict[str, str]:
+    if len(fake) == 0:
+        why = "the split is empty"
+    elif not fake.any():
+        why = "the split has no forged image"
+    elif fake.all():
+        why = "the split has no real image"
+    else:
+        why = "not defined on these images"
+    nulls = [key for key, value in result.items() if value is None]
+    return {key: "intervals were switched off" if key.endswith("_interval") and not bootstrap else why for key in nulls}

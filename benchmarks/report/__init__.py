@@ -1,0 +1,1 @@
+"""Writes what was measured: HTML, Markdown, JSON, terminal."""

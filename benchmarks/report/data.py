@@ -1,0 +1,167 @@
+"""Everything one report shows, and its form as report.json."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.measure.latency import LatencyStats
+from benchmarks.measure.subject import Subject
+from benchmarks.report.schema import ACCURACY, LATENCY, PARITY, SCHEMA, SPLITS
+from gazeclip.errors import StageError
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class GalleryItem:
+    """One image and its verdict: `image` is a data URI (see `thumbnail`), `label` the truth, `predicted` the answer."""
+
+    image: str
+    label: str
+    fake_probability: float
+    predicted: str
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Flips:
+    """Images of one split whose verdict differs between two subjects.
+
+    `items` as from `benchmarks.measure.curves.verdict_flips`; an item may carry `image`, a data URI, and `path`.
+    """
+
+    before: str
+    after: str
+    split: str
+    n: int
+    items: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """What `write_report` renders. `subjects` come from `subject_entry`; the first teacher among them is the reference.
+
+    `gaze` maps a split to `benchmarks.measure.curves.gaze_histogram`; `headline` is the subject shown on top, by name or
+    `name engine precision` (default: the fastest int8 student). `provenance` is shown as it is: hashes, seed, command,
+    date; one level of nesting at most.
+    """
+
+    run: str
+    machine: Mapping[str, Any]
+    subjects: Sequence[Entry]
+    title: str = "GazeCLIP on the edge"
+    created: str = ""
+    headline: str | None = None
+    caveats: Sequence[str] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    gaze: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    flips: Sequence[Flips] = ()
+    gallery: Sequence[GalleryItem] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The contents of report.json (`benchmarks.report.schema`); images stay out of it."""
+        report = {
+            "schema": SCHEMA,
+            "run": self.run,
+            "machine": self.machine,
+            "subjects": list(self.subjects),
+            "title": self.title,
+            "created": self.created,
+            "headline": _identity(headline_of(self.subjects, self.headline)),
+            "caveats": list(self.caveats),
+            "provenance": self.provenance,
+            "gaze": self.gaze,
+            "flips": [
+                {**flips.__dict__, "items": [_without_image(item) for item in flips.items]} for flips in self.flips
+            ],
+            "gallery": [_without_image(item.__dict__) for item in self.gallery],
+        }
+        return dict(plain(report))
+
+
+def subject_entry(
+    subject: Subject,
+    latency: LatencyStats | None = None,
+    accuracy: Mapping[str, Mapping[str, Any]] | None = None,
+    curves: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A subject as report.json lists it; what was not measured is null under its own key.
+
+    Args:
+        accuracy: from `benchmarks.measure.accuracy.evaluate`.
+        curves: split -> `{"roc": ..., "confusion": ...}` from `benchmarks.measure.curves`.
+    """
+    measured = accuracy or {}
+    entry = {
+        "name": subject.name,
+        "role": subject.role,
+        "engine": subject.engine,
+        "precision": subject.precision,
+        "size_mb": subject.size_mb,
+        "image_size": subject.image_size,
+        "latency_ms": {**dict.fromkeys(LATENCY), **(latency.to_dict() if latency else {})},
+        "accuracy": {split: {**dict.fromkeys(ACCURACY), **measured.get(split, {})} for split in (*SPLITS, *measured)},
+        "parity": {**dict.fromkeys(PARITY), **(subject.parity or {})},
+        "notes": subject.notes,
+        "curves": dict(curves or {}),
+    }
+    return dict(plain(entry))
+
+
+def headline_of(subjects: Sequence[Entry], name: str | None = None) -> Entry | None:
+    """The subject named `name`, else the fastest int8 student, else the fastest student, else the first subject.
+
+    Raises:
+        StageError: no subject has that name.
+    """
+    if name is not None:
+        for entry in subjects:
+            if name in (entry["name"], _identity(entry)):
+                return entry
+        known = ", ".join(str(_identity(entry)) for entry in subjects)
+        raise StageError(f"the report's headline '{name}' is no subject", remedy=f"Subjects: {known}")
+    students = [entry for entry in subjects if entry["role"] == "student"]
+    best = [entry for entry in students if entry["precision"] == "int8"] or students
+    if not best:
+        return subjects[0] if subjects else None
+    return min(best, key=lambda entry: (entry["latency_ms"]["p50"] is None, entry["latency_ms"]["p50"] or 0.0))
+
+
+def _identity(entry: Entry | None) -> str | None:
+    return None if entry is None else f"{entry['name']} {entry['engine']} {entry['precision']}"
+
+
+def teacher_of(subjects: Sequence[Entry]) -> Entry | None:
+    """The first teacher, which speed-ups and losses refer to."""
+    return next((entry for entry in subjects if entry["role"] == "teacher"), None)
+
+
+def thumbnail(image: np.ndarray, side: int = 160, quality: int = 82) -> str:
+    """A uint8 RGB image `(H, W, 3)` as a JPEG data URI whose longer side is at most `side` pixels."""
+    picture = Image.fromarray(np.ascontiguousarray(image, dtype=np.uint8))
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def plain(value: Any) -> Any:
+    """NumPy scalars and arrays, tuples and mappings as JSON knows them; NaN stays for the validator to refuse."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _without_image(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in item.items() if key != "image"}

@@ -1,0 +1,142 @@
+"""The contract of report.json (schema 1). Other tools read these keys: faults are found before the file exists."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from benchmarks.measure.subject import ENGINES, PRECISIONS, ROLES
+
+SCHEMA = 1
+SPLITS = ("test", "test_unseen")
+LATENCY_TIMES = ("p50", "p90", "p95", "p99")
+LATENCY = (*LATENCY_TIMES, "threads", "batch")
+SHARES = ("auc", "tpr_at_fpr1", "attribution_acc", "ece")
+ACCURACY = (*SHARES, "n")
+# Against the PyTorch model of the same precision, on val and golden images; the last one against the float student, on the test images.
+PARITY = ("embedding_cosine_min", "prob_max_abs", "verdict_agreement", "verdict_agreement_fp32")
+
+
+def validate_report(report: Any) -> list[str]:
+    """Every fault as `place: what is wrong`; empty if `report` follows the schema.
+
+    Figures are fractions or null. Further keys are allowed anywhere, but NaN and infinity nowhere.
+    """
+    if not isinstance(report, Mapping):
+        return ["report: is not an object"]
+    faults = [f"{place}: is {value}, must be a number or null" for place, value in _not_finite(report, "")]
+    if report.get("schema") != SCHEMA or isinstance(report.get("schema"), bool):
+        faults.append(f"schema: is {report.get('schema')!r}, must be {SCHEMA}")
+    if not isinstance(report.get("run"), str) or not report.get("run"):
+        faults.append("run: must be the name of the run")
+    if not isinstance(report.get("machine"), Mapping):
+        faults.append("machine: must be an object")
+    subjects = report.get("subjects")
+    if not isinstance(subjects, list):
+        return [*faults, "subjects: must be a list"]
+    seen: dict[tuple[Any, ...], int] = {}
+    for place, subject in enumerate(subjects):
+        where = f"subjects[{place}]"
+        if not isinstance(subject, Mapping):
+            faults.append(f"{where}: is not an object")
+            continue
+        faults += [f"{where}.{fault}" for fault in _subject(subject)]
+        key = tuple(str(subject.get(name)) for name in ("name", "engine", "precision"))
+        if key in seen:
+            faults.append(f"{where}: same name, engine and precision as subjects[{seen[key]}]")
+        seen.setdefault(key, place)
+    return faults
+
+
+def _subject(subject: Mapping[str, Any]) -> Iterator[str]:
+    if not isinstance(subject.get("name"), str) or not subject.get("name"):
+        yield "name: must be text"
+    for key, known in (("role", ROLES), ("engine", ENGINES), ("precision", PRECISIONS)):
+        if subject.get(key) not in known:
+            yield f"{key}: is {subject.get(key)!r}, must be one of {', '.join(known)}"
+    yield from _number(subject, "size_mb", above=0)
+    yield from _latency(subject)
+    yield from _accuracy(subject)
+    parity = subject.get("parity", {})
+    if not isinstance(parity, Mapping):
+        yield "parity: must be an object (its figures null if not measured)"
+    else:
+        yield from _prefixed("parity", _number(parity, "embedding_cosine_min", low=-1.0001, high=1.0001))
+        yield from _prefixed("parity", _number(parity, "prob_max_abs", low=0, high=1))
+        yield from _prefixed("parity", _number(parity, "verdict_agreement", low=0, high=1))
+        if "verdict_agreement_fp32" in parity:  # reports from before it was measured
+            yield from _prefixed("parity", _number(parity, "verdict_agreement_fp32", low=0, high=1))
+
+
+def _latency(subject: Mapping[str, Any]) -> Iterator[str]:
+    latency = subject.get("latency_ms")
+    if not isinstance(latency, Mapping):
+        yield "latency_ms: must be an object (its figures null if not measured)"
+        return
+    for key in LATENCY_TIMES:
+        yield from _prefixed("latency_ms", _number(latency, key, above=0))
+    for key in ("threads", "batch"):
+        yield from _prefixed("latency_ms", _number(latency, key, low=1, whole=True))
+    times = [latency[key] for key in LATENCY_TIMES if _is_number(latency.get(key))]
+    if times != sorted(times):
+        yield "latency_ms: a higher percentile is below a lower one"
+
+
+def _accuracy(subject: Mapping[str, Any]) -> Iterator[str]:
+    accuracy = subject.get("accuracy")
+    if not isinstance(accuracy, Mapping):
+        yield "accuracy: must be an object"
+        return
+    for split in SPLITS:
+        figures = accuracy.get(split)
+        if not isinstance(figures, Mapping):
+            yield f"accuracy.{split}: must be an object (its figures null if not measured)"
+            continue
+        for key in SHARES:
+            yield from _prefixed(f"accuracy.{split}", _number(figures, key, low=0, high=1))
+        yield from _prefixed(f"accuracy.{split}", _number(figures, "n", low=0, whole=True))
+
+
+def _number(
+    table: Mapping[str, Any],
+    key: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    whole: bool = False,
+) -> Iterator[str]:
+    """Faults of one figure, which may be null but must be there."""
+    if key not in table:
+        yield f"{key}: is missing (null if not measured)"
+        return
+    value = table[key]
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return  # not finite is reported for the whole report at once
+    if not _is_number(value) or (whole and int(value) != value):
+        yield f"{key}: is {value!r}, must be a {'whole ' if whole else ''}number or null"
+    elif above is not None and value <= above:
+        yield f"{key}: is {value}, must be above {above} (null if not measured)"
+    elif (low is not None and value < low) or (high is not None and value > high):
+        hint = " (figures are fractions, not percent)" if high == 1 and value > 1 else ""
+        yield f"{key}: is {value}, must lie in [{low}, {'inf' if high is None else high}]{hint}"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _prefixed(prefix: str, faults: Iterator[str]) -> Iterator[str]:
+    return (f"{prefix}.{fault}" for fault in faults)
+
+
+def _not_finite(value: Any, place: str) -> Iterator[tuple[str, float]]:
+    if isinstance(value, float) and not math.isfinite(value):
+        yield place.lstrip("."), value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _not_finite(item, f"{place}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from _not_finite(item, f"{place}[{index}]")

@@ -1,0 +1,186 @@
+"""The result table, once, for the page, for Markdown and for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.report.data import teacher_of
+from benchmarks.report.plots import ENGINE_TITLES, figure
+from gazeclip.console.tables import MISSING, Table
+from gazeclip.console.tables import markdown_table as as_markdown
+
+Entry = Mapping[str, Any]
+SPLIT_TITLES = {"test": "test", "test_unseen": "unseen"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """`text` is the figure, `note` its interval or context; `best` marks the best student of the column."""
+
+    text: str
+    note: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """`title` within its `group`; `hint` explains the figure."""
+
+    key: str
+    title: str
+    group: str
+    hint: str
+
+    @property
+    def full_title(self) -> str:
+        """The title where its group is not shown above it."""
+        return f"{self.group} {self.title}" if self.group in SPLIT_TITLES.values() else self.title
+
+
+COLUMNS = (
+    *(
+        Column(f"{split}.{key}", title, SPLIT_TITLES[split], hint)
+        for split, level in (("test", "the exact generator"), ("test_unseen", "category and family of the generator"))
+        for key, title, hint in (
+            ("attribution_acc", "ACC", f"attribution accuracy: {level}"),
+            ("auc", "AUC", "detection, area under the ROC curve"),
+            ("tpr_at_fpr1", "TPR@1%", "detection rate where 1% of the real photos are flagged"),
+        )
+    ),
+    Column("size", "MB", "cost", "size of the model file"),
+    Column("latency", "p50 ms", "cost", "median time of one inference"),
+    Column("speed", "faster", "cost", "against the teacher"),
+    Column(
+        "parity",
+        "parity",
+        "export",
+        "conversion: verdicts equal to the PyTorch model of the same precision; lowest embedding cosine",
+    ),
+    Column("as_fp32", "as fp32", "export", "verdicts on the test images equal to the float student in PyTorch"),
+)
+
+
+def rows(subjects: Sequence[Entry]) -> list[dict[str, Cell]]:
+    """One dict per subject: a cell per column key, `name` besides."""
+    teacher = teacher_of(subjects)
+    table = [_row(entry, teacher) for entry in subjects]
+    students = [place for place, entry in enumerate(subjects) if entry["role"] == "student"]
+    if len(students) > 1:
+        for key, value_of, sign in _RANKED:
+            values = {place: value_of(subjects[place]) for place in students}
+            known = {place: value for place, value in values.items() if value is not None}
+            if len(set(known.values())) > 1:
+                top = max(known.values(), key=lambda value: sign * value)
+                for place in (place for place, value in known.items() if value == top):
+                    cell = table[place][key]
+                    table[place][key] = Cell(cell.text, cell.note, best=True)
+    return table
+
+
+_RANKED = [
+    *(
+        (f"{split}.{key}", lambda e, split=split, key=key: figure(e, split, key), 1)
+        for split in SPLIT_TITLES
+        for key in ("attribution_acc", "auc", "tpr_at_fpr1")
+    ),
+    ("size", lambda e: e["size_mb"], -1),
+    ("latency", lambda e: e["latency_ms"]["p50"], -1),
+]
+
+
+def _row(entry: Entry, teacher: Entry | None) -> dict[str, Cell]:
+    cells = {"name": Cell(str(entry["name"]), f"{ENGINE_TITLES[entry['engine']]} · {entry['precision']}")}
+    for split in SPLIT_TITLES:
+        for key in ("attribution_acc", "auc", "tpr_at_fpr1"):
+            note = interval(figure(entry, split, f"{key}_interval"))
+            cells[f"{split}.{key}"] = Cell(share(figure(entry, split, key)), note)
+    size = entry["size_mb"]
+    cells["size"] = Cell(MISSING if size is None else megabytes(size))
+    cells["latency"] = latency_cell(entry["latency_ms"])
+    factor = speed_up(entry, teacher)
+    cells["speed"] = Cell(MISSING if factor is None or entry is teacher else times(factor))
+    parity = entry.get("parity") or {}
+    cells["parity"] = parity_cell(parity)
+    cells["as_fp32"] = Cell(share(parity.get("verdict_agreement_fp32")))
+    return cells
+
+
+def share(value: float | None) -> str:
+    """A fraction with three digits."""
+    return MISSING if value is None else f"{value:.3f}"
+
+
+def interval(value: Any) -> str:
+    """A 95% interval, empty if there is none."""
+    return "" if not value else f"{value[0]:.3f}–{value[1]:.3f}"  # noqa: RUF001
+
+
+def megabytes(value: float) -> str:
+    """Three digits that count: 2.61, 18.4, 347."""
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def milliseconds(value: float) -> str:
+    """Three digits that count."""
+    return megabytes(value)
+
+
+def times(factor: float) -> str:
+    """A ratio, with a decimal only where it says something."""
+    return f"{factor:.1f}×" if factor < 10 else f"{factor:.0f}×"  # noqa: RUF001
+
+
+def speed_up(entry: Entry, teacher: Entry | None) -> float | None:
+    """How many times faster than the teacher by median, at the same batch and threads; None if not comparable."""
+    if teacher is None:
+        return None
+    mine, theirs = entry["latency_ms"], teacher["latency_ms"]
+    if not mine["p50"] or not theirs["p50"] or any(mine[k] != theirs[k] for k in ("threads", "batch")):
+        return None
+    return float(theirs["p50"] / mine["p50"])
+
+
+def latency_cell(latency: Mapping[str, Any]) -> Cell:
+    """Median with p95 beneath; a measurement that other work disturbed carries a mark."""
+    if latency["p50"] is None:
+        return Cell(MISSING)
+    note = f"p95 {milliseconds(latency['p95'])}" if latency["p95"] is not None else f"{latency.get('calls', 0)} calls"
+    return Cell(milliseconds(latency["p50"]) + (" *" if latency.get("disturbed") else ""), note)
+
+
+def parity_cell(parity: Mapping[str, Any]) -> Cell:
+    """Verdict agreement, with the lowest embedding cosine beneath."""
+    verdicts, cosine = parity.get("verdict_agreement"), parity.get("embedding_cosine_min")
+    return Cell(MISSING if verdicts is None else f"{verdicts:.3f}", "" if cosine is None else f"cos {cosine:.4f}")
+
+
+def settings(subjects: Sequence[Entry]) -> str:
+    """`batch 1, 2 threads` over all latencies, with every value that occurs."""
+    latencies = [entry["latency_ms"] for entry in subjects if entry["latency_ms"]["p50"] is not None]
+    batches = sorted({str(one["batch"]) for one in latencies})
+    threads = sorted({str(one["threads"]) for one in latencies if one["threads"] is not None})
+    if not latencies:
+        return "not measured"
+    plural = "thread" if threads == ["1"] else "threads"
+    return f"batch {'/'.join(batches)}" + (f", {'/'.join(threads)} {plural}" if threads else "")
+
+
+def disturbed(subjects: Sequence[Entry]) -> bool:
+    """Whether any latency includes rounds that other work disturbed."""
+    return any(entry["latency_ms"].get("disturbed") for entry in subjects)
+
+
+def markdown_table(subjects: Sequence[Entry]) -> str:
+    """The result table as GitHub Markdown."""
+    titles = ["subject", "engine", *(column.full_title for column in COLUMNS)]
+    lines = []
+    for row in rows(subjects):
+        cells = [row["name"].text, row["name"].note]
+        for column in COLUMNS:
+            cell = row[column.key]
+            text = f"**{cell.text}**" if cell.best else cell.text
+            cells.append(f"{text} ({cell.note})" if cell.note else text)
+        lines.append(cells)
+    return as_markdown(Table(titles, lines, left=(0, 1)))

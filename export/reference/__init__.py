@@ -1,0 +1,1 @@
+"""Evaluates a saved Core ML program where Core ML itself does not run."""

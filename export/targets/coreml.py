@@ -1,0 +1,133 @@
+"""Core ML: `model.mlpackage`, an ML Program for iOS and macOS."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from export.deploy import DeployModel, example_image
+from export.job import INPUT_NAME, OUTPUT_NAMES, ExportJob, Result
+from export.lower import freeze
+from export.quiet import quiet
+from export.targets.coreml_padding import register as register_padding_pass
+from gazeclip.system.packages import require
+from quantize.nncf_setup import prepare
+
+PRECISIONS = ("fp32", "fp16", "int8")
+FILE = "model.mlpackage"
+# Activation quantization (W8A8) came with iOS 17 / macOS 14; plain ML Programs run from iOS 16 / macOS 13.
+TARGETS = {"fp32": "iOS16", "fp16": "iOS16", "int8": "iOS17"}
+
+
+def export(job: ExportJob) -> Result:
+    """Write the package; the input is an RGB image of S x S pixels (`ImageType`), the outputs float32, batch 1.
+
+    int8 carries the scales and zero-points of the quantized encoder: int8 weights in the file, 8-bit activations
+    between the layers. What is not quantized computes in float32, as in the model that was trained.
+
+    Returns:
+        `model` and `notes` with `quantized_convolutions`, `float_convolutions`, `minimum_target`, `operations`.
+
+    Raises:
+        ConfigError: precision not possible.
+        MissingDependencyError: coremltools is not installed.
+    """
+    job.require_precision("coreml", PRECISIONS)
+    prepare()
+    with quiet(native=True):
+        ct = require("coremltools", extra="coreml")
+    encoder = None
+    if job.precision == "int8":
+        encoder = freeze(job.require_quantized(), job.image_size, face="fake")
+        _register_fake_quantize()
+    model = DeployModel(job.student, encoder, job.image_size, layout="NCHW")
+    package = job.out_dir / FILE
+    with quiet(native=True), torch.no_grad():
+        traced = torch.jit.trace(model, example_image(job.image_size, 1, "NCHW").float(), check_trace=False)
+        converted = _convert(ct, traced, job)
+        _describe(converted, job)
+        shutil.rmtree(package, ignore_errors=True)
+        converted.save(str(package))
+    return {"model": FILE, "notes": {**inspect(package), "minimum_target": TARGETS[job.precision]}}
+
+
+def _convert(ct: Any, traced: Any, job: ExportJob) -> Any:
+    shape = (1, 3, job.image_size, job.image_size)
+    half = job.precision == "fp16"
+    pipeline = ct.PassPipeline()
+    # This pass turns the normalisation into a batch norm, whose epsilon of 1e-5 then scales every pixel.
+    pipeline.remove_passes({"common::fuse_elementwise_to_batchnorm"})
+    pipeline.append_pass(register_padding_pass())
+    pipeline.append_pass("common::dead_code_elimination")
+    return ct.convert(
+        traced,
+        source="pytorch",
+        convert_to="mlprogram",
+        inputs=[ct.ImageType(name=INPUT_NAME, shape=shape, color_layout=ct.colorlayout.RGB)],
+        outputs=[ct.TensorType(name=name, dtype=np.float32) for name in OUTPUT_NAMES],
+        minimum_deployment_target=getattr(ct.target, TARGETS[job.precision]),
+        compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
+        skip_model_load=True,
+        pass_pipeline=pipeline,
+    )
+
+
+def _describe(model: Any, job: ExportJob) -> None:
+    """Labels go into the metadata: Core ML's own classifier form takes one output only, and an app needs four."""
+    model.short_description = "Face forgery detection and attribution"
+    model.user_defined_metadata.update(job.all_metadata())
+    model.input_description[INPUT_NAME] = f"RGB image, {job.image_size} x {job.image_size} pixels"
+    model.output_description["embedding"] = "L2-normalised image embedding"
+    model.output_description["logits"] = f"Attribution logits of {json.dumps(list(job.classes))}"
+    model.output_description["fake_logit"] = "Detection logit, above 0 means forged"
+    model.output_description["gaze"] = "Pitch and yaw in radians"
+
+
+def _register_fake_quantize() -> None:
+    """Teach the converter the two fake-quantize operations of a trace: each becomes `quantize` and `dequantize`."""
+    from coremltools.converters.mil.frontend.torch.ops import _get_inputs
+    from coremltools.converters.mil.frontend.torch.torch_op_registry import register_torch_op
+    from coremltools.converters.mil.mil import Builder as mb
+
+    def emit(context: Any, node: Any, x: Any, scale: Any, zero: Any, low: int, axis: int | None) -> None:
+        kind = np.uint8 if low == 0 else np.int8
+        arguments = {"scale": np.asarray(scale, np.float32), "zero_point": np.asarray(zero).astype(kind)}
+        if axis is not None:
+            arguments["axis"] = np.int32(axis)
+        levels = mb.quantize(input=x, output_dtype=np.dtype(kind).name, **arguments)
+        context.add(mb.dequantize(input=levels, name=node.name, **arguments))
+
+    def per_tensor(context: Any, node: Any) -> None:
+        x, scale, zero, low, _ = _get_inputs(context, node, expected=5)
+        emit(context, node, x, scale.val, zero.val, int(low.val), None)
+
+    def per_channel(context: Any, node: Any) -> None:
+        x, scale, zero, axis, low, _ = _get_inputs(context, node, expected=6)
+        emit(context, node, x, scale.val, zero.val, int(low.val), int(axis.val))
+
+    register_torch_op(per_tensor, torch_alias=["fake_quantize_per_tensor_affine"], override=True)
+    register_torch_op(per_channel, torch_alias=["fake_quantize_per_channel_affine"], override=True)
+
+
+def inspect(package: Path) -> dict[str, Any]:
+    """Read the package back: its convolutions by kind, and every operation's count."""
+    from export.reference.evaluator import load_program
+
+    operations = [op for op in load_program(package).operations if op.op_type != "const"]
+    quantized = total = 0
+    for op in operations:
+        if op.op_type == "conv":
+            total += 1
+            sources = [op.inputs[port].op for port in ("x", "weight")]
+            quantized += all(source is not None and "dequantize" in source.op_type for source in sources)
+    names = [op.op_type for op in operations]
+    return {
+        "quantized_convolutions": quantized,
+        "float_convolutions": total - quantized,
+        "operations": {name: names.count(name) for name in sorted(set(names))},
+    }

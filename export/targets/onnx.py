@@ -1,0 +1,85 @@
+"""ONNX: `model.onnx` for ONNX Runtime (desktop, Mobile, Web)."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from export.deploy import DeployModel, example_image
+from export.job import INPUT_NAME, OUTPUT_NAMES, ExportJob, Result
+from export.lower import freeze
+from export.quiet import quiet
+from gazeclip.files.atomic import atomic_write
+from gazeclip.system.packages import require
+
+PRECISIONS = ("fp32", "int8")
+FILE = "model.onnx"
+# The newest operator set that the tracing exporter writes without conversion; ONNX Runtime Mobile and Web read it.
+OPSET = 17
+IR_VERSION = 8
+
+
+def export(job: ExportJob) -> Result:
+    """Write the model; input uint8 `(B, S, S, 3)`, B dynamic. int8 holds int8 weights and unsigned activations.
+
+    Returns:
+        `model` and `notes` with `quantized_convolutions`, `float_convolutions`, `opset` and, for int8, the counts
+        of `onnx_rewrite.rewrite`.
+
+    Raises:
+        ConfigError: precision not possible.
+        MissingDependencyError: onnx is not installed.
+        StageError: the traced graph is not of the expected form.
+    """
+    job.require_precision("onnx", PRECISIONS)
+    onnx = require("onnx", extra="onnx")
+    encoder = None
+    if job.precision == "int8":
+        encoder = freeze(job.require_quantized(), job.image_size, face="fake")
+    model = _trace(onnx, DeployModel(job.student, encoder, job.image_size), job.image_size)
+    from export.targets.onnx_rewrite import rewrite
+
+    rewritten = rewrite(model)
+    model.ir_version = IR_VERSION
+    model.producer_name = "gazeclip"
+    model.producer_version = ""
+    onnx.helper.set_model_props(model, job.all_metadata())
+    model.graph.name = "gazeclip-student"
+    onnx.checker.check_model(model, full_check=True)
+    data = model.SerializeToString(deterministic=True)
+    atomic_write(job.out_dir / FILE, lambda path: _write(path, data))
+    notes = {**count(model), "opset": OPSET, **(rewritten if job.precision == "int8" else {})}
+    return {"model": FILE, "notes": notes}
+
+
+def _trace(onnx: Any, model: DeployModel, image_size: int) -> Any:
+    buffer = io.BytesIO()
+    names = [INPUT_NAME, *OUTPUT_NAMES]
+    with quiet(), torch.no_grad():
+        torch.onnx.export(
+            model,
+            (example_image(image_size, 2),),
+            buffer,  # type: ignore[arg-type]
+            dynamo=False,
+            opset_version=OPSET,
+            do_constant_folding=True,
+            input_names=[INPUT_NAME],
+            output_names=list(OUTPUT_NAMES),
+            dynamic_axes={name: {0: "batch"} for name in names},
+        )
+    return onnx.load_from_string(buffer.getvalue())
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def count(model: Any) -> dict[str, int]:
+    """Convolutions whose data and weight both come from a dequantizer, and the others."""
+    producer = {name: node.op_type for node in model.graph.node for name in node.output}
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    quantized = sum(all(producer.get(name) == "DequantizeLinear" for name in node.input[:2]) for node in convolutions)
+    return {"quantized_convolutions": quantized, "float_convolutions": len(convolutions) - quantized}

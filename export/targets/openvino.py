@@ -1,0 +1,63 @@
+"""OpenVINO IR: `model.xml` with `model.bin`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from export.deploy import DeployModel, example_image
+from export.job import INPUT_NAME, OUTPUT_NAMES, ExportJob, Result
+from export.quiet import quiet
+from gazeclip.system.packages import require
+from quantize.nncf_setup import prepare
+
+PRECISIONS = ("fp32", "fp16", "int8")
+FILE = "model.xml"
+
+
+def export(job: ExportJob) -> Result:
+    """Write the IR; input uint8 `(B, S, S, 3)`, B dynamic, weights as int8 where a fake quantizer follows them.
+
+    Returns:
+        `model` and `notes` with `quantized_convolutions`, `float_convolutions`, `weight_files`.
+
+    Raises:
+        ConfigError: precision not possible.
+        MissingDependencyError: openvino is not installed.
+    """
+    job.require_precision("openvino", PRECISIONS)
+    prepare()
+    ov = require("openvino", extra="openvino")
+    encoder = job.quantized_encoder if job.precision == "int8" else None
+    model = DeployModel(job.student, encoder, job.image_size)
+    shape = [-1, job.image_size, job.image_size, 3]
+    with quiet(), torch.no_grad():
+        ir = ov.convert_model(model, example_input=example_image(job.image_size, 2), input=[(shape, ov.Type.u8)])
+        ir.inputs[0].get_tensor().set_names({INPUT_NAME})
+        for output, name in zip(ir.outputs, OUTPUT_NAMES, strict=True):
+            output.get_tensor().set_names({name})
+        for key, value in job.all_metadata().items():
+            ir.set_rt_info(value, ["gazeclip", key])
+        ov.save_model(ir, job.out_dir / FILE, compress_to_fp16=job.precision == "fp16")
+    saved = ov.Core().read_model(job.out_dir / FILE)
+    return {"model": FILE, "notes": {**_count(saved), "weight_files": ["model.bin"]}}
+
+
+def _count(ir: Any) -> dict[str, int]:
+    """Convolutions with both inputs quantized, and the others."""
+    quantized = total = 0
+    for op in ir.get_ops():
+        if op.get_type_name() in {"Convolution", "GroupConvolution"}:
+            total += 1
+            quantized += all(_is_quantized(op.input_value(port).get_node()) for port in (0, 1))
+    return {"quantized_convolutions": quantized, "float_convolutions": total - quantized}
+
+
+def _is_quantized(node: Any) -> bool:
+    """Whether a value comes from a FakeQuantize or from int8 constants, looking through shape-only operations."""
+    while node.get_type_name() in {"Reshape", "Transpose", "MaxPool", "Pad", "Convert", "Multiply", "Subtract"}:
+        node = node.input_value(0).get_node()
+    if node.get_type_name() == "Constant":
+        return str(node.get_element_type()) in {"<Type: 'int8_t'>", "<Type: 'uint8_t'>"}
+    return node.get_type_name() == "FakeQuantize"

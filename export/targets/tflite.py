@@ -1,0 +1,109 @@
+"""TFLite (LiteRT): `model.tflite`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from export.deploy import DeployModel, example_image
+from export.job import INPUT_NAME, OUTPUT_NAMES, ExportJob, Result
+from export.lower import freeze
+from export.quiet import quiet
+from gazeclip.errors import StageError
+from gazeclip.system.packages import require
+from quantize.nncf_setup import prepare
+
+PRECISIONS = ("fp32", "int8")
+FILE = "model.tflite"
+
+
+class _Named(nn.Module):
+    """Gives the outputs their names: the converter takes them from the keys of a returned mapping."""
+
+    def __init__(self, model: DeployModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        return dict(zip(OUTPUT_NAMES, self.model(image), strict=True))
+
+
+def export(job: ExportJob) -> Result:
+    """Write the model; input `image` uint8 `(1, S, S, 3)`, outputs in the order of `OUTPUT_NAMES`.
+
+    The signature `serving_default` carries the names. The batch is 1, as on a phone.
+
+    Returns:
+        `model`, `io` (contract name to tensor name for runtimes that ignore signatures), and `notes` with
+        `quantized_convolutions`, `float_convolutions`.
+
+    Raises:
+        ConfigError: precision not possible.
+        MissingDependencyError: litert-torch is not installed.
+        StageError: the converter renamed an output. What it left in float is counted in `notes`.
+    """
+    job.require_precision("tflite", PRECISIONS)
+    prepare()
+    with quiet(native=True):
+        litert = require("litert_torch", extra="tflite")
+    encoder, config = None, None
+    if job.precision == "int8":
+        encoder = freeze(job.require_quantized(), job.image_size, face="decomposed")
+        config = _int8_config()
+    model = _Named(DeployModel(job.student, encoder, job.image_size)).eval()
+    image = example_image(job.image_size, 1)
+    with quiet(native=True), torch.no_grad():
+        converted = litert.convert(model, sample_kwargs={INPUT_NAME: image}, quant_config=config)
+        converted.export(str(job.out_dir / FILE))
+    return {"model": FILE, "notes": inspect(job.out_dir / FILE)}
+
+
+def _int8_config() -> Any:
+    """Makes the converter fuse the quantizers that are in the graph already; it adds none of its own.
+
+    Without it every Q/DQ pair stays an operation between float kernels: five times the size, slower than float.
+    """
+    from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
+    from litert_torch.quantize.quant_config import QuantConfig
+
+    symmetric = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=False)
+    return QuantConfig(pt2e_quantizer=PT2EQuantizer().set_global(symmetric))
+
+
+def inspect(path: Path) -> dict[str, Any]:
+    """Read the file back: its convolutions by kind, and every operation's count.
+
+    Raises:
+        StageError: outputs are not the four of the contract in their order.
+    """
+    from litert_converter import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    graph, int8 = model.subgraphs[0], schema.TensorType.INT8
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+    operations: Counter[str] = Counter()
+    quantized = total = 0
+    for operator in graph.operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+        operations[name] += 1
+        if name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            total += 1
+            quantized += all(graph.tensors[index].type == int8 for index in (*operator.inputs[:2], operator.outputs[0]))
+    _require_outputs(model, graph)
+    return {
+        "quantized_convolutions": quantized,
+        "float_convolutions": total - quantized,
+        "operations": dict(sorted(operations.items())),
+    }
+
+
+def _require_outputs(model: Any, graph: Any) -> None:
+    by_index = {item.tensorIndex: item.name.decode() for item in model.signatureDefs[0].outputs}
+    found = tuple(by_index[index] for index in graph.outputs)
+    if found != OUTPUT_NAMES:
+        raise StageError(f"the converter wrote the outputs {found}, not {OUTPUT_NAMES}", remedy="Install the pinned litert-torch")

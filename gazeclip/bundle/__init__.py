@@ -1,0 +1,1 @@
+"""The bundle format: an exported model with everything that an app must know (docs/bundle.md)."""

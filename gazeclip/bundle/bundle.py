@@ -1,0 +1,174 @@
+"""An exported model as one self-describing folder: `write_bundle` makes it, `Bundle.load` refuses what is not whole.
+
+NumPy only, because a phone gateway reads bundles too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gazeclip.bundle.check import array_faults, refuse, refuse_changed
+from gazeclip.bundle.layout import GOLDEN, MANIFEST, TEXT_BANK
+from gazeclip.bundle.parts import read_golden, read_text_bank
+from gazeclip.errors import BundleError, ConfigError, nearest
+from gazeclip.files.atomic import parse_json
+from gazeclip.images.preprocess import PixelContract
+
+
+@dataclass(frozen=True)
+class BundleClass:
+    """One attribution class; index 0 of a bundle is always `real`."""
+
+    name: str
+    title: str
+    category: str
+    family: str
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A decision threshold on the fake probability; an image is called fake when its probability reaches it.
+
+    `n_real` real calibration images set it, and `interval` is its bootstrap interval; both None for a threshold that
+    was chosen and not measured. `reliable` is False where those images were too few for that false-positive rate.
+    """
+
+    name: str
+    threshold: float
+    n_real: int | None = None
+    reliable: bool = True
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked bundle. `meta` is the whole of bundle.json; the properties name what code needs."""
+
+    folder: Path
+    meta: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, folder: str | Path, verify: bool = True) -> Bundle:
+        """Read and check the bundle in `folder`; `verify=False` skips only the hashing of the files.
+
+        Raises:
+            BundleError: missing, truncated or extra files, a changed byte, another schema, or parts that do not fit.
+        """
+        folder = Path(folder)
+        bundle = cls(folder, _read_meta(folder))
+        refuse_changed(folder, bundle.meta, verify)
+        images, outputs = bundle.golden
+        refuse(folder, array_faults(bundle.meta, bundle.text_bank, images, outputs))
+        return bundle
+
+    @property
+    def target(self) -> str:
+        """`openvino`, `onnx`, `tflite` or `coreml`."""
+        return str(self.meta["target"])
+
+    @property
+    def precision(self) -> str:
+        """`fp32`, `fp16` or `int8`."""
+        return str(self.meta["precision"])
+
+    @property
+    def model_path(self) -> Path:
+        """The model file, or the folder of an `.mlpackage`."""
+        return self.folder / str(self.meta["model_file"])
+
+    @property
+    def image_size(self) -> int:
+        """Side S of the input in pixels."""
+        return int(self.meta["image_size"])
+
+    @property
+    def embedding_dim(self) -> int:
+        """D, the length of an embedding."""
+        return int(self.meta["embedding_dim"])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 that covers bundle.json and through it every file: one name for exactly this bundle."""
+        return str(self.meta["digest"])
+
+    @property
+    def temperature(self) -> dict[str, float]:
+        """Divisors of the `attribution` and `detection` logits."""
+        return {key: float(value) for key, value in self.meta["temperature"].items()}
+
+    @property
+    def golden_tolerance(self) -> dict[str, float]:
+        """Largest absolute difference allowed per output in the self-test."""
+        return {key: float(value) for key, value in self.meta["golden"]["tolerance"].items()}
+
+    @cached_property
+    def classes(self) -> tuple[BundleClass, ...]:
+        """Attribution classes in the order of the logits."""
+        return tuple(BundleClass(**entry) for entry in self.meta["classes"])
+
+    @cached_property
+    def contract(self) -> PixelContract:
+        """How a photograph becomes the model's input."""
+        return PixelContract(**self.meta["contract"])
+
+    @cached_property
+    def text_bank(self) -> np.ndarray:
+        """`(C, D)` float32, the precomputed text embeddings behind the attribution logits."""
+        return read_text_bank(self.folder / TEXT_BANK)
+
+    @property
+    def golden(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """`(images uint8 (N, S, S, 3), expected outputs by name)` for the self-test."""
+        return read_golden(self.folder / GOLDEN)
+
+    def graph_name(self, name: str) -> str:
+        """The name that the model file itself uses for the input `image` or for one of `OUTPUTS`."""
+        return str(self.meta["io"][name])
+
+    def operating_point(self, threshold: str | float = "fpr1") -> OperatingPoint:
+        """A named operating point of this bundle, or an own threshold on the fake probability in [0, 1].
+
+        Raises:
+            ConfigError: unknown name, or a number outside [0, 1].
+        """
+        points: Mapping[str, Any] = self.meta["thresholds"]
+        if isinstance(threshold, str) and threshold in points:
+            entry = points[threshold]
+            if isinstance(entry, int | float):
+                return OperatingPoint(threshold, float(entry))
+            interval = entry.get("interval")
+            bounds = (float(interval[0]), float(interval[1])) if interval else None
+            n_real = entry.get("n_real")
+            return OperatingPoint(
+                threshold, float(entry["threshold"]), n_real, bool(entry.get("reliable", True)), bounds
+            )
+        try:
+            value = float(threshold)
+        except (TypeError, ValueError):
+            hint = nearest(str(threshold), points)
+            raise ConfigError(
+                f"unknown operating point '{threshold}'", remedy=f"{hint} A number in [0, 1] works too"
+            ) from None
+        if not 0.0 <= value <= 1.0:
+            raise ConfigError(f"threshold {threshold} is not a probability", remedy="Use a number from 0 to 1")
+        return OperatingPoint("custom", value)
+
+
+def _read_meta(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        what = f"{folder} has no {MANIFEST}" if folder.is_dir() else f"{folder} is not a folder"
+        raise BundleError(f"{what}, so it is not a bundle", remedy="Run: python -m export --target all")
+    try:
+        meta = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} is damaged ({error})", remedy="Export the bundle again") from error
+    if not isinstance(meta, dict):
+        raise BundleError(f"{path} is damaged (not an object)", remedy="Export the bundle again")
+    return meta

@@ -1,0 +1,210 @@
+"""What makes a bundle whole: its keys, its files with their hashes, and arrays that fit each other.
+
+Each function returns a list of faults in plain words, so that writer and reader refuse by the same rules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from gazeclip.bundle.layout import GOLDEN, MANIFEST, OUTPUTS, PARTS, PRECISIONS, SCHEMA, TEXT_BANK, UNHASHED
+from gazeclip.errors import BundleError, GazeClipError
+from gazeclip.files.hashes import fingerprint, sha256
+from gazeclip.images.preprocess import PixelContract
+from gazeclip.images.walk import is_hidden
+
+NOT_LISTED = "does not belong to it"
+_TYPES: dict[str, type] = {
+    "target": str,
+    "precision": str,
+    "model_file": str,
+    "classes": list,
+    "image_size": int,
+    "embedding_dim": int,
+    "contract": dict,
+    "io": dict,
+    "temperature": dict,
+    "thresholds": dict,
+    "metrics": dict,
+    "parity": dict,
+    "provenance": dict,
+    "versions": dict,
+    "licence": str,
+    "golden": dict,
+    "files": dict,
+    "digest": str,
+}
+
+
+def refuse(folder: Path, faults: Sequence[str], remedy: str = "Export it again") -> None:
+    """Raise one line with the first few faults, if there are any.
+
+    Args:
+        remedy: what helps against these faults.
+
+    Raises:
+        BundleError: `faults` is not empty.
+    """
+    if faults:
+        more = f" and {len(faults) - 4} more" if len(faults) > 4 else ""
+        raise BundleError(f"bundle {folder} is refused: {'; '.join(faults[:4])}{more}", remedy=remedy)
+
+
+def seal(meta: Mapping[str, Any]) -> str:
+    """SHA-256 over bundle.json without its own `digest`."""
+    return fingerprint({key: value for key, value in meta.items() if key != "digest"})
+
+
+def bundle_files(folder: Path) -> list[str]:
+    """Relative POSIX names of all files that belong to the bundle, also those inside an `.mlpackage`.
+
+    Hidden files (`.DS_Store`, `Thumbs.db`) are a system's own and belong to no bundle.
+    """
+    names = []
+    for item in folder.rglob("*"):
+        inside = item.relative_to(folder)
+        if any(is_hidden(part) for part in inside.parts):
+            continue
+        # A link to a folder is listed, so that it is refused: nobody looks into it.
+        if item.is_symlink() or not item.is_dir():
+            names.append(inside.as_posix())
+    return sorted(name for name in names if name not in UNHASHED)
+
+
+def meta_faults(meta: Mapping[str, Any], files: bool = True) -> list[str]:
+    """Faults of bundle.json itself; `files=False` while it is being written and has neither file list nor digest."""
+    if meta.get("schema") != SCHEMA:
+        return [f"schema {meta.get('schema')!r} is unknown to this version, which reads {SCHEMA}"]
+    faults = [f"{MANIFEST} lacks '{key}'" for key in _TYPES if key not in meta]
+    faults += [
+        f"'{key}' has the wrong type" for key, kind in _TYPES.items() if not isinstance(meta.get(key, kind()), kind)
+    ]
+    if faults:
+        return faults
+    if files and seal(meta) != meta["digest"]:
+        return [f"{MANIFEST} was changed (its digest differs)"]
+    if meta["precision"] not in PRECISIONS:
+        faults.append(f"precision '{meta['precision']}' is not one of {', '.join(PRECISIONS)}")
+    faults += _class_faults(meta["classes"]) + _contract_faults(meta) + _number_faults(meta)
+    faults += [f"io lacks '{name}'" for name in ("image", *OUTPUTS) if not isinstance(meta["io"].get(name), str)]
+    if files:
+        model = meta["model_file"]
+        known = any(name == model or name.startswith(f"{model}/") for name in meta["files"])
+        faults += [] if known else [f"model file '{model}' is not in the file list"]
+        faults += [f"'{name}' is not in the file list" for name in PARTS if name not in meta["files"]]
+    return faults
+
+
+def _class_faults(classes: list[Any]) -> list[str]:
+    keys = {"name", "title", "category", "family"}
+    if any(not isinstance(entry, dict) or set(entry) != keys for entry in classes):
+        return [f"each class needs exactly {', '.join(sorted(keys))}"]
+    names = [entry["name"] for entry in classes]
+    faults = [] if names[:1] == ["real"] else ["class 0 is not 'real'"]
+    faults += [] if len(names) >= 2 else ["fewer than two classes"]
+    return faults + ([] if len(set(names)) == len(names) else ["a class name occurs twice"])
+
+
+def _contract_faults(meta: Mapping[str, Any]) -> list[str]:
+    try:
+        contract = PixelContract(**meta["contract"])
+    except (TypeError, GazeClipError) as error:
+        return [f"the pixel contract is unknown to this version ({error})"]
+    if contract.version != PixelContract().version:
+        return [f"the pixel contract has version {contract.version}, this program has {PixelContract().version}"]
+    same = contract.size == meta["image_size"]
+    return [] if same else [f"image size {meta['image_size']} differs from the contract's {contract.size}"]
+
+
+def _number_faults(meta: Mapping[str, Any]) -> list[str]:
+    faults = []
+    for name in ("attribution", "detection"):
+        value = meta["temperature"].get(name)
+        if not _is_number(value) or value <= 0:
+            faults.append(f"temperature of {name} is {value!r}, not a number above 0")
+    for name, entry in meta["thresholds"].items():
+        value = entry.get("threshold") if isinstance(entry, dict) else entry
+        # a threshold "just above the highest real score" may pass 1 by one rounding step
+        if not _is_number(value) or not 0 <= value <= 1 + 1e-9:
+            faults.append(f"threshold '{name}' is {value!r}, not a probability")
+    tolerance = meta["golden"].get("tolerance", {})
+    for name in OUTPUTS:
+        value = tolerance.get(name)
+        if not _is_number(value) or value < 0:
+            faults.append(f"golden tolerance of {name} is {value!r}, not a number of at least 0")
+    return faults
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def file_faults(folder: Path, meta: Mapping[str, Any], verify: bool) -> list[str]:
+    """Missing, extra, truncated and (with `verify`) changed files.
+
+    Links to plain files are followed, as the cache of a model hub makes them: their content counts.
+    """
+    listed, found = meta["files"], set(bundle_files(folder))
+    faults = [f"{name} is missing" for name in sorted(set(listed) - found)]
+    faults += [f"{name} {NOT_LISTED}" for name in sorted(found - set(listed))]
+    for name in sorted(found & set(listed)):
+        path, entry = folder / name, listed[name]
+        if not path.is_file():
+            faults.append(f"{name} is {_kind_of(path)}")
+        elif path.stat().st_size != entry["bytes"]:
+            faults.append(f"{name} has {path.stat().st_size} bytes instead of {entry['bytes']}")
+        elif verify and sha256(path) != entry["sha256"]:
+            faults.append(f"{name} was changed (its SHA-256 differs)")
+    return faults
+
+
+def refuse_changed(folder: Path, meta: Mapping[str, Any], verify: bool) -> None:
+    """Refuse a bundle whose bundle.json or files are not as they were written, with a remedy that can help.
+
+    Raises:
+        BundleError: `meta_faults` or `file_faults` found any.
+    """
+    if meta.get("schema") == SCHEMA:
+        refuse(folder, meta_faults(meta))
+    else:
+        remedy = "Use the version of this program that wrote it, or export it again with this one"
+        refuse(folder, meta_faults(meta), remedy)
+    faults = file_faults(folder, meta, verify)
+    refuse(folder, faults, _file_remedy(faults))
+
+
+def _file_remedy(faults: Sequence[str]) -> str:
+    if all(fault.endswith(NOT_LISTED) for fault in faults):
+        return "Move what does not belong to it elsewhere"
+    return "Copy or download the whole folder again; if its source is refused too, export it again"
+
+
+def _kind_of(path: Path) -> str:
+    if path.is_dir():
+        return "a link to a folder, which is not followed"
+    return "a link to nothing" if path.is_symlink() else "not a plain file"
+
+
+def array_faults(
+    meta: Mapping[str, Any], bank: np.ndarray, images: np.ndarray, outputs: Mapping[str, np.ndarray]
+) -> list[str]:
+    """Arrays whose shapes or types do not fit the classes C, the embedding length D and the image size S."""
+    c, d, s, n = len(meta["classes"]), meta["embedding_dim"], meta["image_size"], meta["golden"]["n"]
+    missing = [f"golden output '{name}' is missing" for name in OUTPUTS if name not in outputs]
+    if missing:
+        return missing
+    shapes = {"embedding": (n, d), "logits": (n, c), "fake_logit": (n, 1), "gaze": (n, 2)}
+    wanted = [(TEXT_BANK, bank, (c, d), "float32"), (f"{GOLDEN} images", images, (n, s, s, 3), "uint8")]
+    wanted += [(f"{GOLDEN} {name}", outputs[name], shapes[name], "float32") for name in OUTPUTS]
+    faults = []
+    for label, array, shape, dtype in wanted:
+        if array.shape != shape or array.dtype != dtype:
+            faults.append(f"{label} is {array.dtype} {array.shape}, the bundle says {dtype} {shape}")
+        elif dtype == "float32" and not np.isfinite(array).all():
+            faults.append(f"{label} holds values that are not finite")
+    return faults

@@ -1,0 +1,1 @@
+"""What every command line here shares."""

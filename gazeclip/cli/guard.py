@@ -1,0 +1,84 @@
+"""A command as a process: errors as one line, exit codes."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+from gazeclip.console.text import printable_message
+from gazeclip.errors import GazeClipError
+from gazeclip.system.privacy import switch_telemetry_off
+
+if TYPE_CHECKING:
+    pass
+
+EXIT_ERROR = 2
+EXIT_SOFTWARE = 70  # EX_SOFTWARE of sysexits.h: Python's own exit code of a crash, 1, would be read as "fake"
+EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
+EXIT_UNREAD = 141  # as a shell reports SIGPIPE
+_PLACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+_OWN_PACKAGES = ("gazeclip", "distill", "quantize", "export", "runtimes", "benchmarks")
+_LONGEST_TEXT = 300  # characters
+
+
+def guard(main: Callable[[list[str]], int]) -> NoReturn:
+    """Run `main(argv)` as a process. Whatever happens is one line; a traceback is printed with `--debug` only.
+
+    Exit codes: `main`'s own, 2 for an error that the user can solve, 70 for a fault of the program, 130 when interrupted, 141
+    when nobody reads the output any more. No verdict uses the last three.
+    """
+    # Before torch loads OpenMP: its threads spin while they wait, and with anything else on the same cores that made training
+    # up to ten times slower. Never spinning costs a third as well; a short spin is best of both (docs/toolchain.md).
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    switch_telemetry_off()  # for what is imported without `require`, such as timm and its hub
+    _accept_any_text()
+    argv = sys.argv[1:]
+    debug = "--debug" in argv
+    try:
+        code = main([item for item in argv if item != "--debug"])
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_UNREAD
+    except KeyboardInterrupt:
+        message = "interrupted; run the same command again, without --force, to resume"
+        print(message, file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        message, code = describe_error(error)
+        print(f"error: {printable_message(message)}", file=sys.stderr)
+    sys.exit(code)
+
+
+def describe_error(error: Exception) -> tuple[str, int]:
+    """What to print about an error that ends a command, and the exit code."""
+    if isinstance(error, GazeClipError):
+        return str(error), error.exit_code
+    if isinstance(error, OSError) and error.errno in _PLACE_ERRORS:
+        place = f": {error.filename}" if error.filename is not None else ""
+        return f"{error.strerror}{place}. Free space, check its permissions or give another folder", EXIT_ERROR
+    if isinstance(error, ModuleNotFoundError) and not _is_own(error.name):
+        return f"'{error.name}' is not installed. See: python -m gazeclip doctor", EXIT_ERROR
+    kind = type(error).__name__
+    text = " ".join(str(error).split())[:_LONGEST_TEXT]
+    what = f"{kind}: {text}" if text else kind
+    report = "Report it with the output of --debug and of 'python -m gazeclip doctor'"
+    return f"this is a fault of the program ({what}). {report}", EXIT_SOFTWARE
+
+
+def _is_own(module: str | None) -> bool:
+    """Whether a module would be this program's, so that its absence is no missing package."""
+    return module is None or module.partition(".")[0] in _OWN_PACKAGES
+
+
+def _accept_any_text() -> None:
+    """Let the streams escape what their encoding lacks; a name that cannot be printed is no reason to fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

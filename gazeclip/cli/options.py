@@ -1,0 +1,81 @@
+"""Options that all stage commands share, and which run a command works on."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gazeclip.console.progress import say
+from gazeclip.errors import ConfigError, StageError
+from gazeclip.run.folder import RECIPE, RUNS, Run, latest_run
+from gazeclip.run.lock import lock
+from gazeclip.system import ranks
+
+if TYPE_CHECKING:
+    pass
+
+ANYWHERE = ("data.workers",)  # changes no result, so every stage may be given its own
+
+
+def stage_parser(prog: str, description: str) -> argparse.ArgumentParser:
+    """A parser with the options that all stages have."""
+    parser = argparse.ArgumentParser(prog=prog, description=description, allow_abbrev=False)
+    add_stage_options(parser)
+    return parser
+
+
+def add_stage_options(parser: argparse.ArgumentParser) -> None:
+    """`--run`, `--set`, `--force`, `--debug` on a parser or sub-parser."""
+    parser.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: the most recent one)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the run's recipe")
+    parser.add_argument("--force", action="store_true", help="run again even if up to date")
+    parser.add_argument("--debug", action="store_true", help="show a traceback on errors")
+
+
+def find_run(folder: Path | None) -> Run:
+    """The run that was named, or the most recent one, and then it says which.
+
+    Raises:
+        StageError: there is no such run.
+    """
+    root = folder if folder is not None else latest_run(RUNS)
+    if not (root / RECIPE).is_file():
+        raise StageError(f"{root} is not a run folder", remedy="Run first: python -m gazeclip run recipes/demo.yaml")
+    if folder is None:
+        say(f"run: {root} (the most recent; choose another with --run)")
+    return Run(root)
+
+
+@contextlib.contextmanager
+def open_run(args: argparse.Namespace, *sections: str) -> Iterator[Run]:
+    """The run that a stage command works on, locked, with `--set` applied to its recipe.
+
+    Args:
+        sections: of the recipe that are this command's own. What belongs to another stage is refused: that stage would not
+            run, and the recipe would tell of a training that never was.
+
+    Raises:
+        StageError: there is no such run, or another process is working on it.
+        ConfigError: a key of `--set` belongs to another stage.
+    """
+    run = find_run(args.run)
+    for item in args.set:
+        key = item.partition("=")[0].strip()
+        if key.partition(".")[0] not in sections and key not in ANYWHERE:
+            own = ", ".join(f"{section}.*" for section in sections)
+            remedy = f"Here: {own}. For all stages: python -m gazeclip run {run.root / RECIPE} --run {run.root} --set {shlex.quote(item)}"
+            raise ConfigError(f"--set {key} is not of this stage", remedy=remedy)
+    with lock(run):
+        if args.set:
+            from gazeclip.recipe.load import load_recipe, save_recipe
+
+            recipe = load_recipe(run.root / RECIPE, args.set)
+            ranks.barrier()  # all have read it before rank 0 changes it
+            if ranks.is_main():
+                save_recipe(recipe, run.root / RECIPE)
+            ranks.barrier()
+        yield run

@@ -1,0 +1,94 @@
+"""A dry run before the first stage: what the recipe's networks cannot do is said in seconds.
+
+The work is done by `export.trial` in a process of its own, so that a run with this look and one
+without it train the same weights to the last bit. It is left out where the run's bundles show
+already that these networks can be shipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from gazeclip import __version__
+from gazeclip.commands.preflight import refuse_recipe
+from gazeclip.console.progress import say, working
+from gazeclip.errors import GazeClipError
+from gazeclip.files.atomic import read_json
+from gazeclip.recipe.stages import Recipe
+from gazeclip.run.folder import Run
+
+LIMIT_S = 600.0  # the first time on a machine NNCF compiles its quantizers, for a minute or two
+
+
+def dry_run(recipe: Recipe, run: Run) -> None:
+    """Return if the recipe's networks passed training, quantization and conversion.
+
+    Raises:
+        ConfigError: what would have failed, in which stage and why, each with its remedy.
+    """
+    if is_proven(recipe, run):
+        return
+    say("dry run: these networks with random weights, before the first stage")
+    with working("dry run"), tempfile.TemporaryDirectory(prefix="gazeclip-") as folder:
+        found = Path(folder) / "faults.json"
+        trouble = _try_in_process(recipe, found, folder)
+        if found.is_file():
+            refuse_recipe(recipe, [(what, remedy) for what, remedy in read_json(found)])
+        else:  # it shows nothing about the recipe, and the stages will tell
+            say(f"warning: the dry run itself failed ({trouble}); the stages are run without it")
+
+
+def is_proven(recipe: Recipe, run: Run) -> bool:
+    """Whether the run holds every bundle that the recipe wants, of this student at this size."""
+    try:
+        wanted = json.loads(json.dumps(asdict(recipe)))
+        for stage in ("student", "teacher", "baseline", "backbone"):
+            if not wanted[stage].get("enabled", True):
+                continue
+            made = run.manifest(stage)
+            if made["version"] != __version__ or made["config"][stage] != wanted[stage]:
+                return False
+        names = [folder.name for folder in run.folder("export").iterdir() if folder.name[0] != "."]
+        shipped = {_bundle_kind(run, name) for name in names if run.done(f"export/{name}")}
+    except (GazeClipError, OSError, KeyError):
+        return False
+    kinds = [
+        (target, precision)
+        for target in recipe.export.targets
+        for precision in recipe.export.precisions
+    ]
+    return all((*kind, recipe.data.image_size) in shipped for kind in kinds)
+
+
+def _bundle_kind(run: Run, name: str) -> tuple[str, str, int]:
+    stage = f"export/{name}"
+    run.output_hash(stage)  # refuses one of another student
+    config = run.manifest(stage)["config"]
+    return config["target"], config["precision"], config["contract"]["size"]
+
+
+def _try_in_process(recipe: Recipe, found: Path, folder: str) -> str:
+    """Run `export.trial`; why it failed, if it left no file."""
+    root = str(Path(__file__).resolve().parents[2])
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    # What a killed trial leaves of its conversions goes with the folder.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TMPDIR": folder}
+    given = json.dumps(asdict(recipe))
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "export.trial", str(found)],
+            input=given, text=True, errors="backslashreplace",
+            capture_output=True, timeout=LIMIT_S, env=environment,
+        )  # fmt: skip
+    except OSError as error:
+        return f"{sys.executable}: {error.strerror}"
+    except subprocess.TimeoutExpired:
+        return f"not done after {LIMIT_S:.0f} s"
+    last = done.stderr.strip().splitlines()[-1:] or ["no word"]
+    return f"exit code {done.returncode}: {last[0][:200]}"

@@ -1,0 +1,69 @@
+"""All stages in order. They live in packages that build on this one, so they are named here and imported when run."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from pathlib import Path
+
+from gazeclip.commands.dry_run import dry_run
+from gazeclip.commands.preflight import preflight
+from gazeclip.console.progress import say
+from gazeclip.recipe.load import load_recipe, save_recipe
+from gazeclip.recipe.stages import Recipe
+from gazeclip.run.folder import RECIPE, RUNS, Run
+from gazeclip.run.lock import lock
+from gazeclip.run.stages import STAGES
+from gazeclip.system import ranks
+
+
+def run_recipe(path: Path, overrides: list[str], folder: Path | None = None, force: bool = False) -> Run:
+    """Run a recipe from its first stage that is not up to date to the report.
+
+    Raises:
+        ConfigError: the recipe is faulty or cannot be run here; nothing has been written then.
+    """
+    recipe = load_recipe(path, overrides)
+    preflight(recipe)
+    if missing := importlib.import_module("quantize.nncf_setup").missing_compiler():
+        say(f"warning: {missing}")  # now, and not only when the teacher has been trained
+    run = Run(folder if folder is not None else RUNS / recipe.name)
+    dry_run(recipe, run)
+    started = time.perf_counter()
+    with lock(run):
+        prepare_run(recipe, run.root)
+        for name in STAGES:
+            run_stage(run, name, force)
+    say(f"pipeline: {time.perf_counter() - started:.0f} s")
+    return run
+
+
+def prepare_run(recipe: Recipe, folder: Path) -> Run:
+    """A run folder with the resolved recipe in it.
+
+    Raises:
+        StageError: another process is working on it.
+    """
+    run = Run(folder)
+    with lock(run):
+        if ranks.is_main():
+            save_recipe(recipe, run.root / RECIPE)
+            run.touch()
+        ranks.barrier()
+    say(f"run: {run.root}")
+    return run
+
+
+def run_stage(run: Run, name: str, force: bool = False) -> bool:
+    """One stage by name; whether it had anything to do."""
+    from gazeclip.system.threads import usable_threads
+
+    _limit_threads(usable_threads())
+    return bool(importlib.import_module(STAGES[name]).run_stage(run, force=force))
+
+
+def _limit_threads(threads: int) -> None:
+    """Follow the quota, not the host's core count: oversubscription costs far more than it brings."""
+    import torch
+
+    torch.set_num_threads(threads)

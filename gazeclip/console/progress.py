@@ -1,0 +1,66 @@
+"""What a command tells while it works: lines, bars and spinners on standard error, of rank 0 only."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from gazeclip.console.text import printable_message
+from gazeclip.system import ranks
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+T = TypeVar("T")
+
+
+def say(message: str) -> None:
+    """One line of progress on standard error, so that standard output stays a command's result; rank 0 only."""
+    if ranks.is_main():
+        print(printable_message(message), file=sys.stderr, flush=True)
+
+
+def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    """Iterate with a bar where `_terminal` is; silently elsewhere."""
+    console = _terminal()
+    if console is None:
+        yield from items
+        return
+    from rich.progress import track
+
+    yield from track(items, description=label, total=total, console=console, transient=True)
+
+
+@contextlib.contextmanager
+def progress_callback(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A `(done, total)` callback that drives a bar; for work that reports rather than iterates."""
+    console = _terminal()
+    if console is None:
+        yield lambda done, total: None
+        return
+    from rich.progress import Progress
+
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextlib.contextmanager
+def working(label: str) -> Iterator[None]:
+    """A spinner, for work that cannot say how far it is."""
+    console = _terminal()
+    with contextlib.nullcontext() if console is None else console.status(label):
+        yield
+
+
+def _terminal() -> Console | None:
+    """Standard error for bars and spinners: a terminal, on rank 0, where rich is installed."""
+    if not sys.stderr.isatty() or not ranks.is_main():
+        return None
+    try:
+        from rich.console import Console
+    except ModuleNotFoundError:
+        return None
+    return Console(stderr=True)

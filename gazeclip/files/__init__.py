@@ -1,0 +1,1 @@
+"""Reading and writing: atomic files, hashes, tensors, folders, strict YAML."""

@@ -1,0 +1,98 @@
+"""Weights as safetensors, everything else as JSON; each file appears whole or not at all, and nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gazeclip.errors import ArtifactError
+
+if TYPE_CHECKING:
+    pass
+
+
+
+def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
+    """Call `write(temporary)` and move the result to `path` once it is on the disk.
+
+    Raises:
+        ArtifactError: the disk is full or the folder cannot be written; `path` is then as it was before.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise ArtifactError(f"cannot write {path}: {error.strerror}", remedy="Free space or choose another folder") from error
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise ArtifactError(f"cannot write {path}: {error.strerror}", remedy="Free space or choose another folder") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, its line ends as they are on every system."""
+    atomic_write(path, lambda temporary: temporary.write_bytes(text.encode("utf-8")))
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table with a header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write `data` as sorted, indented JSON; NaN and infinity are refused because other readers choke on them."""
+    write_text(path, json.dumps(data, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is not JSON, or an object has a key twice, of which readers take either.
+    """
+    return json.loads(text, object_pairs_hook=_unique_keys)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key '{repeated}' stands twice")
+    return found
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        ArtifactError: it is missing or unreadable, is not JSON, or has a key twice in an object.
+    """
+    try:
+        return parse_json(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} is missing", remedy="Run the stage that writes it again") from error
+    except OSError as error:
+        what = f"{path} cannot be read: {error.strerror}"
+        raise ArtifactError(what, remedy="Correct its permissions") from error
+    except ValueError as error:
+        raise ArtifactError(f"{path} is not valid JSON ({error})", remedy="Run the stage that writes it again") from error

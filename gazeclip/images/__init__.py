@@ -1,0 +1,1 @@
+"""Pictures from files: formats, depths, orientation, the pixel contract, walks through folders."""

@@ -1,0 +1,232 @@
+"""THE pixel contract: how a photograph becomes the uint8 square that every model, trained or exported, takes.
+
+NumPy and Pillow only, because a phone gateway runs this too. Normalisation is not here: each graph carries its own.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    Image,
+    ImageFile,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from gazeclip.errors import ConfigError, ImageError
+from gazeclip.images.file_kind import HEAD_LENGTH, recognise
+from gazeclip.images.flatten import flatten
+
+INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+# The formats that are promised, each with its suffixes; nothing else is ever opened, whatever its name.
+FORMATS = {
+    "JPEG": (".jpg", ".jpeg"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+}
+IMAGE_SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+# Limits on decompression bombs, checked before anything is decoded. A picture decoded whole takes up
+# to 12 bytes a pixel while it is flattened; a JPEG is decoded at a fraction of its size, so that
+# those of the largest telephone cameras (200 megapixels) fit.
+MAX_PIXELS = 120_000_000
+MAX_JPEG_PIXELS = 200_000_000
+Encoded = bytes | bytearray | memoryview | BinaryIO
+ImageSource = str | os.PathLike[str] | Encoded | Image.Image | np.ndarray
+SOURCE_KINDS = "a path, encoded bytes, a file object, a PIL image or a uint8 array"
+_FORMATS_REMEDY = "Use JPEG, PNG, WebP, BMP or TIFF"
+_OPENERS: dict[str, Callable[[BinaryIO, str], ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.jpeg_factory,
+    "PNG": PngImagePlugin.PngImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+}
+
+
+class DecodedImage(NamedTuple):
+    """A picture as RGB, and how many frames its file has (1: a plain photograph)."""
+
+    image: Image.Image
+    frames: int
+
+
+class Pixels(NamedTuple):
+    """The model's input, uint8 RGB `(size, size, 3)`, and how many frames its file has.
+
+    The input is the first frame.
+    """
+
+    array: np.ndarray
+    frames: int
+
+
+@dataclass(frozen=True)
+class PixelContract:
+    """Size and interpolation of the model's input; recorded in checkpoints and bundles, and compared between stages.
+
+    The whole picture is scaled to the square (`squash`): face crops are square, and nothing of a face may be cut off.
+    Transparent pixels are laid over mid-grey; EXIF orientation is applied.
+    """
+
+    size: int = 224
+    interpolation: str = "bicubic"
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in INTERPOLATIONS:
+            raise ConfigError(f"unknown interpolation '{self.interpolation}'", remedy=f"Use one of {', '.join(INTERPOLATIONS)}")
+        if not 16 <= self.size <= 1024:
+            raise ConfigError(f"image size {self.size} is out of range", remedy="Use 16 to 1024 pixels")
+
+    def apply(self, source: ImageSource) -> np.ndarray:
+        """Any photograph -> uint8 RGB `(size, size, 3)`.
+
+        Raises:
+            ImageError: the image cannot be read.
+        """
+        return self.read(source).array
+
+    def read(self, source: ImageSource) -> Pixels:
+        """Like `apply`, with the number of frames."""
+        image, frames = decode_image(source, draft_size=self.size)
+        if image.size != (self.size, self.size):
+            image = image.resize((self.size, self.size), INTERPOLATIONS[self.interpolation])
+        return Pixels(np.asarray(image, dtype=np.uint8).copy(), frames)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def load_image(source: ImageSource, draft_size: int | None = None) -> Image.Image:
+    """Decode, orient and flatten one picture to an RGB `PIL.Image`; of several frames the first.
+
+    `draft_size` lets libjpeg decode a large JPEG at 1/2, 1/4 or 1/8, never below three times that size (so that the
+    final resampling still has detail to average).
+
+    Raises:
+        ImageError: missing, empty, truncated, too large, of another format, or nothing that could be an image.
+    """
+    return decode_image(source, draft_size).image
+
+
+def decode_image(source: ImageSource, draft_size: int | None = None) -> DecodedImage:
+    """Like `load_image`, with the number of frames."""
+    name = str(source) if isinstance(source, str | os.PathLike) else "image"
+    try:
+        if isinstance(source, Image.Image | np.ndarray):
+            image = _given_picture(source, name)
+            _refuse_too_many_pixels(image, MAX_PIXELS, name)
+            return DecodedImage(flatten(ImageOps.exif_transpose(image), name), 1)
+        with _open_stream(source) as stream:
+            return _decode_stream(stream, name, draft_size)
+    except FileNotFoundError as error:
+        raise ImageError(f"{name} does not exist", remedy="Check the path") from error
+    except IsADirectoryError as error:
+        raise ImageError(f"{name} is a folder", remedy="Name the images in it") from error
+    except ImageError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the system's, not Pillow's
+            what = f"{name} cannot be read ({error.strerror})"
+            raise ImageError(what, remedy="Check its permissions and its disk") from error
+        # Pillow's parsers raise nearly anything on hostile bytes; all of it means the same to the caller
+        what = f"{name} is damaged ({str(error) or type(error).__name__})"
+        raise ImageError(what, remedy="Get the picture again") from error
+
+
+def _given_picture(source: Image.Image | np.ndarray, name: str) -> Image.Image:
+    if isinstance(source, Image.Image):
+        # Decoding what Pillow opened as EPS would start Ghostscript.
+        if source.format == "EPS":
+            remedy = "Pass its RGB copy: image.convert('RGB')"
+            raise ImageError(f"{name} is of type EPS, which is not read", remedy=remedy)
+        return source
+    if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
+        what = f"array of {source.dtype} {source.shape} is not a picture"
+        raise ImageError(what, remedy="Pass uint8 RGB (H, W, 3)")
+    return Image.fromarray(source)
+
+
+def _open_stream(source: object) -> BinaryIO:
+    """Encoded bytes that can be sought in, from their beginning."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return io.BytesIO(bytes(source))
+    if isinstance(source, str | os.PathLike):
+        stream = Path(source).open("rb")  # noqa: SIM115 (the caller closes it)
+        if stream.seekable():
+            return stream
+        with stream:
+            return io.BytesIO(stream.read())
+    if hasattr(source, "read"):
+        return io.BytesIO(_read_file_object(source))
+    kind = type(source).__name__
+    article = "an" if kind[0].lower() in "aeiou" else "a"
+    raise ImageError(f"cannot judge {article} {kind}", remedy=f"Give {SOURCE_KINDS}")
+
+
+def _read_file_object(file: Any) -> bytes:
+    """All bytes of the caller's file object, which stays open."""
+    try:
+        if hasattr(file, "seek") and (not hasattr(file, "seekable") or file.seekable()):
+            file.seek(0)
+        data = file.read()
+    except (ValueError, OSError) as error:  # closed, or open for writing
+        raise ImageError(f"cannot read the file object ({error})", remedy="Open it with mode 'rb'") from error
+    if not isinstance(data, bytes | bytearray | memoryview):
+        what = f"the file object gives {type(data).__name__}, not bytes"
+        raise ImageError(what, remedy="Open it with mode 'rb'")
+    return bytes(data)
+
+
+def _decode_stream(stream: BinaryIO, name: str, draft_size: int | None) -> DecodedImage:
+    image, kind = _open_promised(stream, name)
+    _refuse_too_many_pixels(image, MAX_JPEG_PIXELS if kind == "JPEG" else MAX_PIXELS, name)
+    frames = int(getattr(image, "n_frames", 1))
+    white_is_zero = False
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        white_is_zero = image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+    if draft_size is not None and kind == "JPEG":
+        image.draft("RGB", (3 * draft_size, 3 * draft_size))
+    return DecodedImage(flatten(ImageOps.exif_transpose(image), name, white_is_zero), frames)
+
+
+def _open_promised(stream: BinaryIO, name: str) -> tuple[ImageFile.ImageFile, str]:
+    """The header of a file of a promised format, and which that is.
+
+    `Image.open` is not used: it tries parsers that nobody needs here, and its own limit on pixels (a warning at 89
+    megapixels) can only be changed for the whole process.
+    """
+    head = stream.read(HEAD_LENGTH)
+    stream.seek(0)
+    if not head:
+        raise ImageError(f"{name} is empty", remedy="Get the picture again")
+    kind = recognise(head)
+    if kind is None:
+        raise ImageError(f"{name} is not an image that can be read", remedy=_FORMATS_REMEDY)
+    if kind not in _OPENERS:
+        raise ImageError(f"{name} is of type {kind}, which is not read", remedy=_FORMATS_REMEDY)
+    try:
+        return _OPENERS[kind](stream, ""), kind
+    except SyntaxError as error:  # Pillow's word for a header that it cannot take
+        what = f"{name} is damaged, or {kind} of a kind that is not read ({error})"
+        raise ImageError(what, remedy="Get the picture again, or save it as 8-bit RGB") from error
+
+
+def _refuse_too_many_pixels(image: Image.Image, limit: int, name: str) -> None:
+    if image.width * image.height > limit:
+        what = f"{name} has {image.width} x {image.height} pixels"
+        raise ImageError(what, remedy=f"Downscale it below {limit // 1_000_000} megapixels")

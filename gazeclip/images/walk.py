@@ -1,0 +1,139 @@
+"""The one walk through a folder for its images; what it leaves out is counted, with the reason."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gazeclip.images.preprocess import IMAGE_SUFFIXES
+
+# What systems leave in folders, beside names that start with a dot. Among those are copies that
+# look like images: .ipynb_checkpoints, ._name.jpg.
+_LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin"}
+_SUFFIXES_SHOWN = 8
+
+
+@dataclass
+class ImageWalk:
+    """What `find_images` found below `folder`, and what it left out."""
+
+    folder: Path
+    images: list[Path] = field(default_factory=list)
+    """Image files by their suffix, sorted; a linked one has the name of its link."""
+    unreadable: list[tuple[Path, str]] = field(default_factory=list)
+    """Folders, files and links that cannot be read, sorted, each with the reason."""
+    hidden: list[Path] = field(default_factory=list)
+    """Files and folders with hidden names; nobody looked into the folders."""
+    others: Counter[str] = field(default_factory=Counter)
+    """Files that are no images by their suffix: suffix (or name, where there is none) -> number."""
+    repeated: list[Path] = field(default_factory=list)
+    """Links to folders that were walked under another name, or that lead back to where they lie."""
+
+    def left_out(self) -> str:
+        """What was left out and why, as the middle of one line; empty if nothing was."""
+        parts = []
+        if self.hidden:
+            number = len(self.hidden)
+            parts.append(_count(number, "hidden file or folder", "hidden files or folders"))
+        if self.others:
+            files = _count(self.others.total(), "other file", "other files")
+            parts.append(f"{files} ({_kinds(self.others)})")
+        if self.repeated:
+            links = _count(len(self.repeated), "link", "links")
+            parts.append(f"{links} to folders that are here already")
+        if self.unreadable:
+            path, reason = self.unreadable[0]
+            such = "" if len(self.unreadable) == 1 else "such as "
+            parts.append(f"{len(self.unreadable)} unreadable ({such}{path}: {reason})")
+        return ", ".join(parts)
+
+
+def find_images(folder: Path, ignored: Iterable[Path] = ()) -> ImageWalk:
+    """All images below a folder, by their suffix, and a record of what was left out.
+
+    Links to folders are followed, and each real folder is walked once: under its own name where it
+    lies below `folder`, else under that of the first link to it. Hidden names (`is_hidden`) are
+    skipped; `folder` itself may have one.
+
+    Args:
+        ignored: files to be neither taken nor counted, such as one that is about to be replaced.
+    """
+    walk = ImageWalk(folder)
+    uncounted = set(ignored)
+    walked: set[str] = set()
+    own, linked = [folder], list[Path]()
+    while own or linked:
+        # Own folders first: a link never takes a folder away from the place where it really lies.
+        place = own.pop() if own else linked.pop(0)
+        real = os.path.realpath(place)
+        if real in walked:
+            walk.repeated.append(place)
+            continue
+        walked.add(real)
+        for entry in _entries(place, walk):
+            path = place / entry.name
+            if path in uncounted:
+                continue
+            if not _is_folder(entry, path, walk):
+                continue
+            if entry.is_symlink():
+                linked.append(path)
+            else:
+                own.append(path)
+    walk.images.sort()
+    walk.unreadable.sort()
+    walk.hidden.sort()
+    return walk
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is a system's or a program's own, not a person's."""
+    return name.startswith(".") or name.casefold() in _LITTER
+
+
+def _entries(place: Path, walk: ImageWalk) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(place) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        walk.unreadable.append((place, error.strerror or str(error)))
+        return []
+
+
+def _is_folder(entry: os.DirEntry[str], path: Path, walk: ImageWalk) -> bool:
+    """Whether an entry is a folder to be walked; if it is not, it is recorded."""
+    if is_hidden(entry.name):
+        walk.hidden.append(path)
+        return False
+    try:
+        if entry.is_dir():
+            return True
+        entry.stat()  # fails for a broken link and for a loop of links
+    except OSError as error:
+        broken = isinstance(error, FileNotFoundError)
+        reason = "link to nothing" if broken else error.strerror or str(error)
+        walk.unreadable.append((path, reason))
+        return False
+    suffix = path.suffix.lower()
+    if suffix not in IMAGE_SUFFIXES:
+        walk.others[suffix or entry.name] += 1
+    elif not entry.is_file():
+        walk.unreadable.append((path, "not a plain file"))
+    elif not os.access(path, os.R_OK):
+        walk.unreadable.append((path, "Permission denied"))
+    else:
+        walk.images.append(path)
+    return False
+
+
+def _kinds(others: Counter[str]) -> str:
+    ordered = sorted(others.items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{kind} {count}" for kind, count in ordered[:_SUFFIXES_SHOWN])
+    return f"{shown}, ..." if len(others) > _SUFFIXES_SHOWN else shown
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -1,0 +1,1 @@
+"""Networks that are trained and shipped, and their weights."""

@@ -1,0 +1,127 @@
+"""The network that ships: a timm backbone, a projection into the text bank's space, a detection head and a gaze head.
+
+The backbone ("encoder") is what NNCF quantizes; everything behind it stays float, because the norm, the logit scale and
+the angles are where eight bits do damage and cost nothing to keep.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gazeclip.errors import ArtifactError
+from gazeclip.files.atomic import read_json, write_json
+from gazeclip.files.tensors import load_tensors, save_tensors
+from gazeclip.images.preprocess import PixelContract
+from gazeclip.networks.backbones import build_encoder
+
+# Keeps the L2 norm finite in fp16 engines, where 1e-6 underflows.
+NORM_EPSILON = 1e-4
+
+
+@dataclass(frozen=True)
+class StudentSpec:
+    """Everything needed to rebuild the module around its weights."""
+
+    backbone: str
+    embed_dim: int
+    classes: tuple[str, ...]
+    contract: PixelContract
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+
+
+class StudentOutput(NamedTuple):
+    """embedding `(B, D)` L2-normalised, logits `(B, C)`, fake_logit `(B, 1)`, gaze `(B, 2)` pitch and yaw in radians."""
+
+    embedding: Tensor
+    logits: Tensor
+    fake_logit: Tensor
+    gaze: Tensor
+
+
+class StudentHead(nn.Module):
+    """Encoder features `(B, F)` -> `StudentOutput`.
+
+    The fake logit is the mean of a learned head and of what attribution says: log of all forgeries' mass over real.
+    """
+
+    def __init__(self, features: int, embed_dim: int, text_bank: Tensor, logit_scale: float) -> None:
+        super().__init__()
+        self.projection = nn.Linear(features, embed_dim)
+        self.detection = nn.Linear(features, 1)
+        self.gaze = nn.Linear(features, 2)
+        self.register_buffer("text_bank", F.normalize(text_bank.float(), dim=-1))
+        self.register_buffer("logit_scale", torch.tensor(float(logit_scale)))
+        self.text_bank: Tensor
+        self.logit_scale: Tensor
+
+    def forward(self, features: Tensor) -> StudentOutput:
+        projected = self.projection(features)
+        norm = torch.sqrt((projected * projected).sum(dim=-1, keepdim=True) + NORM_EPSILON)
+        embedding = projected / norm
+        logits = self.logit_scale * embedding @ self.text_bank.t()
+        forged = torch.logsumexp(logits[:, 1:], dim=-1, keepdim=True)
+        fake_logit = 0.5 * (self.detection(features) + forged - logits[:, :1])
+        return StudentOutput(embedding, logits, fake_logit, self.gaze(features))
+
+
+class Student(nn.Module):
+    """uint8 pixels `(B, 3, S, S)` -> `StudentOutput`."""
+
+    def __init__(self, spec: StudentSpec, encoder: nn.Module, text_bank: Tensor, logit_scale: float) -> None:
+        super().__init__()
+        self.spec = spec
+        self.encoder = encoder
+        features = int(getattr(encoder, "head_hidden_size", 0) or encoder.num_features)  # type: ignore[arg-type]
+        self.head = StudentHead(features, spec.embed_dim, text_bank, logit_scale)
+        self.register_buffer("mean", 255.0 * torch.tensor(spec.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", 255.0 * torch.tensor(spec.std).view(1, 3, 1, 1), persistent=False)
+        self.mean: Tensor
+        self.std: Tensor
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """uint8 or float pixel values in 0..255 -> what the encoder takes, `(B, 3, S, S)` float32."""
+        return (pixels.float() - self.mean) / self.std
+
+    def forward(self, pixels: Tensor) -> StudentOutput:
+        # Channels-last convolutions train about 1.7 times faster on a CPU; results agree to rounding.
+        return self.head(self.encoder(self.normalise(pixels).contiguous(memory_format=torch.channels_last)))  # type: ignore[no-any-return]
+
+
+def save_student(folder: Path, student: Student, extra: dict[str, Any] | None = None) -> None:
+    """`model.safetensors` (with text bank and scale) and `config.json`."""
+    spec = asdict(student.spec)
+    save_tensors(folder / "model.safetensors", student.state_dict(), {"kind": "student"})
+    write_json(folder / "config.json", {"kind": "student", "spec": spec, **(extra or {})})
+
+
+def load_student(folder: Path) -> Student:
+    """Rebuild a student from its folder, in eval mode.
+
+    Raises:
+        ArtifactError: missing or damaged files, or weights of another network.
+    """
+    config = read_json(Path(folder) / "config.json")
+    if config.get("kind") != "student":
+        raise ArtifactError(f"{folder} holds no student", remedy="Run: python -m distill")
+    spec_data: dict[str, Any] = dict(config["spec"])
+    contract = PixelContract(**spec_data.pop("contract"))
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in spec_data.items()}
+    spec = StudentSpec(contract=contract, **values)
+    tensors, _ = load_tensors(Path(folder) / "model.safetensors")
+    bank = tensors.get("head.text_bank")
+    if bank is None or bank.shape != (len(spec.classes), spec.embed_dim):
+        raise ArtifactError(f"{folder}/model.safetensors does not fit its config.json", remedy="Run: python -m distill --force")
+    student = Student(spec, build_encoder(spec.backbone), bank, float(tensors["head.logit_scale"]))
+    try:
+        student.load_state_dict(tensors)
+    except RuntimeError as error:
+        detail = str(error).splitlines()[-1].strip()
+        raise ArtifactError(f"{folder}/model.safetensors does not fit {spec.backbone} ({detail})", remedy="Run: python -m distill --force") from error
+    return student.eval()

@@ -1,0 +1,1 @@
+"""Recipes: one frozen dataclass per stage, one YAML file for all."""

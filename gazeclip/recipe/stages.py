@@ -1,0 +1,150 @@
+"""One frozen dataclass per stage, and the recipe that holds them all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from gazeclip.recipe.bounds import BelowOne, Bounds, Count, Natural, NonNegative, Positive
+from gazeclip.recipe.faces import FacesConfig
+from gazeclip.recipe.teacher import TeacherConfig
+from gazeclip.recipe.training import AugmentedTrainConfig, TrainConfig
+
+FROM_TEACHER = "teacher"  # value of `student.weights`
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """`manifest`: a CSV or Parquet file; none means the embedded procedural faces."""
+
+    manifest: str | None = None
+    taxonomy: str = "demo"
+    image_size: Annotated[int, Bounds(ge=32)] = 96
+    faces: FacesConfig = field(default_factory=FacesConfig)
+    workers: Natural = 1
+
+
+@dataclass(frozen=True)
+class DistillLoss:
+    """Weights of the loss terms; zero switches a term off."""
+
+    embedding: NonNegative = 1.0
+    relation: NonNegative = 0.5
+    logits: NonNegative = 1.0
+    temperature: Positive = 2.0
+    gaze: NonNegative = 0.5
+    attribution: NonNegative = 0.5
+    detection: NonNegative = 0.5
+    label_smoothing: BelowOne = 0.05
+
+
+@dataclass(frozen=True)
+class PlainStage:
+    """A backbone with a linear classifier on labels alone."""
+
+    enabled: bool = True
+    label_smoothing: BelowOne = 0.05
+    train: AugmentedTrainConfig = field(default_factory=AugmentedTrainConfig)
+
+
+@dataclass(frozen=True)
+class BackboneStage(PlainStage):
+    """The hybrid teacher's CNN by itself, before the transformer stands on it. Its weights at the start: `teacher.model`."""
+
+    enabled: bool = False
+
+
+@dataclass(frozen=True)
+class TeacherStage:
+    """The teacher and its training.
+
+    `gaze_train`: of the small gaze encoder on gaze labels, before it is frozen. `gaze_features`: of the plain training image
+    and its mirror image, computed `once`, or of what each step draws.
+    """
+
+    model: TeacherConfig = field(default_factory=TeacherConfig)
+    train: AugmentedTrainConfig = field(default_factory=AugmentedTrainConfig)
+    gaze_train: AugmentedTrainConfig = field(default_factory=lambda: AugmentedTrainConfig(epochs=8, batch_size=64, lr=2e-3, augment=0.5))
+    gaze_features: Literal["once", "every_step"] = "once"
+
+
+@dataclass(frozen=True)
+class BaselineStage(PlainStage):
+    """The peer that every claim is measured against: the student's backbone, fine-tuned on labels, no gaze, no teacher."""
+
+    weights: str = "none"
+
+
+@dataclass(frozen=True)
+class CacheStage:
+    """`augmentations` per training image; `shard_size` images per shard (the unit of restarting)."""
+
+    augmentations: Count = 4
+    strength: NonNegative = 1.0
+    shard_size: Count = 512
+    batch_size: Count = 32
+
+
+@dataclass(frozen=True)
+class StudentStage:
+    """The student and its distillation. `weights`: none, package, timm, a file, or `teacher` (the same backbone's, trained)."""
+
+    backbone: str = "mobilenetv4_conv_small"
+    weights: str = "none"
+    drop_path: BelowOne = 0.0
+    train: TrainConfig = field(default_factory=TrainConfig)
+    loss: DistillLoss = field(default_factory=DistillLoss)
+
+
+@dataclass(frozen=True)
+class QuantizeStage:
+    """NNCF. `overflow_fix` keeps 8-bit products from saturating on CPUs without VNNI."""
+
+    calibration_images: Count = 300
+    overflow_fix: bool = True
+    fast_bias_correction: bool = True
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=2, lr=5e-5, weight_decay=0.0, warmup_epochs=0.0, ema_decay=0.0))
+    loss: DistillLoss = field(default_factory=DistillLoss)
+
+
+@dataclass(frozen=True)
+class ExportStage:
+    """Which bundles to write."""
+
+    targets: Annotated[tuple[Literal["onnx", "openvino", "tflite", "coreml"], ...], Bounds(min_length=1)] = ("onnx", "openvino", "tflite", "coreml")
+    precisions: Annotated[tuple[Literal["fp32", "fp16", "int8"], ...], Bounds(min_length=1)] = ("int8", "fp32")
+    parity_images: Count = 64
+
+
+@dataclass(frozen=True)
+class ReportStage:
+    """`threads` 0: all that the quota allows."""
+
+    threads: Natural = 0
+    latency_seconds: Positive = 2.0
+    bootstrap: Natural = 1000
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole run. `name` is that of its folder under `runs/`."""
+
+    name: str
+    seed: Annotated[int, Bounds(ge=0, lt=2**32)] = 0
+    data: DataConfig = field(default_factory=DataConfig)
+    backbone: BackboneStage = field(default_factory=BackboneStage)
+    teacher: TeacherStage = field(default_factory=TeacherStage)
+    baseline: BaselineStage = field(default_factory=BaselineStage)
+    cache: CacheStage = field(default_factory=CacheStage)
+    student: StudentStage = field(default_factory=StudentStage)
+    quantize: QuantizeStage = field(default_factory=QuantizeStage)
+    export: ExportStage = field(default_factory=ExportStage)
+    report: ReportStage = field(default_factory=ReportStage)
+
+    @property
+    def inherited_epochs(self) -> int:
+        """How many epochs the student's convolutions have behind them when distillation starts."""
+        if self.student.weights != FROM_TEACHER:
+            return 0
+        before = self.backbone.train.epochs if self.backbone.enabled else 0
+        return before + (0 if self.teacher.model.backbone_frozen else self.teacher.train.epochs)

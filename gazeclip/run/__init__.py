@@ -1,0 +1,1 @@
+"""A run folder and its rules: stages, lock, skipping, resuming, publishing."""

@@ -1,0 +1,84 @@
+"""What a stage knows about its run: recipe, data, taxonomy, classes and pixel contract, each read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from gazeclip.data.manifest import Manifest, read_manifest
+from gazeclip.errors import ArtifactError
+from gazeclip.faces.dataset import MANIFEST as FACES_MANIFEST
+from gazeclip.files.hashes import sha256
+from gazeclip.images.preprocess import PixelContract
+from gazeclip.recipe.load import load_recipe
+from gazeclip.recipe.stages import Recipe
+from gazeclip.run.folder import RECIPE, Run
+from gazeclip.run.stages import command
+from gazeclip.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True)
+class Context:
+    """Lazily read facts of one run."""
+
+    run: Run
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The run's resolved recipe."""
+        return load_recipe(self.run.root / RECIPE)
+
+    @cached_property
+    def taxonomy(self) -> Taxonomy:
+        """The recipe's taxonomy."""
+        return Taxonomy.load(self.recipe.data.taxonomy)
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The manifest that the data stage has checked; its images are not decoded again.
+
+        Raises:
+            ArtifactError: the file changed after the check, or is no longer there.
+        """
+        path, digest = self._checked_manifest()
+        prepare = f"python -m gazeclip data prepare --run {self.run.root}"
+        if not path.is_file():
+            raise ArtifactError(
+                f"{path} is no longer there",
+                remedy=f"If the data set moved, run: {prepare} --set data.manifest=NEW_PATH",
+            )
+        if sha256(path) != digest:
+            raise ArtifactError(f"{path} changed after it was checked", remedy=f"Run: {prepare}")
+        return read_manifest(path, self.taxonomy, check_images=False)
+
+    def _checked_manifest(self) -> tuple[Path, str]:
+        """Where the data stage found the manifest, and its SHA-256 then."""
+        # refuses, with the command to run, when the data stage has not run
+        stage = self.run.manifest("data")
+        given = stage["config"]["manifest"]
+        if given is None:
+            return self.run.folder("data") / FACES_MANIFEST, stage["outputs"][FACES_MANIFEST]
+        return Path(given), stage["inputs"]["manifest"]
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """`real` and the generators trained on."""
+        return self.manifest.classes
+
+    @property
+    def contract(self) -> PixelContract:
+        """How images become pixels in this run."""
+        return PixelContract(self.recipe.data.image_size)
+
+    def require_size(self, stage: str, size: int) -> None:
+        """Refuse a finished stage's network that takes other pictures than the recipe now says.
+
+        Raises:
+            ArtifactError: `size`, in pixels, is not the contract's.
+        """
+        if size != self.contract.size:
+            raise ArtifactError(
+                f"stage '{stage}' was made for {size} px, and data.image_size is {self.contract.size}",
+                remedy=f"Run: {command(stage)} --run {self.run.root}, or set data.image_size back",
+            )

@@ -1,0 +1,150 @@
+"""A run folder and the rule that every stage follows: skip what is up to date, resume what was killed, never show half a result.
+
+A stage works in `.<stage>.partial/` and the folder is renamed to `<stage>/` only when it is complete, with a
+`manifest.json` beside its files: what it was made from (SHA-256), the config, versions, metrics and its own files.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gazeclip import __version__
+from gazeclip.errors import ArtifactError, ConfigError
+from gazeclip.files.atomic import read_json, write_json
+from gazeclip.files.disk import disk_faults_named
+from gazeclip.files.hashes import fingerprint, sha256
+from gazeclip.run.folder import MANIFEST, RESUME, Run
+from gazeclip.run.lock import lock
+from gazeclip.run.stages import command
+from gazeclip.system import ranks
+from gazeclip.system.packages import versions
+
+
+def execute(
+    run: Run,
+    stage: str,
+    *,
+    config: Any,
+    inputs: Mapping[str, str],
+    body: Callable[[Path], Mapping[str, Any]],
+    say: Callable[[str], None] = print,
+    force: bool = False,
+    distributed: bool = False,
+) -> bool:
+    """Run `body(folder)` unless its result is already there; returns whether it ran.
+
+    A `distributed` body runs in every process of `accelerate launch` or `torchrun`; rank 0 alone may write to its folder.
+
+    Args:
+        config: JSON-serialisable; a change makes the stage run again.
+        inputs: name -> hash of everything the stage reads (`Run.output_hash`, `sha256`).
+        body: writes its files into the folder it is given (which still holds what a killed attempt with the same
+            inputs left there) and returns its metrics.
+
+    Raises:
+        ConfigError: several processes were started for a stage that is made by one.
+        StageError: another process is working on this run.
+        ArtifactError: the stage has to run, and its folder cannot be written.
+    """
+    if ranks.world_size() > 1 and not distributed:
+        raise ConfigError(f"stage '{stage}' runs in one process, and {ranks.world_size()} were started", remedy=f"Run: {command(stage)}")
+    with lock(run):
+        return _execute(run, stage, config, dict(inputs), body, say, force)
+
+
+def _execute(
+    run: Run, stage: str, config: Any, inputs: dict[str, str], body: Callable[[Path], Mapping[str, Any]], say: Callable[[str], None], force: bool
+) -> bool:
+    made_from = {"stage": stage, "config": config, "inputs": inputs, "version": __version__}
+    print_ = fingerprint(made_from)
+    if ranks.is_main() and not force:
+        _rescue(run, stage, print_)
+    ranks.barrier()
+    current = not force and _whole(run.folder(stage), print_)
+    ranks.barrier()  # all have looked before rank 0 changes anything
+    if current:
+        if ranks.is_main():
+            run.touch()
+        say(f"{stage}: up to date")
+        return False
+    partial = run.partial(stage)
+    if ranks.is_main():
+        run.touch()
+        _prepare(partial, print_, fresh=force)
+    ranks.barrier()
+    started = time.perf_counter()
+    with disk_faults_named(partial):
+        metrics = dict(body(partial))
+        ranks.barrier()
+        if ranks.is_main():
+            facts = {**made_from, "fingerprint": print_, "metrics": metrics}
+            _finish(run, stage, facts, time.perf_counter() - started)
+    ranks.barrier()
+    say(f"{stage}: done in {time.perf_counter() - started:.0f} s")
+    return True
+
+
+def _finish(run: Run, stage: str, facts: dict[str, Any], seconds: float) -> None:
+    """Write the manifest of a finished stage and publish its folder."""
+    partial = run.partial(stage)
+    names = (f.relative_to(partial) for f in sorted(partial.rglob("*")) if f.is_file())
+    outputs = {name.as_posix(): sha256(partial / name) for name in names if name.parts[0] != RESUME}
+    write_json(partial / MANIFEST, {**facts, "outputs": outputs, "seconds": round(seconds, 2), "versions": versions()})
+    _publish(run, stage)
+    run.touch()
+
+
+def _whole(folder: Path, print_: str) -> bool:
+    """Whether a folder has the manifest of these inputs and every file that it names."""
+    if not (folder / MANIFEST).is_file():
+        return False
+    manifest = read_json(folder / MANIFEST)
+    if manifest.get("fingerprint") != print_:
+        return False
+    return all((folder / name).is_file() and sha256(folder / name) == digest for name, digest in manifest["outputs"].items())
+
+
+def _rescue(run: Run, stage: str, print_: str) -> None:
+    """Publish what an attempt had finished that was killed just before it could."""
+    partial = run.partial(stage)
+    if _whole(partial, print_):
+        with disk_faults_named(partial):
+            _publish(run, stage)
+
+
+def _prepare(partial: Path, print_: str, fresh: bool) -> None:
+    """Make the work folder; what lies there is kept if a killed attempt with the same inputs left it."""
+    mark = _mark(partial)
+    try:
+        if partial.is_dir() and (fresh or not mark.is_file() or read_json(mark).get("fingerprint") != print_):
+            shutil.rmtree(partial)
+        partial.mkdir(parents=True, exist_ok=True)
+        (partial / MANIFEST).unlink(missing_ok=True)  # of an attempt that was killed just before it was published
+        write_json(mark, {"fingerprint": print_})
+    except OSError as error:
+        raise ArtifactError(f"cannot write {partial}: {error.strerror}", remedy="Free space or choose another folder") from error
+
+
+def _mark(partial: Path) -> Path:
+    """Which inputs a partial folder belongs to. Beside the folder, because an exported bundle lists all of its files."""
+    return partial.with_name(f"{partial.name}.json")
+
+
+def _publish(run: Run, stage: str) -> None:
+    """Swap the finished folder in; the old one leaves first by rename, so there is never a mixture of both.
+
+    The resume state goes last: a kill before that costs nothing.
+    """
+    partial, final = run.partial(stage), run.folder(stage)
+    retired = final.parent / f".{final.name}.old"
+    shutil.rmtree(retired, ignore_errors=True)
+    if final.exists():
+        final.rename(retired)
+    partial.rename(final)
+    shutil.rmtree(retired, ignore_errors=True)
+    shutil.rmtree(final / RESUME, ignore_errors=True)
+    _mark(partial).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""From outputs to figures: metrics in NumPy, attribution, per generator."""

@@ -1,0 +1,1 @@
+"""The stages up to the baseline, and the loading of what they trained."""

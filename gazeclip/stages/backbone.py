@@ -1,0 +1,97 @@
+"""Stage `backbone`: each CNN of the hybrid teacher with a linear classifier, before the transformer stands on them.
+
+What ImageNet weights are for where there are some: from scratch the transformer's gradients never teach the convolutions the
+generators' traces, and pretrained ones are only disturbed by them at first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gazeclip.console.progress import say
+from gazeclip.errors import ArtifactError, ConfigError
+from gazeclip.files.hashes import file_inputs
+from gazeclip.networks.plain import Plain, PlainOutput
+from gazeclip.recipe.teacher import TeacherConfig
+from gazeclip.run.context import Context
+from gazeclip.run.execute import execute
+from gazeclip.run.folder import RESUME, Run
+from gazeclip.run.stages import command
+from gazeclip.stages.load import load_plain
+from gazeclip.stages.plain import train_plain
+
+
+class Together(nn.Module):
+    """Several plain networks, their outputs averaged: what the CNNs of a teacher say without it."""
+
+    def __init__(self, members: Sequence[Plain]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, pixels: Tensor) -> PlainOutput:
+        """uint8 pixels `(B, 3, S, S)`."""
+        found = [member(pixels) for member in self.members]
+        return PlainOutput(*(torch.stack(outputs).mean(0) for outputs in zip(*found, strict=True)))
+
+
+def load_backbone_stage(context: Context) -> Together:
+    """The networks that the stage trained, in the order of `TeacherConfig.sizes`, in eval mode.
+
+    Raises:
+        ArtifactError: one is another than the recipe's tower has, or saw its images at another size.
+    """
+    model = context.recipe.teacher.model
+    members = [load_plain(context, "backbone", _part(number)) for number in range(len(model.sizes))]
+    for found, size in zip(members, model.sizes, strict=True):
+        wanted = {"backbone": model.backbone, "weights": model.backbone_weights, "input_size": size}
+        other = [f"{name} {found.source[name]}, not {value}" for name, value in wanted.items() if found.source[name] != value]
+        if other:
+            remedy = f"Run: {command('backbone')} --run {context.run.root}"
+            raise ArtifactError(f"stage backbone trained another CNN than teacher.model wants: {', '.join(other)}", remedy)
+    return Together(members).eval()
+
+
+def _part(number: int) -> str:
+    """Where in the stage's folder the CNN of that number lies: the first at its top."""
+    return f"extra-{number}" if number else ""
+
+
+def run_stage(run: Run, force: bool = False) -> bool:
+    """Write `backbone/` (weights and config of each CNN), if the recipe wants it.
+
+    Raises:
+        ConfigError: the teacher has no CNN.
+    """
+    context = Context(run)
+    stage, model = context.recipe.backbone, context.recipe.teacher.model
+    if not stage.enabled:
+        say("backbone: switched off in the recipe")
+        return False
+    if model.tower != "hybrid":
+        raise ConfigError("backbone.enabled trains the CNN of a hybrid teacher", remedy="Use teacher.model.tower=hybrid, or backbone.enabled=false")
+    config = {
+        "backbone": asdict(stage),
+        "model": [model.backbone, model.backbone_weights, list(model.sizes)],
+        "contract": context.contract.to_dict(),
+        "seed": context.recipe.seed,
+    }
+    inputs = {"data": run.output_hash("data"), **file_inputs(weights=model.backbone_weights)}
+    return execute(
+        run, "backbone", config=config, inputs=inputs, body=lambda folder: _body(context, model, folder), say=say, force=force, distributed=True
+    )
+
+
+def _body(context: Context, model: TeacherConfig, folder: Path) -> dict[str, Any]:
+    found = {}
+    for number, size in enumerate(model.sizes):
+        part, name = _part(number), "backbone" + (f"/{number + 1}" if number else "")
+        start = model.backbone, model.backbone_weights
+        resume = folder / RESUME / (part or "first")
+        found[part or "first"] = train_plain(context, context.recipe.backbone, name, *start, folder / part, resume, input_size=size)
+    return found

@@ -1,0 +1,40 @@
+"""Stage `baseline`: the student's backbone fine-tuned on labels alone, without gaze, text or teacher. The peer to beat."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from gazeclip.console.progress import say
+from gazeclip.files.hashes import file_inputs
+from gazeclip.run.context import Context
+from gazeclip.run.execute import execute
+from gazeclip.run.folder import RESUME, Run
+from gazeclip.stages.plain import train_plain
+
+
+def run_stage(run: Run, force: bool = False) -> bool:
+    """Write `baseline/` (weights and config)."""
+    context = Context(run)
+    stage, student = context.recipe.baseline, context.recipe.student
+    if not stage.enabled:
+        say("baseline: switched off in the recipe (baseline.enabled)")
+        return False
+    config = {
+        "baseline": asdict(stage),
+        "student": [student.backbone, student.drop_path],
+        "contract": context.contract.to_dict(),
+        "seed": context.recipe.seed,
+    }
+    inputs = {"data": run.output_hash("data"), **file_inputs(weights=stage.weights)}
+    return execute(
+        run,
+        "baseline",
+        config=config,
+        inputs=inputs,
+        body=lambda folder: train_plain(
+            context, stage, "baseline", student.backbone, stage.weights, folder, folder / RESUME, drop_path=student.drop_path
+        ),
+        say=say,
+        force=force,
+        distributed=True,
+    )

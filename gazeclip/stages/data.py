@@ -1,0 +1,83 @@
+"""Stage `data`: render the embedded faces, or check a user's manifest; either way nothing is trained on unchecked data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gazeclip.console.progress import progress_callback, say, working
+from gazeclip.data.manifest import Manifest, read_manifest
+from gazeclip.data.rows import image_paths
+from gazeclip.data.shortcuts import find_shortcuts, shortcut_warnings
+from gazeclip.errors import ManifestError
+from gazeclip.faces.dataset import write_dataset
+from gazeclip.faces.probe import linear_probe
+from gazeclip.files.atomic import write_json
+from gazeclip.files.hashes import fingerprint, sha256
+from gazeclip.run.context import Context
+from gazeclip.run.execute import execute
+from gazeclip.run.folder import Run
+
+
+def run_stage(run: Run, force: bool = False) -> bool:
+    """Write `data/` with `data.json`: the hash of rows and images, the counts per split and label.
+
+    Where a user's manifest lies is part of this stage's own fingerprint but not of its output: a
+    data set that moved is looked at again, and nothing that was made from it is made again.
+    """
+    context = Context(run)
+    config = context.recipe.data
+    source = Path(config.manifest) if config.manifest else None
+    if source is not None and not source.is_file():
+        raise ManifestError(f"manifest {source} does not exist", remedy="Make one: python -m gazeclip data manifest FOLDER")
+    # Rendered faces depend on the seed in their own config; a user's data on its manifest.
+    plain: dict[str, Any] = {"taxonomy": context.taxonomy.hash, "faces": None if source else asdict(config.faces)}
+    plain["manifest"] = str(source.absolute()) if source else None
+    inputs = {"manifest": sha256(source), "image_files": _file_times(source)} if source else {}
+    return execute(run, "data", config=plain, inputs=inputs, body=lambda folder: _body(context, source, folder), say=say, force=force)
+
+
+def _body(context: Context, source: Path | None, folder: Path) -> dict[str, Any]:
+    metrics: dict[str, Any] = {}
+    if source is None:
+        with progress_callback("rendering faces") as update:
+            path = write_dataset(folder, context.recipe.data.faces, update)
+    else:
+        path = source
+    with progress_callback("checking images") as update:
+        manifest = read_manifest(path, context.taxonomy, progress=update)
+    if source is None:
+        with working("linear probe"):
+            metrics["linear_probe"] = linear_probe(folder)
+        say("data: linear probe on raw pixels " + ", ".join(f"{k} {v:.3f}" for k, v in metrics["linear_probe"].items()))
+    facts = {
+        "content_sha256": _content_hash(manifest),
+        "taxonomy": context.taxonomy.hash,
+        "classes": list(manifest.classes),
+        "counts": manifest.counts(),
+    }
+    write_json(folder / "data.json", facts)
+    _tell(manifest)
+    for line in shortcut_warnings(find_shortcuts(manifest.samples)):
+        say(f"data: warning: {line}")
+    return {**metrics, "images": len(manifest.samples)}
+
+
+def _content_hash(manifest: Manifest) -> str:
+    """Of all that is learned from, in its order; places and names of the images are not."""
+    rows = []
+    for sample, digest in zip(manifest.samples, manifest.digests, strict=True):
+        rows.append([sample.label, sample.split, sample.identity, sample.gaze, digest])
+    return fingerprint(rows)
+
+
+def _file_times(source: Path) -> str:
+    """Hash over size and time of every image: whether the images have to be read again to know if they changed."""
+    stats = [(str(path), path.stat()) for path in image_paths(source) if path.is_file()]
+    return fingerprint([[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats])
+
+
+def _tell(manifest: Manifest) -> None:
+    for split, counts in manifest.counts().items():
+        say(f"data: {split:12} {sum(counts.values()):5} images: " + ", ".join(f"{k} {v}" for k, v in counts.items()))

@@ -1,0 +1,102 @@
+"""The frozen gaze encoder's features of a split's images, computed once instead of in every step of every epoch.
+
+A face looks where it looks under any augmentation but the mirror, so two versions are kept: the plain image and its
+mirror image. What the encoder would see of crop jitter, noise or compression is left out; `teacher.gaze_features:
+every_step` brings it back at the price of one encoder pass per step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gazeclip.console.progress import progress
+from gazeclip.data.dataset import FaceDataset, batches, plain_keys
+from gazeclip.errors import ArtifactError
+from gazeclip.files.atomic import read_json, write_json
+from gazeclip.files.hashes import fingerprint
+from gazeclip.run.context import Context
+from gazeclip.system import ranks
+from gazeclip.teacher.gaze.angles import mirror_doubt
+from gazeclip.teacher.gaze.encoder import GazeEncoder, GazeFeatures
+
+TOKENS, ANGLES, DONE = "tokens.npy", "angles.npy", "done.json"
+MIRRORED = 2  # plain and mirrored
+
+
+class GazeStore:
+    """Memory-mapped `tokens (N, 2, T, Cg)` float16 and `angles (N, 2, 2)` float32; the second axis is plain, mirrored."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tokens = np.load(folder / TOKENS, mmap_mode="r")
+        self.angles = np.load(folder / ANGLES, mmap_mode="r")
+
+    def features(self, index: Tensor, flipped: Tensor) -> GazeFeatures:
+        """Of images `index (B,)`, mirrored where `flipped (B,)` is true."""
+        rows, side = index.cpu().numpy(), flipped.cpu().numpy().astype(int)
+        tokens = torch.from_numpy(self.tokens[rows, side]).to(index.device).float()
+        gaze, other = (torch.from_numpy(self.angles[rows, which]).to(index.device) for which in (side, 1 - side))
+        return GazeFeatures(tokens, gaze, mirror_doubt(gaze, other))
+
+
+def store_name(context: Context, encoder: GazeEncoder, split: str) -> str:
+    """What tells one store from another where several runs keep theirs side by side: encoder, images and their size."""
+    digest = hashlib.sha256()
+    for name, value in sorted(encoder.state_dict().items()):
+        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    facts = {"encoder": digest.hexdigest(), "data": context.run.output_hash("data"), "contract": context.contract.to_dict()}
+    return f"{split}-{fingerprint(facts)[:16]}"
+
+
+@torch.inference_mode()
+def build_gaze_store(encoder: GazeEncoder, dataset: FaceDataset, folder: Path, device: torch.device, batch_size: int = 64) -> GazeStore:
+    """Fill `folder`, going on behind the last finished batch of a killed attempt; every rank then reads it."""
+    if ranks.is_main():
+        folder.mkdir(parents=True, exist_ok=True)
+        encoder.to(device)
+        done = read_json(folder / DONE)["images"] if (folder / DONE).is_file() else 0
+        keys = plain_keys(len(dataset))[done:]
+        steps = -(-len(keys) // batch_size)
+        for batch in progress(batches(dataset, keys, batch_size), "gaze features", total=steps):
+            pixels = batch["pixels"].to(device)
+            sides = [encoder(pixels), encoder(pixels.flip(-1))]
+            tokens = torch.stack([side.tokens for side in sides], 1).half().cpu().numpy()
+            angles = torch.stack([side.gaze for side in sides], 1).float().cpu().numpy()
+            stop = done + len(tokens)
+            for name, values in ((TOKENS, tokens), (ANGLES, angles)):
+                file = _open(folder / name, (len(dataset), *values.shape[1:]), values.dtype)
+                file[done:stop] = values
+                file.flush()
+            done = stop
+            write_json(folder / DONE, {"images": done})
+    ranks.barrier()
+    return GazeStore(folder)
+
+
+def _open(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
+    """The file at `path`, made at its full size if it is not there.
+
+    Raises:
+        ArtifactError: there is not enough room.
+    """
+    if path.is_file():
+        return np.lib.format.open_memmap(path, mode="r+")
+    made, size = path.with_suffix(".partial"), math.prod(shape) * dtype.itemsize
+    try:
+        file = np.lib.format.open_memmap(made, mode="w+", dtype=dtype, shape=shape)
+        # Take the room now: a sparse file that the disk cannot hold ends the process with a bus error in the middle of writing.
+        if hasattr(os, "posix_fallocate"):
+            with made.open("rb+") as stream:
+                os.posix_fallocate(stream.fileno(), 0, made.stat().st_size)
+        made.replace(path)
+    except OSError as error:
+        made.unlink(missing_ok=True)
+        remedy = "Free space, or use --set teacher.gaze_features=every_step"
+        raise ArtifactError(f"no room for {size / 1e6:.0f} MB of gaze features in {path.parent} ({error.strerror})", remedy) from error
+    return file

@@ -1,0 +1,58 @@
+"""Trains a backbone with one linear classifier on labels alone: for stages `backbone` and `baseline`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gazeclip.data.dataset import Batch
+from gazeclip.files.atomic import write_json
+from gazeclip.files.tensors import save_tensors
+from gazeclip.networks.plain import Plain
+from gazeclip.recipe.stages import PlainStage
+from gazeclip.recipe.training import TrainConfig
+from gazeclip.run.context import Context
+from gazeclip.system import ranks
+from gazeclip.training import FaceTask, fit, split_decay
+
+
+class PlainTask(FaceTask):
+    """Cross-entropy over the classes."""
+
+    def __init__(self, context: Context, stage: PlainStage, model: Plain, name: str) -> None:
+        super().__init__(context, stage.train, name)
+        self.model: Plain = model
+        self.smoothing = stage.label_smoothing
+
+    def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
+        encoder = split_decay(self.model.encoder, config.lr * config.backbone_lr_scale, config.weight_decay)
+        return encoder + split_decay(self.model.classifier, config.lr, config.weight_decay)
+
+    def loss(self, batch: Batch, model: nn.Module) -> dict[str, Tensor]:
+        return {"loss": F.cross_entropy(model(batch["pixels"]).logits, batch["label"], label_smoothing=self.smoothing)}
+
+
+def train_plain(
+    context: Context, stage: PlainStage, name: str, backbone: str, weights: str, folder: Path, resume: Path, **options: Any
+) -> dict[str, Any]:
+    """Train, write weights and `config.json` into `folder`, and return the figures.
+
+    Args:
+        name: of the task; each has an order and augmentations of its own.
+        resume: keeps the state that survives a kill.
+        options: those of `Plain`.
+    """
+    seed = context.recipe.seed
+    torch.manual_seed(seed)
+    model = Plain(backbone, weights, len(context.classes), **options)
+    task = PlainTask(context, stage, model, name)
+    result = fit(task, stage.train, resume, seed)
+    if ranks.is_main():
+        save_tensors(folder / "model.safetensors", task.model.state_dict(), {"kind": "plain"})
+        facts = {"kind": "plain", "classes": context.classes, "contract": context.contract.to_dict(), **model.source}
+        write_json(folder / "config.json", facts)
+    return {"val": result["best"], "history": result["history"]}

@@ -1,0 +1,1 @@
+"""Questions put to trained models and data: protocol, ablation, gaze statistics."""

@@ -1,0 +1,67 @@
+"""`python -m gazeclip ablate RECIPE`: train the grid of variants over seeds and write one table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from gazeclip.console.progress import say
+from gazeclip.errors import ConfigError
+
+
+def add_ablate(commands: Any) -> None:
+    """The sub-command on the program's sub-parsers."""
+    from gazeclip.studies.ablation.grid import GRID
+
+    text = "train the teacher with one part changed at a time, over seeds, and compare"
+    parser = commands.add_parser("ablate", help=text, description=text, allow_abbrev=False)
+    parser.add_argument("recipe", type=Path, help="e.g. recipes/demo.yaml")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe for all variants")
+    parser.add_argument("--variants", default="", metavar="A,B", help=f"default: all of {', '.join(item.name for item in GRID)}")
+    parser.add_argument("--custom", action="append", default=[], metavar="NAME:KEY=VALUE,...", help="a variant of your own (may be repeated)")
+    parser.add_argument("--seeds", default="0,1,2", metavar="A,B", help="default: 0,1,2")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/NAME-ablation")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    parser.set_defaults(command=run_ablate)
+
+
+def run_ablate(args: argparse.Namespace) -> int:
+    """Train what is not trained yet, score it, write `ablation.json` and `ablation.md`, print.
+
+    Raises:
+        ConfigError: unknown variant, faulty seeds, or a recipe that cannot be run here.
+    """
+    from gazeclip.console.tables import print_tables
+    from gazeclip.files.atomic import write_json, write_text
+    from gazeclip.recipe.load import load_recipe
+    from gazeclip.run.folder import RUNS
+    from gazeclip.studies.ablation.grid import chosen
+    from gazeclip.studies.ablation.run import run_grid
+    from gazeclip.studies.ablation.table import markdown, summarise, tables
+
+    variants = chosen([name for name in args.variants.split(",") if name], args.custom)
+    seeds = _seeds(args.seeds)
+    out = args.out or RUNS / f"{load_recipe(args.recipe, args.set).name}-ablation"
+    rows = summarise(run_grid(args.recipe, args.set, variants, seeds, out), variants)
+    facts = {"recipe": str(args.recipe), "set": args.set, "seeds": seeds}
+    write_json(out / "ablation.json", {**facts, "variants": rows})
+    write_text(out / "ablation.md", markdown(rows, facts))
+    if args.json:
+        print(json.dumps(rows, indent=2, allow_nan=False, ensure_ascii=False))
+    else:
+        print_tables(tables(rows), sys.stdout)
+    say(f"ablation: {out / 'ablation.md'}")
+    return 0
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        seeds = [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ConfigError(f"--seeds {text} are not whole numbers", remedy="Example: --seeds 0,1,2") from error
+    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise ConfigError(f"--seeds {text} must be different and not negative", remedy="Example: --seeds 0,1,2")
+    return seeds

@@ -1,0 +1,1 @@
+"""Protocol P1 to P4 (docs/protocol.md)."""

@@ -1,0 +1,1 @@
+"""The machine and its packages: processors, memory, threads, ranks, optional imports, privacy."""

@@ -1,0 +1,1 @@
+"""Gaze encoders, and gaze as angles."""

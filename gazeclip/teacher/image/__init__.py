@@ -1,0 +1,1 @@
+"""The gaze-aware image encoder: towers, gaze prompts, visual perception."""

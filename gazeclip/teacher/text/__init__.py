@@ -1,0 +1,1 @@
+"""The language refinement encoder and its adaptive word selector."""

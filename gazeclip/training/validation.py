@@ -1,0 +1,44 @@
+"""Run a torch model over a split and give NumPy arrays; the same figures for val that the report computes for test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from gazeclip.data.dataset import Batch, FaceDataset, batches, plain_keys
+from gazeclip.errors import StageError
+from gazeclip.scoring.metrics import macro_accuracy, roc_auc
+
+OUTPUTS = ("embedding", "logits", "fake_logit", "gaze")
+
+
+@torch.inference_mode()
+def predict(
+    model: Callable[[Batch], Any], dataset: FaceDataset, batch_size: int = 64, workers: int = 0, device: torch.device | str = "cpu"
+) -> dict[str, np.ndarray]:
+    """`model(batch)` over the plain images -> those of `OUTPUTS` that the model has, as arrays `(N, ...)` float32."""
+    parts: dict[str, list[np.ndarray]] = {}
+    for batch in batches(dataset, plain_keys(len(dataset)), batch_size, workers):
+        output = model({name: value.to(device) for name, value in batch.items()})
+        for name in OUTPUTS:
+            if hasattr(output, name):
+                parts.setdefault(name, []).append(getattr(output, name).float().cpu().numpy())
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def validation_figures(outputs: dict[str, np.ndarray], targets: np.ndarray) -> dict[str, float]:
+    """Detection AUC, macro attribution accuracy and their mean as `score`, on val (where all classes are present).
+
+    Raises:
+        StageError: scores that are not numbers, as a network gives whose weights grew without bound; or a class of val is missing.
+    """
+    if not all(np.isfinite(outputs[name]).all() for name in ("fake_logit", "logits")):
+        raise StageError("the model's scores on val are not finite", remedy="Lower the learning rate and run the stage again")
+    auc = roc_auc(targets != 0, outputs["fake_logit"][:, 0])
+    acc = macro_accuracy(targets, outputs["logits"].argmax(axis=1))
+    if auc is None or acc is None:
+        raise StageError("val has no real or no forged image to judge a model by", remedy="Give val images of both kinds")
+    return {"auc": auc, "attribution_macro_acc": acc, "score": 0.5 * (auc + acc)}

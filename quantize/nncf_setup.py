@@ -1,0 +1,181 @@
+"""The process environment that NNCF and OpenVINO need, set before either is imported."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import logging
+import os
+import shutil
+import sys
+import sysconfig
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+from gazeclip.console.progress import say, working
+from gazeclip.errors import StageError
+from gazeclip.system.cpu import compiler_fault, cpp_compiler
+from gazeclip.system.packages import require
+from gazeclip.system.privacy import switch_telemetry_off
+
+_SLOWER = "NNCF computes its quantizers with torch's own operations, which takes longer"
+_prepared = False
+
+
+def cache_root() -> Path:
+    """The user's cache folder of this program (`$XDG_CACHE_HOME` or `~/.cache`, then `gazeclip`), which may not exist.
+
+    Raises:
+        RuntimeError: this user has no home.
+    """
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "gazeclip"
+
+
+@functools.cache
+def writable_cache() -> Path:
+    """`cache_root`, made; where it cannot be written, a folder of this user's in the temporary one, and a line says so."""
+    try:
+        folder = cache_root()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except (OSError, RuntimeError) as error:
+        folder = _own_temporary_folder()
+        said = getattr(error, "strerror", None) or error
+        say(f"no cache in the home of this user ({said}): {folder} is used instead; choose another with XDG_CACHE_HOME")
+        return folder
+
+
+def _own_temporary_folder() -> Path:
+    """One that lasts over runs. Compiled code is loaded from it, so nobody else may have made it or write into it."""
+    if not hasattr(os, "getuid"):
+        return Path(tempfile.mkdtemp(prefix="gazeclip-"))
+    folder = Path(tempfile.gettempdir()) / f"gazeclip-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    facts = folder.lstat()
+    if folder.is_symlink() or facts.st_uid != os.getuid() or facts.st_mode & 0o022:
+        return Path(tempfile.mkdtemp(prefix="gazeclip-"))
+    return folder
+
+
+def prepare() -> None:
+    """Switch telemetry off and make NNCF's C++ extension build reliable; call it before `import nncf` or `openvino`.
+
+    NNCF compiles a C++ extension at first use, by ninja, and gives up after 60 s, which leaves a stale lock on a slow machine:
+
+    - the time limit is switched off;
+    - the build gets a folder of its own in the user's cache, so that no other program's broken build can block it, and one for
+      each compiler, Python and torch, so that switching between them builds nothing anew;
+    - this environment's own ninja is found even where the environment is not activated.
+
+    Variables that the user has set stay as they are. Safe to call more than once.
+    """
+    global _prepared
+    switch_telemetry_off()
+    if _prepared:
+        return
+    os.environ.setdefault("NNCF_EXTENSION_LOAD_TIMEOUT", "0")
+    if "TORCH_EXTENSIONS_DIR" not in os.environ:
+        folder = writable_cache() / "torch_extensions" / build_key()
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ["TORCH_EXTENSIONS_DIR"] = str(folder)
+    _find_ninja()
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    # torchao (which NNCF's strip imports) announces at WARNING that its optional GPU libraries are absent.
+    logging.getLogger("torchao").setLevel(logging.ERROR)
+    logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
+    _prepared = True
+
+
+def build_key() -> str:
+    """A short name for all that is written into the build's commands: with another of them, ninja would build anew."""
+    command, path = cpp_compiler()
+    resolved = os.path.realpath(path) if path is not None else None
+    torch = importlib.util.find_spec("torch")
+    version = metadata.version("torch") if torch is not None else None
+    place = torch.origin if torch is not None else None
+    facts = (command, resolved, sys.version, sysconfig.get_path("include"), version, place)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
+
+
+def _find_ninja() -> None:
+    """Put the environment's own programs first on PATH where ninja lies among them and PATH has none."""
+    own = Path(sys.executable).parent
+    if shutil.which("ninja") is None and shutil.which("ninja", path=str(own)) is not None:
+        os.environ["PATH"] = os.pathsep.join([str(own), os.environ.get("PATH", os.defpath)])
+
+
+def missing_compiler() -> StageError | str | None:
+    """What is missing of the compiler of NNCF's quantizers, which it builds at first use; the compiler is tried.
+
+    An error where training would run on a GPU, for which NNCF has no others; a sentence where slower ones do; None if all is there.
+    """
+    import torch
+    from torch.utils.cpp_extension import CUDA_HOME
+
+    prepare()
+    on_gpu = torch.cuda.is_available()
+    if on_gpu and CUDA_HOME is None:
+        return StageError(
+            "quantization-aware training on the GPU needs the CUDA toolkit (nvcc), and there is none",
+            remedy="Install the one of torch's CUDA version, or quantize on the CPU: CUDA_VISIBLE_DEVICES= python -m quantize",
+        )
+    fault = compiler_fault()
+    if fault is None and shutil.which("ninja") is None:
+        fault = "no ninja to build with (python -m pip install ninja)"
+    if fault is None:
+        return None
+    if on_gpu:
+        return StageError(
+            f"quantization-aware training on the GPU needs a C++ compiler: {fault}",
+            remedy="Install one or name it in CXX, or quantize on the CPU: CUDA_VISIBLE_DEVICES= python -m quantize",
+        )
+    return f"{fault}: {_SLOWER}"
+
+
+def require_quantizers() -> str | None:
+    """The sentence of `missing_compiler`, if that is all that is missing.
+
+    Raises:
+        StageError: there are no quantizers for this machine.
+    """
+    missing = missing_compiler()
+    if isinstance(missing, StageError):
+        raise missing
+    return missing
+
+
+def load_quantizers() -> str | None:
+    """Build (a minute or two, once) or load NNCF's compiled quantizers for the CPU now; a sentence if slower ones have to do.
+
+    NNCF itself would fall back without a word. Its slower quantizers try torch's compiler again for every shape, and fail each
+    time with pages of warnings; they are run as they are instead.
+
+    Raises:
+        StageError: there are no quantizers for this machine.
+    """
+    slower = require_quantizers()
+    require("nncf", extra="train").set_log_level(logging.ERROR)
+    import torch
+
+    if torch.cuda.is_available():
+        return slower  # NNCF raises by itself where those of the GPU cannot be built
+    if slower is None:
+        slower = _build_quantizers()
+    if slower is not None:
+        torch.compiler.set_stance("force_eager")
+    return slower
+
+
+def _build_quantizers() -> str | None:
+    extensions = require("nncf.torch.quantization.extensions", extra="train")
+    reference = require("nncf.torch.quantization.reference", extra="train").ReferenceQuantizedFunctions
+    name = "Quantize_forward"
+    with working("building NNCF's quantizers, once"):
+        found = extensions.QuantizedFunctionsCPU.get(name)
+    if found is not getattr(reference, name):
+        return None
+    return f"NNCF's compiled quantizers could not be built or loaded: {_SLOWER}; `python -m gazeclip doctor` looks at the compiler"

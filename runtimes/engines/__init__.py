@@ -1,0 +1,1 @@
+"""One module for each inference library, behind one interface."""

@@ -1,0 +1,116 @@
+"""What an engine is: it loads the model of a bundle and maps uint8 images to the four named outputs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.layout import OUTPUTS
+from gazeclip.errors import BundleError, MissingDependencyError
+from gazeclip.system.packages import require
+
+Outputs = dict[str, np.ndarray]
+
+
+class Engine(ABC):
+    """One inference library. Constructing one loads and compiles the model; `infer` may be called from any thread.
+
+    Subclasses import their library through `require`, inside `available` and `__init__` only, so that importing the engines
+    costs nothing.
+    """
+
+    name: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]]
+    """Bundle targets that it can run; the first is the one it is chosen for without being asked."""
+
+    label: str
+    """Library, version and device that really run, as verdicts name them."""
+
+    @classmethod
+    @abstractmethod
+    def available(cls) -> str | None:
+        """None if it can be used here, else why not and what to do, in one line. Imports the engine's library."""
+
+    @abstractmethod
+    def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
+        """Load the bundle's model.
+
+        Raises:
+            MissingDependencyError: the library is not installed.
+            ConfigError: it does not offer `device` here.
+            BundleError: it cannot load the model, or the model's input or outputs are not what the bundle says.
+        """
+
+    @abstractmethod
+    def infer(self, images: np.ndarray) -> Outputs:
+        """Uint8 RGB `(B, S, S, 3)` -> `embedding (B, D)`, `logits (B, C)`, `fake_logit (B, 1)`, `gaze (B, 2)`, float32.
+
+        The arrays belong to the caller.
+        """
+
+
+def missing(module: str, extra: str) -> str | None:
+    """Why `module` cannot be imported, and what to do; None if it can. It is tried: one that is there may be broken."""
+    try:
+        require(module, extra)
+    except MissingDependencyError as error:
+        return str(error)
+    return None
+
+
+def version(distribution: str) -> str:
+    """Installed version of a distribution, `unknown` when it carries no metadata."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def cannot_load(engine: str, path: Path, error: Exception) -> BundleError:
+    """The one-line error for a model file that the library refuses."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return BundleError(f"{engine} cannot load {path}: {lines[-1][:200]}", remedy="Export the bundle again")
+
+
+def check_names(path: Path, wanted: dict[str, str], found: list[str]) -> None:
+    """Refuse a model whose graph lacks an output that the bundle names.
+
+    Raises:
+        BundleError: naming what is missing and what is there.
+    """
+    lost = [graph for graph in wanted.values() if graph not in found]
+    if lost:
+        there = ", ".join(sorted(found))
+        raise BundleError(f"{path} has no output {', '.join(lost)}, but {there}", remedy="Export the bundle again")
+
+
+def check_input(path: Path, dtype: str, shape: tuple[int | None, ...], size: int) -> int | None:
+    """Refuse an input that is not uint8 `(B, S, S, 3)`; returns the fixed batch size, or None where it is free.
+
+    Raises:
+        BundleError: another type or shape.
+    """
+    fits = len(shape) == 4 and all(have in (None, want) for have, want in zip(shape[1:], (size, size, 3), strict=True))
+    if not fits or dtype != "uint8":
+        wanted = f"uint8 (B, {size}, {size}, 3)"
+        raise BundleError(f"{path} takes {dtype} {shape}, not {wanted}", remedy="Export the bundle again")
+    return shape[0]
+
+
+def in_batches_of(fixed: int | None, images: np.ndarray, run: Callable[[np.ndarray], Outputs]) -> Outputs:
+    """Call `run` once, or in pieces where the graph has a fixed batch size; the last piece is padded by repetition."""
+    count = len(images)
+    if fixed is None or count == fixed:
+        return run(images)
+    parts = []
+    for start in range(0, count, fixed):
+        piece = images[start : start + fixed]
+        padding = [piece[-1:]] * (fixed - len(piece))
+        parts.append(run(np.concatenate([piece, *padding]) if padding else piece))
+    return {name: np.concatenate([part[name] for part in parts])[:count] for name in OUTPUTS}

@@ -1,0 +1,58 @@
+"""Core ML: `.mlpackage` bundles, on macOS only (elsewhere Core ML itself does not exist)."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.layout import OUTPUTS
+from gazeclip.errors import ConfigError
+from gazeclip.system.packages import require
+from runtimes.engines.base import Engine, Outputs, cannot_load, check_names, in_batches_of, missing, version
+
+_UNITS = {"all": "ALL", "cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "ane": "CPU_AND_NE"}
+
+
+class CoreMlEngine(Engine):
+    """One loaded package; images go in as pictures (`ImageType`), one at a time."""
+
+    name = "coreml"
+    reads = ("coreml",)
+
+    @classmethod
+    def available(cls) -> str | None:
+        if sys.platform != "darwin":
+            return f"Core ML runs on macOS only and this is {sys.platform}. Use the openvino, onnx or tflite bundle"
+        return missing("coremltools", "coreml")
+
+    def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
+        units = (device or "all").lower()
+        if units not in _UNITS:
+            raise ConfigError(f"Core ML has no device '{device}'", remedy=f"Available: {', '.join(_UNITS)}")
+        coremltools = require("coremltools", extra="coreml")
+        path = bundle.model_path
+        try:
+            model = coremltools.models.MLModel(str(path), compute_units=getattr(coremltools.ComputeUnit, _UNITS[units]))
+            found = [output.name for output in model.get_spec().description.output]
+        except (RuntimeError, ValueError, OSError) as error:
+            raise cannot_load(self.name, path, error) from error
+        self._names = {name: bundle.graph_name(name) for name in OUTPUTS}
+        check_names(path, self._names, found)
+        self._input = bundle.graph_name("image")
+        self._model: Any = model
+        self._lock = threading.Lock()
+        # Core ML schedules its own threads; the count cannot be set
+        self.label = f"coreml {version('coremltools')} {_UNITS[units]}"
+
+    def infer(self, images: np.ndarray) -> Outputs:
+        return in_batches_of(1, images, self._run)
+
+    def _run(self, images: np.ndarray) -> Outputs:
+        with self._lock:
+            results = self._model.predict({self._input: Image.fromarray(images[0])})
+        return {name: np.asarray(results[graph], np.float32).reshape(1, -1) for name, graph in self._names.items()}

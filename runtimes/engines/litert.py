@@ -1,0 +1,78 @@
+"""LiteRT: TFLite bundles, through `ai_edge_litert` or the older and smaller `tflite_runtime`."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.layout import OUTPUTS
+from gazeclip.errors import ConfigError
+from gazeclip.system.packages import require
+from runtimes.engines.base import Engine, Outputs, cannot_load, check_input, check_names, in_batches_of, missing, version
+
+_PREFERRED = "ai_edge_litert"
+_LIBRARIES = {_PREFERRED: "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
+
+
+class LiteRtEngine(Engine):
+    """One interpreter behind a lock, since an interpreter holds one input and one set of outputs."""
+
+    name = "litert"
+    reads = ("tflite",)
+
+    @classmethod
+    def available(cls) -> str | None:
+        return None if _usable_library() is not None else missing(f"{_PREFERRED}.interpreter", "tflite")
+
+    def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
+        if device is not None and device.lower() != "cpu":
+            raise ConfigError(f"LiteRT has no device '{device}' here", remedy="Available: cpu")
+        library = _usable_library() or _PREFERRED
+        module = require(f"{library}.interpreter", extra="tflite")
+        path = bundle.model_path
+        try:
+            interpreter = module.Interpreter(model_path=str(path), num_threads=threads)
+            interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise cannot_load(self.name, path, error) from error
+        entry = interpreter.get_input_details()[0]
+        shape = tuple(int(axis) for axis in entry["shape"])
+        self._fixed = check_input(path, np.dtype(entry["dtype"]).name, shape, bundle.image_size)
+        names = {name: bundle.graph_name(name) for name in OUTPUTS}
+        found = _output_indices(interpreter)
+        check_names(path, names, list(found))
+        self._indices = {name: found[graph] for name, graph in names.items()}
+        self._input = int(entry["index"])
+        self._interpreter: Any = interpreter
+        self._lock = threading.Lock()
+        self.label = f"litert {library} {version(_LIBRARIES[library])} CPU"
+
+    def infer(self, images: np.ndarray) -> Outputs:
+        return in_batches_of(self._fixed, images, self._run)
+
+    def _run(self, images: np.ndarray) -> Outputs:
+        with self._lock:
+            self._interpreter.set_tensor(self._input, images)
+            self._interpreter.invoke()
+            return {name: self._interpreter.get_tensor(index) for name, index in self._indices.items()}
+
+
+def _usable_library() -> str | None:
+    """The first library whose interpreter can be imported; the second is not touched where the first will do."""
+    for library in _LIBRARIES:
+        if missing(f"{library}.interpreter", "tflite") is None:
+            return library
+    return None
+
+
+def _output_indices(interpreter: Any) -> dict[str, int]:
+    """Tensor index by output name: the signature's names where there is one, else the tensors' own."""
+    indices = {entry["name"]: int(entry["index"]) for entry in interpreter.get_output_details()}
+    signatures = interpreter.get_signature_list()
+    if signatures:
+        runner = interpreter.get_signature_runner(next(iter(signatures)))
+        indices |= {name: int(entry["index"]) for name, entry in runner.get_output_details().items()}
+    return indices

@@ -1,0 +1,71 @@
+"""ONNX Runtime: ONNX bundles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.layout import OUTPUTS
+from gazeclip.errors import ConfigError
+from gazeclip.system.packages import require
+from runtimes.engines.base import Engine, Outputs, cannot_load, check_input, check_names, in_batches_of, missing, version
+
+_DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
+
+
+class OnnxRuntimeEngine(Engine):
+    """One session; `run` is thread-safe in ONNX Runtime."""
+
+    name = "onnxruntime"
+    reads = ("onnx",)
+
+    @classmethod
+    def available(cls) -> str | None:
+        return missing("onnxruntime", "onnx")
+
+    def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
+        ort = require("onnxruntime", extra="onnx")
+        provider = _provider(device or "cpu", ort.get_available_providers())
+        path = bundle.model_path
+        try:
+            session = ort.InferenceSession(str(path), _options(ort, threads), providers=[provider])
+        except Exception as error:  # its exceptions share no public base class
+            raise cannot_load(self.name, path, error) from error
+        if session.get_providers()[0] != provider:
+            raise ConfigError(f"ONNX Runtime could not start {provider}", remedy="Check its driver or use the CPU")
+        port = session.get_inputs()[0]
+        shape = tuple(axis if isinstance(axis, int) else None for axis in port.shape)
+        self._fixed = check_input(path, _DTYPES.get(port.type, port.type), shape, bundle.image_size)
+        names = {name: bundle.graph_name(name) for name in OUTPUTS}
+        check_names(path, names, [output.name for output in session.get_outputs()])
+        self._session: Any = session
+        self._input = port.name
+        self._outputs = list(names.values())
+        self.label = f"onnxruntime {version('onnxruntime')} {provider.removesuffix('ExecutionProvider').upper()}"
+
+    def infer(self, images: np.ndarray) -> Outputs:
+        return in_batches_of(self._fixed, images, self._run)
+
+    def _run(self, images: np.ndarray) -> Outputs:
+        results = self._session.run(self._outputs, {self._input: images})
+        return dict(zip(OUTPUTS, results, strict=True))
+
+
+def _provider(device: str, there: list[str]) -> str:
+    """`cuda` -> `CUDAExecutionProvider`, if it is there; ONNX Runtime itself would quietly take the CPU instead."""
+    known = {name.removesuffix("ExecutionProvider").lower(): name for name in there}
+    known.pop("azure", None)  # sends images to a remote service
+    if device.lower() not in known:
+        raise ConfigError(f"ONNX Runtime has no device '{device}' here", remedy=f"Available: {', '.join(known)}")
+    return known[device.lower()]
+
+
+def _options(ort: Any, threads: int) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 3
+    return options

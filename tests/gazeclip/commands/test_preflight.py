@@ -1,0 +1,178 @@
+"""What would fail hours later is refused before the first stage: all of it together, and before anything is written."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gazeclip.commands import preflight as module
+from gazeclip.commands.pipeline import run_recipe
+from gazeclip.commands.preflight import preflight
+from gazeclip.errors import ConfigError
+from gazeclip.faces.generators import LABELS
+from gazeclip.recipe.load import load_recipe, parse_recipe
+from gazeclip.recipe.stages import Recipe
+
+ROOT = Path(__file__).parents[3]
+SMALL = "mobilenetv4_conv_small"
+
+
+def recipe(**groups: Any) -> Recipe:
+    """The demo's networks with some groups of keys replaced."""
+    model = {"backbone": SMALL, "width": 32, "heads": 2, "embed_dim": 32}
+    return parse_recipe({"name": "x", "teacher": {"model": model}, "student": {"backbone": SMALL, "weights": "teacher"}, **groups})
+
+
+def refusal(subject: Recipe) -> str:
+    with pytest.raises(ConfigError) as caught:
+        preflight(subject)
+    return str(caught.value)
+
+
+def teacher(**model: Any) -> dict[str, Any]:
+    return {"model": {"backbone": SMALL, "width": 32, "heads": 2, "embed_dim": 32, **model}}
+
+
+def test_the_demo_may_run() -> None:
+    preflight(load_recipe(ROOT / "recipes/demo.yaml"))
+
+
+def test_real_photographs_need_a_manifest_and_a_gaze_encoder(tmp_path: Path) -> None:
+    message = refusal(load_recipe(ROOT / "recipes/real.yaml"))
+    assert "data.manifest is not set, and taxonomy 'dfad' is not that of the embedded faces" in message
+    assert "--set data.manifest=MANIFEST.csv (docs/data.md)" in message
+    assert "teacher.model.gaze.kind=eth-xgaze needs a weight file" in message
+    files = [tmp_path / "m.csv", tmp_path / "g.pth"]
+    for file in files:
+        file.touch()
+    named = [f"data.manifest={files[0]}", f"teacher.model.gaze.weights={files[1]}"]
+    rest = ["baseline.enabled=false", "teacher.model.backbone_weights=none"]  # without the package of ImageNet weights
+    preflight(load_recipe(ROOT / "recipes/real.yaml", named + rest))
+
+
+def test_a_taxonomy_that_has_the_faces_goes_with_them(tmp_path: Path) -> None:
+    entries: dict[str, dict[str, Any]] = {
+        name: {"category": label.category, "family": label.family} for name, label in LABELS.items() if name != "real"
+    }
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump({"generators": entries}))
+    preflight(recipe(data={"taxonomy": str(tmp_path / "t.yaml")}))
+    entries["swap_gan"]["seen"] = False  # the faces of train have it
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump({"generators": entries}))
+    assert "data.manifest is not set" in refusal(recipe(data={"taxonomy": str(tmp_path / "t.yaml")}))
+
+
+def test_nothing_is_written_before_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    earlier = tmp_path / "runs/real/recipe.yaml"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_text("of an earlier run")
+    with pytest.raises(ConfigError, match=r"data\.manifest is not set"):
+        run_recipe(ROOT / "recipes/real.yaml", [])
+    assert earlier.read_text() == "of an earlier run"
+    with pytest.raises(ConfigError):
+        run_recipe(ROOT / "recipes/real.yaml", ["name=other"])
+    assert not (tmp_path / "runs/other").exists()
+
+
+@pytest.mark.parametrize(
+    ("groups", "what"),
+    [
+        ({"data": {"manifest": "none.csv"}}, "manifest none.csv does not exist. Make one"),
+        ({"data": {"taxonomy": "demmo"}}, "unknown taxonomy 'demmo'. Did you mean 'demo'?"),
+        ({"data": {"faces": {"identities": 3, "val_real": 0}}}, "identities 3 is below 40, too few for five separate pools; val_real 0"),
+        ({"teacher": teacher(gaze={"kind": "l2cs"})}, "gaze.kind=l2cs needs a weight file"),
+        ({"teacher": teacher(gaze={"weights": "no.pth"})}, "gaze.weights no.pth does not exist"),
+        ({"teacher": teacher(deep_prompts=5)}, "deep_prompts=5, but the image tower has 4 blocks"),
+        ({"teacher": teacher(keep_classifiers=True), "backbone": {"enabled": False}}, "keep_classifiers keeps those of stage backbone, which is off"),
+        ({"teacher": teacher(backbone_weights="timmm")}, "backbone_weights: 'timmm' is neither a file nor one of none, package, timm. Did"),
+        ({"teacher": teacher(backbone_weights="package")}, "no package brings weights for 'mobilenetv4_conv_small'. There are for tf_eff"),
+        ({"student": {"backbone": "mobilenetv4_conv_smal"}}, f"timm has no model 'mobilenetv4_conv_smal'. Did you mean '{SMALL}'?"),
+        ({"student": {"backbone": "%%%"}}, "timm has no model '%%%'. timm.list_models() names them"),
+        ({"student": {"backbone": SMALL, "weights": "teach"}}, "student.weights: 'teach' is neither a file nor one of none, package, timm, teacher"),
+        ({"student": {"backbone": "repvit_m0_9", "weights": "teacher"}}, "backbone repvit_m0_9, and this one has mobilenetv4_conv_small"),
+        ({"student": {"backbone": "resnetblur50d", "weights": "timm"}}, "timm has no pretrained weights for 'resnetblur50d'"),
+        ({"baseline": {"weights": "no.safetensors"}}, "baseline.weights: 'no.safetensors' is neither a file"),
+        ({"export": {"targets": ["onnx", "openvino"], "precisions": ["fp16"]}}, "onnx cannot be exported as fp16, only as fp32, int8"),
+    ],
+)
+def test_single_faults(groups: dict[str, Any], what: str) -> None:
+    message = refusal(recipe(**groups))
+    assert what in message
+    assert "\n" not in message  # one line, and nothing but this
+
+
+@pytest.mark.parametrize(
+    ("model", "what"),
+    [
+        ({"clip_model": "ViT-B-17"}, "open_clip has no model 'ViT-B-17'. Did you mean 'ViT-B-16'?"),
+        ({"clip_pretrained": "opnai"}, "clip_pretrained 'opnai' is neither a file nor a tag of ViT-B-16"),
+        ({"clip_model": "small"}, "clip_model=small has no weights 'openai'"),
+        ({"clip_model": "small", "clip_pretrained": "none"}, "cannot divide 100 px"),
+        ({}, "backbone.enabled trains the CNN of a hybrid"),
+        ({}, "student.weights=teacher needs a hybrid teacher"),
+    ],
+)
+def test_clip_teachers(model: dict[str, Any], what: str) -> None:
+    assert what in refusal(recipe(teacher=teacher(tower="clip", **model), backbone={"enabled": True}, data={"image_size": 100}))
+
+
+def test_a_sound_clip_teacher() -> None:
+    preflight(recipe(teacher=teacher(tower="clip"), student={"backbone": SMALL}))
+    preflight(recipe(teacher=teacher(tower="clip", clip_model="small", clip_pretrained="none"), student={"backbone": SMALL}))
+
+
+def test_all_faults_are_reported_together() -> None:
+    message = refusal(
+        recipe(
+            data={"manifest": "none.csv", "taxonomy": "demmo"},
+            teacher=teacher(backbone="mobilenetv4_conv_smal", gaze={"kind": "l2cs"}),
+            student={"backbone": SMALL, "weights": "teacher"},
+            baseline={"weights": "nothing"},
+            export={"precisions": ["fp16", "int8"]},
+        )
+    )
+    expected = (
+        "manifest none.csv", "gaze.kind=l2cs", "teacher.model.backbone: timm", "baseline.weights", "student.weights=teacher", "onnx cannot",
+        "tflite cannot", "unknown taxonomy 'demmo'",
+    )  # fmt: skip
+    assert [what for what in expected if what not in message] == []
+    assert message.count("\n  - ") == len(expected)
+    assert f"{len(expected)} reasons" in message
+
+
+def test_missing_packages_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = {"nncf", "coremltools", "onnxruntime", "jinja2"}
+    found = module.find_spec
+    without = lambda name, package=None: None if name in gone else found(name, package)  # noqa: E731
+    monkeypatch.setattr(module, "find_spec", without)
+    monkeypatch.setattr("importlib.util.find_spec", without)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # engines are imported, not looked for
+    message = refusal(recipe())
+    assert "not installed: nncf. Run: make install (or by hand: python tools/install_torch.py && " in message
+    assert "not installed: jinja2. Run: python -m pip install -c constraints.txt -e '.[bench]'" in message
+    assert "not installed: coremltools. Run: python -m pip install -c constraints.txt -e '.[coreml]'" in message
+    assert "not installed: onnxruntime ('onnxruntime' is not installed). Run: python -m pip install -c constraints.txt -e '.[onnx]'" in message
+    preflight_of_others = refusal(recipe(export={"targets": ["openvino"]}))
+    assert "coremltools" not in preflight_of_others and "onnxruntime" not in preflight_of_others
+
+
+def test_without_torch_the_rest_is_still_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject, found = recipe(data={"manifest": "none.csv"}), module.find_spec
+    monkeypatch.setattr(module, "find_spec", lambda name, package=None: None if name == "torch" else found(name, package))
+    monkeypatch.setattr(importlib, "import_module", _refuse_torch(importlib.import_module))
+    message = refusal(subject)
+    assert "not installed: torch. Run: make install" in message
+    assert "manifest none.csv does not exist" in message
+
+
+def _refuse_torch(real: Any) -> Any:
+    def import_module(name: str, package: str | None = None) -> Any:
+        assert name in ("export.registry", "runtimes.engines.registry"), f"{name} needs torch"
+        return real(name, package)
+
+    return import_module

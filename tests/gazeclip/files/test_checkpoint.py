@@ -1,0 +1,140 @@
+"""Files appear whole or not at all, damaged ones are refused, and hashes are those of hashlib."""
+
+from __future__ import annotations
+
+import hashlib
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from gazeclip.errors import ArtifactError
+from gazeclip.files.atomic import atomic_write, read_json, write_json
+from gazeclip.files.hashes import fingerprint, sha256
+from gazeclip.files.tensors import load_tensors, save_tensors
+
+
+def only(folder: Path) -> list[str]:
+    return sorted(item.name for item in folder.iterdir())
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """Writes beyond `size` fail as on a full disk (EFBIG instead of ENOSPC)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(("failure", "expected"), [(OSError(28, "No space left"), ArtifactError), (KeyboardInterrupt(), KeyboardInterrupt)])
+def test_a_write_that_fails_midway_leaves_the_old_file(tmp_path: Path, failure: BaseException, expected: type[BaseException]) -> None:
+    path = tmp_path / "f"
+    path.write_text("old")
+
+    def write(temporary: Path) -> None:
+        temporary.write_text("half of the n")
+        raise failure
+
+    with pytest.raises(expected):
+        atomic_write(path, write)
+    assert path.read_text() == "old"
+    assert only(tmp_path) == ["f"]
+
+
+def test_the_file_is_not_visible_while_it_is_written(tmp_path: Path) -> None:
+    seen: list[bool] = []
+    atomic_write(tmp_path / "deep" / "f", lambda temporary: (temporary.write_text("x"), seen.append((tmp_path / "deep" / "f").exists())))
+    assert seen == [False]
+    assert (tmp_path / "deep" / "f").read_text() == "x"
+
+
+def test_a_full_disk_is_a_user_error_for_tensors_too(tmp_path: Path) -> None:
+    path = tmp_path / "t.safetensors"
+    save_tensors(path, {"a": torch.ones(2)})
+    with pytest.raises(ArtifactError), file_size_limit(100_000):
+        save_tensors(path, {"a": torch.zeros(200_000)})
+    assert load_tensors(path)[0]["a"].tolist() == [1.0, 1.0]
+    assert only(tmp_path) == ["t.safetensors"]
+
+
+def test_a_folder_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArtifactError, match="cannot write"):
+        write_json(tmp_path / "file" / "x.json", {})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_json_refuses_what_is_no_json(tmp_path: Path, value: float) -> None:
+    write_json(tmp_path / "x.json", {"a": 1})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "x.json", {"a": [value]})
+    assert read_json(tmp_path / "x.json") == {"a": 1}
+    with pytest.raises(ValueError, match="JSON compliant"):
+        save_tensors(tmp_path / "t", {"a": torch.ones(1)}, {"score": value})
+    assert only(tmp_path) == ["x.json"]
+
+
+def test_json_is_the_same_whatever_the_order(tmp_path: Path) -> None:
+    write_json(tmp_path / "a", {"x": 1, "ä": [2]})
+    write_json(tmp_path / "b", {"ä": [2], "x": 1})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_unreadable_json(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="missing"):
+        read_json(tmp_path / "none")
+    for content in (b'{"a": ', b"\xff\xfe"):
+        (tmp_path / "x").write_bytes(content)
+        with pytest.raises(ArtifactError, match="not valid JSON"):
+            read_json(tmp_path / "x")
+
+
+def test_tensors_come_back_bit_identical_with_their_meta(tmp_path: Path) -> None:
+    base = torch.randn(4, 6)
+    tensors = {"view": base.t(), "same": base, "half": base.half(), "count": torch.tensor(3), "nan": torch.tensor([float("nan")])}
+    save_tensors(tmp_path / "t", tensors, {"epoch": 3, "b": [1]})
+    loaded, meta = load_tensors(tmp_path / "t")
+    assert meta == {"epoch": 3, "b": [1]}
+    assert loaded.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert loaded[name].dtype == tensor.dtype
+        assert torch.equal(loaded[name].nan_to_num(7), tensor.nan_to_num(7))
+    first = (tmp_path / "t").read_bytes()
+    save_tensors(tmp_path / "t", tensors, {"b": [1], "epoch": 3})
+    assert (tmp_path / "t").read_bytes() == first
+
+
+@pytest.mark.parametrize("keep", [0, 4, 20, -1, -100])
+def test_truncated_tensors_are_refused(tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "t"
+    save_tensors(path, {"a": torch.randn(100)})
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ArtifactError, match="damaged"):
+        load_tensors(path)
+
+
+def test_missing_tensors_and_pickles_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="missing"):
+        load_tensors(tmp_path / "none")
+    torch.save({"a": torch.ones(1)}, tmp_path / "p")
+    with pytest.raises(ArtifactError, match="damaged"):
+        load_tensors(tmp_path / "p")
+
+
+def test_hashes(tmp_path: Path) -> None:
+    (tmp_path / "d" / "s").mkdir(parents=True)
+    (tmp_path / "d" / "s" / "a").write_bytes(b"abc" * 500_000)
+    (tmp_path / "d" / "b").write_bytes(b"")
+    assert sha256(tmp_path / "d" / "s" / "a") == hashlib.sha256(b"abc" * 500_000).hexdigest()
+    before = sha256(tmp_path / "d")
+    (tmp_path / "d" / "b").rename(tmp_path / "d" / "c")
+    assert sha256(tmp_path / "d") != before
+    (tmp_path / "d" / "c").rename(tmp_path / "d" / "b")
+    assert sha256(tmp_path / "d") == before
+    assert fingerprint({"a": 1, "b": (2,)}) == fingerprint({"b": [2], "a": 1}) != fingerprint({"a": 1, "b": [3]})

@@ -1,0 +1,231 @@
+"""What makes a stage run again: every input that shapes its result is part of its fingerprint."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from distill import cache
+from gazeclip.console.progress import say
+from gazeclip.errors import ArtifactError
+from gazeclip.recipe.load import parse_recipe, save_recipe
+from gazeclip.run.context import Context
+from gazeclip.run.execute import execute
+from gazeclip.run.folder import RECIPE, Run
+from gazeclip.stages import baseline
+from gazeclip.stages import data as data
+from gazeclip.stages import teacher as teacher
+
+SPLITS = ("train", "val", "calibration", "test")
+TAXONOMY = {
+    "name": "two",
+    "generators": {
+        "swap": {"title": "a swap", "category": "face_swap", "family": "graphics"},
+        "gan": {"title": "a network", "category": "entire_synthesis", "family": "gan"},
+    },
+}
+
+
+def draw(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(path)
+
+
+class Workspace:
+    """A run on 24 images of the user's own, with its data stage done."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.manifest, self.taxonomy = root, root / "set" / "manifest.csv", root / "two.yaml"
+        self.weights = root / "weights.bin"
+        self.weights.write_bytes(b"one")
+        rows = [(f"{split}_{label}_{k}.png", label, split) for split in SPLITS for label in ("real", "swap", "gan") for k in range(2)]
+        for number, row in enumerate(rows):
+            draw(root / "set" / row[0], number)
+        with self.manifest.open("w", newline="") as file:
+            csv.writer(file).writerows([("path", "label", "split"), *rows])
+        self.taxonomy.write_text(yaml.safe_dump(TAXONOMY, sort_keys=False))
+        self.run = Run(root / "run")
+        self.configure()
+        assert self.prepare()
+
+    def configure(self, **changes: Any) -> None:
+        recipe = {
+            "name": "run",
+            "data": {"manifest": str(self.manifest), "taxonomy": str(self.taxonomy), "image_size": 32, **changes},
+            "teacher": {"model": {"gaze": {"kind": "none"}, "backbone_weights": str(self.weights)}},
+            "baseline": {"weights": str(self.weights)},
+        }
+        save_recipe(parse_recipe(recipe), self.run.root / RECIPE)
+
+    def prepare(self) -> bool:
+        return data.run_stage(self.run)
+
+    def made_from(self, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        """What a stage would hash, without running it."""
+        found: dict[str, Any] = {}
+        monkeypatch.setattr(module, "execute", lambda run, name, *, config, inputs, **_: found.update(config=config, inputs=inputs))
+        module.run_stage(self.run)
+        return found
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+def retitle(place: Workspace) -> None:
+    changed = {**TAXONOMY["generators"], "gan": {**TAXONOMY["generators"]["gan"], "title": "another network"}}  # type: ignore[index]
+    place.taxonomy.write_text(yaml.safe_dump({**TAXONOMY, "generators": changed}, sort_keys=False))
+
+
+def reorder(place: Workspace) -> None:
+    turned = dict(reversed(TAXONOMY["generators"].items()))  # type: ignore[union-attr, call-overload]
+    place.taxonomy.write_text(yaml.safe_dump({**TAXONOMY, "generators": turned}, sort_keys=False))
+
+
+def redraw(place: Workspace) -> None:
+    draw(place.root / "set" / "train_gan_0.png", 999)
+
+
+@pytest.mark.parametrize("change", [retitle, reorder, redraw])
+@pytest.mark.parametrize("module", [teacher, baseline], ids=["teacher", "baseline"])
+def test_taxonomy_and_pixels_reach_every_training(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, change: Callable[[Workspace], None], module: ModuleType
+) -> None:
+    before = workspace.made_from(module, monkeypatch)
+    change(workspace)
+    assert workspace.prepare()
+    assert workspace.made_from(module, monkeypatch) != before
+
+
+def test_a_network_for_other_pictures_is_refused(workspace: Workspace) -> None:
+    Context(workspace.run).require_size("student", 32)
+    workspace.configure(image_size=48)
+    with pytest.raises(ArtifactError, match=r"'student' was made for 32 px, and data.image_size is 48. Run: python -m distill"):
+        Context(workspace.run).require_size("student", 32)
+
+
+def test_a_new_date_on_an_image_checks_the_data_again_and_no_more(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = workspace.made_from(baseline, monkeypatch)
+    os.utime(workspace.root / "set" / "train_gan_0.png", (1, 1))
+    assert workspace.prepare()
+    assert workspace.made_from(baseline, monkeypatch) == before
+    assert not workspace.prepare()
+
+
+def move(place: Workspace) -> None:
+    (place.root / "set").rename(place.root / "moved")
+    place.manifest = place.root / "moved" / "manifest.csv"
+
+
+def move_with_absolute_paths(place: Workspace) -> None:
+    move(place)
+    with place.manifest.open(newline="") as file:
+        rows = list(csv.reader(file))
+    with place.manifest.open("w", newline="") as file:
+        moved = [(str(place.root / "moved" / row[0]), *row[1:]) for row in rows[1:]]
+        csv.writer(file).writerows([rows[0], *moved])
+
+
+def copy_under_other_names(place: Workspace) -> None:
+    """Another folder, names, column order and times; the same pictures in the same order."""
+    target = place.root / "copies" / "deep"
+    target.mkdir(parents=True)
+    with place.manifest.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = ["split,note,label,path"]
+    for number, row in enumerate(rows):
+        source = place.manifest.parent / row["path"]
+        (target / f"{number}.png").write_bytes(source.read_bytes())
+        lines.append(f"{row['split']},x,{row['label']},deep/{number}.png")
+    place.manifest = place.root / "copies" / "other.csv"
+    place.manifest.write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize("change", [move, move_with_absolute_paths, copy_under_other_names])
+def test_a_data_set_that_moved_is_the_same(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, change: Callable[[Workspace], None]
+) -> None:
+    modules = (teacher, baseline, cache)
+    with monkeypatch.context() as patch:  # the cache wants a teacher, which is not trained here
+        output_hash = Run.output_hash
+
+        def data_alone(run: Run, name: str) -> str:
+            return output_hash(run, name) if name == "data" else name
+
+        patch.setattr(Run, "output_hash", data_alone)
+        before = [workspace.made_from(module, patch) for module in modules]
+        kept = output_hash(workspace.run, "data")
+        change(workspace)
+        workspace.configure()
+        assert workspace.prepare()
+        assert Context(workspace.run).manifest.path == workspace.manifest
+        assert output_hash(workspace.run, "data") == kept
+        assert [workspace.made_from(module, patch) for module in modules] == before
+    assert not workspace.prepare()
+
+
+def test_a_later_stage_is_up_to_date_after_the_move(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def train() -> bool:
+        inputs = {"data": workspace.run.output_hash("data")}
+        return execute(
+            workspace.run, "teacher", config={}, inputs=inputs, body=lambda _: {}, say=say
+        )
+
+    assert train()
+    move(workspace)
+    workspace.configure()
+    assert workspace.prepare()
+    assert not train()
+    assert "teacher: up to date" in capsys.readouterr().err
+
+
+def test_other_splits_persons_or_order_are_other_data(workspace: Workspace) -> None:
+    before = workspace.run.output_hash("data")
+    lines = workspace.manifest.read_text().splitlines()
+    found = {before}
+    for changed in (
+        [lines[0], lines[2], lines[1], *lines[3:]],
+        [f"{lines[0]},identity", f"{lines[1]},someone", *(f"{line}," for line in lines[2:])],
+        [*lines[:-1]],
+    ):
+        workspace.manifest.write_text("\n".join(changed))
+        assert workspace.prepare()
+        found.add(workspace.run.output_hash("data"))
+    assert len(found) == 4
+
+
+def test_a_manifest_that_is_gone_or_changed_is_told_apart(workspace: Workspace) -> None:
+    text = workspace.manifest.read_text()
+    workspace.manifest.write_text(text + "\n")
+    with pytest.raises(ArtifactError, match=r"changed after it was checked\. Run: python"):
+        Context(workspace.run).manifest  # noqa: B018 (a property that checks)
+    workspace.manifest.unlink()
+    with pytest.raises(ArtifactError, match=r"no longer there\. If the data set moved, .* --set"):
+        Context(workspace.run).manifest  # noqa: B018
+
+
+@pytest.mark.parametrize("module", [teacher, baseline], ids=["teacher", "baseline"])
+def test_other_bytes_in_a_weight_file_count(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
+    before = workspace.made_from(module, monkeypatch)
+    workspace.weights.write_bytes(b"two")
+    after = workspace.made_from(module, monkeypatch)
+    assert before["config"] == after["config"] and before["inputs"] != after["inputs"]
+
+
+def test_the_cache_depends_on_the_data_and_not_on_the_batch(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Run, "output_hash", lambda self, stage: stage)
+    found = workspace.made_from(cache, monkeypatch)
+    assert found["inputs"] == {"teacher": "teacher", "data": "data"}
+    assert "batch_size" not in found["config"] and "augmentations" in found["config"]

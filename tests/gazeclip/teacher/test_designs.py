@@ -1,0 +1,182 @@
+"""What a teacher can be built with besides its plain form: the parts of the gaze signal, folded tokens, frozen convolutions, levels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from gazeclip.errors import ConfigError
+from gazeclip.recipe.teacher import TeacherConfig
+from gazeclip.teacher.gaze.encoder import GazeFeatures
+from gazeclip.teacher.image.hybrid import _fold
+from gazeclip.teacher.losses import TeacherLoss
+from gazeclip.teacher.model import GazeCLIP
+from tests.gazeclip.teacher.test_model import CLIP, HYBRID, PROMPTS, build, pixels
+
+ORDER = torch.tensor([1, 2, 3, 0])
+
+
+def with_gaze(**changes) -> TeacherConfig:
+    return replace(HYBRID, gaze=replace(HYBRID.gaze, **changes))
+
+
+def embeddings(model: GazeCLIP, *gazes: GazeFeatures) -> list[torch.Tensor]:
+    with torch.no_grad():
+        return [model.encode_image(pixels(), gaze).embedding for gaze in gazes]
+
+
+@pytest.mark.parametrize(("signal", "sees_map", "sees_angles"), [("both", True, True), ("features", True, False), ("vector", False, True)])
+def test_signal_chooses_what_of_the_gaze_enters(signal, sees_map, sees_angles):
+    model = build(with_gaze(signal=signal), alive=True)
+    gaze = model.encode_gaze(pixels())
+    own, other_map, other_angles = embeddings(model, gaze, GazeFeatures(gaze.tokens[ORDER], gaze.gaze), GazeFeatures(gaze.tokens, gaze.gaze + 0.5))
+    assert ((own - other_map).abs().max() > 1e-4) == sees_map  # rounding makes 1e-7
+    assert ((own - other_angles).abs().max() > 1e-4) == sees_angles
+
+
+def test_doubt_is_zero_for_a_symmetric_picture_and_enters_when_asked():
+    model, plain = build(with_gaze(doubt=True), alive=True), build(HYBRID)
+    symmetric = torch.cat((pixels()[..., :32], pixels()[..., :32].flip(-1)), dim=-1)
+    doubt = model.encode_gaze(symmetric).doubt
+    gaze = model.encode_gaze(symmetric).gaze
+    torch.testing.assert_close(doubt, torch.stack((torch.zeros(4), 2 * gaze[:, 1]), 1), atol=1e-5, rtol=1e-4)  # the angles are those of one picture
+    assert plain.encode_gaze(pixels()).doubt is None
+    gaze = model.encode_gaze(pixels())
+    assert gaze.select(ORDER).doubt.equal(gaze.doubt[ORDER]) and GazeFeatures.cat([gaze, gaze]).doubt.shape == (8, 2)
+    own, other = embeddings(model, gaze, replace(gaze, doubt=gaze.doubt + 0.5))
+    assert (own - other).abs().max() > 1e-4
+    with pytest.raises(ConfigError, match=r"gaze\.doubt is part of the vector"):
+        with_gaze(doubt=True, signal="features")
+
+
+def test_gaze_dropout_hides_the_gaze_in_training_only():
+    model = build(with_gaze(dropout=0.999999), alive=True)
+    gaze = model.encode_gaze(pixels())
+    own, other = embeddings(model, gaze, gaze.select(ORDER))
+    assert (own - other).abs().max() > 1e-4
+    model.train()
+    model.tower.backbone.eval()  # its batch statistics are not what is looked at
+    own, other = embeddings(model, gaze, gaze.select(ORDER))
+    assert torch.equal(own, other)
+
+
+def test_gaze_dropout_hides_its_share_image_by_image(monkeypatch):
+    model, seen = build(with_gaze(dropout=0.25), alive=True).train(), []
+    gaze = GazeFeatures.cat([model.encode_gaze(pixels())] * 200)
+    monkeypatch.setattr(model.tower, "attend", lambda tokens, prompts: seen.append(prompts) or torch.zeros(800, model.embed_dim))
+    torch.manual_seed(0)
+    model.perceive(torch.zeros(800, 1, model.tower.width), gaze)
+    hidden = (seen[0] == 0).flatten(1)
+    assert (hidden.all(1) | ~hidden.any(1)).all()  # a face's prompts go together
+    assert hidden.all(1).float().mean().item() == pytest.approx(0.25, abs=0.05)
+
+
+@pytest.mark.parametrize("sides", [(4, 2), (5, 3)])
+def test_fold_puts_the_four_fine_cells_beside_the_coarse_one(sides):
+    fine, coarse = torch.randn(2, 3, sides[0], sides[0]), torch.randn(2, 5, sides[1], sides[1])
+    folded = _fold(fine, coarse)
+    assert folded.shape == (2, 4 * 3 + 5, sides[1], sides[1])
+    for row in range(sides[1]):
+        for column in range(sides[1]):
+            cells = [fine[:, :, r, c] if r < sides[0] and c < sides[0] else torch.zeros(2, 3)
+                     for r in (2 * row, 2 * row + 1) for c in (2 * column, 2 * column + 1)]  # fmt: skip
+            expected = torch.stack(cells, 2).flatten(1)
+            assert torch.equal(folded[:, :12, row, column], expected)
+    assert torch.equal(folded[:, 12:], coarse)
+
+
+@pytest.mark.parametrize(("size", "side"), [(64, 2), (80, 3)])
+def test_a_folded_tower_has_a_token_per_coarse_cell(size, side):
+    model = build(replace(HYBRID, folded=True), size)
+    assert model.tower.tokens(pixels(2, size)).shape == (2, 1 + side * side, HYBRID.width)
+    assert model(pixels(2, size)).embedding.shape == (2, 24)
+
+
+def maps_of(tower, x):
+    """stride -> the last map at it, and 0 -> what the classifier is given."""
+    tower.eval()
+    with torch.no_grad():
+        last, maps = tower.forward_intermediates(x)
+        return {x.shape[-1] // found.shape[-1]: found for found in maps} | {0: tower.forward_head(last, pre_logits=True)}
+
+
+@pytest.mark.parametrize(("stride", "free"), [(8, {0, 16, 32}), (16, {0, 32}), (32, set())])
+@pytest.mark.parametrize("backbone", ["tf_efficientnet_lite0", "mobilenetv4_conv_small_050", "resnet18"])
+def test_frozen_stride_stops_training_there_and_nowhere_else(backbone, stride, free):
+    model = build(replace(HYBRID, backbone=backbone, frozen_stride=stride)).train()
+    tower, before = model.tower.backbone, {name: value.clone() for name, value in model.tower.backbone.state_dict().items()}
+    x = torch.randn(2, 3, 64, 64)
+    maps = maps_of(tower, x)
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameter_groups(1e-2, 1.0, 0.05))
+    for _ in range(2):
+        optimizer.zero_grad()
+        TeacherLoss(model.config)(model(pixels()), torch.tensor([0, 1, 2, 3]))["loss"].backward()
+        optimizer.step()
+    after = tower.state_dict()
+    moved = [name for name in before if not torch.equal(before[name], after[name])]
+    again = maps_of(tower, x)
+    assert {at for at in maps if not torch.equal(maps[at], again[at])} == free and bool(moved) == bool(free)
+    trained = {name for name, parameter in tower.named_parameters() if parameter.requires_grad}
+    assert trained <= set(moved)
+
+
+def test_levels_are_scored_only_where_the_loss_wants_them():
+    assert build()(pixels()).level_logits is None
+    out = build(replace(HYBRID, w_levels=1.0))(pixels())
+    assert out.level_logits.shape == (4, len(PROMPTS), 4)
+    assert out.level_counts[0].tolist() == [1, 1, 1, 1]  # real shares no prompt
+    assert out.level_counts[1, 0] == len(PROMPTS) - 1  # and all others are fake
+
+
+def test_gates_are_told():
+    gates = build().gates()
+    assert set(gates) == {"vpe.gamma", "lre.selectors.0.beta", "lre.level_weights"}
+    assert gates["lre.level_weights"] == [0.0] * 4
+
+
+@pytest.mark.parametrize("base", [HYBRID, CLIP], ids=["hybrid", "clip"])
+def test_the_tower_enlarges_its_images_as_pillow_does(base):
+    """A tower that enlarges 64 px to 96 gives what one without does for images that Pillow enlarged."""
+    torch.manual_seed(0)
+    large = GazeCLIP(replace(base, input_size=96), PROMPTS, 64).eval()
+    plain = GazeCLIP(base, PROMPTS, 96).eval()
+    plain.load_state_dict(large.state_dict())
+    smooth = F.interpolate(torch.rand(4, 3, 8, 8), size=(64, 64), mode="bicubic").clamp(0.1, 0.9)  # nothing that rounding or clipping would change
+    small = (255 * smooth).round().to(torch.uint8)
+    by_pillow = [Image.fromarray(face.permute(1, 2, 0).numpy()).resize((96, 96), Image.Resampling.BICUBIC) for face in small]
+    expected = torch.stack([torch.from_numpy(np.array(face)).permute(2, 0, 1) for face in by_pillow])
+    with torch.no_grad():
+        ours, theirs = large.tower.tokens(small), plain.tower.tokens(expected)
+        assert ours.shape == theirs.shape
+        difference = (ours - theirs).norm() / theirs.norm()
+    assert difference < 0.02, difference
+
+
+def test_every_cnn_reaches_the_class_token_and_is_saved_frozen_and_trained_like_the_first(tmp_path):
+    model = build(replace(HYBRID, extra_sizes=(96,), frozen_stride=32))
+    with torch.no_grad():
+        before = model.tower.tokens(pixels())
+        next(model.tower.extra[0].parameters()).mul_(1.5)
+        after = model.tower.tokens(pixels())
+    assert (before - after)[:, 0].abs().max() > 1e-4 and torch.equal(before[:, 1:], after[:, 1:])
+    assert not any(p.requires_grad for p in model.tower.extra.parameters()) and not model.train().tower.extra[0].bn1.training
+    model.save(tmp_path)
+    loaded = GazeCLIP.load(tmp_path)
+    assert loaded.config == model.config
+    torch.testing.assert_close(loaded.tower.tokens(pixels()), model.eval().tower.tokens(pixels()))
+    free = build(replace(HYBRID, extra_sizes=(96,)))
+    free.tower.adopt((free.tower.backbone, *free.tower.extra))
+    slow = {id(p) for group in free.parameter_groups(1.0, 0.1, 0.0) if group["lr"] == 0.1 for p in group["params"]}
+    assert slow == {id(p) for cnn in (free.tower.backbone, *free.tower.extra) for p in cnn.parameters()}
+
+
+@pytest.mark.parametrize(("backbone", "why"), [("vit_tiny_patch16_224", "takes images of one size only"), ("test_vit", "takes images|lacks")])
+def test_a_network_without_maps_is_refused(backbone, why):
+    with pytest.raises(ConfigError, match=why):
+        build(replace(HYBRID, backbone=backbone))
