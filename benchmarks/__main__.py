@@ -8,7 +8,10 @@ from gazeclip.cli.options import open_run, stage_parser
 
 def main(argv: list[str]) -> int:
     """Write the report of a run, or show the one that is there."""
-    parser = stage_parser("python -m benchmarks", "Measure every bundle of a run on the file that ships and write the report.")
+    parser = stage_parser(
+        "python -m benchmarks",
+        "Measure every bundle of a run on the file that ships and write the report.",
+    )
     args = parser.parse_args(argv)
     with open_run(args, "report") as run:
         run.manifest("student")

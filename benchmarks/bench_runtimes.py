@@ -1,8 +1,10 @@
-"""Latency of every bundle of the most recent run under pytest-benchmark: `pytest benchmarks/bench_runtimes.py`.
+"""Latency of every bundle of the most recent run under pytest-benchmark: `pytest
+benchmarks/bench_runtimes.py`.
 
-Its name keeps it out of ordinary test runs. `GAZECLIP_RUN=runs/NAME` measures another run, `GAZECLIP_THREADS=1` with
-other threads. `python -m benchmarks` interleaves its subjects and is what figures are quoted from; this suite is for
-watching one machine over time (`--benchmark-autosave`, `--benchmark-compare`).
+Its name keeps it out of ordinary test runs. `GAZECLIP_RUN=runs/NAME` measures another run,
+`GAZECLIP_THREADS=1` with other threads. `python -m benchmarks` interleaves its subjects and is what
+figures are quoted from; this suite is for watching one machine over time (`--benchmark-autosave`,
+`--benchmark-compare`).
 """
 
 from __future__ import annotations
@@ -31,20 +33,31 @@ def bundles() -> list[Path]:
     """
     asked = os.environ.get("GAZECLIP_RUN")
     run = Run(Path(asked) if asked else latest_run())
-    folders = sorted(path.parent for path in run.folder("export").rglob("bundle.json") if "." not in path.parent.name[:1])
+    folders = sorted(
+        path.parent
+        for path in run.folder("export").rglob("bundle.json")
+        if "." not in path.parent.name[:1]
+    )
     if not folders:
-        raise StageError(f"no bundle under {run.folder('export')}", remedy="Run first: python -m export --target all")
+        raise StageError(
+            f"no bundle under {run.folder('export')}",
+            remedy="Run first: python -m export --target all",
+        )
     status = engine_status()
     runnable = []
     for folder in folders:
-        engine = next((name for target, name in _ENGINE_OF.items() if folder.name.startswith(target)), None)
+        engine = next(
+            (name for target, name in _ENGINE_OF.items() if folder.name.startswith(target)), None
+        )
         reason = status.get(engine, "no engine reads it") if engine else "no engine reads it"
         if reason is None:
             runnable.append(folder)
         else:
             warnings.warn(f"{folder} is left out: {reason}", RuntimeWarning, stacklevel=2)
     if not runnable:
-        raise StageError(f"no engine here runs a bundle of {run.root}", remedy="See: python -m gazeclip doctor")
+        raise StageError(
+            f"no engine here runs a bundle of {run.root}", remedy="See: python -m gazeclip doctor"
+        )
     return runnable
 
 
@@ -62,7 +75,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="module")
 def bundle(request: pytest.FixtureRequest) -> Path:
-    """A bundle folder; an error, not a skip, if there is none: a benchmark that ran nothing must not look green."""
+    """A bundle folder; an error, not a skip, if there is none: a benchmark that ran nothing must
+    not look green.
+    """
     if isinstance(request.param, GazeClipError):
         pytest.fail(f"error: {request.param}", pytrace=False)
     return Path(request.param)

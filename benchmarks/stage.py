@@ -1,4 +1,6 @@
-"""Stage `report`: accuracy and latency of every subject of a run, on the files that ship, as report.json, .md and .html."""
+"""Stage `report`: accuracy and latency of every subject of a run, on the files that ship, as
+report.json, .md and .html.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,15 @@ from benchmarks.measure.accuracy import LEVELS, evaluate
 from benchmarks.measure.gather import Gathered, gather
 from benchmarks.measure.latency import LatencyConfig, measure
 from benchmarks.measure.subject import Subject
-from benchmarks.report.write import Flips, GalleryItem, ReportData, console_table, subject_entry, thumbnail, write_report
+from benchmarks.report.write import (
+    Flips,
+    GalleryItem,
+    ReportData,
+    console_table,
+    subject_entry,
+    thumbnail,
+    write_report,
+)
 from gazeclip.console.progress import progress_callback, say
 from gazeclip.files.atomic import read_json
 from gazeclip.run.context import Context
@@ -35,9 +45,21 @@ def run_stage(run: Run, force: bool = False) -> bool:
     context = Context(run)
     recipe = context.recipe
     stages = ["data", "teacher", "student", *(["baseline"] if recipe.baseline.enabled else [])]
-    stages += [folder_name(target, precision) for precision in recipe.export.precisions for target in recipe.export.targets]
+    stages += [
+        folder_name(target, precision)
+        for precision in recipe.export.precisions
+        for target in recipe.export.targets
+    ]
     inputs = {name: run.output_hash(name) for name in stages}
-    ran = execute(run, "report", config=asdict(recipe.report), inputs=inputs, body=lambda f: _body(context, f, inputs), say=say, force=force)
+    ran = execute(
+        run,
+        "report",
+        config=asdict(recipe.report),
+        inputs=inputs,
+        body=lambda f: _body(context, f, inputs),
+        say=say,
+        force=force,
+    )
     show(run)
     return ran
 
@@ -56,23 +78,43 @@ def _body(context: Context, folder: Path, inputs: Mapping[str, str]) -> dict[str
     images = {split: _images(context, split) for split in SPLITS if context.manifest.split(split)}
     outputs = {item.subject.name: _outputs(context, item.subject, images) for item in subjects}
     latency = _latency(subjects, images["test"], threads, recipe.report.latency_seconds)
-    float_student = next(item for item in subjects if item.subject.role == "student" and item.subject.engine == "torch")
+    float_student = next(
+        item
+        for item in subjects
+        if item.subject.role == "student" and item.subject.engine == "torch"
+    )
     entries = []
     for item in subjects:
         subject, found = item.subject, outputs[item.subject.name]
         accuracy = evaluate(
-            found, context.taxonomy, context.classes, temperature=subject.temperature, bootstrap=recipe.report.bootstrap, seed=recipe.seed
+            found,
+            context.taxonomy,
+            context.classes,
+            temperature=subject.temperature,
+            bootstrap=recipe.report.bootstrap,
+            seed=recipe.seed,
         )
-        entries.append(subject_entry(subject, latency.get(subject.name), accuracy, _curves(context, subject, found)))
+        entries.append(
+            subject_entry(
+                subject, latency.get(subject.name), accuracy, _curves(context, subject, found)
+            )
+        )
         if subject.role == "student" and item is not float_student:
-            entries[-1]["parity"]["verdict_agreement_fp32"] = curves.verdict_agreement(outputs[float_student.subject.name], found)
+            entries[-1]["parity"]["verdict_agreement_fp32"] = curves.verdict_agreement(
+                outputs[float_student.subject.name], found
+            )
     data = ReportData(
         run=context.run.name,
         machine=machine.describe(),
         subjects=entries,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         caveats=_caveats(context) + left_out,
-        provenance={"seed": recipe.seed, "stages": dict(inputs), "command": "python -m benchmarks", "source": machine.source()},
+        provenance={
+            "seed": recipe.seed,
+            "stages": dict(inputs),
+            "command": "python -m benchmarks",
+            "source": machine.source(),
+        },
         headline=_shipped(subjects).name,
         gaze=_gaze(outputs[_shipped(subjects).name]),
         flips=_flips(subjects, outputs, images),
@@ -83,22 +125,35 @@ def _body(context: Context, folder: Path, inputs: Mapping[str, str]) -> dict[str
 
 
 def _images(context: Context, split: str) -> np.ndarray:
-    return np.stack([context.contract.apply(sample.path) for sample in context.manifest.split(split)])
+    return np.stack(
+        [context.contract.apply(sample.path) for sample in context.manifest.split(split)]
+    )
 
 
-def _outputs(context: Context, subject: Subject, images: Mapping[str, np.ndarray]) -> dict[str, SplitOutputs]:
+def _outputs(
+    context: Context, subject: Subject, images: Mapping[str, np.ndarray]
+) -> dict[str, SplitOutputs]:
     result = {}
     for split, pixels in images.items():
         with progress_callback(f"{subject.name} on {split}") as update:
             found = subject.predict(pixels, progress=update)
         samples = context.manifest.split(split)
-        labels, people = tuple(sample.label for sample in samples), tuple(sample.person for sample in samples)
-        result[split] = SplitOutputs(found["fake_logit"], found["logits"], labels, found.get("gaze"), people)
-    say(f"report: judged {sum(map(len, images.values()))} images: {subject.name} ({subject.engine})")
+        labels, people = (
+            tuple(sample.label for sample in samples),
+            tuple(sample.person for sample in samples),
+        )
+        result[split] = SplitOutputs(
+            found["fake_logit"], found["logits"], labels, found.get("gaze"), people
+        )
+    say(
+        f"report: judged {sum(map(len, images.values()))} images: {subject.name} ({subject.engine})"
+    )
     return result
 
 
-def _latency(subjects: list[Gathered], images: np.ndarray, threads: int, seconds: float) -> dict[str, Any]:
+def _latency(
+    subjects: list[Gathered], images: np.ndarray, threads: int, seconds: float
+) -> dict[str, Any]:
     calls = {}
     for item in subjects:
         if item.timed:
@@ -106,33 +161,52 @@ def _latency(subjects: list[Gathered], images: np.ndarray, threads: int, seconds
     with progress_callback("latency") as update:
         found = measure(calls, LatencyConfig(budget_s=seconds), threads=threads, progress=update)
     repeated = max((stats.rounds_repeated for stats in found.values()), default=0)
-    say(f"report: timed {len(found)} subjects in interleaved rounds, {repeated} of them repeated because other work disturbed them")
+    say(
+        f"report: timed {len(found)} subjects in interleaved rounds, {repeated} of them repeated because other work disturbed them"
+    )
     return found
 
 
-def _curves(context: Context, subject: Subject, found: Mapping[str, SplitOutputs]) -> dict[str, Any]:
+def _curves(
+    context: Context, subject: Subject, found: Mapping[str, SplitOutputs]
+) -> dict[str, Any]:
     temperature = subject.temperature_of("attribution")
     return {
         split: {
             "roc": curves.roc_points(outputs.is_fake, outputs.fake_logit),
-            "confusion": curves.confusion(outputs, context.taxonomy, context.classes, LEVELS[split], temperature),
+            "confusion": curves.confusion(
+                outputs, context.taxonomy, context.classes, LEVELS[split], temperature
+            ),
         }
         for split, outputs in found.items()
     }
 
 
 def _shipped(subjects: list[Gathered]) -> Subject:
-    """The student that the page shows in detail: the first INT8 bundle that a real engine runs, else the float student."""
+    """The student that the page shows in detail: the first INT8 bundle that a real engine runs,
+    else the float student.
+    """
     students = [item for item in subjects if item.subject.role == "student"]
-    return next((item.subject for item in students if item.timed and item.subject.precision == "int8"), students[0].subject)
+    return next(
+        (item.subject for item in students if item.timed and item.subject.precision == "int8"),
+        students[0].subject,
+    )
 
 
 def _gaze(found: Mapping[str, SplitOutputs]) -> dict[str, Any]:
-    histograms = {split: curves.gaze_histogram(o.gaze, o.is_fake) for split, o in found.items() if o.gaze is not None}
+    histograms = {
+        split: curves.gaze_histogram(o.gaze, o.is_fake)
+        for split, o in found.items()
+        if o.gaze is not None
+    }
     return {split: histogram for split, histogram in histograms.items() if histogram is not None}
 
 
-def _flips(subjects: list[Gathered], outputs: Mapping[str, dict[str, SplitOutputs]], images: Mapping[str, np.ndarray]) -> list[Flips]:
+def _flips(
+    subjects: list[Gathered],
+    outputs: Mapping[str, dict[str, SplitOutputs]],
+    images: Mapping[str, np.ndarray],
+) -> list[Flips]:
     """fp32 against INT8 of the same target, each calibrated as its bundle says."""
     by_name = {item.subject.name: item.subject for item in subjects}
     result = []
@@ -152,15 +226,24 @@ def _flips(subjects: list[Gathered], outputs: Mapping[str, dict[str, SplitOutput
     return result
 
 
-def _gallery(context: Context, subject: Subject, outputs: Mapping[str, dict[str, SplitOutputs]], images: np.ndarray) -> list[GalleryItem]:
+def _gallery(
+    context: Context,
+    subject: Subject,
+    outputs: Mapping[str, dict[str, SplitOutputs]],
+    images: np.ndarray,
+) -> list[GalleryItem]:
     found = outputs[subject.name]["test"]
     probability = found.fake_probability(subject.temperature_of("detection"))
     best = found.logits.argmax(axis=1)
     items = []
     for label in dict.fromkeys(found.labels):
-        for place in [i for i, name in enumerate(found.labels) if name == label][:GALLERY_PER_LABEL]:
+        for place in [i for i, name in enumerate(found.labels) if name == label][
+            :GALLERY_PER_LABEL
+        ]:
             title = context.taxonomy.get(context.classes[best[place]]).title
-            items.append(GalleryItem(thumbnail(images[place]), label, float(probability[place]), title))
+            items.append(
+                GalleryItem(thumbnail(images[place]), label, float(probability[place]), title)
+            )
     return items
 
 
@@ -170,12 +253,18 @@ def _caveats(context: Context) -> list[str]:
         f"One seed ({context.recipe.seed}). Intervals are over persons only, not over trainings.",
     ]
     if context.recipe.data.manifest is None:
-        caveats.append("Procedural faces: the figures show that the pipeline works, and say nothing about real forgeries.")
+        caveats.append(
+            "Procedural faces: the figures show that the pipeline works, and say nothing about real forgeries."
+        )
         probe = context.run.manifest("data")["metrics"]["linear_probe"]
-        figures = f"{probe['test_auc']:.3f} on test and {probe['test_unseen_auc']:.3f} on test_unseen"
+        figures = (
+            f"{probe['test_auc']:.3f} on test and {probe['test_unseen_auc']:.3f} on test_unseen"
+        )
         caveats.append(f"A linear probe on the raw pixels reaches a detection AUC of {figures}.")
     else:
-        caveats.append("Sources that differ in composition, resolution or compression offer shortcuts; part of any score may be such a one.")
+        caveats.append(
+            "Sources that differ in composition, resolution or compression offer shortcuts; part of any score may be such a one."
+        )
     caveats += _budget(context)
     reals = sum(sample.label == "real" for sample in context.manifest.split("calibration"))
     caveats.append(f"Operating thresholds rest on {reals} real calibration images.")

@@ -1,8 +1,10 @@
-"""`python -m benchmarks.teacher_step`: what a training step of the full teacher costs beside its parts run separately.
+"""`python -m benchmarks.teacher_step`: what a training step of the full teacher costs beside its
+parts run separately.
 
-Forward and backward of GazeCLIP on ViT-B/16 (random weights, float32) against plain open_clip ViT-B/16 on the same images
-and prompts plus a pass of the same frozen gaze encoder. Plain CLIP runs its text encoder over all 77 places; because GazeCLIP
-cuts prompts to the longest, ratios are to a plain CLIP that does so too. Interleaved rounds in one process; quote ratios, not times.
+Forward and backward of GazeCLIP on ViT-B/16 (random weights, float32) against plain open_clip
+ViT-B/16 on the same images and prompts plus a pass of the same frozen gaze encoder. Plain CLIP runs
+its text encoder over all 77 places; because GazeCLIP cuts prompts to the longest, ratios are to a
+plain CLIP that does so too. Interleaved rounds in one process; quote ratios, not times.
 """
 
 from __future__ import annotations
@@ -48,20 +50,38 @@ def subjects(batch: int, gaze: GazeKind, size: int = 224) -> dict[str, Callable[
     encoder = ENCODERS[gaze]().freeze()
     pixels = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8)
     labels = torch.arange(batch) % len(classes)
-    config = TeacherConfig(tower="clip", clip_pretrained="none", gaze=GazeConfig(gaze), text=TextConfig())
+    config = TeacherConfig(
+        tower="clip", clip_pretrained="none", gaze=GazeConfig(gaze), text=TextConfig()
+    )
     frozen = replace(config, text=TextConfig(frozen=True))
     features = encoder(pixels)
     return {
         WHOLE: _plain(build_clip(config, size, load=False), encoder, pixels, labels, prompts),
-        PLAIN: _plain(build_clip(config, size, load=False), encoder, pixels, labels, prompts, cut=True),
-        TEACHER: _teacher(GazeCLIP(config, prompts, size, encoder, load=False), pixels, labels, None),
-        STORED: _teacher(GazeCLIP(config, prompts, size, encoder, load=False), pixels, labels, features),
-        FROZEN: _teacher(GazeCLIP(frozen, prompts, size, encoder, load=False), pixels, labels, features),
+        PLAIN: _plain(
+            build_clip(config, size, load=False), encoder, pixels, labels, prompts, cut=True
+        ),
+        TEACHER: _teacher(
+            GazeCLIP(config, prompts, size, encoder, load=False), pixels, labels, None
+        ),
+        STORED: _teacher(
+            GazeCLIP(config, prompts, size, encoder, load=False), pixels, labels, features
+        ),
+        FROZEN: _teacher(
+            GazeCLIP(frozen, prompts, size, encoder, load=False), pixels, labels, features
+        ),
     }
 
 
-def _plain(clip: Any, encoder: GazeEncoder, pixels: torch.Tensor, labels: torch.Tensor, prompts: list[Any], cut: bool = False) -> Callable[[], None]:
-    """open_clip's own image and text encoders, each class prompt encoded once and averaged, cross-entropy; gaze beside it.
+def _plain(
+    clip: Any,
+    encoder: GazeEncoder,
+    pixels: torch.Tensor,
+    labels: torch.Tensor,
+    prompts: list[Any],
+    cut: bool = False,
+) -> Callable[[], None]:
+    """open_clip's own image and text encoders, each class prompt encoded once and averaged,
+    cross-entropy; gaze beside it.
 
     `cut`: its text side is given the places that the longest prompt needs.
     """
@@ -86,14 +106,20 @@ def _plain(clip: Any, encoder: GazeEncoder, pixels: torch.Tensor, labels: torch.
 
 
 def cut_to_longest(clip: Any, tokens: torch.Tensor) -> torch.Tensor:
-    """Take the places that no prompt of `tokens (N, 77)` needs from an open_clip model's text side; returns the tokens without padding."""
+    """Take the places that no prompt of `tokens (N, 77)` needs from an open_clip model's text side;
+    returns the tokens without padding.
+    """
     length = int((tokens != 0).sum(1).max())
     clip.attn_mask = clip.attn_mask[:length, :length]
-    clip.positional_embedding = torch.nn.Parameter(clip.positional_embedding[:length].detach().clone())
+    clip.positional_embedding = torch.nn.Parameter(
+        clip.positional_embedding[:length].detach().clone()
+    )
     return tokens[:, :length]
 
 
-def _teacher(model: GazeCLIP, pixels: torch.Tensor, labels: torch.Tensor, features: Any) -> Callable[[], None]:
+def _teacher(
+    model: GazeCLIP, pixels: torch.Tensor, labels: torch.Tensor, features: Any
+) -> Callable[[], None]:
     criterion = TeacherLoss(model.config)
     model.train()
 
@@ -106,21 +132,40 @@ def _teacher(model: GazeCLIP, pixels: torch.Tensor, labels: torch.Tensor, featur
 
 def main(argv: list[str]) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.teacher_step", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.teacher_step", description=__doc__, allow_abbrev=False
+    )
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=0, help="0: what this process may use")
     parser.add_argument("--gaze", choices=tuple(ENCODERS), default="l2cs")
     args = parser.parse_args(argv)
     if args.batch < 1 or args.rounds < 1 or args.threads < 0:
-        raise ConfigError("--batch and --rounds must be at least 1, --threads not negative", remedy="Use the defaults")
+        raise ConfigError(
+            "--batch and --rounds must be at least 1, --threads not negative",
+            remedy="Use the defaults",
+        )
     threads = args.threads or usable_threads()
     torch.set_num_threads(threads)
     keep_freed_memory()  # as the stages do
     with progress_callback("teacher step") as update:
-        config = LatencyConfig(rounds=args.rounds, budget_s=args.rounds, max_calls_per_round=1, warmup_max_s=1.0, max_repeats=args.rounds)
-        found = measure(subjects(args.batch, args.gaze), config, threads=threads, batch=args.batch, progress=update)
-    print(f"ViT-B/16, gaze encoder {args.gaze}, batch {args.batch}, float32, {threads} threads, forward + backward, median of {args.rounds} rounds")
+        config = LatencyConfig(
+            rounds=args.rounds,
+            budget_s=args.rounds,
+            max_calls_per_round=1,
+            warmup_max_s=1.0,
+            max_repeats=args.rounds,
+        )
+        found = measure(
+            subjects(args.batch, args.gaze),
+            config,
+            threads=threads,
+            batch=args.batch,
+            progress=update,
+        )
+    print(
+        f"ViT-B/16, gaze encoder {args.gaze}, batch {args.batch}, float32, {threads} threads, forward + backward, median of {args.rounds} rounds"
+    )
     for name, stats in found.items():
         note = " (disturbed by other work)" if stats.disturbed else ""
         print(f"  {name:40} {stats.p50:9.0f} ms  {stats.p50 / found[PLAIN].p50:5.2f} x plain{note}")

@@ -1,4 +1,6 @@
-"""`python -m distill [text-bank|cache|student]`: without a name, whatever of the three is not up to date."""
+"""`python -m distill [text-bank|cache|student]`: without a name, whatever of the three is not up to
+date.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ STEPS = ("text-bank", "cache", "student")
 def main(argv: list[str]) -> int:
     """Run the distillation stages."""
     parser = stage_parser("python -m distill", "Distil the teacher of a run into its student.")
-    parser.add_argument("step", nargs="?", choices=STEPS, help="only this step (default: all three, in order)")
+    parser.add_argument(
+        "step", nargs="?", choices=STEPS, help="only this step (default: all three, in order)"
+    )
     args = parser.parse_args(argv)
     with open_run(args, "cache", "student") as run:
         run.manifest("teacher")

@@ -1,7 +1,9 @@
-"""Stage `cache`: what the teacher says of every training image under R replayable augmentations, computed once.
+"""Stage `cache`: what the teacher says of every training image under R replayable augmentations,
+computed once.
 
-The idea is MobileCLIP's dataset reinforcement (arXiv:2311.17049): augmentations are kept as parameters, not pixels, and
-training the student then never runs the teacher. A finished shard survives a kill.
+The idea is MobileCLIP's dataset reinforcement (arXiv:2311.17049): augmentations are kept as
+parameters, not pixels, and training the student then never runs the teacher. A finished shard
+survives a kill.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ TARGETS = ("embedding", "logits", "fake_logit", "gaze")
 
 @dataclass(frozen=True)
 class TeacherCache:
-    """`tensors[name]` `(N, R, ...)` for the names of `TARGETS` (float16) and `parameters` `(N, R, P)` float32."""
+    """`tensors[name]` `(N, R, ...)` for the names of `TARGETS` (float16) and `parameters` `(N, R,
+    P)` float32.
+    """
 
     tensors: dict[str, Tensor]
     facts: dict[str, Any]
@@ -44,11 +48,18 @@ class TeacherCache:
             ArtifactError: missing or damaged shards.
         """
         facts = read_json(folder / "cache.json")
-        shards = [load_tensors(folder / f"shard-{number:05d}.safetensors")[0] for number in range(facts["shards"])]
-        tensors = {name: torch.cat([shard[name] for shard in shards]) for name in (*TARGETS, "parameters")}
+        shards = [
+            load_tensors(folder / f"shard-{number:05d}.safetensors")[0]
+            for number in range(facts["shards"])
+        ]
+        tensors = {
+            name: torch.cat([shard[name] for shard in shards]) for name in (*TARGETS, "parameters")
+        }
         if len(tensors["parameters"]) != facts["images"]:
             found = f"{len(tensors['parameters'])} of {facts['images']} images"
-            raise ArtifactError(f"{folder} holds {found}", remedy="Run: python -m distill cache --force")
+            raise ArtifactError(
+                f"{folder} holds {found}", remedy="Run: python -m distill cache --force"
+            )
         return cls(tensors, facts)
 
     @property
@@ -68,10 +79,22 @@ class TeacherCache:
 def run_stage(run: Run, force: bool = False) -> bool:
     """Write `cache/`."""
     context = Context(run)
-    config = {**asdict(context.recipe.cache), "contract": context.contract.to_dict(), "seed": context.recipe.seed}
+    config = {
+        **asdict(context.recipe.cache),
+        "contract": context.contract.to_dict(),
+        "seed": context.recipe.seed,
+    }
     del config["batch_size"]
     inputs = {"teacher": run.output_hash("teacher"), "data": run.output_hash("data")}
-    return execute(run, "cache", config=config, inputs=inputs, body=lambda folder: _body(context, folder), say=say, force=force)
+    return execute(
+        run,
+        "cache",
+        config=config,
+        inputs=inputs,
+        body=lambda folder: _body(context, folder),
+        say=say,
+        force=force,
+    )
 
 
 def _body(context: Context, folder: Path) -> dict[str, Any]:
@@ -101,11 +124,17 @@ def _body(context: Context, folder: Path) -> dict[str, Any]:
     }
     write_json(folder / "cache.json", facts)
     size = sum(file.stat().st_size for file in folder.glob("shard-*"))
-    return {"size_mb": size / 1e6, "bytes_per_sample": size / (len(dataset) * stage.augmentations), "shards_reused": hits}
+    return {
+        "size_mb": size / 1e6,
+        "bytes_per_sample": size / (len(dataset) * stage.augmentations),
+        "shards_reused": hits,
+    }
 
 
 @torch.inference_mode()
-def _shard(teacher: Any, dataset: FaceDataset, indices: range, context: Context) -> dict[str, Tensor]:
+def _shard(
+    teacher: Any, dataset: FaceDataset, indices: range, context: Context
+) -> dict[str, Tensor]:
     stage = context.recipe.cache
     keys = [(index, number) for index in indices for number in range(stage.augmentations)]
     parts: dict[str, list[Tensor]] = {name: [] for name in TARGETS}
@@ -117,7 +146,12 @@ def _shard(teacher: Any, dataset: FaceDataset, indices: range, context: Context)
     shard = {name: torch.cat(values).half().unflatten(0, shape) for name, values in parts.items()}
     # A teacher without gaze encoder gives NaN angles, which the student's gaze loss leaves out.
     if not all(torch.isfinite(values).all() for name, values in shard.items() if name != "gaze"):
-        raise ArtifactError("the teacher's outputs do not fit float16", remedy="Train the teacher again with a lower learning rate")
+        raise ArtifactError(
+            "the teacher's outputs do not fit float16",
+            remedy="Train the teacher again with a lower learning rate",
+        )
     augmentation = dataset.augmentation
-    parameters = np.stack([augmentation(*key).vector() for key in keys]) if augmentation else np.zeros(0)
+    parameters = (
+        np.stack([augmentation(*key).vector() for key in keys]) if augmentation else np.zeros(0)
+    )
     return {**shard, "parameters": torch.from_numpy(parameters).unflatten(0, shape)}

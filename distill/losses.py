@@ -1,4 +1,6 @@
-"""The terms a student learns by, one class each; `DistillationLoss` adds them up with the recipe's weights."""
+"""The terms a student learns by, one class each; `DistillationLoss` adds them up with the recipe's
+weights.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from gazeclip.teacher.gaze.angles import gaze_loss
 
 
 class EmbeddingLoss(nn.Module):
-    """Mean of `1 - cos` between unit embeddings `(B, D)`, which for unit vectors is half their squared L2 distance."""
+    """Mean of `1 - cos` between unit embeddings `(B, D)`, which for unit vectors is half their
+    squared L2 distance.
+    """
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         return (1.0 - (student * F.normalize(teacher, dim=-1)).sum(-1)).mean()
@@ -21,9 +25,10 @@ class EmbeddingLoss(nn.Module):
 class RelationLoss(nn.Module):
     """Contrastive relation: who resembles whom within the batch, teacher against student.
 
-    Cross-entropy between the rows of two `(B, B)` similarity matrices of unit embeddings, each softmaxed at
-    `temperature` without its diagonal; minus the teacher's own entropy, so that perfect agreement is 0. After the
-    similarity-preserving distillation of MobileCLIP (arXiv:2311.17049, section 3).
+    Cross-entropy between the rows of two `(B, B)` similarity matrices of unit embeddings, each
+    softmaxed at `temperature` without its diagonal; minus the teacher's own entropy, so that
+    perfect agreement is 0. After the similarity-preserving distillation of MobileCLIP
+    (arXiv:2311.17049, section 3).
     """
 
     def __init__(self, temperature: float = 0.1) -> None:
@@ -40,7 +45,9 @@ class RelationLoss(nn.Module):
 
 
 class LogitLoss(nn.Module):
-    """KL(teacher || student) over classes `(B, C)` at temperature T, times T squared (Hinton et al., arXiv:1503.02531)."""
+    """KL(teacher || student) over classes `(B, C)` at temperature T, times T squared (Hinton et
+    al., arXiv:1503.02531).
+    """
 
     def __init__(self, temperature: float) -> None:
         super().__init__()
@@ -53,7 +60,9 @@ class LogitLoss(nn.Module):
 
 
 class DetectionLoss(nn.Module):
-    """BCE of the fake logit `(B, 1)` against the mean of the label (0 or 1) and the teacher's probability."""
+    """BCE of the fake logit `(B, 1)` against the mean of the label (0 or 1) and the teacher's
+    probability.
+    """
 
     def forward(self, student: Tensor, teacher: Tensor, fake: Tensor) -> Tensor:
         target = 0.5 * (fake.float()[:, None] + torch.sigmoid(teacher))
@@ -61,7 +70,9 @@ class DetectionLoss(nn.Module):
 
 
 class DistillationLoss(nn.Module):
-    """All terms. `teacher` holds `embedding (B, D)`, `logits (B, C)`, `fake_logit (B, 1)`, `gaze (B, 2)`; `label (B,)`."""
+    """All terms. `teacher` holds `embedding (B, D)`, `logits (B, C)`, `fake_logit (B, 1)`, `gaze
+    (B, 2)`; `label (B,)`.
+    """
 
     def __init__(self, weights: DistillLoss) -> None:
         super().__init__()
@@ -71,14 +82,18 @@ class DistillationLoss(nn.Module):
         self.logits = LogitLoss(weights.temperature)
         self.detection = DetectionLoss()
 
-    def forward(self, output: StudentOutput, teacher: dict[str, Tensor], label: Tensor) -> dict[str, Tensor]:
+    def forward(
+        self, output: StudentOutput, teacher: dict[str, Tensor], label: Tensor
+    ) -> dict[str, Tensor]:
         w = self.weights
         terms = {
             "embedding": w.embedding * self.embedding(output.embedding, teacher["embedding"]),
             "relation": w.relation * self.relation(output.embedding, teacher["embedding"]),
             "logits": w.logits * self.logits(output.logits, teacher["logits"]),
             "gaze": w.gaze * gaze_loss(output.gaze, teacher["gaze"]),
-            "attribution": w.attribution * F.cross_entropy(output.logits, label, label_smoothing=w.label_smoothing),
-            "detection": w.detection * self.detection(output.fake_logit, teacher["fake_logit"], label != 0),
+            "attribution": w.attribution
+            * F.cross_entropy(output.logits, label, label_smoothing=w.label_smoothing),
+            "detection": w.detection
+            * self.detection(output.fake_logit, teacher["fake_logit"], label != 0),
         }
         return {**terms, "loss": torch.stack(list(terms.values())).sum()}

@@ -32,18 +32,30 @@ from gazeclip.training import FaceTask, fit, split_decay
 
 
 class DistillTask(FaceTask):
-    """A student (float, or with a quantized encoder) learning from the cache. The teacher is never run."""
+    """A student (float, or with a quantized encoder) learning from the cache. The teacher is never
+    run.
+    """
 
-    def __init__(self, context: Context, model: Student, config: TrainConfig, loss: DistillLoss, name: str) -> None:
+    def __init__(
+        self, context: Context, model: Student, config: TrainConfig, loss: DistillLoss, name: str
+    ) -> None:
         cache = load_cache(context)
         # Each epoch another stored augmentation, and not the same one for the whole batch.
-        super().__init__(context, config, name, cache.augmentation, lambda epoch, index: (epoch + index) % cache.augmentations)
+        super().__init__(
+            context,
+            config,
+            name,
+            cache.augmentation,
+            lambda epoch, index: (epoch + index) % cache.augmentations,
+        )
         self.model: Student = model
         self.cache = cache
         self.criterion = DistillationLoss(loss)
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
-        encoder = split_decay(self.model.encoder, config.lr * config.backbone_lr_scale, config.weight_decay)
+        encoder = split_decay(
+            self.model.encoder, config.lr * config.backbone_lr_scale, config.weight_decay
+        )
         return encoder + split_decay(self.model.head, config.lr, config.weight_decay)
 
     def loss(self, batch: Batch, model: nn.Module) -> dict[str, Tensor]:
@@ -68,7 +80,10 @@ def load_cache(context: Context) -> TeacherCache:
     }
     for key, value in expected.items():
         if cache.facts.get(key) != value:
-            raise ArtifactError(f"the cache was made with another {key}", remedy=f"Run: {command('cache')} --run {context.run.root}")
+            raise ArtifactError(
+                f"the cache was made with another {key}",
+                remedy=f"Run: {command('cache')} --run {context.run.root}",
+            )
     return cache
 
 
@@ -86,12 +101,15 @@ def build_student(context: Context) -> Student:
     else:
         encoder = build_encoder(stage.backbone, stage.weights, stage.drop_path)
         mean, std = backbone_stats(stage.backbone, stage.weights)
-    spec = StudentSpec(stage.backbone, bank.embeddings.shape[1], bank.classes, context.contract, mean, std)
+    spec = StudentSpec(
+        stage.backbone, bank.embeddings.shape[1], bank.classes, context.contract, mean, std
+    )
     return Student(spec, encoder, bank.embeddings, bank.logit_scale)
 
 
 def inherit_backbone(encoder: nn.Module, teacher: GazeCLIP, backbone: str) -> None:
-    """Start a student from the convolutions of a hybrid teacher with the same backbone, instead of from scratch.
+    """Start a student from the convolutions of a hybrid teacher with the same backbone, instead of
+    from scratch.
 
     Raises:
         ConfigError: the teacher has no such backbone.
@@ -111,7 +129,9 @@ def run_stage(run: Run, force: bool = False) -> bool:
     context = Context(run)
     stage = context.recipe.student
     config = {"student": asdict(stage), "seed": context.recipe.seed}
-    inputs = {name: run.output_hash(name) for name in ("data", "text_bank", "cache")} | file_inputs(weights=stage.weights)
+    inputs = {name: run.output_hash(name) for name in ("data", "text_bank", "cache")} | file_inputs(
+        weights=stage.weights
+    )
 
     def body(folder: Path) -> dict[str, Any]:
         task = DistillTask(context, build_student(context), stage.train, stage.loss, "student")
@@ -120,4 +140,13 @@ def run_stage(run: Run, force: bool = False) -> bool:
             save_student(folder, task.model, {"text_bank": inputs["text_bank"]})
         return {"val": result["best"], "history": result["history"]}
 
-    return execute(run, "student", config=config, inputs=inputs, body=body, say=say, force=force, distributed=True)
+    return execute(
+        run,
+        "student",
+        config=config,
+        inputs=inputs,
+        body=body,
+        say=say,
+        force=force,
+        distributed=True,
+    )

@@ -1,4 +1,6 @@
-"""Stage `text_bank`: the LRE's class embeddings, computed once in fp32; the device never runs a text network."""
+"""Stage `text_bank`: the LRE's class embeddings, computed once in fp32; the device never runs a
+text network.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ class TextBank:
         tensors, _ = load_tensors(folder / "text_bank.safetensors")
         facts = read_json(folder / "text_bank.json")
         if len(facts["classes"]) != len(tensors["embeddings"]):
-            raise ArtifactError(f"{folder} is inconsistent", remedy="Run: python -m distill text-bank --force")
+            raise ArtifactError(
+                f"{folder} is inconsistent", remedy="Run: python -m distill text-bank --force"
+            )
         return cls(tensors["embeddings"], tensors["levels"], tuple(facts.pop("classes")), **facts)
 
 
@@ -51,7 +55,13 @@ def run_stage(run: Run, force: bool = False) -> bool:
     context = Context(run)
     config = {"taxonomy": context.taxonomy.hash}
     return execute(
-        run, "text_bank", config=config, inputs={"teacher": run.output_hash("teacher")}, body=lambda f: _body(context, f), say=say, force=force
+        run,
+        "text_bank",
+        config=config,
+        inputs={"teacher": run.output_hash("teacher")},
+        body=lambda f: _body(context, f),
+        say=say,
+        force=force,
     )
 
 
@@ -59,7 +69,10 @@ def run_stage(run: Run, force: bool = False) -> bool:
 def _body(context: Context, folder: Path) -> dict[str, Any]:
     teacher = load_teacher(context)
     embeddings, levels = teacher.encode_text()
-    save_tensors(folder / "text_bank.safetensors", {"embeddings": embeddings.float(), "levels": levels.float()})
+    save_tensors(
+        folder / "text_bank.safetensors",
+        {"embeddings": embeddings.float(), "levels": levels.float()},
+    )
     write_json(
         folder / "text_bank.json",
         {

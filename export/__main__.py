@@ -13,17 +13,33 @@ PRECISIONS = ("int8", "fp32", "fp16")
 
 def main(argv: list[str]) -> int:
     """Export bundles."""
-    parser = stage_parser("python -m export", "Export the student of a run as self-describing bundles.")
-    parser.add_argument("--target", action="append", metavar="T", help=f"{', '.join(registry.TARGETS)} or all (repeatable; default: the recipe's)")
-    parser.add_argument("--precision", action="append", metavar="P", help="int8|fp32|fp16 (repeatable; default: the recipe's, int8 with --target)")
-    parser.add_argument("--list", action="store_true", help="show targets, precisions and what is installed")
+    parser = stage_parser(
+        "python -m export", "Export the student of a run as self-describing bundles."
+    )
+    parser.add_argument(
+        "--target",
+        action="append",
+        metavar="T",
+        help=f"{', '.join(registry.TARGETS)} or all (repeatable; default: the recipe's)",
+    )
+    parser.add_argument(
+        "--precision",
+        action="append",
+        metavar="P",
+        help="int8|fp32|fp16 (repeatable; default: the recipe's, int8 with --target)",
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="show targets, precisions and what is installed"
+    )
     args = parser.parse_args(argv)
     if args.list:
         return _list()
     targets = _targets(args.target or [])
     for precision in args.precision or []:
         if precision not in PRECISIONS:
-            raise ConfigError(f"there is no precision '{precision}'", remedy=nearest(precision, PRECISIONS))
+            raise ConfigError(
+                f"there is no precision '{precision}'", remedy=nearest(precision, PRECISIONS)
+            )
     with open_run(args, "export") as run:
         run.manifest("student")
         from export.stage import Exporter, export_one
@@ -46,14 +62,23 @@ def main(argv: list[str]) -> int:
 def _targets(named: list[str]) -> list[str]:
     for target in named:
         if target != "all" and target not in registry.TARGETS:
-            raise ConfigError(f"there is no export target '{target}'", remedy=nearest(target, [*registry.TARGETS, "all"]))
+            raise ConfigError(
+                f"there is no export target '{target}'",
+                remedy=nearest(target, [*registry.TARGETS, "all"]),
+            )
     return list(registry.TARGETS) if "all" in named else list(dict.fromkeys(named))
 
 
 def _list() -> int:
     for target in registry.TARGETS:
-        state = "installed" if registry.is_installed(target) else f"not installed: {install_command(registry.EXTRAS[target])}"
-        precisions = registry.get(target).PRECISIONS if registry.is_installed(target) else PRECISIONS
+        state = (
+            "installed"
+            if registry.is_installed(target)
+            else f"not installed: {install_command(registry.EXTRAS[target])}"
+        )
+        precisions = (
+            registry.get(target).PRECISIONS if registry.is_installed(target) else PRECISIONS
+        )
         print(f"{target:10} {', '.join(precisions):18} {state}")
     return 0
 

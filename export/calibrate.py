@@ -1,4 +1,6 @@
-"""Temperature and operating thresholds of one exported file, fitted on what that file says of the calibration split."""
+"""Temperature and operating thresholds of one exported file, fitted on what that file says of the
+calibration split.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from gazeclip.scoring.metrics import bootstrap_interval, ece, fit_temperature, sigmoid, threshold_at_fpr
+from gazeclip.scoring.metrics import (
+    bootstrap_interval,
+    ece,
+    fit_temperature,
+    sigmoid,
+    threshold_at_fpr,
+)
 
 # Points of the ROC that bundles carry: name -> false-positive rate.
 OPERATING_POINTS = {"fpr1": 0.01, "fpr0.1": 0.001}
@@ -15,7 +23,9 @@ OPERATING_POINTS = {"fpr1": 0.01, "fpr0.1": 0.001}
 
 @dataclass(frozen=True)
 class Calibration:
-    """`temperature` divides the logits; `thresholds` are on the calibrated fake probability; `metrics` tell the effect."""
+    """`temperature` divides the logits; `thresholds` are on the calibrated fake probability;
+    `metrics` tell the effect.
+    """
 
     temperature: dict[str, float]
     thresholds: dict[str, Any]
@@ -29,8 +39,8 @@ def calibrate(outputs: dict[str, np.ndarray], targets: np.ndarray) -> Calibratio
         outputs: `logits (N, C)` and `fake_logit (N, 1)` of the exported file.
         targets: class indices `(N,)`, 0 is real.
 
-    A threshold for a false-positive rate of f needs about 1/f real images to mean anything: with fewer it is marked
-    unreliable, with the interval that says how little is known.
+    A threshold for a false-positive rate of f needs about 1/f real images to mean anything: with
+    fewer it is marked unreliable, with the interval that says how little is known.
     """
     fake, logit = targets != 0, outputs["fake_logit"][:, 0].astype(np.float64)
     temperature = {

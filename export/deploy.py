@@ -1,4 +1,6 @@
-"""The graph that goes onto a device: uint8 pixels in, four named outputs out, nothing left for the app to normalise."""
+"""The graph that goes onto a device: uint8 pixels in, four named outputs out, nothing left for the
+app to normalise.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +20,21 @@ Layout = Literal["NHWC", "NCHW"]
 class DeployModel(nn.Module):
     """Normalisation, encoder and head of a student as one module of plain tensors.
 
-    `forward(image)` takes RGB values 0..255 of any dtype, `(B, S, S, 3)` for layout NHWC or `(B, 3, S, S)` for NCHW,
-    and returns `(embedding (B, D), logits (B, C), fake_logit (B, 1), gaze (B, 2))`.
+    `forward(image)` takes RGB values 0..255 of any dtype, `(B, S, S, 3)` for layout NHWC or `(B, 3,
+    S, S)` for NCHW, and returns `(embedding (B, D), logits (B, C), fake_logit (B, 1), gaze (B,
+    2))`.
 
     Args:
         student: the float student; it is not changed.
-        encoder: a replacement for its encoder (quantized or frozen), or None for the float one, folded for inference.
+        encoder: a replacement for its encoder (quantized or frozen), or None for the float one,
+            folded for inference.
         image_size: S in pixels.
         layout: of the input.
     """
 
-    def __init__(self, student: Student, encoder: nn.Module | None, image_size: int, layout: Layout = "NHWC") -> None:
+    def __init__(
+        self, student: Student, encoder: nn.Module | None, image_size: int, layout: Layout = "NHWC"
+    ) -> None:
         super().__init__()
         encoder = prepare_encoder(student.encoder, image_size) if encoder is None else encoder
         scale, offset = _affine_of(student, image_size)
@@ -53,8 +59,8 @@ class DeployModel(nn.Module):
 def _affine_of(student: Student, image_size: int) -> tuple[Tensor, Tensor]:
     """`(scale, offset)`, each `(1, 3, 1, 1)`, with `normalise(pixels) == pixels * scale + offset`.
 
-    One multiplication and one addition is what every engine fuses best. They are read from `Student.normalise`
-    itself, so that it stays the only place that knows mean and std.
+    One multiplication and one addition is what every engine fuses best. They are read from
+    `Student.normalise` itself, so that it stays the only place that knows mean and std.
 
     Raises:
         StageError: the student's normalisation is more than that.
@@ -77,5 +83,11 @@ def _affine_of(student: Student, image_size: int) -> tuple[Tensor, Tensor]:
 
 def example_image(image_size: int, batch: int, layout: Layout = "NHWC") -> Tensor:
     """Random uint8 pixels for tracing, the same in every call."""
-    shape = (batch, image_size, image_size, 3) if layout == "NHWC" else (batch, 3, image_size, image_size)
-    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    shape = (
+        (batch, image_size, image_size, 3)
+        if layout == "NHWC"
+        else (batch, 3, image_size, image_size)
+    )
+    return torch.randint(
+        0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )

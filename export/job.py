@@ -26,7 +26,8 @@ class ExportJob:
 
     Attributes:
         student: float student in eval mode.
-        quantized_encoder: the student's encoder from `quantize.encoder`; required for int8, unused otherwise.
+        quantized_encoder: the student's encoder from `quantize.encoder`; required for int8, unused
+            otherwise.
         precision: number format of the weights and, for int8, of the encoder's activations.
         out_dir: existing folder to write the model file into.
         classes: labels in the order of `logits`.
@@ -63,7 +64,10 @@ class ExportJob:
             ConfigError: there is none.
         """
         if self.quantized_encoder is None:
-            raise ConfigError("int8 needs the quantized encoder", remedy="Run: python -m quantize, or choose --precision fp32")
+            raise ConfigError(
+                "int8 needs the quantized encoder",
+                remedy="Run: python -m quantize, or choose --precision fp32",
+            )
         return self.quantized_encoder
 
     def all_metadata(self) -> dict[str, str]:

@@ -1,7 +1,9 @@
-"""From the NNCF-quantized encoder to the form each converter understands, with the very same scales and zero-points.
+"""From the NNCF-quantized encoder to the form each converter understands, with the very same scales
+and zero-points.
 
-OpenVINO reads NNCF's own quantizers. The others get frozen copies: a quantizer whose scale and zero-point are
-constants, with two faces, `fake` for tracing (ONNX, Core ML) and `decomposed` for `torch.export` (TFLite).
+OpenVINO reads NNCF's own quantizers. The others get frozen copies: a quantizer whose scale and
+zero-point are constants, with two faces, `fake` for tracing (ONNX, Core ML) and `decomposed` for
+`torch.export` (TFLite).
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ _INT8 = (-128, 127)
 
 
 class FrozenFakeQuantize(nn.Module):
-    """Round to 8 bits and back with constant parameters; unfrozen ones make `torch.export` fail on data dependence.
+    """Round to 8 bits and back with constant parameters; unfrozen ones make `torch.export` fail on
+    data dependence.
 
     Args:
         scale: `(1,)` per tensor or `(Cout,)` per channel.
@@ -32,7 +35,14 @@ class FrozenFakeQuantize(nn.Module):
         face: which operations to emit; both compute the same.
     """
 
-    def __init__(self, scale: Tensor, zero_point: Tensor, limits: tuple[int, int], axis: int | None, face: Face) -> None:
+    def __init__(
+        self,
+        scale: Tensor,
+        zero_point: Tensor,
+        limits: tuple[int, int],
+        axis: int | None,
+        face: Face,
+    ) -> None:
         super().__init__()
         self.limits, self.axis, self.face = limits, axis, face
         self.scale: Tensor
@@ -42,7 +52,10 @@ class FrozenFakeQuantize(nn.Module):
         self.register_buffer("zero_point", zero_point.detach().clone().to(torch.int64))
         # The tracer needs int32 zero-points and torch.export int64 ones.
         self.register_buffer("zero_point32", self.zero_point.to(torch.int32))
-        self.scalar_scale, self.scalar_zero = float(scale.flatten()[0]), int(zero_point.flatten()[0])
+        self.scalar_scale, self.scalar_zero = (
+            float(scale.flatten()[0]),
+            int(zero_point.flatten()[0]),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape, unchanged."""
@@ -50,8 +63,12 @@ class FrozenFakeQuantize(nn.Module):
         if self.face == "decomposed":
             return self._decomposed(x)
         if self.axis is None:
-            return torch.fake_quantize_per_tensor_affine(x, self.scalar_scale, self.scalar_zero, low, high)
-        return torch.fake_quantize_per_channel_affine(x, self.scale, self.zero_point32, self.axis, low, high)
+            return torch.fake_quantize_per_tensor_affine(
+                x, self.scalar_scale, self.scalar_zero, low, high
+            )
+        return torch.fake_quantize_per_channel_affine(
+            x, self.scale, self.zero_point32, self.axis, low, high
+        )
 
     def _decomposed(self, x: Tensor) -> Tensor:
         low, high = self.limits
@@ -66,7 +83,8 @@ class FrozenFakeQuantize(nn.Module):
 def freeze(quantized_encoder: nn.Module, image_size: int, face: Face) -> nn.Module:
     """A copy of the encoder with frozen quantizers, without any trainable or data-dependent part.
 
-    For `decomposed`, unsigned levels 0..255 with zero-point z are re-expressed as -128..127 with z - 128, which is
+    For `decomposed`, unsigned levels 0..255 with zero-point z are re-expressed as -128..127 with z
+    - 128, which is
     exact: TFLite's 8-bit kernels are signed. For `fake` the levels stay as NNCF has them.
 
     Args:

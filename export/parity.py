@@ -1,6 +1,8 @@
-"""Is the exported file still the model? Its outputs, in the engine that runs it, against PyTorch on the same images.
+"""Is the exported file still the model? Its outputs, in the engine that runs it, against PyTorch on
+the same images.
 
-The bounds are part of the code, stated in every bundle, and an export that misses one is never moved to its place.
+The bounds are part of the code, stated in every bundle, and an export that misses one is never
+moved to its place.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ Outputs = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a precision must keep against the PyTorch model of the same precision (for INT8 the fake-quantized one)."""
+    """What a precision must keep against the PyTorch model of the same precision (for INT8 the
+    fake-quantized one).
+    """
 
     embedding_cosine_min: float
     prob_max_abs: float
@@ -28,20 +32,25 @@ class Bounds:
     gaze_max_abs_rad: float
 
 
-# fp32: the same arithmetic in another order. fp16: eleven bits of mantissa through some fifty layers. int8: engines
-# round a value that lies between two steps either way, and the difference of one step travels on; a single image near
-# the threshold moves far. Worst of four engines on the students of the recipes: cosine 0.995, probability 0.16 on one image
-# and 0.01 in the mean, one verdict of 72. A layer that is really broken misses the mean first.
+# fp32: the same arithmetic in another order. fp16: eleven bits of mantissa through some fifty
+# layers. int8: engines round a value that lies between two steps either way, and the difference of
+# one step travels on; a single image near the threshold moves far. Worst of four engines on the
+# students of the recipes: cosine 0.995, probability 0.16 on one image and 0.01 in the mean, one
+# verdict of 72. A layer that is really broken misses the mean first.
 BOUNDS = {
     "fp32": Bounds(0.9999, 2e-3, 2e-4, 0.99, 2e-3),
     "fp16": Bounds(0.999, 2e-2, 2e-3, 0.98, 1e-2),
     "int8": Bounds(0.98, 0.25, 0.03, 0.95, 0.1),
 }
-INTEGER_SHARE = 0.9  # of the convolutions of an int8 file; LiteRT leaves the one behind the pooling in float
+INTEGER_SHARE = (
+    0.9  # of the convolutions of an int8 file; LiteRT leaves the one behind the pooling in float
+)
 
 
 def compare(reference: Outputs, exported: Outputs) -> dict[str, float]:
-    """Parity figures over N images; both hold `embedding (N, D)`, `logits (N, C)`, `fake_logit (N, 1)`, `gaze (N, 2)`."""
+    """Parity figures over N images; both hold `embedding (N, D)`, `logits (N, C)`, `fake_logit (N,
+    1)`, `gaze (N, 2)`.
+    """
     a, b = reference["embedding"].astype(np.float64), exported["embedding"].astype(np.float64)
     cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
     fake_a, fake_b = sigmoid(reference["fake_logit"][:, 0]), sigmoid(exported["fake_logit"][:, 0])
@@ -67,21 +76,33 @@ def require_parity(figures: dict[str, float], precision: str, what: str) -> None
     bounds = BOUNDS[precision]
     faults = []
     if not figures["embedding_cosine_min"] >= bounds.embedding_cosine_min:
-        faults.append(f"embedding cosine {figures['embedding_cosine_min']:.5f} < {bounds.embedding_cosine_min}")
+        faults.append(
+            f"embedding cosine {figures['embedding_cosine_min']:.5f} < {bounds.embedding_cosine_min}"
+        )
     if not figures["prob_max_abs"] <= bounds.prob_max_abs:
         faults.append(f"probability error {figures['prob_max_abs']:.4f} > {bounds.prob_max_abs}")
     if not figures["prob_mean_abs"] <= bounds.prob_mean_abs:
-        faults.append(f"mean probability error {figures['prob_mean_abs']:.4f} > {bounds.prob_mean_abs}")
+        faults.append(
+            f"mean probability error {figures['prob_mean_abs']:.4f} > {bounds.prob_mean_abs}"
+        )
     if not figures["verdict_agreement"] >= bounds.verdict_agreement:
-        faults.append(f"verdict agreement {figures['verdict_agreement']:.4f} < {bounds.verdict_agreement}")
+        faults.append(
+            f"verdict agreement {figures['verdict_agreement']:.4f} < {bounds.verdict_agreement}"
+        )
     if not figures["gaze_max_abs_rad"] <= bounds.gaze_max_abs_rad:
-        faults.append(f"gaze error {figures['gaze_max_abs_rad']:.4f} rad > {bounds.gaze_max_abs_rad}")
+        faults.append(
+            f"gaze error {figures['gaze_max_abs_rad']:.4f} rad > {bounds.gaze_max_abs_rad}"
+        )
     if faults:
-        raise StageError(f"{what} differs from PyTorch: {'; '.join(faults)}", remedy="Nothing was written; please report the backbone and versions")
+        raise StageError(
+            f"{what} differs from PyTorch: {'; '.join(faults)}",
+            remedy="Nothing was written; please report the backbone and versions",
+        )
 
 
 def require_integer(notes: Mapping[str, Any], convolutions: int, what: str) -> None:
-    """Refuse an int8 file whose convolutions compute in float: it is right to the last digit, and neither small nor fast.
+    """Refuse an int8 file whose convolutions compute in float: it is right to the last digit, and
+    neither small nor fast.
 
     Raises:
         StageError: fewer than `INTEGER_SHARE` of the convolutions are integer ones.

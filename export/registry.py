@@ -7,8 +7,8 @@ from types import ModuleType
 
 from gazeclip.errors import ConfigError, nearest
 
-# Each module has `PRECISIONS: tuple[str, ...]` and `export(job: ExportJob) -> dict` with the keys `model` (file name
-# inside `job.out_dir`) and `notes`.
+# Each module has `PRECISIONS: tuple[str, ...]` and `export(job: ExportJob) -> dict` with the keys
+# `model` (file name inside `job.out_dir`) and `notes`.
 TARGETS = {
     "onnx": "export.targets.onnx",
     "openvino": "export.targets.openvino",

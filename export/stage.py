@@ -1,4 +1,6 @@
-"""Stage `export/<target>`: convert, compare with PyTorch, calibrate on the exported file, and only then publish the bundle."""
+"""Stage `export/<target>`: convert, compare with PyTorch, calibrate on the exported file, and only
+then publish the bundle.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,8 @@ from quantize.encoder import count_quantizers
 from quantize.stage import load_quantized_student
 
 GOLDEN_IMAGES = 8
-# Golden vectors are the file's own outputs; another CPU may round differently. int8: a few quantization steps of the last
-# layers, in units of each output (logits carry the logit scale).
+# Golden vectors are the file's own outputs; another CPU may round differently. int8: a few
+# quantization steps of the last layers, in units of each output (logits carry the logit scale).
 GOLDEN_TOLERANCE = {
     "fp32": {"embedding": 2e-3, "logits": 2e-2, "fake_logit": 2e-2, "gaze": 2e-3},
     "fp16": {"embedding": 2e-2, "logits": 2e-1, "fake_logit": 2e-1, "gaze": 2e-2},
@@ -64,7 +66,9 @@ class Exporter:
     @cached_property
     def golden(self) -> np.ndarray:
         """Procedural faces `(8, S, S, 3)` uint8, the launch self-test of every bundle."""
-        return render_golden(GOLDEN_IMAGES, self.context.contract.size, seed=self.context.recipe.seed)
+        return render_golden(
+            GOLDEN_IMAGES, self.context.contract.size, seed=self.context.recipe.seed
+        )
 
     @cached_property
     def calibration(self) -> np.ndarray:
@@ -74,12 +78,18 @@ class Exporter:
     @cached_property
     def probes(self) -> np.ndarray:
         """Images for parity: some of val, spread over all labels, and the golden ones."""
-        return np.concatenate([self._images("val", self.context.recipe.export.parity_images), self.golden])
+        return np.concatenate(
+            [self._images("val", self.context.recipe.export.parity_images), self.golden]
+        )
 
     def _images(self, split: str, limit: int | None) -> np.ndarray:
         samples = self.context.manifest.split(split)
-        if limit is not None and len(samples) > limit:  # spread over all labels: manifests are sorted by them
-            samples = [samples[i] for i in np.linspace(0, len(samples) - 1, limit).round().astype(int)]
+        if (
+            limit is not None and len(samples) > limit
+        ):  # spread over all labels: manifests are sorted by them
+            samples = [
+                samples[i] for i in np.linspace(0, len(samples) - 1, limit).round().astype(int)
+            ]
         return np.stack([self.context.contract.apply(sample.path) for sample in samples])
 
     def model(self, precision: Precision) -> Student:
@@ -107,7 +117,10 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
     """
     run = exporter.run
     module = registry.get(target)
-    inputs = {name: run.output_hash(name) for name in (("student", "quantized") if precision == "int8" else ("student",))}
+    inputs = {
+        name: run.output_hash(name)
+        for name in (("student", "quantized") if precision == "int8" else ("student",))
+    }
     recipe = exporter.context.recipe
     inputs["data"] = run.output_hash("data")
     config = {
@@ -124,20 +137,44 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
         with working(f"exporting {target} {precision}"):
             return _write(exporter, module, target, precision, folder)
 
-    return execute(run, folder_name(target, precision), config=config, inputs=inputs, body=body, say=say, force=force)
+    return execute(
+        run,
+        folder_name(target, precision),
+        config=config,
+        inputs=inputs,
+        body=body,
+        say=say,
+        force=force,
+    )
 
 
-def _write(exporter: Exporter, module: Any, target: str, precision: Precision, folder: Path) -> dict[str, Any]:
+def _write(
+    exporter: Exporter, module: Any, target: str, precision: Precision, folder: Path
+) -> dict[str, Any]:
     context, model = exporter.context, exporter.model(precision)
     size = context.contract.size
     started = time.perf_counter()
     encoder = exporter.quantized.encoder if precision == "int8" else None
-    job = ExportJob(_float_shell(exporter, model), encoder, precision, folder, context.classes, size, {"run": exporter.run.name})
+    job = ExportJob(
+        _float_shell(exporter, model),
+        encoder,
+        precision,
+        folder,
+        context.classes,
+        size,
+        {"run": exporter.run.name},
+    )
     result = module.export(job)
     seconds = time.perf_counter() - started
     if precision == "int8":
-        require_integer(result["notes"], count_quantizers(exporter.quantized.encoder)["convolutions"], f"{target} int8")
-    infer, engine = open_runner(unfinished_bundle(folder, target, precision, result["model"], size, result.get("io", {})))
+        require_integer(
+            result["notes"],
+            count_quantizers(exporter.quantized.encoder)["convolutions"],
+            f"{target} int8",
+        )
+    infer, engine = open_runner(
+        unfinished_bundle(folder, target, precision, result["model"], size, result.get("io", {}))
+    )
     parity = compare(exporter.reference(precision), run_all(infer, exporter.probes))
     require_parity(parity, precision, f"{target} {precision}")
     calibration = calibrate(run_all(infer, exporter.calibration), _targets(context))
@@ -166,11 +203,19 @@ def _write(exporter: Exporter, module: Any, target: str, precision: Precision, f
         f"embedding cosine min {parity['embedding_cosine_min']:.5f}, probability error max {parity['prob_max_abs']:.2e}, "
         f"verdict agreement {parity['verdict_agreement']:.3f}"
     )
-    return {"engine": engine, "parity": parity, "convert_s": round(seconds, 2), "model_mb": model_size_mb(folder, result["model"]), **result["notes"]}
+    return {
+        "engine": engine,
+        "parity": parity,
+        "convert_s": round(seconds, 2),
+        "model_mb": model_size_mb(folder, result["model"]),
+        **result["notes"],
+    }
 
 
 def _float_shell(exporter: Exporter, model: Student) -> Student:
-    """The float encoder under the head of `model`: int8 exports take the encoder from the job's `quantized_encoder`."""
+    """The float encoder under the head of `model`: int8 exports take the encoder from the job's
+    `quantized_encoder`.
+    """
     from quantize.stage import with_encoder
 
     return with_encoder(model, exporter.student.encoder)
@@ -192,9 +237,15 @@ def _provenance(exporter: Exporter) -> dict[str, str]:
 
 
 def model_size_mb(folder: Path, model_file: str) -> float:
-    """Size of what an app must carry: the model file, its weight file beside it, or the whole package."""
+    """Size of what an app must carry: the model file, its weight file beside it, or the whole
+    package.
+    """
     path = folder / model_file
-    files = [f for f in path.rglob("*") if f.is_file()] if path.is_dir() else list(folder.glob(f"{path.stem}.*"))
+    files = (
+        [f for f in path.rglob("*") if f.is_file()]
+        if path.is_dir()
+        else list(folder.glob(f"{path.stem}.*"))
+    )
     return sum(file.stat().st_size for file in files) / 1e6
 
 
@@ -202,5 +253,9 @@ def run_stage(run: Run, force: bool = False) -> bool:
     """All targets and precisions of the recipe."""
     exporter = Exporter(run)
     stage = exporter.context.recipe.export
-    ran = [export_one(exporter, target, precision, force) for precision in stage.precisions for target in stage.targets]
+    ran = [
+        export_one(exporter, target, precision, force)
+        for precision in stage.precisions
+        for target in stage.targets
+    ]
     return any(ran)

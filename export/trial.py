@@ -2,8 +2,8 @@
 
 What a backbone cannot do it cannot do with any weights, so this finds in seconds what a run would
 find after hours. The recipe comes as JSON on standard input, the faults go to FILE as JSON.
-`gazeclip.commands.dry_run` starts it as a process of its own: neither random numbers nor what the converters
-change in torch reach the trainings that follow.
+`gazeclip.commands.dry_run` starts it as a process of its own: neither random numbers nor what the
+converters change in torch reach the trainings that follow.
 
 ONNX is converted. The converters of Core ML, TFLite and OpenVINO take too long, so of these only
 the first half is done: the trace or `torch.export`, and for Core ML a look whether its converter

@@ -22,7 +22,9 @@ def main(argv: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     about = "Deepfake detection and attribution, from GPU to device."
-    parser = argparse.ArgumentParser(prog="python -m gazeclip", description=about, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m gazeclip", description=about, allow_abbrev=False
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run a recipe, from data to report", allow_abbrev=False)
     run.add_argument("recipe", type=Path, help="e.g. recipes/demo.yaml")
@@ -36,11 +38,23 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(stage, help=text, allow_abbrev=False)
         add_stage_options(command)
         command.set_defaults(command=lambda args, stage=stage: _stage(args, stage))
-    _add_data(commands.add_parser("data", help="prepare, check and describe data", allow_abbrev=False))
-    add_gaze_stats(commands.add_parser("gaze-stats", help="compare the gaze of real and forged faces, by generator", allow_abbrev=False))
+    _add_data(
+        commands.add_parser("data", help="prepare, check and describe data", allow_abbrev=False)
+    )
+    add_gaze_stats(
+        commands.add_parser(
+            "gaze-stats",
+            help="compare the gaze of real and forged faces, by generator",
+            allow_abbrev=False,
+        )
+    )
     add_protocol(commands)
     add_ablate(commands)
-    doctor = commands.add_parser("doctor", help="what is installed, what is missing, what this machine can do", allow_abbrev=False)
+    doctor = commands.add_parser(
+        "doctor",
+        help="what is installed, what is missing, what this machine can do",
+        allow_abbrev=False,
+    )
     doctor.add_argument("--json", action="store_true", help="print JSON")
     doctor.set_defaults(command=_doctor)
     return parser
@@ -48,7 +62,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    prepare = actions.add_parser("prepare", help="render the embedded faces or check the manifest of a run", allow_abbrev=False)
+    prepare = actions.add_parser(
+        "prepare",
+        help="render the embedded faces or check the manifest of a run",
+        allow_abbrev=False,
+    )
     add_stage_options(prepare)
     prepare.set_defaults(command=lambda args: _stage(args, "data"))
     about = "check a manifest, count it, and look for shortcuts"
@@ -56,23 +74,55 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     check.add_argument("manifest", type=Path)
     check.add_argument("--taxonomy", default="dfad", help="preset or YAML file (default: dfad)")
     check.set_defaults(command=_check)
-    manifest = actions.add_parser("manifest", help="make a manifest from a folder with one subfolder per generator", allow_abbrev=False)
+    manifest = actions.add_parser(
+        "manifest",
+        help="make a manifest from a folder with one subfolder per generator",
+        allow_abbrev=False,
+    )
     manifest.add_argument("folder", type=Path)
     manifest.add_argument("--taxonomy", default="dfad", help="preset or YAML file (default: dfad)")
     manifest.add_argument("--out", type=Path, help="default: FOLDER/manifest.csv")
-    manifest.add_argument("--identity", metavar="REGEX", help="group 1 of this pattern in a file's relative path is its identity")
+    manifest.add_argument(
+        "--identity",
+        metavar="REGEX",
+        help="group 1 of this pattern in a file's relative path is its identity",
+    )
     manifest.add_argument("--seed", type=int, default=0)
-    manifest.add_argument("--force", action="store_true", help="replace a manifest that is there already")
+    manifest.add_argument(
+        "--force", action="store_true", help="replace a manifest that is there already"
+    )
     manifest.set_defaults(command=_manifest)
-    held = actions.add_parser("hold-out", help="keep a family or generators from training, to test on them as unseen", allow_abbrev=False)
+    held = actions.add_parser(
+        "hold-out",
+        help="keep a family or generators from training, to test on them as unseen",
+        allow_abbrev=False,
+    )
     held.add_argument("manifest", type=Path)
     held.add_argument("--taxonomy", default="dfad", help="preset or YAML file (default: dfad)")
-    held.add_argument("--family", action="append", default=[], metavar="NAME", help="all generators of this family; may be repeated")
-    held.add_argument("--generator", action="append", default=[], metavar="NAME", help="one generator; may be repeated")
-    held.add_argument("--out", type=Path, required=True, metavar="DIR", help="gets manifest.csv and taxonomy.yaml")
+    held.add_argument(
+        "--family",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="all generators of this family; may be repeated",
+    )
+    held.add_argument(
+        "--generator",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="one generator; may be repeated",
+    )
+    held.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="gets manifest.csv and taxonomy.yaml"
+    )
     held.set_defaults(command=_hold_out)
-    probe = actions.add_parser("probe", help="linear probe on the raw pixels of a run's embedded faces", allow_abbrev=False)
-    probe.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: the most recent one)")
+    probe = actions.add_parser(
+        "probe", help="linear probe on the raw pixels of a run's embedded faces", allow_abbrev=False
+    )
+    probe.add_argument(
+        "--run", type=Path, metavar="DIR", help="run folder (default: the most recent one)"
+    )
     probe.set_defaults(command=_probe)
 
 
@@ -106,9 +156,14 @@ def _check(args: argparse.Namespace) -> int:
     from gazeclip.taxonomy import Taxonomy
 
     with progress_callback("checking images") as update:
-        manifest = read_manifest(args.manifest, Taxonomy.load(args.taxonomy), progress=update, shown=None)
+        manifest = read_manifest(
+            args.manifest, Taxonomy.load(args.taxonomy), progress=update, shown=None
+        )
     for split, counts in manifest.counts().items():
-        print(f"{split:12} {sum(counts.values()):6}  " + ", ".join(f"{name} {n}" for name, n in counts.items()))
+        print(
+            f"{split:12} {sum(counts.values()):6}  "
+            + ", ".join(f"{name} {n}" for name, n in counts.items())
+        )
     shortcuts = find_shortcuts(manifest.samples)
     print()
     print_plain(shortcut_table(shortcuts), sys.stdout)
@@ -120,7 +175,16 @@ def _check(args: argparse.Namespace) -> int:
 def _manifest(args: argparse.Namespace) -> int:
     from gazeclip.data.from_folder import write_manifest
 
-    print(write_manifest(args.folder, args.taxonomy, args.out or args.folder / "manifest.csv", args.identity, args.seed, args.force))
+    print(
+        write_manifest(
+            args.folder,
+            args.taxonomy,
+            args.out or args.folder / "manifest.csv",
+            args.identity,
+            args.seed,
+            args.force,
+        )
+    )
     return 0
 
 
@@ -129,7 +193,10 @@ def _hold_out(args: argparse.Namespace) -> int:
 
     counts = write_hold_out(args.manifest, args.taxonomy, args.family, args.generator, args.out)
     for split, labels in counts.items():
-        print(f"{split:12} {sum(labels.values()):6}  " + ", ".join(f"{name} {n}" for name, n in labels.items()))
+        print(
+            f"{split:12} {sum(labels.values()):6}  "
+            + ", ".join(f"{name} {n}" for name, n in labels.items())
+        )
     return 0
 
 

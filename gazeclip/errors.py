@@ -1,4 +1,6 @@
-"""Errors that a user can act on: one line saying what is wrong, and the remedy. The command line exits 2 on them."""
+"""Errors that a user can act on: one line saying what is wrong, and the remedy. The command line
+exits 2 on them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from collections.abc import Iterable
 
 
 class GazeClipError(Exception):
-    """A problem the user can solve. `message` says what is wrong in one line, `remedy` what to do about it."""
+    """A problem the user can solve. `message` says what is wrong in one line, `remedy` what to do
+    about it.
+    """
 
     exit_code = 2
 
@@ -50,7 +54,9 @@ class MissingDependencyError(GazeClipError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x'?` for the closest known name, or the list of names. A hint only, never applied."""
+    """` Did you mean 'x'?` for the closest known name, or the list of names. A hint only, never
+    applied.
+    """
     names = list(known)
     close = difflib.get_close_matches(word, names, n=1)
     return f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(names)}"

@@ -1,4 +1,6 @@
-"""The task's vocabulary: generator -> family -> category -> real or fake, the class list and the four prompt levels."""
+"""The task's vocabulary: generator -> family -> category -> real or fake, the class list and the
+four prompt levels.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,21 @@ CATEGORIES = {
     "reenactment": "reenacted",
     "entire_synthesis": "entirely synthesised",
 }
-FAMILIES = {"real": "camera", "graphics": "graphics", "gan": "GAN", "diffusion": "diffusion", "flow": "flow"}
+FAMILIES = {
+    "real": "camera",
+    "graphics": "graphics",
+    "gan": "GAN",
+    "diffusion": "diffusion",
+    "flow": "flow",
+}
 PRESETS = Path(__file__).parent / "taxonomies"
 
 
 @dataclass(frozen=True)
 class Generator:
-    """One source of images: its label in manifests, its name in prompts, and where it stands in the taxonomy."""
+    """One source of images: its label in manifests, its name in prompts, and where it stands in the
+    taxonomy.
+    """
 
     name: str
     title: str
@@ -38,7 +48,8 @@ class Generator:
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """All generators that a manifest may name. Class 0 is always `real`; unseen generators are never a class.
+    """All generators that a manifest may name. Class 0 is always `real`; unseen generators are
+    never a class.
 
     `cite` says where the list comes from; it is no part of `hash`.
     """
@@ -59,11 +70,16 @@ class Taxonomy:
             path = PRESETS / f"{name_or_path}.yaml"
             if not path.is_file():
                 presets = sorted(item.stem for item in PRESETS.glob("*.yaml"))
-                raise ConfigError(f"unknown taxonomy '{name_or_path}'", remedy=nearest(name_or_path, presets))
+                raise ConfigError(
+                    f"unknown taxonomy '{name_or_path}'", remedy=nearest(name_or_path, presets)
+                )
         try:
             data = load_yaml(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"cannot read taxonomy {path}: {' '.join(str(error).split())}", remedy="See gazeclip/taxonomies/demo.yaml") from error
+            raise ConfigError(
+                f"cannot read taxonomy {path}: {' '.join(str(error).split())}",
+                remedy="See gazeclip/taxonomies/demo.yaml",
+            ) from error
         return cls.from_dict(data, source=str(path))
 
     @classmethod
@@ -71,7 +87,9 @@ class Taxonomy:
         """Check and build; see `load`."""
         entries = data.get("generators") if isinstance(data, dict) else None
         if not isinstance(entries, dict) or not entries:
-            raise ConfigError(f"{source} has no 'generators'", remedy="See gazeclip/taxonomies/demo.yaml")
+            raise ConfigError(
+                f"{source} has no 'generators'", remedy="See gazeclip/taxonomies/demo.yaml"
+            )
         faults: list[str] = []
         cite = data.get("cite", [])
         if not isinstance(cite, list) or not all(isinstance(item, str) for item in cite):
@@ -85,10 +103,22 @@ class Taxonomy:
             if name == REAL:
                 faults.append("'real' is always there and must not be listed")
             if category not in CATEGORIES or category == REAL:
-                faults.append(f"{name}: category '{category}' ({nearest(category, [c for c in CATEGORIES if c != REAL])})")
+                faults.append(
+                    f"{name}: category '{category}' ({nearest(category, [c for c in CATEGORIES if c != REAL])})"
+                )
             if family not in FAMILIES or family == REAL:
-                faults.append(f"{name}: family '{family}' ({nearest(family, [f for f in FAMILIES if f != REAL])})")
-            generators.append(Generator(str(name), str(entry.get("title", name)), category, family, bool(entry.get("seen", True))))
+                faults.append(
+                    f"{name}: family '{family}' ({nearest(family, [f for f in FAMILIES if f != REAL])})"
+                )
+            generators.append(
+                Generator(
+                    str(name),
+                    str(entry.get("title", name)),
+                    category,
+                    family,
+                    bool(entry.get("seen", True)),
+                )
+            )
         if faults:
             raise ConfigError(f"{source}: " + "; ".join(faults), remedy="Correct the entries named")
         return cls(str(data.get("name", Path(source).stem)), tuple(generators), tuple(cite))
@@ -102,14 +132,22 @@ class Taxonomy:
         for generator in self.generators:
             if generator.name == name:
                 return generator
-        raise ConfigError(f"unknown generator '{name}'", remedy=nearest(name, [g.name for g in self.generators]))
+        raise ConfigError(
+            f"unknown generator '{name}'", remedy=nearest(name, [g.name for g in self.generators])
+        )
 
     def __contains__(self, name: str) -> bool:
         return any(generator.name == name for generator in self.generators)
 
     def classes(self, labels: Collection[str] | None = None) -> tuple[str, ...]:
-        """Class names in order, `real` first: the seen generators, only those among `labels` if given."""
-        return tuple(g.name for g in self.generators if g.name == REAL or (g.seen and (labels is None or g.name in labels)))
+        """Class names in order, `real` first: the seen generators, only those among `labels` if
+        given.
+        """
+        return tuple(
+            g.name
+            for g in self.generators
+            if g.name == REAL or (g.seen and (labels is None or g.name in labels))
+        )
 
     def group(self, name: str) -> tuple[str, str]:
         """`(category, family)`: the finest level at which an unseen generator can be attributed."""
@@ -121,7 +159,11 @@ class Taxonomy:
         generator = self.get(name)
         kind = "unaltered" if name == REAL else CATEGORIES[generator.category]
         truth = "real" if name == REAL else "fake"
-        made = "taken by a camera" if name == REAL else f"generated by a {FAMILIES[generator.family]}-based model"
+        made = (
+            "taken by a camera"
+            if name == REAL
+            else f"generated by a {FAMILIES[generator.family]}-based model"
+        )
         source = "a camera" if name == REAL else generator.title
         return (
             f"a photo of a {truth} face",
@@ -132,7 +174,10 @@ class Taxonomy:
 
     def describe(self, classes: Collection[str]) -> list[dict[str, str]]:
         """Name, title, category and family per class, as bundles carry them."""
-        return [{key: str(value) for key, value in asdict(self.get(c)).items() if key != "seen"} for c in classes]
+        return [
+            {key: str(value) for key, value in asdict(self.get(c)).items() if key != "seen"}
+            for c in classes
+        ]
 
     @property
     def hash(self) -> str:

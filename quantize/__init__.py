@@ -1,1 +1,3 @@
-"""Quantization of the student's encoder with NNCF: calibration, then quantization-aware distillation."""
+"""Quantization of the student's encoder with NNCF: calibration, then quantization-aware
+distillation.
+"""

@@ -8,7 +8,9 @@ from gazeclip.cli.options import open_run, stage_parser
 
 def main(argv: list[str]) -> int:
     """Run the quantization stage."""
-    parser = stage_parser("python -m quantize", "Quantize the student of a run with NNCF and fine-tune it.")
+    parser = stage_parser(
+        "python -m quantize", "Quantize the student of a run with NNCF and fine-tune it."
+    )
     parser.add_argument(
         "--overflow-fix",
         choices=("on", "off"),

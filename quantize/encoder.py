@@ -1,7 +1,9 @@
-"""Post-training quantization of a student's encoder with NNCF, ready for quantization-aware training and every export.
+"""Post-training quantization of a student's encoder with NNCF, ready for quantization-aware
+training and every export.
 
-Only the encoder is quantized; the head (projection, L2 norm, text bank) stays float. Activations are per tensor,
-because Core ML and TFLite have no per-channel activations and ONNX Runtime fuses none.
+Only the encoder is quantized; the head (projection, L2 norm, text bank) stays float. Activations
+are per tensor, because Core ML and TFLite have no per-channel activations and ONNX Runtime fuses
+none.
 """
 
 from __future__ import annotations
@@ -43,15 +45,20 @@ def quantize_encoder(
     fast_bias_correction: bool = True,
     subset_size: int = 256,
 ) -> nn.Module:
-    """Insert 8-bit fake quantizers into a copy of `encoder` and set their ranges from calibration images.
+    """Insert 8-bit fake quantizers into a copy of `encoder` and set their ranges from calibration
+    images.
 
-    The result is an ordinary module to fine-tune: `optimizer(q.parameters())`, `loss.backward()`. Keep it in eval
+    The result is an ordinary module to fine-tune: `optimizer(q.parameters())`, `loss.backward()`.
+    Keep it in eval
     mode while doing so: its batch norms are folded, but drop-path would still act in training mode.
 
     Args:
-        encoder: timm backbone with trained weights, `(B, 3, S, S)` normalised float to `(B, F)`; it is not changed.
-        calibration_batches: normalised images, each `(B, 3, S, S)` float32, all of one B (a smaller last one is fine).
-        overflow_fix: keep weights to 7 bits, so that 8-bit products cannot saturate on a CPU without VNNI.
+        encoder: timm backbone with trained weights, `(B, 3, S, S)` normalised float to `(B, F)`; it
+            is not changed.
+        calibration_batches: normalised images, each `(B, 3, S, S)` float32, all of one B (a smaller
+            last one is fine).
+        overflow_fix: keep weights to 7 bits, so that 8-bit products cannot saturate on a CPU
+            without VNNI.
         fast_bias_correction: NNCF's fast bias correction (True) or the accurate, slower one.
         subset_size: number of images to calibrate with; fewer are used when there are no more.
 
@@ -91,16 +98,24 @@ def _take(batches: Iterable[Tensor], subset_size: int) -> list[Tensor]:
         taken.append(batch[:room].float())
         images += min(room, len(batch))
     if not images:
-        raise StageError("there is no calibration image", remedy="Give the manifest rows of split 'calibration'")
+        raise StageError(
+            "there is no calibration image", remedy="Give the manifest rows of split 'calibration'"
+        )
     return taken
 
 
 def count_quantizers(quantized: nn.Module) -> dict[str, int]:
-    """Counts `convolutions`, `weight_quantizers`, `activation_quantizers` (each shared quantizer once)."""
+    """Counts `convolutions`, `weight_quantizers`, `activation_quantizers` (each shared quantizer
+    once).
+    """
     on_weight = [flag for _, _, flag in named_quantizers(quantized)]
     weights, activations = sum(on_weight), len(on_weight) - sum(on_weight)
     convolutions = sum(isinstance(module, nn.Conv2d) for module in quantized.modules())
-    return {"convolutions": convolutions, "weight_quantizers": weights, "activation_quantizers": activations}
+    return {
+        "convolutions": convolutions,
+        "weight_quantizers": weights,
+        "activation_quantizers": activations,
+    }
 
 
 def named_quantizers(quantized: nn.Module) -> list[tuple[str, nn.Module, bool]]:
@@ -118,7 +133,8 @@ def named_quantizers(quantized: nn.Module) -> list[tuple[str, nn.Module, bool]]:
     found = []
     for name, module in get_hook_storage(quantized).named_hooks():
         if isinstance(module, BaseQuantizer):
-            # Weight quantizers are the per-channel ones: activations are per tensor by construction.
+            # Weight quantizers are the per-channel ones: activations are per tensor by
+            # construction.
             found.append((name, module, bool(module.per_channel)))
     return found
 
@@ -143,8 +159,14 @@ def save_quantized(folder: Path, quantized: nn.Module, *, image_size: int) -> No
     """
     nncf = _nncf()
     folder.mkdir(parents=True, exist_ok=True)
-    save_tensors(folder / STATE_FILE, quantized.state_dict(), {"kind": "nncf-encoder", "image_size": image_size})
-    write_json(folder / CONFIG_FILE, {"image_size": image_size, "nncf": nncf.torch.get_config(quantized)})
+    save_tensors(
+        folder / STATE_FILE,
+        quantized.state_dict(),
+        {"kind": "nncf-encoder", "image_size": image_size},
+    )
+    write_json(
+        folder / CONFIG_FILE, {"image_size": image_size, "nncf": nncf.torch.get_config(quantized)}
+    )
 
 
 def load_quantized(folder: Path, fresh_encoder: nn.Module) -> nn.Module:
@@ -161,12 +183,18 @@ def load_quantized(folder: Path, fresh_encoder: nn.Module) -> nn.Module:
     config = read_json(folder / CONFIG_FILE)
     state, _ = load_tensors(folder / STATE_FILE)
     prepared = prepare_encoder(fresh_encoder, int(config["image_size"]))
-    if not all(math.isfinite(float(value.sum())) for value in state.values() if value.is_floating_point()):
-        raise ArtifactError(f"{folder / STATE_FILE} holds values that are not finite", remedy=_RERUN)
+    if not all(
+        math.isfinite(float(value.sum())) for value in state.values() if value.is_floating_point()
+    ):
+        raise ArtifactError(
+            f"{folder / STATE_FILE} holds values that are not finite", remedy=_RERUN
+        )
     quantized: nn.Module = nncf.torch.load_from_config(prepared, config["nncf"])
     try:
         quantized.load_state_dict(state)
     except RuntimeError as error:
         first = str(error).splitlines()[1:2] or [str(error)]
-        raise ArtifactError(f"{folder} does not fit this backbone ({first[0].strip()[:160]})", remedy=_RERUN) from error
+        raise ArtifactError(
+            f"{folder} does not fit this backbone ({first[0].strip()[:160]})", remedy=_RERUN
+        ) from error
     return quantized.eval()

@@ -1,8 +1,9 @@
-"""Bring a timm encoder into the shape that quantizers and converters expect: plain convolutions and activations.
+"""Bring a timm encoder into the shape that quantizers and converters expect: plain convolutions and
+activations.
 
-Three rewrites, all exact up to float rounding and for inference only: re-parameterisation (parallel branches into one
-convolution), batch normalisation folded into the convolution before it, and TensorFlow-style 'same' padding made
-static for one input size.
+Three rewrites, all exact up to float rounding and for inference only: re-parameterisation (parallel
+branches into one convolution), batch normalisation folded into the convolution before it, and
+TensorFlow-style 'same' padding made static for one input size.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from gazeclip.errors import StageError
 
-# Folding changes the order of float operations only. Deep networks without trained statistics reach a few 1e-4 of
-# the largest output; a wrong fold (a convolution whose output has a second reader) changes it by tens of percent.
+# Folding changes the order of float operations only. Deep networks without trained statistics reach
+# a few 1e-4 of the largest output; a wrong fold (a convolution whose output has a second reader)
+# changes it by tens of percent.
 _MAX_RELATIVE_CHANGE = 1e-2
 
 
@@ -44,14 +46,18 @@ class PaddedConv2d(nn.Conv2d):
         """`(B, Cin, H, W)` to `(B, Cout, H', W')`."""
         if any(self.edges):
             x = functional.pad(x, self.edges)
-        return functional.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+        return functional.conv2d(
+            x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups
+        )
 
 
 def prepare_encoder(encoder: nn.Module, image_size: int) -> nn.Module:
-    """A copy of `encoder` for inference at `image_size` pixels: eval mode, re-parameterised, without batch norm.
+    """A copy of `encoder` for inference at `image_size` pixels: eval mode, re-parameterised,
+    without batch norm.
 
-    Works on a fresh encoder as on a trained one and gives the same module names for both, which is what lets a
-    quantized checkpoint be loaded into a fresh encoder. Trainable afterwards (QAT), only without batch statistics.
+    Works on a fresh encoder as on a trained one and gives the same module names for both, which is
+    what lets a quantized checkpoint be loaded into a fresh encoder. Trainable afterwards (QAT),
+    only without batch statistics.
 
     Args:
         encoder: timm backbone, `(B, 3, S, S)` float to `(B, F)`.
@@ -63,7 +69,9 @@ def prepare_encoder(encoder: nn.Module, image_size: int) -> nn.Module:
     from timm.utils.model import reparameterize_model
 
     original = copy.deepcopy(encoder).eval()
-    example = torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    example = (
+        torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    )
     with torch.no_grad():
         expected = original(example)
         prepared = reparameterize_model(original, inplace=False).eval()
@@ -85,12 +93,16 @@ def _replace(root: nn.Module, name: str, module: nn.Module) -> None:
 
 
 def _fix_same_padding(encoder: nn.Module, example: Tensor) -> None:
-    """Replace timm's size-dependent 'same' convolutions, whose padding would be traced as arithmetic on shapes."""
+    """Replace timm's size-dependent 'same' convolutions, whose padding would be traced as
+    arithmetic on shapes.
+    """
     from timm.layers import Conv2dSame, get_same_padding
 
     sizes: dict[str, tuple[int, int]] = {}
     handles = [
-        module.register_forward_pre_hook(lambda _, args, name=name: sizes.update({name: tuple(args[0].shape[-2:])}))
+        module.register_forward_pre_hook(
+            lambda _, args, name=name: sizes.update({name: tuple(args[0].shape[-2:])})
+        )
         for name, module in encoder.named_modules()
         if isinstance(module, Conv2dSame)
     ]
@@ -99,13 +111,18 @@ def _fix_same_padding(encoder: nn.Module, example: Tensor) -> None:
         handle.remove()
     for name, size in sizes.items():
         conv: Any = encoder.get_submodule(name)
-        total = [get_same_padding(size[i], conv.kernel_size[i], conv.stride[i], conv.dilation[i]) for i in (0, 1)]
+        total = [
+            get_same_padding(size[i], conv.kernel_size[i], conv.stride[i], conv.dilation[i])
+            for i in (0, 1)
+        ]
         top, left = total[0] // 2, total[1] // 2
         _replace(encoder, name, PaddedConv2d(conv, (left, total[1] - left, top, total[0] - top)))
 
 
 def _conv_norm_pairs(encoder: nn.Module, example: Tensor) -> list[tuple[str, str]]:
-    """Names of (convolution, batch norm) where the norm's input is the very tensor that the convolution returned."""
+    """Names of (convolution, batch norm) where the norm's input is the very tensor that the
+    convolution returned.
+    """
     produced: dict[int, tuple[str, Tensor]] = {}
     pairs: list[tuple[str, str]] = []
 
@@ -120,9 +137,15 @@ def _conv_norm_pairs(encoder: nn.Module, example: Tensor) -> list[tuple[str, str
     handles = []
     for name, module in encoder.named_modules():
         if isinstance(module, nn.Conv2d):
-            handles.append(module.register_forward_hook(lambda _, __, out, name=name: after_conv(name, out)))
+            handles.append(
+                module.register_forward_hook(lambda _, __, out, name=name: after_conv(name, out))
+            )
         elif isinstance(module, nn.BatchNorm2d):
-            handles.append(module.register_forward_pre_hook(lambda _, args, name=name: before_norm(name, args[0])))
+            handles.append(
+                module.register_forward_pre_hook(
+                    lambda _, args, name=name: before_norm(name, args[0])
+                )
+            )
     encoder(example)
     for handle in handles:
         handle.remove()
@@ -133,24 +156,44 @@ def _fold_batch_norm(encoder: nn.Module, example: Tensor) -> None:
     for conv_name, norm_name in _conv_norm_pairs(encoder, example):
         conv: Any = encoder.get_submodule(conv_name)
         norm: Any = encoder.get_submodule(norm_name)
-        weight, bias = fuse_conv_bn_weights(conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
+        weight, bias = fuse_conv_bn_weights(
+            conv.weight,
+            conv.bias,
+            norm.running_mean,
+            norm.running_var,
+            norm.eps,
+            norm.weight,
+            norm.bias,
+        )
         conv.weight, conv.bias = weight, bias
         _replace(encoder, norm_name, _tail(norm))
 
 
 def _tail(norm: nn.Module) -> nn.Module:
     """What a timm norm-and-activation layer does after the norm."""
-    steps = [step for step in (getattr(norm, "drop", None), getattr(norm, "act", None)) if step is not None]
+    steps = [
+        step
+        for step in (getattr(norm, "drop", None), getattr(norm, "act", None))
+        if step is not None
+    ]
     steps = [step for step in steps if not isinstance(step, nn.Identity)]
     return nn.Sequential(*steps) if len(steps) > 1 else (steps[0] if steps else nn.Identity())
 
 
 def _split_act_norm(encoder: nn.Module) -> None:
-    """Turn a batch norm with built-in activation that no convolution feeds into two modules NNCF knows."""
+    """Turn a batch norm with built-in activation that no convolution feeds into two modules NNCF
+    knows.
+    """
     from timm.layers import BatchNormAct2d
 
     for name, module in list(encoder.named_modules()):
         if isinstance(module, BatchNormAct2d):
             plain = nn.BatchNorm2d(module.num_features, eps=module.eps, momentum=module.momentum)
-            plain.load_state_dict({key: value for key, value in module.state_dict().items() if key in plain.state_dict()})
+            plain.load_state_dict(
+                {
+                    key: value
+                    for key, value in module.state_dict().items()
+                    if key in plain.state_dict()
+                }
+            )
             _replace(encoder, name, nn.Sequential(plain.eval(), _tail(module)))

@@ -25,7 +25,8 @@ _prepared = False
 
 
 def cache_root() -> Path:
-    """The user's cache folder of this program (`$XDG_CACHE_HOME` or `~/.cache`, then `gazeclip`), which may not exist.
+    """The user's cache folder of this program (`$XDG_CACHE_HOME` or `~/.cache`, then `gazeclip`),
+    which may not exist.
 
     Raises:
         RuntimeError: this user has no home.
@@ -36,7 +37,9 @@ def cache_root() -> Path:
 
 @functools.cache
 def writable_cache() -> Path:
-    """`cache_root`, made; where it cannot be written, a folder of this user's in the temporary one, and a line says so."""
+    """`cache_root`, made; where it cannot be written, a folder of this user's in the temporary one,
+    and a line says so.
+    """
     try:
         folder = cache_root()
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,12 +48,16 @@ def writable_cache() -> Path:
     except (OSError, RuntimeError) as error:
         folder = _own_temporary_folder()
         said = getattr(error, "strerror", None) or error
-        say(f"no cache in the home of this user ({said}): {folder} is used instead; choose another with XDG_CACHE_HOME")
+        say(
+            f"no cache in the home of this user ({said}): {folder} is used instead; choose another with XDG_CACHE_HOME"
+        )
         return folder
 
 
 def _own_temporary_folder() -> Path:
-    """One that lasts over runs. Compiled code is loaded from it, so nobody else may have made it or write into it."""
+    """One that lasts over runs. Compiled code is loaded from it, so nobody else may have made it or
+    write into it.
+    """
     if not hasattr(os, "getuid"):
         return Path(tempfile.mkdtemp(prefix="gazeclip-"))
     folder = Path(tempfile.gettempdir()) / f"gazeclip-{os.getuid()}"
@@ -62,13 +69,16 @@ def _own_temporary_folder() -> Path:
 
 
 def prepare() -> None:
-    """Switch telemetry off and make NNCF's C++ extension build reliable; call it before `import nncf` or `openvino`.
+    """Switch telemetry off and make NNCF's C++ extension build reliable; call it before `import
+    nncf` or `openvino`.
 
-    NNCF compiles a C++ extension at first use, by ninja, and gives up after 60 s, which leaves a stale lock on a slow machine:
+    NNCF compiles a C++ extension at first use, by ninja, and gives up after 60 s, which leaves a
+    stale lock on a slow machine:
 
     - the time limit is switched off;
-    - the build gets a folder of its own in the user's cache, so that no other program's broken build can block it, and one for
-      each compiler, Python and torch, so that switching between them builds nothing anew;
+    - the build gets a folder of its own in the user's cache, so that no other program's broken
+      build can block it, and one for each compiler, Python and torch, so that switching between
+      them builds nothing anew;
     - this environment's own ninja is found even where the environment is not activated.
 
     Variables that the user has set stay as they are. Safe to call more than once.
@@ -84,14 +94,17 @@ def prepare() -> None:
         os.environ["TORCH_EXTENSIONS_DIR"] = str(folder)
     _find_ninja()
     logging.getLogger("nncf").setLevel(logging.ERROR)
-    # torchao (which NNCF's strip imports) announces at WARNING that its optional GPU libraries are absent.
+    # torchao (which NNCF's strip imports) announces at WARNING that its optional GPU libraries are
+    # absent.
     logging.getLogger("torchao").setLevel(logging.ERROR)
     logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
     _prepared = True
 
 
 def build_key() -> str:
-    """A short name for all that is written into the build's commands: with another of them, ninja would build anew."""
+    """A short name for all that is written into the build's commands: with another of them, ninja
+    would build anew.
+    """
     command, path = cpp_compiler()
     resolved = os.path.realpath(path) if path is not None else None
     torch = importlib.util.find_spec("torch")
@@ -102,16 +115,20 @@ def build_key() -> str:
 
 
 def _find_ninja() -> None:
-    """Put the environment's own programs first on PATH where ninja lies among them and PATH has none."""
+    """Put the environment's own programs first on PATH where ninja lies among them and PATH has
+    none.
+    """
     own = Path(sys.executable).parent
     if shutil.which("ninja") is None and shutil.which("ninja", path=str(own)) is not None:
         os.environ["PATH"] = os.pathsep.join([str(own), os.environ.get("PATH", os.defpath)])
 
 
 def missing_compiler() -> StageError | str | None:
-    """What is missing of the compiler of NNCF's quantizers, which it builds at first use; the compiler is tried.
+    """What is missing of the compiler of NNCF's quantizers, which it builds at first use; the
+    compiler is tried.
 
-    An error where training would run on a GPU, for which NNCF has no others; a sentence where slower ones do; None if all is there.
+    An error where training would run on a GPU, for which NNCF has no others; a sentence where
+    slower ones do; None if all is there.
     """
     import torch
     from torch.utils.cpp_extension import CUDA_HOME
@@ -149,10 +166,11 @@ def require_quantizers() -> str | None:
 
 
 def load_quantizers() -> str | None:
-    """Build (a minute or two, once) or load NNCF's compiled quantizers for the CPU now; a sentence if slower ones have to do.
+    """Build (a minute or two, once) or load NNCF's compiled quantizers for the CPU now; a sentence
+    if slower ones have to do.
 
-    NNCF itself would fall back without a word. Its slower quantizers try torch's compiler again for every shape, and fail each
-    time with pages of warnings; they are run as they are instead.
+    NNCF itself would fall back without a word. Its slower quantizers try torch's compiler again for
+    every shape, and fail each time with pages of warnings; they are run as they are instead.
 
     Raises:
         StageError: there are no quantizers for this machine.
@@ -172,7 +190,9 @@ def load_quantizers() -> str | None:
 
 def _build_quantizers() -> str | None:
     extensions = require("nncf.torch.quantization.extensions", extra="train")
-    reference = require("nncf.torch.quantization.reference", extra="train").ReferenceQuantizedFunctions
+    reference = require(
+        "nncf.torch.quantization.reference", extra="train"
+    ).ReferenceQuantizedFunctions
     name = "Quantize_forward"
     with working("building NNCF's quantizers, once"):
         found = extensions.QuantizedFunctionsCPU.get(name)

@@ -1,4 +1,6 @@
-"""Stage `quantized`: calibrate INT8 ranges on the calibration split, then go on distilling with them in place (QAT)."""
+"""Stage `quantized`: calibrate INT8 ranges on the calibration split, then go on distilling with
+them in place (QAT).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ from quantize.nncf_setup import load_quantizers
 
 
 class QatTask(DistillTask):
-    """Distillation through fake quantizers. Batch norms are folded already, so the encoder stays in eval mode."""
+    """Distillation through fake quantizers. Batch norms are folded already, so the encoder stays in
+    eval mode.
+    """
 
     def loss(self, batch: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
         model.eval()
@@ -39,9 +43,21 @@ def run_stage(run: Run, force: bool = False) -> bool:
     """Write `quantized/`: NNCF state and config, and the head that was tuned with it."""
     context = Context(run)
     stage = context.recipe.quantize
-    config = {"quantize": asdict(stage), "contract": context.contract.to_dict(), "seed": context.recipe.seed}
+    config = {
+        "quantize": asdict(stage),
+        "contract": context.contract.to_dict(),
+        "seed": context.recipe.seed,
+    }
     inputs = {name: run.output_hash(name) for name in ("data", "cache", "student")}
-    return execute(run, "quantized", config=config, inputs=inputs, body=lambda f: _body(context, f), say=say, force=force)
+    return execute(
+        run,
+        "quantized",
+        config=config,
+        inputs=inputs,
+        body=lambda f: _body(context, f),
+        say=say,
+        force=force,
+    )
 
 
 def _body(context: Context, folder: Path) -> dict[str, Any]:
@@ -58,15 +74,23 @@ def _body(context: Context, folder: Path) -> dict[str, Any]:
         subset_size=stage.calibration_images,
     )
     counts = count_quantizers(encoder)
-    say("quantize: " + ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items()))
+    say(
+        "quantize: "
+        + ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items())
+    )
     model = with_encoder(student, encoder)
     task = QatTask(context, model, stage.train, stage.loss, "quantize")
     before = task.evaluate()
-    say("quantize: after calibration, before training: val " + " ".join(f"{k} {v:.3f}" for k, v in before.items()))
+    say(
+        "quantize: after calibration, before training: val "
+        + " ".join(f"{k} {v:.3f}" for k, v in before.items())
+    )
     calibrated = {name: value.clone() for name, value in model.state_dict().items()}
     result = fit(task, stage.train, folder / "resume", context.recipe.seed)
     if result["best"]["score"] < before["score"]:
-        say(f"quantize: training did not help on val ({result['best']['score']:.3f} after {before['score']:.3f}): the calibrated model is kept")
+        say(
+            f"quantize: training did not help on val ({result['best']['score']:.3f} after {before['score']:.3f}): the calibrated model is kept"
+        )
         model.load_state_dict(calibrated)
     save_quantized(folder, model.encoder, image_size=context.contract.size)
     save_tensors(folder / "head.safetensors", model.head.state_dict(), {"kind": "head"})
@@ -75,7 +99,9 @@ def _body(context: Context, folder: Path) -> dict[str, Any]:
 
 
 def calibration_batches(context: Context, student: Student) -> Iterator[Tensor]:
-    """Normalised images `(1, 3, S, S)` of the calibration split, every second one under a deployment augmentation."""
+    """Normalised images `(1, 3, S, S)` of the calibration split, every second one under a
+    deployment augmentation.
+    """
     draw = lambda index, number: drawn(context.recipe.seed, index, number, stream="calibration")  # noqa: E731
     dataset = FaceDataset(context.manifest, "calibration", context.contract, context.classes, draw)
     keys = epoch_keys(len(dataset), context.recipe.seed, 0, lambda index: -1 if index % 2 else 0)

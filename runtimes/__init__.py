@@ -1,4 +1,6 @@
-"""Verification on every engine: `load(bundle).verify(images)`. No training library; an engine only when used."""
+"""Verification on every engine: `load(bundle).verify(images)`. No training library; an engine only
+when used.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,16 @@ if TYPE_CHECKING:
     from runtimes.verdict import Attribution, Gaze, Verdict
     from runtimes.verifier import Verifier, load
 
-__all__ = ["ENGINES", "Attribution", "Gaze", "Verdict", "Verifier", "engine_status", "load", "usable_threads"]
+__all__ = [
+    "ENGINES",
+    "Attribution",
+    "Gaze",
+    "Verdict",
+    "Verifier",
+    "engine_status",
+    "load",
+    "usable_threads",
+]
 _MODULES = {
     "ENGINES": "registry",
     "Attribution": "verdict",
@@ -25,7 +36,9 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is: `python -m runtimes` must reach its guard even where NumPy is missing."""
+    """Import what is asked for when it is: `python -m runtimes` must reach its guard even where
+    NumPy is missing.
+    """
     if name not in _MODULES:
         raise AttributeError(f"module 'runtimes' has no attribute '{name}'")
     return getattr(importlib.import_module(f"runtimes.{_MODULES[name]}"), name)

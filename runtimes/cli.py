@@ -27,15 +27,20 @@ Judged = list[tuple[str, Outcome]]
 
 
 def main(argv: list[str]) -> int:
-    """Run a command; returns 0 if all images are real, 1 if one is fake, 2 if one could not be judged."""
-    # Pillow warns about metadata and sizes in its own words; what matters is an error or a warning of ours.
+    """Run a command; returns 0 if all images are real, 1 if one is fake, 2 if one could not be
+    judged.
+    """
+    # Pillow warns about metadata and sizes in its own words; what matters is an error or a warning
+    # of ours.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     args = _parser().parse_args(argv)
     return int(args.run(args))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m runtimes", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m runtimes", description=__doc__, allow_abbrev=False
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     verify = commands.add_parser(
         "verify",
@@ -45,14 +50,31 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     verify.set_defaults(run=_verify)
-    verify.add_argument("photos", nargs="*", type=Path, metavar="PHOTO", help="image files, or folders of them")
-    verify.add_argument("--bundle", type=Path, metavar="DIR", help="exported bundle (default: the most recent run's)")
-    verify.add_argument("--engine", help=f"one of {', '.join(ENGINES)} (default: the one made for the bundle)")
+    verify.add_argument(
+        "photos", nargs="*", type=Path, metavar="PHOTO", help="image files, or folders of them"
+    )
+    verify.add_argument(
+        "--bundle",
+        type=Path,
+        metavar="DIR",
+        help="exported bundle (default: the most recent run's)",
+    )
+    verify.add_argument(
+        "--engine", help=f"one of {', '.join(ENGINES)} (default: the one made for the bundle)"
+    )
     verify.add_argument("--device", help="device of the engine, such as CPU or GPU (default: CPU)")
-    verify.add_argument("--threshold", default="fpr1", help="fpr1, fpr0.1, default or a probability (default: fpr1)")
-    verify.add_argument("--batch", type=int, default=8, metavar="N", help="images per inference (default: 8)")
-    verify.add_argument("--threads", type=int, metavar="N", help="threads (default: what this process may use)")
-    verify.add_argument("--self-test", action="store_true", help="first compare the golden images with this engine")
+    verify.add_argument(
+        "--threshold", default="fpr1", help="fpr1, fpr0.1, default or a probability (default: fpr1)"
+    )
+    verify.add_argument(
+        "--batch", type=int, default=8, metavar="N", help="images per inference (default: 8)"
+    )
+    verify.add_argument(
+        "--threads", type=int, metavar="N", help="threads (default: what this process may use)"
+    )
+    verify.add_argument(
+        "--self-test", action="store_true", help="first compare the golden images with this engine"
+    )
     verify.add_argument("--embedding", action="store_true", help="include the embedding in --json")
     form = verify.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
@@ -80,18 +102,25 @@ def _verify(args: argparse.Namespace) -> int:
         say(f"warning: operating point {point.name} rests on only {point.n_real} real images")
     differences = verifier.self_test() if args.self_test else None
     if differences is not None:
-        say("self-test passed: " + ", ".join(f"{name} {value:.2g}" for name, value in differences.items()))
+        say(
+            "self-test passed: "
+            + ", ".join(f"{name} {value:.2g}" for name, value in differences.items())
+        )
     if not args.photos:
         return CLEAN
     paths, failures = expand(args.photos)
-    outcomes = progress(verifier.outcomes(paths, args.threshold, args.batch), "judging", total=len(paths))
+    outcomes = progress(
+        verifier.outcomes(paths, args.threshold, args.batch), "judging", total=len(paths)
+    )
     judged: Judged = [(str(path), outcome) for path, outcome in zip(paths, outcomes, strict=True)]
     judged += failures
     _show(args, verifier, point, judged)
     return exit_code(judged)
 
 
-def _show(args: argparse.Namespace, verifier: Verifier, point: OperatingPoint, judged: Judged) -> None:
+def _show(
+    args: argparse.Namespace, verifier: Verifier, point: OperatingPoint, judged: Judged
+) -> None:
     if args.json:
         found = make_encodable(document(verifier, point, judged, args.embedding))
         print(json.dumps(found, indent=2, allow_nan=False))
@@ -106,7 +135,9 @@ def _show(args: argparse.Namespace, verifier: Verifier, point: OperatingPoint, j
             say(f"warning: {source}: {outcome.frames} frames, only the first is judged")
 
 
-def document(verifier: Verifier, point: OperatingPoint, judged: Judged, embedding: bool) -> dict[str, Any]:
+def document(
+    verifier: Verifier, point: OperatingPoint, judged: Judged, embedding: bool
+) -> dict[str, Any]:
     """What `--json` prints (schema 1): every image in order, each with a verdict or an `error`."""
     results = [
         outcome.to_dict(embedding)
@@ -114,7 +145,9 @@ def document(verifier: Verifier, point: OperatingPoint, judged: Judged, embeddin
         else {"source": source, "verdict": None, "error": outcome.message, "remedy": outcome.remedy}
         for source, outcome in judged
     ]
-    counts = Counter(outcome.verdict if isinstance(outcome, Verdict) else "error" for _, outcome in judged)
+    counts = Counter(
+        outcome.verdict if isinstance(outcome, Verdict) else "error" for _, outcome in judged
+    )
     bundle = verifier.bundle
     return {
         "schema": 1,
@@ -145,11 +178,12 @@ def exit_code(judged: Judged) -> int:
 
 
 def expand(photos: list[Path]) -> tuple[list[Path], Judged]:
-    """Files as named, and of folders all images below them; what a folder leaves out is said on standard error.
+    """Files as named, and of folders all images below them; what a folder leaves out is said on
+    standard error.
 
     Returns:
-        The images in order, and an `ImageError` for each folder without images and for all that could not be read, so
-        that neither is passed over in silence.
+        The images in order, and an `ImageError` for each folder without images and for all that
+        could not be read, so that neither is passed over in silence.
     """
     paths: list[Path] = []
     failures: Judged = []

@@ -89,7 +89,15 @@ def _row(source: str, outcome: Outcome) -> tuple[str, ...]:
     top = outcome.attribution[0]
     gaze = f"{math.degrees(outcome.gaze.pitch):+.0f} / {math.degrees(outcome.gaze.yaw):+.0f} deg"
     probability, total_ms = outcome.fake_probability, sum(outcome.timings_ms.values())
-    return (source, outcome.verdict, f"{probability:.4f}", top.title, f"{top.p:.2f}", gaze, f"{total_ms:.1f}")
+    return (
+        source,
+        outcome.verdict,
+        f"{probability:.4f}",
+        top.title,
+        f"{top.p:.2f}",
+        gaze,
+        f"{total_ms:.1f}",
+    )
 
 
 def _write_rich(stream: TextIO, rows: Sequence[tuple[str, ...]]) -> bool:
@@ -105,6 +113,8 @@ def _write_rich(stream: TextIO, rows: Sequence[tuple[str, ...]]) -> bool:
     colours = {"fake": "bold red", "real": "green", "error": "yellow"}
     for row in rows:
         # Text, not markup: a file name may hold brackets
-        table.add_row(Text(row[0]), Text(row[1], colours[row[1]]), *(Text(cell) for cell in row[2:]))
+        table.add_row(
+            Text(row[0]), Text(row[1], colours[row[1]]), *(Text(cell) for cell in row[2:])
+        )
     Console(file=stream).print(table)
     return True

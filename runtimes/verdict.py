@@ -31,10 +31,11 @@ class Gaze(NamedTuple):
 class Verdict:
     """Whether an image is real or fake, on what grounds, and what computed it.
 
-    `verdict` is `fake` where `fake_probability` reaches `threshold`, the value of `operating_point`. `attribution`
-    holds all classes, the most probable first. `embedding` is `(D,)` float32 of unit length. `timings_ms` has
-    `decode`, `inference` and `post`; the last two are the batch's time divided by its size. `frames` is the number in
-    the file (animations, pages); only the first is judged.
+    `verdict` is `fake` where `fake_probability` reaches `threshold`, the value of
+    `operating_point`. `attribution` holds all classes, the most probable first. `embedding` is
+    `(D,)` float32 of unit length. `timings_ms` has `decode`, `inference` and `post`; the last two
+    are the batch's time divided by its size. `frames` is the number in the file (animations,
+    pages); only the first is judged.
     """
 
     source: str

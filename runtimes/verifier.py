@@ -1,4 +1,6 @@
-"""From photographs to verdicts: decode by the bundle's contract, infer, decide at an operating point."""
+"""From photographs to verdicts: decode by the bundle's contract, infer, decide at an operating
+point.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +37,16 @@ class _Decoded(NamedTuple):
 
 
 def load(
-    bundle_dir: str | Path, engine: str | None = None, threads: int | None = None, device: str | None = None
+    bundle_dir: str | Path,
+    engine: str | None = None,
+    threads: int | None = None,
+    device: str | None = None,
 ) -> Verifier:
     """Load a bundle (every hash is checked) into an engine.
 
     Args:
-        engine: `openvino`, `onnxruntime`, `litert` or `coreml`; None takes the one made for the bundle's target.
+        engine: `openvino`, `onnxruntime`, `litert` or `coreml`; None takes the one made for the
+            bundle's target.
         threads: None takes what this process may use (`usable_threads`).
         device: e.g. `GPU`; None takes the CPU. One that is not there is an error, never replaced.
 
@@ -61,19 +67,29 @@ class Verifier:
         self.bundle = bundle
         self.engine = engine
         self.threads = threads
-        self._widths = {"embedding": bundle.embedding_dim, "logits": len(bundle.classes), "fake_logit": 1, "gaze": 2}
+        self._widths = {
+            "embedding": bundle.embedding_dim,
+            "logits": len(bundle.classes),
+            "fake_logit": 1,
+            "gaze": 2,
+        }
         self._temperature = bundle.temperature
         self._classes = bundle.classes
 
     def verify(
-        self, images: ImageSource | Iterable[ImageSource], threshold: str | float = "fpr1", batch: int = 8
+        self,
+        images: ImageSource | Iterable[ImageSource],
+        threshold: str | float = "fpr1",
+        batch: int = 8,
     ) -> list[Verdict]:
-        """Judge images: paths, encoded bytes, file objects, PIL images or uint8 RGB arrays `(H, W, 3)`.
+        """Judge images: paths, encoded bytes, file objects, PIL images or uint8 RGB arrays `(H, W,
+        3)`.
 
         Of a file with several frames the first is judged; `Verdict.frames` says how many there are.
 
         Args:
-            threshold: an operating point of the bundle (`fpr1`, `fpr0.1`, `default`) or a fake probability.
+            threshold: an operating point of the bundle (`fpr1`, `fpr0.1`, `default`) or a fake
+                probability.
             batch: images per inference.
 
         Raises:
@@ -89,16 +105,23 @@ class Verifier:
         return verdicts
 
     def outcomes(
-        self, images: ImageSource | Iterable[ImageSource], threshold: str | float = "fpr1", batch: int = 8
+        self,
+        images: ImageSource | Iterable[ImageSource],
+        threshold: str | float = "fpr1",
+        batch: int = 8,
     ) -> Iterator[Outcome]:
-        """Like `verify`, lazily and in order, with an `ImageError` in the place of each image that cannot be read."""
+        """Like `verify`, lazily and in order, with an `ImageError` in the place of each image that
+        cannot be read.
+        """
         if batch < 1:
             raise ConfigError(f"batch of {batch} is too small", remedy="Use at least 1")
         point = self.bundle.operating_point(threshold)
         sources: Iterable[ImageSource] = [images] if _is_single(images) else images  # type: ignore[list-item,assignment]
         return self._outcomes(sources, point, batch)
 
-    def _outcomes(self, sources: Iterable[ImageSource], point: OperatingPoint, batch: int) -> Iterator[Outcome]:
+    def _outcomes(
+        self, sources: Iterable[ImageSource], point: OperatingPoint, batch: int
+    ) -> Iterator[Outcome]:
         waiting: list[_Decoded] = []
         for index, source in enumerate(sources):
             waiting.append(self._decode(source, index))
@@ -121,7 +144,9 @@ class Verifier:
     def _judge(self, waiting: list[_Decoded], point: OperatingPoint) -> Iterator[Outcome]:
         images = [item.image for item in waiting if isinstance(item.image, np.ndarray)]
         started = time.perf_counter()
-        outputs = self.infer(np.stack(images) if len(images) > 1 else images[0][None]) if images else {}
+        outputs = (
+            self.infer(np.stack(images) if len(images) > 1 else images[0][None]) if images else {}
+        )
         inference = (time.perf_counter() - started) * 1e3 / max(1, len(images))
         row = 0
         for item in waiting:
@@ -139,7 +164,9 @@ class Verifier:
         """One image's outputs (no batch axis) as a verdict."""
         started = time.perf_counter()
         probability = sigmoid(answer["fake_logit"].item() / self._temperature["detection"])
-        ranked = rank(self._classes, softmax(answer["logits"].tolist(), self._temperature["attribution"]))
+        ranked = rank(
+            self._classes, softmax(answer["logits"].tolist(), self._temperature["attribution"])
+        )
         pitch, yaw = answer["gaze"].tolist()
         return Verdict(
             source=item.name,
@@ -167,10 +194,16 @@ class Verifier:
             array = outputs[name]
             if array.shape != (len(images), width) or array.dtype != _FLOAT32:
                 shape = f"{array.dtype} {array.shape} instead of float32 {(len(images), width)}"
-                raise BundleError(f"{self.engine.name}: output {name} is {shape}", remedy="Export the bundle again")
+                raise BundleError(
+                    f"{self.engine.name}: output {name} is {shape}",
+                    remedy="Export the bundle again",
+                )
             # one pass that is finite only if every value is
             if not math.isfinite(np.vdot(array, array)):
-                raise BundleError(f"{self.engine.name}: output {name} is not finite", remedy="Run with --self-test")
+                raise BundleError(
+                    f"{self.engine.name}: output {name} is not finite",
+                    remedy="Run with --self-test",
+                )
         return outputs
 
     def self_test(self) -> dict[str, float]:
@@ -182,10 +215,14 @@ class Verifier:
         images, expected = self.bundle.golden
         outputs = self.infer(images)
         tolerance = self.bundle.golden_tolerance
-        differences = {name: float(np.abs(outputs[name] - expected[name]).max()) for name in OUTPUTS}
+        differences = {
+            name: float(np.abs(outputs[name] - expected[name]).max()) for name in OUTPUTS
+        }
         beyond = [name for name in OUTPUTS if not differences[name] <= tolerance[name]]
         if beyond:
-            faults = ", ".join(f"{n} off by {differences[n]:.3g} (allowed {tolerance[n]:.3g})" for n in beyond)
+            faults = ", ".join(
+                f"{n} off by {differences[n]:.3g} (allowed {tolerance[n]:.3g})" for n in beyond
+            )
             raise BundleError(
                 f"self-test of {self.bundle.folder} on {self.engine.label} failed: {faults}",
                 remedy="Do not use it here; export it again or choose another engine",
@@ -193,8 +230,9 @@ class Verifier:
         return differences
 
 
-# After an inference the caches hold the network, and each first call into NumPy costs some 30 microseconds. For a dozen
-# numbers plain Python is several times faster, so these two do not use gazeclip.scoring.metrics.
+# After an inference the caches hold the network, and each first call into NumPy costs some 30
+# microseconds. For a dozen numbers plain Python is several times faster, so these two do not use
+# gazeclip.scoring.metrics.
 def softmax(logits: Sequence[float], temperature: float) -> list[float]:
     """Probabilities of one image's logits `(C,)` at a temperature."""
     top = max(logits)
@@ -219,12 +257,15 @@ def rank(classes: Sequence[BundleClass], probabilities: Sequence[float]) -> tupl
 
 
 def _is_single(images: object) -> bool:
-    """A path, bytes, a file object, a picture or one `(H, W, 3)` array, rather than several of them.
+    """A path, bytes, a file object, a picture or one `(H, W, 3)` array, rather than several of
+    them.
 
     What can be neither counts as one, so that it is refused by its type.
     """
     if isinstance(images, np.ndarray):
         return images.ndim != 4
-    if isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image | Mapping):
+    if isinstance(
+        images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image | Mapping
+    ):
         return True
     return hasattr(images, "read") or not isinstance(images, Iterable)

@@ -1,4 +1,5 @@
-"""Small real bundles: one network (mean colour -> linear -> four outputs) by hand as ONNX, OpenVINO and TFLite.
+"""Small real bundles: one network (mean colour -> linear -> four outputs) by hand as ONNX, OpenVINO
+and TFLite.
 
 The expected outputs come from the NumPy formula in `reference`, in float64, not from any engine.
 """
@@ -90,21 +91,31 @@ def onnx_model(weights: Weights) -> Any:
         nodes,
         "tiny",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", SIZE, SIZE, 3])],
-        [helper.make_tensor_value_info(name, float_type, ["batch", width]) for name, width in widths.items()],
+        [
+            helper.make_tensor_value_info(name, float_type, ["batch", width])
+            for name, width in widths.items()
+        ],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
 def tflite_model(weights: Weights) -> bytes:
-    """The same network as a flatbuffer with a signature, batch fixed to 1 as the converter leaves it."""
+    """The same network as a flatbuffer with a signature, batch fixed to 1 as the converter leaves
+    it.
+    """
     flatbuffers = pytest.importorskip("flatbuffers")
     s = pytest.importorskip("ai_edge_litert.schema_py_generated")
     model, graph = s.ModelT(), s.SubGraphT()
     model.version, model.buffers, model.operatorCodes = 3, [s.BufferT()], []
     graph.tensors, graph.operators = [], []
 
-    def tensor(name: str, shape: list[int], data: np.ndarray | None = None, kind: int = s.TensorType.FLOAT32) -> int:
+    def tensor(
+        name: str,
+        shape: list[int],
+        data: np.ndarray | None = None,
+        kind: int = s.TensorType.FLOAT32,
+    ) -> int:
         entry = s.TensorT()
         entry.name, entry.shape, entry.type, entry.buffer = name, shape, kind, 0
         if data is not None:
@@ -115,7 +126,9 @@ def tflite_model(weights: Weights) -> bytes:
         graph.tensors.append(entry)
         return len(graph.tensors) - 1
 
-    def operator(code: int, inputs: list[int], output: int, kind: int = 0, options: Any = None) -> int:
+    def operator(
+        code: int, inputs: list[int], output: int, kind: int = 0, options: Any = None
+    ) -> int:
         opcode, op = s.OperatorCodeT(), s.OperatorT()
         opcode.builtinCode = opcode.deprecatedBuiltinCode = code
         model.operatorCodes.append(opcode)
@@ -137,11 +150,29 @@ def tflite_model(weights: Weights) -> bytes:
 
     codes = s.BuiltinOperator
     image = tensor("x", [1, SIZE, SIZE, 3], kind=s.TensorType.UINT8)
-    pixels = operator(codes.CAST, [image], tensor("pixels", [1, SIZE, SIZE, 3]), s.BuiltinOptions.CastOptions, s.CastOptionsT())
+    pixels = operator(
+        codes.CAST,
+        [image],
+        tensor("pixels", [1, SIZE, SIZE, 3]),
+        s.BuiltinOptions.CastOptions,
+        s.CastOptionsT(),
+    )
     axes = tensor("axes", [2], np.array([1, 2], np.int32), s.TensorType.INT32)
-    mean = operator(codes.MEAN, [pixels, axes], tensor("mean", [1, 3]), s.BuiltinOptions.ReducerOptions, s.ReducerOptionsT())
+    mean = operator(
+        codes.MEAN,
+        [pixels, axes],
+        tensor("mean", [1, 3]),
+        s.BuiltinOptions.ReducerOptions,
+        s.ReducerOptionsT(),
+    )
     raw = linear(mean, "raw", weights["project"] / 255)
-    embedding = operator(codes.L2_NORMALIZATION, [raw], tensor("e", [1, DIM]), s.BuiltinOptions.L2NormOptions, s.L2NormOptionsT())
+    embedding = operator(
+        codes.L2_NORMALIZATION,
+        [raw],
+        tensor("e", [1, DIM]),
+        s.BuiltinOptions.L2NormOptions,
+        s.L2NormOptionsT(),
+    )
     outputs = {
         "embedding": embedding,
         "logits": linear(embedding, "l", weights["scale"] * weights["bank"]),
@@ -152,7 +183,9 @@ def tflite_model(weights: Weights) -> bytes:
     signature = s.SignatureDefT()
     signature.signatureKey, signature.subgraphIndex = "serving_default", 0
     signature.inputs, signature.outputs = [], []
-    for name, index, where in [("image", image, signature.inputs)] + [(n, i, signature.outputs) for n, i in outputs.items()]:
+    for name, index, where in [("image", image, signature.inputs)] + [
+        (n, i, signature.outputs) for n, i in outputs.items()
+    ]:
         entry = s.TensorMapT()
         entry.name, entry.tensorIndex = name, index
         where.append(entry)
@@ -175,12 +208,16 @@ def write_model(folder: Path, target: str, weights: Weights) -> str:
     openvino = pytest.importorskip("openvino")
     source = folder.parent / f"{folder.name}.source.onnx"
     onnx.save(onnx_model(weights), str(source))
-    openvino.save_model(openvino.Core().read_model(str(source)), str(folder / "model.xml"), compress_to_fp16=False)
+    openvino.save_model(
+        openvino.Core().read_model(str(source)), str(folder / "model.xml"), compress_to_fp16=False
+    )
     return "model.xml"
 
 
 @pytest.fixture(scope="session")
-def arguments(weights: Weights, reference: Callable[[np.ndarray], dict[str, np.ndarray]]) -> dict[str, Any]:
+def arguments(
+    weights: Weights, reference: Callable[[np.ndarray], dict[str, np.ndarray]]
+) -> dict[str, Any]:
     """Arguments of `write_bundle` that go with the network, but for target and model file."""
     images = np.random.default_rng(3).integers(0, 256, (8, SIZE, SIZE, 3), dtype=np.uint8)
     return {
@@ -200,14 +237,18 @@ def arguments(weights: Weights, reference: Callable[[np.ndarray], dict[str, np.n
         "versions": {"onnx": "1"},
         "text_bank": weights["bank"],
         "golden_images": images,
-        "golden_outputs": {name: value.astype(np.float32) for name, value in reference(images).items()},
+        "golden_outputs": {
+            name: value.astype(np.float32) for name, value in reference(images).items()
+        },
         # float32 sums over 1,024 pixels against float64
         "golden_tolerance": {"embedding": 1e-5, "logits": 1e-4, "fake_logit": 1e-5, "gaze": 1e-5},
     }
 
 
 @pytest.fixture(scope="session")
-def bundles(tmp_path_factory: pytest.TempPathFactory, weights: Weights, arguments: dict[str, Any]) -> dict[str, Path]:
+def bundles(
+    tmp_path_factory: pytest.TempPathFactory, weights: Weights, arguments: dict[str, Any]
+) -> dict[str, Path]:
     """A whole bundle per target. Tests that spoil one copy it first."""
     root = tmp_path_factory.mktemp("bundles")
     for target in ("openvino", "onnx", "tflite"):
@@ -224,12 +265,16 @@ def spoiled(bundles: dict[str, Path], tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A blue (real) and a red (fake) picture by the network's rule, and three files that are no pictures."""
+    """A blue (real) and a red (fake) picture by the network's rule, and three files that are no
+    pictures.
+    """
     root = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     for name, colour in {"real": (40, 90, 200), "fake": (220, 90, 30)}.items():
         noise = rng.integers(-20, 20, (80, 64, 3))
-        Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8)).save(root / f"{name}.png")
+        Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8)).save(
+            root / f"{name}.png"
+        )
     detailed = Image.fromarray(rng.integers(0, 256, (200, 200, 3), dtype=np.uint8))
     detailed.save(root / "whole.jpg", quality=95)
     bad = root / "bad"

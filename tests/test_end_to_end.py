@@ -1,4 +1,6 @@
-"""The whole path on a few tiny faces: every stage runs, is skipped when run again, resumes, and its bundles judge photographs."""
+"""The whole path on a few tiny faces: every stage runs, is skipped when run again, resumes, and its
+bundles judge photographs.
+"""
 
 from __future__ import annotations
 
@@ -47,14 +49,23 @@ RECIPE = {
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a module of this project in `folder`, as a user would."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    return subprocess.run([sys.executable, "-m", *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
 
 
 def kill_when(path: Path, folder: Path, *arguments: str) -> None:
     """Start a command and kill it, as a power cut would, as soon as `path` is there."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with (folder / "killed.log").open("w") as log:
-        process = subprocess.Popen([sys.executable, "-m", *arguments], cwd=folder, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments], cwd=folder, env=environment, stdout=log, stderr=log
+        )
         deadline = time.monotonic() + 600
         while not path.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -65,10 +76,18 @@ def kill_when(path: Path, folder: Path, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the tiny recipe was killed while it trained the student, and has then run to its end."""
+    """A folder in which the tiny recipe was killed while it trained the student, and has then run
+    to its end.
+    """
     folder = tmp_path_factory.mktemp("e2e")
     (folder / "tiny.yaml").write_text(yaml.safe_dump(RECIPE))
-    kill_when(folder / "runs/tiny/.student.partial/resume/last.safetensors", folder, "gazeclip", "run", "tiny.yaml")
+    kill_when(
+        folder / "runs/tiny/.student.partial/resume/last.safetensors",
+        folder,
+        "gazeclip",
+        "run",
+        "tiny.yaml",
+    )
     done = command(folder, "gazeclip", "run", "tiny.yaml")
     (folder / "resumed.log").write_text(done.stderr)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -80,16 +99,26 @@ def test_a_killed_run_went_on_where_it_was(workspace: Path) -> None:
     log = (workspace / "resumed.log").read_text()
     assert "student: resuming after epoch 1" in log
     assert [line for line in log.splitlines() if line.endswith("up to date")] == [
-        f"{stage}: up to date" for stage in ("data", "backbone", "teacher", "baseline", "text_bank", "cache")
+        f"{stage}: up to date"
+        for stage in ("data", "backbone", "teacher", "baseline", "text_bank", "cache")
     ]
 
 
 def test_report_follows_the_schema_and_names_every_subject(workspace: Path) -> None:
     report = json.loads((workspace / "runs/tiny/report/report.json").read_text())
     assert validate_report(report) == []
-    found = {(subject["role"], subject["engine"], subject["precision"]) for subject in report["subjects"]}
-    assert {("peer", "torch", "fp32"), ("teacher", "torch", "fp32"), ("student", "torch", "fp32")} <= found
-    assert {("student", engine, "int8") for engine in ("onnxruntime", "openvino", "tflite", "coreml-reference")} <= found
+    found = {
+        (subject["role"], subject["engine"], subject["precision"]) for subject in report["subjects"]
+    }
+    assert {
+        ("peer", "torch", "fp32"),
+        ("teacher", "torch", "fp32"),
+        ("student", "torch", "fp32"),
+    } <= found
+    assert {
+        ("student", engine, "int8")
+        for engine in ("onnxruntime", "openvino", "tflite", "coreml-reference")
+    } <= found
     for subject in report["subjects"]:
         assert (subject["latency_ms"]["p50"] is None) == (subject["engine"] == "coreml-reference")
 
@@ -115,7 +144,16 @@ def test_damaged_output_is_made_again_and_what_follows_stays(workspace: Path) ->
 def test_bundle_judges_photographs(workspace: Path, engine: str) -> None:
     photos = sorted((workspace / "runs/tiny/data/images/real").glob("*.jpg"))[:3]
     result = command(
-        workspace, "runtimes", "verify", *map(str, photos), "--bundle", f"runs/tiny/export/{engine}", "--json", "--self-test", "--threshold", "0.5"
+        workspace,
+        "runtimes",
+        "verify",
+        *map(str, photos),
+        "--bundle",
+        f"runs/tiny/export/{engine}",
+        "--json",
+        "--self-test",
+        "--threshold",
+        "0.5",
     )
     assert result.returncode in (0, 1), result.stderr
     document = json.loads(result.stdout)
@@ -125,7 +163,9 @@ def test_bundle_judges_photographs(workspace: Path, engine: str) -> None:
 
 def test_core_ml_export_tells_how_it_was_checked(workspace: Path) -> None:
     bundle = json.loads((workspace / "runs/tiny/export/coreml/bundle.json").read_text())
-    assert bundle["parity"]["engine"] == ("coreml" if sys.platform == "darwin" else "coreml-reference")
+    assert bundle["parity"]["engine"] == (
+        "coreml" if sys.platform == "darwin" else "coreml-reference"
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,7 +177,9 @@ def test_core_ml_export_tells_how_it_was_checked(workspace: Path) -> None:
         (("benchmarks",), "Run first"),
     ],
 )
-def test_user_errors_are_one_line_and_exit_2(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_user_errors_are_one_line_and_exit_2(
+    tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
     result = command(tmp_path, *arguments)
     assert result.returncode == 2
     assert said in result.stderr

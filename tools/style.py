@@ -1,6 +1,8 @@
-"""How the code reads, in figures: `python tools/style.py [FOLDER...]`. Tests and docstrings do not count.
+"""How the code reads, in figures: `python tools/style.py [FOLDER...]`. Tests and docstrings do not
+count.
 
-The figures say where to look and are no aim in themselves: code that reads worse for a better figure is worse.
+The figures say where to look and are no aim in themselves: code that reads worse for a better
+    figure is worse.
 """
 
 from __future__ import annotations
@@ -88,7 +90,11 @@ def find_docstring_lines(tree: ast.Module) -> set[int]:
     found: set[int] = set()
     owners = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
     for node in ast.walk(tree):
-        if isinstance(node, owners) and node.body and ast.get_docstring(node, clean=False) is not None:
+        if (
+            isinstance(node, owners)
+            and node.body
+            and ast.get_docstring(node, clean=False) is not None
+        ):
             text = node.body[0]
             found.update(range(text.lineno, (text.end_lineno or text.lineno) + 1))
     return found
@@ -116,10 +122,16 @@ def describe(counts: Counts) -> list[tuple[str, str]]:
     deciles = statistics.quantiles(functions, n=10)
     return [
         ("files; lines of code", f"{counts.files}; {counts.code_lines}"),
-        ("lines a file, median; longest", f"{statistics.median(counts.file_lines):.0f}; {max(counts.file_lines)}"),
+        (
+            "lines a file, median; longest",
+            f"{statistics.median(counts.file_lines):.0f}; {max(counts.file_lines)}",
+        ),
         ("lines a function, median/p90", f"{statistics.median(functions):.0f}/{deciles[8]:.0f}"),
         (f"functions > {MAX_FUNCTION_LINES} lines", f"{too_long / named:.1%}"),
-        ("public functions with a docstring", f"{counts.documented_functions / counts.public_functions:.0%}"),
+        (
+            "public functions with a docstring",
+            f"{counts.documented_functions / counts.public_functions:.0%}",
+        ),
         ("comments per 100 lines", f"{counts.comment_lines / counts.code_lines * 100:.1f}"),
         ("one-word function names", f"{counts.one_word_names / named:.0%}"),
         (f"lines > {MAX_COLUMNS} columns", f"{counts.long_lines / counts.code_lines:.1%}"),

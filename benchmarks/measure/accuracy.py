@@ -1,4 +1,6 @@
-"""How good outputs are on each split: detection, attribution and calibration, with intervals and per generator."""
+"""How good outputs are on each split: detection, attribution and calibration, with intervals and
+per generator.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from gazeclip.scoring import metrics
 from gazeclip.scoring.outputs import FPR, AttributionLevel, SplitOutputs, attribute, per_generator
 from gazeclip.taxonomy import Taxonomy
 
-# Unseen generators are no class of the model; the finest thing it can say about them is (category, family).
+# Unseen generators are no class of the model; the finest thing it can say about them is (category,
+# family).
 LEVELS: dict[str, AttributionLevel] = {"test": "class", "test_unseen": "category+family"}
 
 
@@ -26,18 +29,26 @@ def evaluate(
 ) -> dict[str, dict[str, Any]]:
     """All figures of every split; the `accuracy` of a subject in report.json.
 
-    `test` is attributed by exact class, `test_unseen` by (category, family). A label that the taxonomy puts nowhere
-    among the classes counts as wrongly attributed and is named under `attribution_unreachable`. A figure that cannot
-    be computed is None, and `why_null` says why.
+    `test` is attributed by exact class, `test_unseen` by (category, family). A label that the
+    taxonomy puts nowhere among the classes counts as wrongly attributed and is named under
+    `attribution_unreachable`. A figure that cannot be computed is None, and `why_null` says why.
 
     Args:
-        temperature: `detection` and `attribution`, 1 where absent; moves `ece` and sums over groups, nothing else.
-        bootstrap: resamplings of the persons (without identities: of the images) for the 95% intervals; 0 for none.
+        temperature: `detection` and `attribution`, 1 where absent; moves `ece` and sums over
+            groups, nothing else.
+        bootstrap: resamplings of the persons (without identities: of the images) for the 95%
+            intervals; 0 for none.
     """
     given = dict(temperature or {})
     return {
         name: evaluate_split(
-            outputs, taxonomy, classes, LEVELS.get(name, "class"), given, bootstrap=bootstrap, seed=seed
+            outputs,
+            taxonomy,
+            classes,
+            LEVELS.get(name, "class"),
+            given,
+            bootstrap=bootstrap,
+            seed=seed,
         )
         for name, outputs in splits.items()
     }
@@ -81,7 +92,14 @@ def evaluate_split(
     return result
 
 
-def _intervals(fake: np.ndarray, score: np.ndarray, correct: np.ndarray, clusters: np.ndarray | None, rounds: int, seed: int) -> dict[str, Any]:
+def _intervals(
+    fake: np.ndarray,
+    score: np.ndarray,
+    correct: np.ndarray,
+    clusters: np.ndarray | None,
+    rounds: int,
+    seed: int,
+) -> dict[str, Any]:
     def mean(column: np.ndarray) -> float:
         return float(column.mean())
 
@@ -107,4 +125,7 @@ def _reasons(result: Mapping[str, Any], fake: np.ndarray, bootstrap: int) -> dic
     else:
         why = "not defined on these images"
     nulls = [key for key, value in result.items() if value is None]
-    return {key: "intervals were switched off" if key.endswith("_interval") and not bootstrap else why for key in nulls}
+    return {
+        key: "intervals were switched off" if key.endswith("_interval") and not bootstrap else why
+        for key in nulls
+    }

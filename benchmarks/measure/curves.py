@@ -1,4 +1,6 @@
-"""What the plots need from raw outputs: ROC points, confusion matrix, gaze histograms, and verdicts that flipped."""
+"""What the plots need from raw outputs: ROC points, confusion matrix, gaze histograms, and verdicts
+that flipped.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,14 @@ from gazeclip.scoring.outputs import AttributionLevel, SplitOutputs, attribute, 
 from gazeclip.taxonomy import Taxonomy
 
 
-def roc_points(fake: np.ndarray, score: np.ndarray, most: int = 200) -> dict[str, list[float]] | None:
-    """ROC as `{"fpr": [...], "tpr": [...]}` of at most about `most` points; None if a class is missing.
+def roc_points(
+    fake: np.ndarray, score: np.ndarray, most: int = 200
+) -> dict[str, list[float]] | None:
+    """ROC as `{"fpr": [...], "tpr": [...]}` of at most about `most` points; None if a class is
+    missing.
 
-    Only points on a straight line between their neighbours and, past that, evenly spaced ones are left out.
+    Only points on a straight line between their neighbours and, past that, evenly spaced ones are
+    left out.
     """
     fake = np.asarray(fake, dtype=bool)
     if fake.all() or not fake.any():
@@ -33,19 +39,35 @@ def roc_points(fake: np.ndarray, score: np.ndarray, most: int = 200) -> dict[str
 
 
 def confusion(
-    outputs: SplitOutputs, taxonomy: Taxonomy, classes: Sequence[str], level: AttributionLevel, temperature: float = 1.0
+    outputs: SplitOutputs,
+    taxonomy: Taxonomy,
+    classes: Sequence[str],
+    level: AttributionLevel,
+    temperature: float = 1.0,
 ) -> dict[str, Any]:
     """Counts `{"rows": true names, "columns": predicted names, "counts": [[...]], "level": ...}`.
 
-    At `category+family` the rows are the generators themselves, so that one sees where each unseen one went.
+    At `category+family` the rows are the generators themselves, so that one sees where each unseen
+    one went.
     """
-    named = attribute(outputs.class_probability(temperature), outputs.labels, classes, taxonomy, level)
+    named = attribute(
+        outputs.class_probability(temperature), outputs.labels, classes, taxonomy, level
+    )
     present = set(outputs.labels)
     rows = [generator.name for generator in taxonomy.generators if generator.name in present]
     labels = np.array(outputs.labels)
-    counts = [[int(((labels == row) & (named.predicted == name)).sum()) for name in named.names] for row in rows]
+    counts = [
+        [int(((labels == row) & (named.predicted == name)).sum()) for name in named.names]
+        for row in rows
+    ]
     expected = [row if level == "class" else group_name(taxonomy, row) for row in rows]
-    return {"rows": rows, "columns": list(named.names), "expected": expected, "counts": counts, "level": level}
+    return {
+        "rows": rows,
+        "columns": list(named.names),
+        "expected": expected,
+        "counts": counts,
+        "level": level,
+    }
 
 
 def gaze_histogram(
@@ -54,14 +76,18 @@ def gaze_histogram(
     """Shares per bin of pitch and yaw in degrees, real and forged apart; None if either is missing.
 
     Args:
-        gaze: `(N, 2)` pitch and yaw in radians. Values beyond the limit fall into the outermost bins.
+        gaze: `(N, 2)` pitch and yaw in radians. Values beyond the limit fall into the outermost
+            bins.
     """
     gaze, fake = np.asarray(gaze, dtype=np.float64), np.asarray(fake, dtype=bool)
     if fake.all() or not fake.any():
         return None
     edges = np.linspace(-limit_deg, limit_deg, bins + 1)
     degrees = np.clip(np.rad2deg(gaze), -limit_deg, limit_deg)
-    result: dict[str, Any] = {"edges_deg": edges.tolist(), "n": {"real": int((~fake).sum()), "fake": int(fake.sum())}}
+    result: dict[str, Any] = {
+        "edges_deg": edges.tolist(),
+        "n": {"real": int((~fake).sum()), "fake": int(fake.sum())},
+    }
     for axis, name in enumerate(("pitch", "yaw")):
         result[name] = {
             which: (np.histogram(degrees[rows, axis], edges)[0] / rows.sum()).round(6).tolist()
@@ -78,14 +104,16 @@ def verdict_flips(
     temperature_before: float = 1.0,
     temperature_after: float = 1.0,
 ) -> list[dict[str, Any]]:
-    """Images whose verdict (`P(fake) > threshold`) differs between two subjects, the largest change first.
+    """Images whose verdict (`P(fake) > threshold`) differs between two subjects, the largest change
+    first.
 
     Raises:
         StageError: the two were not run on the same images.
     """
     if before.labels != after.labels:
         raise StageError(
-            "verdicts of different images cannot be compared", remedy="Run both subjects on the same split"
+            "verdicts of different images cannot be compared",
+            remedy="Run both subjects on the same split",
         )
     p, q = before.fake_probability(temperature_before), after.fake_probability(temperature_after)
     flipped = np.flatnonzero((p > threshold) != (q > threshold))
@@ -101,7 +129,11 @@ def verdict_flips(
     ]
 
 
-def verdict_agreement(before: Mapping[str, SplitOutputs], after: Mapping[str, SplitOutputs]) -> float:
-    """Share of the images of all splits that two subjects judge alike at P(fake) = 0.5, where no temperature matters."""
+def verdict_agreement(
+    before: Mapping[str, SplitOutputs], after: Mapping[str, SplitOutputs]
+) -> float:
+    """Share of the images of all splits that two subjects judge alike at P(fake) = 0.5, where no
+    temperature matters.
+    """
     flipped = sum(len(verdict_flips(before[split], after[split])) for split in before)
     return 1.0 - flipped / sum(len(outputs.labels) for outputs in before.values())

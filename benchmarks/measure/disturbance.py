@@ -1,4 +1,6 @@
-"""Was the machine ours while we measured? What the operating system says about other work during one round."""
+"""Was the machine ours while we measured? What the operating system says about other work during
+one round.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ TICKS_OF_DOUBT = 3  # /proc/stat counts in ticks of 10 ms: fewer than this many 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Counters at one moment, all in nanoseconds and all growing; None where this system does not tell."""
+    """Counters at one moment, all in nanoseconds and all growing; None where this system does not
+    tell.
+    """
 
     wall: int
     own_cpu: int
@@ -28,7 +32,9 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Load:
-    """What happened between two snapshots, as shares of the wall time (`foreign` and `steal` of all CPUs together)."""
+    """What happened between two snapshots, as shares of the wall time (`foreign` and `steal` of all
+    CPUs together).
+    """
 
     wait: float | None
     foreign: float | None
@@ -61,7 +67,8 @@ def between(before: Snapshot, after: Snapshot, cpus: int, tick_ns: int = 10_000_
         other = after.busy - before.busy - own
         foreign = other / (wall * cpus) if other > doubt else 0.0
         if wait is not None:
-            # An engine with more threads than CPUs makes itself wait; others made us wait no longer than they ran.
+            # An engine with more threads than CPUs makes itself wait; others made us wait no longer
+            # than they ran.
             wait = min(wait, foreign * cpus)
     if before.steal is not None and after.steal is not None:
         stolen = after.steal - before.steal
@@ -70,15 +77,19 @@ def between(before: Snapshot, after: Snapshot, cpus: int, tick_ns: int = 10_000_
 
 
 class SystemProbe:
-    """Reads the counters. Linux tells all of them; elsewhere only the process's own CPU time is known.
+    """Reads the counters. Linux tells all of them; elsewhere only the process's own CPU time is
+    known.
 
     The waiting time comes from the scheduler's own account of every thread of this process
-    (`/proc/self/task/*/schedstat`, second field); other processes' work from `/proc/stat` less our own.
+    (`/proc/self/task/*/schedstat`, second field); other processes' work from `/proc/stat` less our
+    own.
     """
 
     def __init__(self, proc: Path = PROC, clock: Callable[[], int] = time.perf_counter_ns) -> None:
         self._proc, self._clock = proc, clock
-        self.tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 10_000_000
+        self.tick_ns = (
+            1_000_000_000 // os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 10_000_000
+        )
         self.cpus = os.cpu_count() or 1
 
     def snapshot(self) -> Snapshot:
@@ -106,7 +117,9 @@ class SystemProbe:
 
     def _machine(self) -> tuple[int | None, int | None]:
         try:
-            fields = [int(x) for x in (self._proc / "stat").read_text().split("\n", 1)[0].split()[1:]]
+            fields = [
+                int(x) for x in (self._proc / "stat").read_text().split("\n", 1)[0].split()[1:]
+            ]
         except (OSError, ValueError):
             return None, None
         if len(fields) < 8:

@@ -1,4 +1,6 @@
-"""The subjects of a run: plain backbone, teacher and student in PyTorch, and every exported bundle in its engine."""
+"""The subjects of a run: plain backbone, teacher and student in PyTorch, and every exported bundle
+in its engine.
+"""
 
 from __future__ import annotations
 
@@ -32,10 +34,12 @@ class Gathered:
 
 
 def gather(context: Context, threads: int, left_out: list[str]) -> list[Gathered]:
-    """All subjects of a run that exist; what the recipe names and is missing is an error of the stage that makes it.
+    """All subjects of a run that exist; what the recipe names and is missing is an error of the
+    stage that makes it.
 
     Args:
-        left_out: takes a sentence for each bundle whose engine cannot be used here; the others are judged all the same.
+        left_out: takes a sentence for each bundle whose engine cannot be used here; the others are
+            judged all the same.
     """
     torch.set_num_threads(threads)
     found = [Gathered(_teacher(context)), Gathered(_student(context))]
@@ -61,8 +65,14 @@ def torch_infer(model: Callable[[torch.Tensor], Any]) -> Infer:
         with torch.inference_mode():
             output = model(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous())
         names = ("embedding", "logits", "fake_logit", "gaze")
-        arrays = {name: getattr(output, name).float().numpy() for name in names if hasattr(output, name)}
-        return {name: array for name, array in arrays.items() if not (name == "gaze" and np.isnan(array).all())}
+        arrays = {
+            name: getattr(output, name).float().numpy() for name in names if hasattr(output, name)
+        }
+        return {
+            name: array
+            for name, array in arrays.items()
+            if not (name == "gaze" and np.isnan(array).all())
+        }
 
     return infer
 
@@ -75,7 +85,16 @@ def _baseline(context: Context) -> Subject:
     name = f"plain {context.recipe.student.backbone}"
     size, folder = context.contract.size, context.run.folder("baseline")
     note = "The student's backbone fine-tuned on labels alone: no gaze, no text, no teacher."
-    return Subject(name, "peer", "torch", "fp32", _weights_mb(folder), torch_infer(load_plain(context, "baseline")), size, notes=note)
+    return Subject(
+        name,
+        "peer",
+        "torch",
+        "fp32",
+        _weights_mb(folder),
+        torch_infer(load_plain(context, "baseline")),
+        size,
+        notes=note,
+    )
 
 
 def _teacher(context: Context) -> Subject:
@@ -84,13 +103,30 @@ def _teacher(context: Context) -> Subject:
     infer = torch_infer(teacher_function(model))
     config = model.config
     name = f"teacher {config.clip_model if config.tower == 'clip' else f'hybrid {config.backbone}'}"
-    return Subject(name, "teacher", "torch", "fp32", _weights_mb(folder), infer, context.contract.size, notes=model.describe())
+    return Subject(
+        name,
+        "teacher",
+        "torch",
+        "fp32",
+        _weights_mb(folder),
+        infer,
+        context.contract.size,
+        notes=model.describe(),
+    )
 
 
 def _student(context: Context) -> Subject:
     folder = context.run.folder("student")
     infer = torch_infer(load_run_student(context))
-    return Subject(f"student {context.recipe.student.backbone}", "student", "torch", "fp32", _weights_mb(folder), infer, context.contract.size)
+    return Subject(
+        f"student {context.recipe.student.backbone}",
+        "student",
+        "torch",
+        "fp32",
+        _weights_mb(folder),
+        infer,
+        context.contract.size,
+    )
 
 
 def _bundle(context: Context, name: str, threads: int) -> Gathered:
@@ -102,7 +138,10 @@ def _bundle(context: Context, name: str, threads: int) -> Gathered:
     if engine == "coreml-reference":
         note = "Core ML runs on Apple systems only: evaluated here by the reference evaluator of the saved program, hence no latency."
         say(f"report: {folder.name}: {note}")
-    parity = {key: bundle.meta["parity"][key] for key in ("embedding_cosine_min", "prob_max_abs", "verdict_agreement")}
+    parity = {
+        key: bundle.meta["parity"][key]
+        for key in ("embedding_cosine_min", "prob_max_abs", "verdict_agreement")
+    }
     subject = Subject(
         f"student {bundle.target} {bundle.precision}",
         "student",

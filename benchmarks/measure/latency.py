@@ -1,4 +1,6 @@
-"""Latency of callables side by side: warmed up, in interleaved rounds, repeated where the machine was disturbed."""
+"""Latency of callables side by side: warmed up, in interleaved rounds, repeated where the machine
+was disturbed.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ PERCENTILES = (50, 90, 95, 99)
 
 
 class Probe(Protocol):
-    """What tells whether a round was disturbed; `benchmarks.measure.disturbance.SystemProbe` in real measurements."""
+    """What tells whether a round was disturbed; `benchmarks.measure.disturbance.SystemProbe` in
+    real measurements.
+    """
 
     def snapshot(self) -> Snapshot: ...
 
@@ -29,7 +33,9 @@ class Probe(Protocol):
 
 @dataclass(frozen=True)
 class LatencyConfig:
-    """How long and how carefully to measure. A subject gets at most `budget_s`, so a slow one gets fewer calls."""
+    """How long and how carefully to measure. A subject gets at most `budget_s`, so a slow one gets
+    fewer calls.
+    """
 
     rounds: int = 10
     budget_s: float = 4.0
@@ -54,15 +60,19 @@ class LatencyConfig:
         }
         faults = [f"{name} = {getattr(self, name)}" for name, good in checks.items() if not good]
         if faults:
-            raise ConfigError(f"latency settings out of range: {', '.join(faults)}", remedy="Use positive values")
+            raise ConfigError(
+                f"latency settings out of range: {', '.join(faults)}", remedy="Use positive values"
+            )
 
 
 @dataclass(frozen=True)
 class LatencyStats:
     """Times of single calls in milliseconds, over all rounds that count.
 
-    A percentile is None where too few calls were made to have one call beyond it (p99 takes 100 calls).
-    `stable`: the warm-up came to rest. `disturbed`: too few rounds were undisturbed, so disturbed ones are included.
+    A percentile is None where too few calls were made to have one call beyond it (p99 takes 100
+    calls).
+    `stable`: the warm-up came to rest. `disturbed`: too few rounds were undisturbed, so disturbed
+        ones are included.
     """
 
     p50: float
@@ -112,12 +122,14 @@ def measure(
 ) -> dict[str, LatencyStats]:
     """Time every subject; each call of a subject is one sample.
 
-    All subjects are warmed up first. Then every round visits all of them in a new random order, so that a machine
-    that slows down or heats up does so for all alike. A round during which other work ran on the CPUs is measured
+    All subjects are warmed up first. Then every round visits all of them in a new random order, so
+    that a machine that slows down or heats up does so for all alike. A round during which other
+    work ran on the CPUs is measured
     again, whatever times it gave: which rounds count never depends on the times themselves.
 
     Args:
-        subjects: name -> callable doing one inference, already set to `threads` threads and holding its input.
+        subjects: name -> callable doing one inference, already set to `threads` threads and holding
+            its input.
         threads: recorded only; None if the engine does not tell.
         batch: images per call, recorded only.
         clock: nanoseconds; `probe`: both replaceable for tests.
@@ -154,8 +166,12 @@ def measure(
     }
 
 
-def _warm_up(name: str, call: Callable[[], None], config: LatencyConfig, clock: Callable[[], int]) -> _Plan:
-    """Call until the medians of two windows in a row agree or time is up; then plan the calls of a round."""
+def _warm_up(
+    name: str, call: Callable[[], None], config: LatencyConfig, clock: Callable[[], int]
+) -> _Plan:
+    """Call until the medians of two windows in a row agree or time is up; then plan the calls of a
+    round.
+    """
     plan = _Plan(call)
     times: list[int] = []
     start, window = clock(), config.warmup_window
@@ -172,12 +188,15 @@ def _warm_up(name: str, call: Callable[[], None], config: LatencyConfig, clock: 
     typical = max(1.0, float(np.median(times[-window:])))
     share = max(config.budget_s / config.rounds, config.min_round_time_s) * 1e9
     plan.calls = int(np.clip(share // typical, 1, config.max_calls_per_round))
-    # The first call after another subject pays for its cold caches: left out where a call is short enough to notice.
+    # The first call after another subject pays for its cold caches: left out where a call is short
+    # enough to notice.
     plan.settle = plan.calls > 5
     return plan
 
 
-def _one_round(plans: Mapping[str, _Plan], rng: random.Random, clock: Callable[[], int], probe: Probe) -> _Round:
+def _one_round(
+    plans: Mapping[str, _Plan], rng: random.Random, clock: Callable[[], int], probe: Probe
+) -> _Round:
     order = list(plans)
     rng.shuffle(order)
     done = _Round()
@@ -214,13 +233,16 @@ def _guarded(name: str, call: Callable[[], None]) -> None:
 
 def _failure(name: str, error: Exception) -> StageError:
     return StageError(
-        f"'{name}' failed while being timed: {error}", remedy="Run `python -m runtimes verify` on it first"
+        f"'{name}' failed while being timed: {error}",
+        remedy="Run `python -m runtimes verify` on it first",
     )
 
 
 @contextmanager
 def _quiet_gc() -> Iterator[None]:
-    """Collect what is new now and not during the samples; a collection inside one would be counted as inference."""
+    """Collect what is new now and not during the samples; a collection inside one would be counted
+    as inference.
+    """
     was_enabled = gc.isenabled()
     gc.collect(1)
     gc.disable()
@@ -232,7 +254,12 @@ def _quiet_gc() -> Iterator[None]:
 
 
 def _stats(
-    plan: _Plan, blocks: list[list[int]], spoiled: list[_Round], disturbed: bool, threads: int | None, batch: int
+    plan: _Plan,
+    blocks: list[list[int]],
+    spoiled: list[_Round],
+    disturbed: bool,
+    threads: int | None,
+    batch: int,
 ) -> LatencyStats:
     times = np.concatenate([np.asarray(block, dtype=np.float64) for block in blocks]) / NS_PER_MS
     p50, *upper = (_percentile(times, q) for q in PERCENTILES)

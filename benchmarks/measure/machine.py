@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def describe(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> dict[str, Any]:
-    """CPU, flags, threads, quota, memory, load, system and package versions; null where the system does not tell."""
+    """CPU, flags, threads, quota, memory, load, system and package versions; null where the system
+    does not tell.
+    """
     return {
         "cpu": cpu_model(),
         "flags": cpu_features(),
@@ -37,7 +39,9 @@ def describe(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) 
 
 
 def source(root: Path = ROOT) -> str | None:
-    """The commit that this program runs from, with `-dirty` if files differ from it; None outside its own checkout."""
+    """The commit that this program runs from, with `-dirty` if files differ from it; None outside
+    its own checkout.
+    """
     if not (root / ".git").exists():
         return None
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]

@@ -1,4 +1,6 @@
-"""What the benchmark measures: one model on one engine at one precision, called through one function."""
+"""What the benchmark measures: one model on one engine at one precision, called through one
+function.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,10 @@ WIDTHS = {"fake_logit": 1, "gaze": 2}
 class Subject:
     """One thing to measure.
 
-    `infer` takes uint8 RGB `(B, S, S, 3)` and gives `logits (B, C)` and `fake_logit (B, 1)`, and where the model has
-    them `embedding (B, D)` and `gaze (B, 2)` in radians. `temperature` holds `attribution` and `detection` (1 if
-    absent). `parity` holds figures against the PyTorch model that this one was exported from; None if it is that one.
+    `infer` takes uint8 RGB `(B, S, S, 3)` and gives `logits (B, C)` and `fake_logit (B, 1)`, and
+    where the model has them `embedding (B, D)` and `gaze (B, 2)` in radians. `temperature` holds
+    `attribution` and `detection` (1 if absent). `parity` holds figures against the PyTorch model
+    that this one was exported from; None if it is that one.
 
     Raises:
         ConfigError: a role, engine, precision or temperature that is not one.
@@ -50,24 +53,41 @@ class Subject:
             ("precision", self.precision, PRECISIONS),
         )
         faults = [
-            f"{key} '{value}' is not one of {', '.join(known)}" for key, value, known in checks if value not in known
+            f"{key} '{value}' is not one of {', '.join(known)}"
+            for key, value, known in checks
+            if value not in known
         ]
-        faults += [f"temperature {k} = {v} is not positive" for k, v in self.temperature.items() if not v > 0]
-        faults += [f"temperature '{k}' is unknown" for k in self.temperature if k not in ("attribution", "detection")]
+        faults += [
+            f"temperature {k} = {v} is not positive"
+            for k, v in self.temperature.items()
+            if not v > 0
+        ]
+        faults += [
+            f"temperature '{k}' is unknown"
+            for k in self.temperature
+            if k not in ("attribution", "detection")
+        ]
         if faults:
-            raise ConfigError(f"subject '{self.name}': {'; '.join(faults)}", remedy="Correct the subject's fields")
+            raise ConfigError(
+                f"subject '{self.name}': {'; '.join(faults)}", remedy="Correct the subject's fields"
+            )
 
     def temperature_of(self, output: Literal["attribution", "detection"]) -> float:
         """The calibration temperature that divides the logits of one head."""
         return float(self.temperature.get(output, 1.0))
 
     def predict(
-        self, images: np.ndarray, batch_size: int = 32, progress: Callable[[int, int], None] | None = None
+        self,
+        images: np.ndarray,
+        batch_size: int = 32,
+        progress: Callable[[int, int], None] | None = None,
     ) -> dict[str, np.ndarray]:
-        """All outputs over `images` (uint8 `(N, S, S, 3)`), in order; `progress(done, total)` after each batch.
+        """All outputs over `images` (uint8 `(N, S, S, 3)`), in order; `progress(done, total)` after
+        each batch.
 
         Raises:
-            StageError: the images do not fit, the engine failed, or an output is missing, misshapen or not finite.
+            StageError: the images do not fit, the engine failed, or an output is missing, misshapen
+                or not finite.
         """
         side = self.image_size
         if images.dtype != np.uint8 or images.shape[1:] != (side, side, 3) or len(images) == 0:
@@ -87,10 +107,17 @@ class Subject:
         faults = [f"{key} is missing" for key in REQUIRED_OUTPUTS if key not in outputs]
         checked = {key: np.asarray(value) for key, value in outputs.items()}
         for key, value in checked.items():
-            if value.ndim != 2 or len(value) != count or value.shape[1] != WIDTHS.get(key, value.shape[1]):
+            if (
+                value.ndim != 2
+                or len(value) != count
+                or value.shape[1] != WIDTHS.get(key, value.shape[1])
+            ):
                 faults.append(f"{key} has shape {value.shape} for {count} images")
             elif not np.isfinite(value).all():
                 faults.append(f"{key} holds NaN or infinity")
         if faults:
-            raise StageError(f"'{self.name}' on {self.engine}: {'; '.join(faults)}", remedy="Export the model again")
+            raise StageError(
+                f"'{self.name}' on {self.engine}: {'; '.join(faults)}",
+                remedy="Export the model again",
+            )
         return checked

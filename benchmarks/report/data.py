@@ -21,7 +21,9 @@ Entry = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class GalleryItem:
-    """One image and its verdict: `image` is a data URI (see `thumbnail`), `label` the truth, `predicted` the answer."""
+    """One image and its verdict: `image` is a data URI (see `thumbnail`), `label` the truth,
+    `predicted` the answer.
+    """
 
     image: str
     label: str
@@ -34,7 +36,8 @@ class GalleryItem:
 class Flips:
     """Images of one split whose verdict differs between two subjects.
 
-    `items` as from `benchmarks.measure.curves.verdict_flips`; an item may carry `image`, a data URI, and `path`.
+    `items` as from `benchmarks.measure.curves.verdict_flips`; an item may carry `image`, a data
+    URI, and `path`.
     """
 
     before: str
@@ -46,11 +49,12 @@ class Flips:
 
 @dataclass(frozen=True)
 class ReportData:
-    """What `write_report` renders. `subjects` come from `subject_entry`; the first teacher among them is the reference.
+    """What `write_report` renders. `subjects` come from `subject_entry`; the first teacher among
+    them is the reference.
 
-    `gaze` maps a split to `benchmarks.measure.curves.gaze_histogram`; `headline` is the subject shown on top, by name or
-    `name engine precision` (default: the fastest int8 student). `provenance` is shown as it is: hashes, seed, command,
-    date; one level of nesting at most.
+    `gaze` maps a split to `benchmarks.measure.curves.gaze_histogram`; `headline` is the subject
+    shown on top, by name or `name engine precision` (default: the fastest int8 student).
+    `provenance` is shown as it is: hashes, seed, command, date; one level of nesting at most.
     """
 
     run: str
@@ -79,7 +83,8 @@ class ReportData:
             "provenance": self.provenance,
             "gaze": self.gaze,
             "flips": [
-                {**flips.__dict__, "items": [_without_image(item) for item in flips.items]} for flips in self.flips
+                {**flips.__dict__, "items": [_without_image(item) for item in flips.items]}
+                for flips in self.flips
             ],
             "gallery": [_without_image(item.__dict__) for item in self.gallery],
         }
@@ -107,7 +112,10 @@ def subject_entry(
         "size_mb": subject.size_mb,
         "image_size": subject.image_size,
         "latency_ms": {**dict.fromkeys(LATENCY), **(latency.to_dict() if latency else {})},
-        "accuracy": {split: {**dict.fromkeys(ACCURACY), **measured.get(split, {})} for split in (*SPLITS, *measured)},
+        "accuracy": {
+            split: {**dict.fromkeys(ACCURACY), **measured.get(split, {})}
+            for split in (*SPLITS, *measured)
+        },
         "parity": {**dict.fromkeys(PARITY), **(subject.parity or {})},
         "notes": subject.notes,
         "curves": dict(curves or {}),
@@ -116,7 +124,8 @@ def subject_entry(
 
 
 def headline_of(subjects: Sequence[Entry], name: str | None = None) -> Entry | None:
-    """The subject named `name`, else the fastest int8 student, else the fastest student, else the first subject.
+    """The subject named `name`, else the fastest int8 student, else the fastest student, else the
+    first subject.
 
     Raises:
         StageError: no subject has that name.
@@ -126,12 +135,17 @@ def headline_of(subjects: Sequence[Entry], name: str | None = None) -> Entry | N
             if name in (entry["name"], _identity(entry)):
                 return entry
         known = ", ".join(str(_identity(entry)) for entry in subjects)
-        raise StageError(f"the report's headline '{name}' is no subject", remedy=f"Subjects: {known}")
+        raise StageError(
+            f"the report's headline '{name}' is no subject", remedy=f"Subjects: {known}"
+        )
     students = [entry for entry in subjects if entry["role"] == "student"]
     best = [entry for entry in students if entry["precision"] == "int8"] or students
     if not best:
         return subjects[0] if subjects else None
-    return min(best, key=lambda entry: (entry["latency_ms"]["p50"] is None, entry["latency_ms"]["p50"] or 0.0))
+    return min(
+        best,
+        key=lambda entry: (entry["latency_ms"]["p50"] is None, entry["latency_ms"]["p50"] or 0.0),
+    )
 
 
 def _identity(entry: Entry | None) -> str | None:
@@ -153,7 +167,9 @@ def thumbnail(image: np.ndarray, side: int = 160, quality: int = 82) -> str:
 
 
 def plain(value: Any) -> Any:
-    """NumPy scalars and arrays, tuples and mappings as JSON knows them; NaN stays for the validator to refuse."""
+    """NumPy scalars and arrays, tuples and mappings as JSON knows them; NaN stays for the validator
+    to refuse.
+    """
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):

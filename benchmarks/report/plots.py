@@ -1,4 +1,6 @@
-"""The report's plots as inline SVG, from subjects as report.json has them; None where there is nothing to draw."""
+"""The report's plots as inline SVG, from subjects as report.json has them; None where there is
+nothing to draw.
+"""
 
 from __future__ import annotations
 
@@ -24,21 +26,34 @@ LEFT, RIGHT, TOP, BOTTOM = 52.0, 16.0, 34.0, 50.0
 
 
 def short_label(entry: Entry) -> str:
-    """What a subject is called where space is short: peers by name, the student by engine and precision."""
+    """What a subject is called where space is short: peers by name, the student by engine and
+    precision.
+    """
     if entry["role"] == "peer":
         return str(entry["name"])
     if entry["role"] == "teacher":
-        return "teacher" if entry["engine"] == "torch" else f"teacher, {ENGINE_TITLES[entry['engine']]}"
+        return (
+            "teacher"
+            if entry["engine"] == "torch"
+            else f"teacher, {ENGINE_TITLES[entry['engine']]}"
+        )
     return f"{_SHORT.get(entry['engine'], ENGINE_TITLES[entry['engine']])} {entry['precision']}"
 
 
 def colours(entries: Sequence[Entry]) -> list[str]:
-    """One CSS colour per subject, the same in every plot: the teacher in ink, peers in grey, students by engine."""
-    return [_FIXED.get(entry["role"]) or f"var(--c{list(ENGINE_TITLES).index(entry['engine']) + 1})" for entry in entries]
+    """One CSS colour per subject, the same in every plot: the teacher in ink, peers in grey,
+    students by engine.
+    """
+    return [
+        _FIXED.get(entry["role"]) or f"var(--c{list(ENGINE_TITLES).index(entry['engine']) + 1})"
+        for entry in entries
+    ]
 
 
 def is_float_student(entry: Entry) -> bool:
-    """Shares its colour with the int8 file of the same engine, and is told apart by a ring or a dashed line."""
+    """Shares its colour with the int8 file of the same engine, and is told apart by a ring or a
+    dashed line.
+    """
     return bool(entry["role"] == "student" and entry["precision"] != "int8")
 
 
@@ -54,23 +69,41 @@ def accuracy_against_latency(entries: Sequence[Entry], split: str) -> str | None
         latency, auc = entry["latency_ms"]["p50"], figure(entry, split, "auc")
         if latency is not None and auc is not None:
             interval = figure(entry, split, "auc_interval") or [auc, auc]
-            points.append((latency, auc, interval, colour, short_label(entry), is_float_student(entry)))
+            points.append(
+                (latency, auc, interval, colour, short_label(entry), is_float_student(entry))
+            )
     if not points:
         return None
     canvas = Canvas(WIDTH, HEIGHT, f"Detection AUC on {split} against median latency")
     x, y = _latency_scales(points)
-    axes(canvas, x, y, "median latency, ms per image (log)", "AUC", lambda v: f"{v:g}", lambda v: f"{v:.2f}")
+    axes(
+        canvas,
+        x,
+        y,
+        "median latency, ms per image (log)",
+        "AUC",
+        lambda v: f"{v:g}",
+        lambda v: f"{v:.2f}",
+    )
     for latency, auc, interval, colour, label, hollow in points:
         low, high = interval
         canvas.line(x(latency), y(low), x(latency), y(high), "whisker", f"stroke:{colour}")
         hint = f"{label}: AUC {auc:.3f} ({low:.3f} to {high:.3f}), {latency:.2f} ms"
         ring = f"fill:var(--card);stroke:{colour};stroke-width:2.5" if hollow else f"fill:{colour}"
         canvas.circle(x(latency), y(auc), 5.5 if hollow else 6.0, ring, hint, "dot")
-    places = place_labels([(x(p[0]), y(p[1]), p[4]) for p in points], (LEFT, TOP, WIDTH, HEIGHT - BOTTOM))
+    places = place_labels(
+        [(x(p[0]), y(p[1]), p[4]) for p in points], (LEFT, TOP, WIDTH, HEIGHT - BOTTOM)
+    )
     for (place_x, place_y, anchor), point in zip(places, points, strict=True):
         away = place_y - y(point[1])
         if abs(away) > 30:  # so far from its dot that a line must join them
-            canvas.line(x(point[0]), y(point[1]) + (8 if away > 0 else -8), x(point[0]), place_y + (-11 if away > 0 else 4), "leader")
+            canvas.line(
+                x(point[0]),
+                y(point[1]) + (8 if away > 0 else -8),
+                x(point[0]),
+                place_y + (-11 if away > 0 else 4),
+                "leader",
+            )
         tint = f"fill:color-mix(in oklab, {point[3]} 72%, var(--ink))"
         canvas.text(place_x, place_y, point[4], anchor, "point", style=tint)
     return canvas.render()
@@ -91,17 +124,35 @@ def roc(entries: Sequence[Entry], split: str) -> str | None:
     for entry, colour in zip(entries, colours(entries), strict=True):
         curve = (entry.get("curves") or {}).get(split, {}).get("roc")
         if curve:
-            drawn.append((curve, colour, short_label(entry), figure(entry, split, "auc"), is_float_student(entry)))
+            drawn.append(
+                (
+                    curve,
+                    colour,
+                    short_label(entry),
+                    figure(entry, split, "auc"),
+                    is_float_student(entry),
+                )
+            )
     if not drawn:
         return None
     canvas = Canvas(WIDTH, HEIGHT, f"ROC on {split}")
     smallest = min((f for curve, *_ in drawn for f in curve["fpr"] if f > 0), default=0.01)
     low = min(0.005, smallest)
     x, y = Scale(low, 1, LEFT, WIDTH - RIGHT, log=True), Scale(0, 1, HEIGHT - BOTTOM, TOP)
-    axes(canvas, x, y, "false positive rate (log)", "true positive rate", lambda v: f"{v * 100:g}%", lambda v: f"{v:g}")
+    axes(
+        canvas,
+        x,
+        y,
+        "false positive rate (log)",
+        "true positive rate",
+        lambda v: f"{v * 100:g}%",
+        lambda v: f"{v:g}",
+    )
     canvas.line(x(0.01), y(0), x(0.01), y(1), "mark")
     chance = [low ** (k / 40) for k in range(41)]
-    canvas.path([(x(f), y(f)) for f in chance], "fill:none;stroke:var(--line);stroke-width:1.5", "chance")
+    canvas.path(
+        [(x(f), y(f)) for f in chance], "fill:none;stroke:var(--line);stroke-width:1.5", "chance"
+    )
     for curve, colour, label, auc, dashed in drawn:
         dash = ";stroke-dasharray:5 3" if dashed else ""
         hint = f"{label}: AUC {auc:.3f}" if auc is not None else label
@@ -110,8 +161,12 @@ def roc(entries: Sequence[Entry], split: str) -> str | None:
     return canvas.render()
 
 
-def _roc_steps(curve: Mapping[str, Sequence[float]], x: Scale, y: Scale) -> list[tuple[float, float]]:
-    """The curve as steps: between two measured rates the lower holds; a logarithmic axis would distort a slope."""
+def _roc_steps(
+    curve: Mapping[str, Sequence[float]], x: Scale, y: Scale
+) -> list[tuple[float, float]]:
+    """The curve as steps: between two measured rates the lower holds; a logarithmic axis would
+    distort a slope.
+    """
     points: list[tuple[float, float]] = []
     reached = 0.0
     for f, t in zip(curve["fpr"], curve["tpr"], strict=True):
@@ -132,7 +187,10 @@ def per_generator(entry: Entry, teacher: Entry | None) -> str | None:
     if not groups:
         return None
     count = sum(len(rows) for _, rows in groups)
-    left, row = min(190.0, 14 + CHAR * max(len(name) for _, rows in groups for name, _, _ in rows)), 24.0
+    left, row = (
+        min(190.0, 14 + CHAR * max(len(name) for _, rows in groups for name, _, _ in rows)),
+        24.0,
+    )
     height = 16 + count * row + 34 * len(groups) + 24
     canvas = Canvas(WIDTH, height, f"Detection AUC per generator, {short_label(entry)}")
     values = [v for _, rows in groups for _, *pair in rows for v in pair if v is not None]
@@ -153,13 +211,19 @@ def per_generator(entry: Entry, teacher: Entry | None) -> str | None:
 
 def _aucs(entry: Entry | None, split: str) -> dict[str, float]:
     table = (figure(entry, split, "per_generator") if entry else None) or {}
-    return {name: figures["auc"] for name, figures in table.items() if figures.get("auc") is not None}
+    return {
+        name: figures["auc"] for name, figures in table.items() if figures.get("auc") is not None
+    }
 
 
-def _generator_bar(canvas: Canvas, x: Scale, top: float, name: str, auc: float, reference: float | None) -> None:
+def _generator_bar(
+    canvas: Canvas, x: Scale, top: float, name: str, auc: float, reference: float | None
+) -> None:
     canvas.text(x.start - 8, top + 13, name, "end", "tick")
     start, end = sorted((x(0.5), x(auc)))
-    hint = f"{name}: AUC {auc:.3f}" + (f", teacher {reference:.3f}" if reference is not None else "")
+    hint = f"{name}: AUC {auc:.3f}" + (
+        f", teacher {reference:.3f}" if reference is not None else ""
+    )
     canvas.rect(start, top + 3, end - start, 13, "fill:var(--accent)", hint, 2)
     if reference is not None:
         canvas.line(x(reference), top, x(reference), top + 19, "reference")
@@ -167,7 +231,9 @@ def _generator_bar(canvas: Canvas, x: Scale, top: float, name: str, auc: float, 
 
 
 def confusion_matrix(matrix: Mapping[str, Any]) -> str | None:
-    """Rows are true generators, columns the answers; shading is the share of the row, the figure in per cent."""
+    """Rows are true generators, columns the answers; shading is the share of the row, the figure in
+    per cent.
+    """
     rows, columns, counts = matrix["rows"], matrix["columns"], matrix["counts"]
     if not rows:
         return None
@@ -192,7 +258,9 @@ def confusion_matrix(matrix: Mapping[str, Any]) -> str | None:
             if share >= 0.005:
                 style = "fill:var(--on-accent)" if share > 0.65 else None
                 centre = left + (c + 0.5) * cell
-                canvas.text(centre, y + cell / 2 + 4, f"{share * 100:.0f}", "middle", "cell", style=style)
+                canvas.text(
+                    centre, y + cell / 2 + 4, f"{share * 100:.0f}", "middle", "cell", style=style
+                )
     return canvas.render()
 
 
@@ -204,13 +272,26 @@ def gaze_histogram(histogram: Mapping[str, Any], axis: str) -> str | None:
     edges, height = histogram["edges_deg"], 240.0
     peak = max(max(data["real"]), max(data["fake"])) or 1.0
     canvas = Canvas(WIDTH, height, f"Gaze {axis}, real against forged")
-    x, y = Scale(edges[0], edges[-1], LEFT, WIDTH - RIGHT), Scale(0, peak * 1.08, height - BOTTOM, TOP)
-    axes(canvas, x, y, f"{axis}, degrees", "share of images", lambda v: f"{v:g}", lambda v: f"{v * 100:.0f}%")
+    x, y = (
+        Scale(edges[0], edges[-1], LEFT, WIDTH - RIGHT),
+        Scale(0, peak * 1.08, height - BOTTOM, TOP),
+    )
+    axes(
+        canvas,
+        x,
+        y,
+        f"{axis}, degrees",
+        "share of images",
+        lambda v: f"{v:g}",
+        lambda v: f"{v * 100:.0f}%",
+    )
     for which, colour in (("real", "var(--real)"), ("fake", "var(--fake)")):
         steps = [(x(edges[0]), y(0))]
         for low, high, share in zip(edges[:-1], edges[1:], data[which], strict=True):
             steps += [(x(low), y(share)), (x(high), y(share))]
         steps.append((x(edges[-1]), y(0)))
-        style = f"fill:{colour};fill-opacity:.16;stroke:{colour};stroke-width:2;stroke-linejoin:round"
+        style = (
+            f"fill:{colour};fill-opacity:.16;stroke:{colour};stroke-width:2;stroke-linejoin:round"
+        )
         canvas.path(steps, style, "forged" if which == "fake" else "real")
     return canvas.render()

@@ -1,4 +1,6 @@
-"""The contract of report.json (schema 1). Other tools read these keys: faults are found before the file exists."""
+"""The contract of report.json (schema 1). Other tools read these keys: faults are found before the
+file exists.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ LATENCY_TIMES = ("p50", "p90", "p95", "p99")
 LATENCY = (*LATENCY_TIMES, "threads", "batch")
 SHARES = ("auc", "tpr_at_fpr1", "attribution_acc", "ece")
 ACCURACY = (*SHARES, "n")
-# Against the PyTorch model of the same precision, on val and golden images; the last one against the float student, on the test images.
+# Against the PyTorch model of the same precision, on val and golden images; the last one against
+# the float student, on the test images.
 PARITY = ("embedding_cosine_min", "prob_max_abs", "verdict_agreement", "verdict_agreement_fp32")
 
 
@@ -25,7 +28,9 @@ def validate_report(report: Any) -> list[str]:
     """
     if not isinstance(report, Mapping):
         return ["report: is not an object"]
-    faults = [f"{place}: is {value}, must be a number or null" for place, value in _not_finite(report, "")]
+    faults = [
+        f"{place}: is {value}, must be a number or null" for place, value in _not_finite(report, "")
+    ]
     if report.get("schema") != SCHEMA or isinstance(report.get("schema"), bool):
         faults.append(f"schema: is {report.get('schema')!r}, must be {SCHEMA}")
     if not isinstance(report.get("run"), str) or not report.get("run"):
@@ -62,7 +67,9 @@ def _subject(subject: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(parity, Mapping):
         yield "parity: must be an object (its figures null if not measured)"
     else:
-        yield from _prefixed("parity", _number(parity, "embedding_cosine_min", low=-1.0001, high=1.0001))
+        yield from _prefixed(
+            "parity", _number(parity, "embedding_cosine_min", low=-1.0001, high=1.0001)
+        )
         yield from _prefixed("parity", _number(parity, "prob_max_abs", low=0, high=1))
         yield from _prefixed("parity", _number(parity, "verdict_agreement", low=0, high=1))
         if "verdict_agreement_fp32" in parity:  # reports from before it was measured

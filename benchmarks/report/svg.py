@@ -1,4 +1,6 @@
-"""Enough SVG for the report's plots, drawn by hand so that they follow the page's colours and need no font."""
+"""Enough SVG for the report's plots, drawn by hand so that they follow the page's colours and need
+no font.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +13,33 @@ CHAR_WIDTH = 7.4  # of the widest common font at 12 px and medium weight; for pl
 
 
 class Canvas:
-    """Collects elements; `render` gives one `<svg>` that scales with its container and reads its title aloud."""
+    """Collects elements; `render` gives one `<svg>` that scales with its container and reads its
+    title aloud.
+    """
 
     def __init__(self, width: float, height: float, title: str) -> None:
         self.width, self.height, self.title = width, height, title
         self._parts: list[str] = []
 
     def _add(self, tag: str, hint: str = "", text: str = "", **attributes: object) -> None:
-        given = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items() if value is not None}
+        given = {
+            key.rstrip("_").replace("_", "-"): value
+            for key, value in attributes.items()
+            if value is not None
+        }
         listed = "".join(f' {key}="{_value(value)}"' for key, value in given.items())
         inner = (f"<title>{escape(hint)}</title>" if hint else "") + escape(text)
         self._parts.append(f"<{tag}{listed}>{inner}</{tag}>" if inner else f"<{tag}{listed}/>")
 
-    def line(self, x1: float, y1: float, x2: float, y2: float, class_: str = "grid", style: str | None = None) -> None:
+    def line(
+        self,
+        x1: float,
+        y1: float,
+        x2: float,
+        y2: float,
+        class_: str = "grid",
+        style: str | None = None,
+    ) -> None:
         self._add("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_, style=style)
 
     def rect(
@@ -36,14 +52,31 @@ class Canvas:
         hint: str = "",
         rx: float | None = None,
     ) -> None:
-        self._add("rect", hint, x=x, y=y, width=max(0.0, width), height=max(0.0, height), rx=rx, style=style)
+        self._add(
+            "rect",
+            hint,
+            x=x,
+            y=y,
+            width=max(0.0, width),
+            height=max(0.0, height),
+            rx=rx,
+            style=style,
+        )
 
     def circle(
-        self, x: float, y: float, r: float, style: str | None = None, hint: str = "", class_: str | None = None
+        self,
+        x: float,
+        y: float,
+        r: float,
+        style: str | None = None,
+        hint: str = "",
+        class_: str | None = None,
     ) -> None:
         self._add("circle", hint, cx=x, cy=y, r=r, style=style, class_=class_)
 
-    def path(self, points: list[tuple[float, float]], style: str, hint: str = "", close: bool = False) -> None:
+    def path(
+        self, points: list[tuple[float, float]], style: str, hint: str = "", close: bool = False
+    ) -> None:
         if points:
             d = "M" + "L".join(f"{x:.2f} {y:.2f}" for x, y in points) + ("Z" if close else "")
             self._add("path", hint, d=d, style=style)
@@ -59,7 +92,17 @@ class Canvas:
         style: str | None = None,
     ) -> None:
         turn = f"rotate({_value(rotate)} {_value(x)} {_value(y)})" if rotate is not None else None
-        self._add("text", "", text, x=x, y=y, text_anchor=anchor, class_=class_, transform=turn, style=style)
+        self._add(
+            "text",
+            "",
+            text,
+            x=x,
+            y=y,
+            text_anchor=anchor,
+            class_=class_,
+            transform=turn,
+            style=style,
+        )
 
     def render(self) -> str:
         size = f'viewBox="0 0 {_value(self.width)} {_value(self.height)}"'
@@ -67,7 +110,11 @@ class Canvas:
 
 
 def _value(value: object) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else escape(str(value), quote=True)
+    return (
+        f"{value:.2f}".rstrip("0").rstrip(".")
+        if isinstance(value, float)
+        else escape(str(value), quote=True)
+    )
 
 
 @dataclass(frozen=True)
@@ -82,13 +129,19 @@ class Scale:
 
     def __call__(self, value: float) -> float:
         low, high, x = (
-            (math.log10(v) for v in (self.low, self.high, value)) if self.log else (self.low, self.high, value)
+            (math.log10(v) for v in (self.low, self.high, value))
+            if self.log
+            else (self.low, self.high, value)
         )
         return self.start + (x - low) / (high - low) * (self.end - self.start)
 
     def ticks(self, about: int = 5) -> list[float]:
         """Round values inside the range."""
-        return _log_ticks(self.low, self.high) if self.log else _linear_ticks(self.low, self.high, about)
+        return (
+            _log_ticks(self.low, self.high)
+            if self.log
+            else _linear_ticks(self.low, self.high, about)
+        )
 
 
 def _linear_ticks(low: float, high: float, about: int) -> list[float]:
@@ -111,7 +164,8 @@ Box = tuple[float, float, float, float]
 def place_labels(
     labels: list[tuple[float, float, str]], inside: Box, radius: float = 6.0, height: float = 14.0
 ) -> list[tuple[float, float, str]]:
-    """A position `(x, y of the baseline, anchor)` per label `(x, y, text)`, beside its point and off the others.
+    """A position `(x, y of the baseline, anchor)` per label `(x, y, text)`, beside its point and
+    off the others.
 
     Greedy: each takes the candidate that overlaps least with points and labels placed before it.
     """
@@ -147,7 +201,8 @@ def _overlap(a: Box, b: Box) -> float:
 
 def _outside(box: Box, inside: Box) -> float:
     return sum(
-        max(0.0, gap) for gap in (inside[0] - box[0], inside[1] - box[1], box[2] - inside[2], box[3] - inside[3])
+        max(0.0, gap)
+        for gap in (inside[0] - box[0], inside[1] - box[1], box[2] - inside[2], box[3] - inside[3])
     )
 
 

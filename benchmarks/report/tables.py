@@ -17,7 +17,9 @@ SPLIT_TITLES = {"test": "test", "test_unseen": "unseen"}
 
 @dataclass(frozen=True)
 class Cell:
-    """`text` is the figure, `note` its interval or context; `best` marks the best student of the column."""
+    """`text` is the figure, `note` its interval or context; `best` marks the best student of the
+    column.
+    """
 
     text: str
     note: str = ""
@@ -42,7 +44,10 @@ class Column:
 COLUMNS = (
     *(
         Column(f"{split}.{key}", title, SPLIT_TITLES[split], hint)
-        for split, level in (("test", "the exact generator"), ("test_unseen", "category and family of the generator"))
+        for split, level in (
+            ("test", "the exact generator"),
+            ("test_unseen", "category and family of the generator"),
+        )
         for key, title, hint in (
             ("attribution_acc", "ACC", f"attribution accuracy: {level}"),
             ("auc", "AUC", "detection, area under the ROC curve"),
@@ -58,7 +63,12 @@ COLUMNS = (
         "export",
         "conversion: verdicts equal to the PyTorch model of the same precision; lowest embedding cosine",
     ),
-    Column("as_fp32", "as fp32", "export", "verdicts on the test images equal to the float student in PyTorch"),
+    Column(
+        "as_fp32",
+        "as fp32",
+        "export",
+        "verdicts on the test images equal to the float student in PyTorch",
+    ),
 )
 
 
@@ -91,7 +101,9 @@ _RANKED = [
 
 
 def _row(entry: Entry, teacher: Entry | None) -> dict[str, Cell]:
-    cells = {"name": Cell(str(entry["name"]), f"{ENGINE_TITLES[entry['engine']]} · {entry['precision']}")}
+    cells = {
+        "name": Cell(str(entry["name"]), f"{ENGINE_TITLES[entry['engine']]} · {entry['precision']}")
+    }
     for split in SPLIT_TITLES:
         for key in ("attribution_acc", "auc", "tpr_at_fpr1"):
             note = interval(figure(entry, split, f"{key}_interval"))
@@ -133,11 +145,17 @@ def times(factor: float) -> str:
 
 
 def speed_up(entry: Entry, teacher: Entry | None) -> float | None:
-    """How many times faster than the teacher by median, at the same batch and threads; None if not comparable."""
+    """How many times faster than the teacher by median, at the same batch and threads; None if not
+    comparable.
+    """
     if teacher is None:
         return None
     mine, theirs = entry["latency_ms"], teacher["latency_ms"]
-    if not mine["p50"] or not theirs["p50"] or any(mine[k] != theirs[k] for k in ("threads", "batch")):
+    if (
+        not mine["p50"]
+        or not theirs["p50"]
+        or any(mine[k] != theirs[k] for k in ("threads", "batch"))
+    ):
         return None
     return float(theirs["p50"] / mine["p50"])
 
@@ -146,19 +164,28 @@ def latency_cell(latency: Mapping[str, Any]) -> Cell:
     """Median with p95 beneath; a measurement that other work disturbed carries a mark."""
     if latency["p50"] is None:
         return Cell(MISSING)
-    note = f"p95 {milliseconds(latency['p95'])}" if latency["p95"] is not None else f"{latency.get('calls', 0)} calls"
+    note = (
+        f"p95 {milliseconds(latency['p95'])}"
+        if latency["p95"] is not None
+        else f"{latency.get('calls', 0)} calls"
+    )
     return Cell(milliseconds(latency["p50"]) + (" *" if latency.get("disturbed") else ""), note)
 
 
 def parity_cell(parity: Mapping[str, Any]) -> Cell:
     """Verdict agreement, with the lowest embedding cosine beneath."""
     verdicts, cosine = parity.get("verdict_agreement"), parity.get("embedding_cosine_min")
-    return Cell(MISSING if verdicts is None else f"{verdicts:.3f}", "" if cosine is None else f"cos {cosine:.4f}")
+    return Cell(
+        MISSING if verdicts is None else f"{verdicts:.3f}",
+        "" if cosine is None else f"cos {cosine:.4f}",
+    )
 
 
 def settings(subjects: Sequence[Entry]) -> str:
     """`batch 1, 2 threads` over all latencies, with every value that occurs."""
-    latencies = [entry["latency_ms"] for entry in subjects if entry["latency_ms"]["p50"] is not None]
+    latencies = [
+        entry["latency_ms"] for entry in subjects if entry["latency_ms"]["p50"] is not None
+    ]
     batches = sorted({str(one["batch"]) for one in latencies})
     threads = sorted({str(one["threads"]) for one in latencies if one["threads"] is not None})
     if not latencies:

@@ -9,7 +9,16 @@ from typing import Any
 
 from benchmarks.report import plots, tables
 from benchmarks.report.console import console_table
-from benchmarks.report.data import Entry, Flips, GalleryItem, ReportData, headline_of, subject_entry, teacher_of, thumbnail
+from benchmarks.report.data import (
+    Entry,
+    Flips,
+    GalleryItem,
+    ReportData,
+    headline_of,
+    subject_entry,
+    teacher_of,
+    thumbnail,
+)
 from benchmarks.report.schema import validate_report
 from gazeclip.errors import StageError
 from gazeclip.files.atomic import write_json, write_text
@@ -31,7 +40,8 @@ SHOWN_FLIPS = 24
 
 
 def write_report(folder: Path, data: ReportData) -> None:
-    """Write the three files into `folder`; each appears whole or not at all, and none if the report is faulty.
+    """Write the three files into `folder`; each appears whole or not at all, and none if the report
+    is faulty.
 
     Raises:
         StageError: the report breaks its own schema (all faults are named).
@@ -40,7 +50,10 @@ def write_report(folder: Path, data: ReportData) -> None:
     report = data.to_json()
     faults = validate_report(report)
     if faults:
-        raise StageError(f"the report is faulty: {'; '.join(faults)}", remedy="Nothing was written; measure again")
+        raise StageError(
+            f"the report is faulty: {'; '.join(faults)}",
+            remedy="Nothing was written; measure again",
+        )
     page, text = render_html(data), render_markdown(data)
     folder = Path(folder)
     write_text(folder / "report.md", text)
@@ -58,10 +71,17 @@ def summary(subjects: Sequence[Entry], headline: Entry | None) -> str:
     clauses = []
     factor = tables.speed_up(headline, teacher) if teacher is not headline else None
     if factor is not None:
-        faster, slower = f"runs {tables.times(factor)} faster than", f"is {tables.times(1 / factor)} slower than"
-        clauses.append(f"{faster if factor >= 1 else slower} its teacher ({_engines(headline, teacher)})")
+        faster, slower = (
+            f"runs {tables.times(factor)} faster than",
+            f"is {tables.times(1 / factor)} slower than",
+        )
+        clauses.append(
+            f"{faster if factor >= 1 else slower} its teacher ({_engines(headline, teacher)})"
+        )
     if auc is not None:
-        reference = plots.figure(teacher, "test", "auc") if teacher and teacher is not headline else None
+        reference = (
+            plots.figure(teacher, "test", "auc") if teacher and teacher is not headline else None
+        )
         beside = "" if reference is None else f" (teacher {reference:.3f})"
         clauses.append(f"detects forgeries with AUC {auc:.3f}{beside}")
     # "an 18 MB", "an 8.2 MB", "an 11 MB", but "a 2.6 MB"
@@ -76,7 +96,12 @@ def _engines(subject: Entry, other: Entry | None) -> str:
 def render_markdown(data: ReportData) -> str:
     """The report as GitHub Markdown."""
     subjects = data.subjects
-    lines = [f"# {data.title}: {data.run}", "", summary(subjects, headline_of(subjects, data.headline)), ""]
+    lines = [
+        f"# {data.title}: {data.run}",
+        "",
+        summary(subjects, headline_of(subjects, data.headline)),
+        "",
+    ]
     lines += [
         tables.markdown_table(subjects),
         "",
@@ -85,22 +110,42 @@ def render_markdown(data: ReportData) -> str:
     if tables.disturbed(subjects):
         lines += ["", "\\* other work disturbed these rounds, and repeating them did not help."]
     if data.caveats:
-        lines += ["", "## Read this beside the figures", "", *(f"- {caveat}" for caveat in data.caveats)]
+        lines += [
+            "",
+            "## Read this beside the figures",
+            "",
+            *(f"- {caveat}" for caveat in data.caveats),
+        ]
     for flips in data.flips:
         lines += ["", f"## Verdicts that changed: {flips.before} to {flips.after}", ""]
         lines += [f"{len(flips.items)} of {flips.n} on {flips.split}.", ""]
         for item in flips.items:
             where = item.get("path", item.get("index"))
-            lines.append(f"- {where} ({item['label']}): {item['p_before']:.3f} to {item['p_after']:.3f}")
+            lines.append(
+                f"- {where} ({item['label']}): {item['p_before']:.3f} to {item['p_after']:.3f}"
+            )
     for title, table in (("Machine", data.machine), ("Provenance", data.provenance)):
         if table:
-            lines += ["", f"## {title}", "", *(f"- {key}: {value}" for key, value in flatten(table))]
+            lines += [
+                "",
+                f"## {title}",
+                "",
+                *(f"- {key}: {value}" for key, value in flatten(table)),
+            ]
     return "\n".join(lines) + "\n"
 
 
 def _intervals_line(subjects: Sequence[Entry]) -> str:
-    given = any(plots.figure(entry, split, "auc_interval") for entry in subjects for split in tables.SPLIT_TITLES)
-    return "In brackets: 95% intervals from resampling the persons (without identities: the images)." if given else ""
+    given = any(
+        plots.figure(entry, split, "auc_interval")
+        for entry in subjects
+        for split in tables.SPLIT_TITLES
+    )
+    return (
+        "In brackets: 95% intervals from resampling the persons (without identities: the images)."
+        if given
+        else ""
+    )
 
 
 def flatten(table: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -137,10 +182,17 @@ def page_context(data: ReportData) -> dict[str, Any]:
     subjects = list(data.subjects)
     headline, teacher = headline_of(subjects, data.headline), teacher_of(subjects)
     legend = [
-        {"label": plots.short_label(entry), "colour": colour, "dashed": plots.is_float_student(entry)}
+        {
+            "label": plots.short_label(entry),
+            "colour": colour,
+            "dashed": plots.is_float_student(entry),
+        }
         for entry, colour in zip(subjects, plots.colours(subjects), strict=True)
     ]
-    matrices = {split: curves.get("confusion") for split, curves in ((headline or {}).get("curves") or {}).items()}
+    matrices = {
+        split: curves.get("confusion")
+        for split, curves in ((headline or {}).get("curves") or {}).items()
+    }
     return {
         "data": data,
         "summary": summary(subjects, headline),
@@ -156,8 +208,12 @@ def page_context(data: ReportData) -> dict[str, Any]:
         "legend": legend,
         "scatter": _by_split(lambda split: plots.accuracy_against_latency(subjects, split)),
         "roc": _by_split(lambda split: plots.roc(subjects, split)),
-        "generators": plots.per_generator(headline, teacher if teacher is not headline else None) if headline else None,
-        "confusion": _by_split(lambda split: plots.confusion_matrix(matrices[split]) if matrices.get(split) else None),
+        "generators": plots.per_generator(headline, teacher if teacher is not headline else None)
+        if headline
+        else None,
+        "confusion": _by_split(
+            lambda split: plots.confusion_matrix(matrices[split]) if matrices.get(split) else None
+        ),
         "gaze": [
             (split, axis, svg)
             for split, histogram in data.gaze.items()
@@ -172,12 +228,20 @@ def page_context(data: ReportData) -> dict[str, Any]:
 
 
 def _by_split(draw: Callable[[str], str | None]) -> list[tuple[str, str]]:
-    titles = {"test": "Generators seen in training", "test_unseen": "Generators never seen in training"}
+    titles = {
+        "test": "Generators seen in training",
+        "test_unseen": "Generators never seen in training",
+    }
     return [(title, svg) for split, title in titles.items() if (svg := draw(split))]
 
 
 def _column_groups() -> list[tuple[str, int]]:
-    names = {"test": "test: seen generators", "unseen": "test: unseen generators", "cost": "cost", "export": "export"}
+    names = {
+        "test": "test: seen generators",
+        "unseen": "test: unseen generators",
+        "cost": "cost",
+        "export": "export",
+    }
     counts: dict[str, int] = {}
     for column in tables.COLUMNS:
         counts[column.group] = counts.get(column.group, 0) + 1
@@ -193,9 +257,16 @@ def _tiles(subjects: Sequence[Entry], headline: Entry | None) -> list[tuple[str,
         tiles.append((tables.megabytes(headline["size_mb"]), "MB", "model file"))
     if headline["latency_ms"]["p50"] is not None:
         tiles.append(
-            (tables.milliseconds(headline["latency_ms"]["p50"]), "ms", f"median, {tables.settings([headline])}")
+            (
+                tables.milliseconds(headline["latency_ms"]["p50"]),
+                "ms",
+                f"median, {tables.settings([headline])}",
+            )
         )
-    for split, text in (("test", "AUC, seen generators"), ("test_unseen", "AUC, unseen generators")):
+    for split, text in (
+        ("test", "AUC, seen generators"),
+        ("test_unseen", "AUC, unseen generators"),
+    ):
         value = plots.figure(headline, split, "auc")
         if value is not None:
             note = tables.interval(plots.figure(headline, split, "auc_interval"))

@@ -1,8 +1,9 @@
-"""Run a saved Core ML package without a Mac: its ML Program, read back with its weights, on torch functions.
+"""Run a saved Core ML package without a Mac: its ML Program, read back with its weights, on torch
+functions.
 
-This is a reference, not an engine: it answers whether the file on disk says what the model says. Each result is
-rounded to the type that the program declares for it; sums inside one operation are float32. An operation or parameter
-that is not implemented is an error.
+This is a reference, not an engine: it answers whether the file on disk says what the model says.
+Each result is rounded to the type that the program declares for it; sums inside one operation are
+float32. An operation or parameter that is not implemented is an error.
 """
 
 from __future__ import annotations
@@ -41,11 +42,16 @@ def evaluate(package: Path, images: np.ndarray) -> dict[str, np.ndarray]:
     """
     program = load_program(Path(package))
     results = [run(program, {INPUT_NAME: _pixels(image)}) for image in images]
-    return {name: np.concatenate([result[name].float().numpy() for result in results]) for name in results[0]}
+    return {
+        name: np.concatenate([result[name].float().numpy() for result in results])
+        for name in results[0]
+    }
 
 
 def _pixels(image: np.ndarray) -> Tensor:
-    """What Core ML passes for an RGB `ImageType` without scale or bias: values 0..255 as float `(1, 3, S, S)`."""
+    """What Core ML passes for an RGB `ImageType` without scale or bias: values 0..255 as float `(1,
+    3, S, S)`.
+    """
     return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
 
 
@@ -57,7 +63,9 @@ def load_program(package: Path) -> Any:
     """
     marker = package / "Manifest.json"
     if not marker.is_file():
-        raise ArtifactError(f"{package} is not a Core ML package", remedy="Run: python -m export --target coreml")
+        raise ArtifactError(
+            f"{package} is not a Core ML package", remedy="Run: python -m export --target coreml"
+        )
     newest = max(file.stat().st_mtime_ns for file in package.rglob("*") if file.is_file())
     return _load(package.resolve(), newest)
 
@@ -71,10 +79,17 @@ def _load(package: Path, _newest: int) -> Any:
         try:
             model = ct.models.MLModel(str(package), skip_model_load=True)
             spec = model.get_spec()
-            program = load(spec, specification_version=spec.specificationVersion, file_weights_dir=model.weights_dir)
+            program = load(
+                spec,
+                specification_version=spec.specificationVersion,
+                file_weights_dir=model.weights_dir,
+            )
         except Exception as error:  # whatever coremltools raises on a damaged package
             detail = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ArtifactError(f"{package} cannot be read ({detail})", remedy="Run: python -m export --target coreml") from error
+            raise ArtifactError(
+                f"{package} cannot be read ({detail})",
+                remedy="Run: python -m export --target coreml",
+            ) from error
     return program.functions["main"]
 
 

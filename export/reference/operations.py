@@ -1,8 +1,10 @@
-"""The operations of Core ML's ML Program as torch functions, one each, with the defaults that MIL gives them.
+"""The operations of Core ML's ML Program as torch functions, one each, with the defaults that MIL
+gives them.
 
-Source: the operation reference of coremltools (`converters/mil/mil/ops/defs`). Tensors are float32 or integers here;
-the evaluator rounds each result to the type that the program declares. A parameter that a function does not name is
-one that it does not implement, and the evaluator refuses the program.
+Source: the operation reference of coremltools (`converters/mil/mil/ops/defs`). Tensors are float32
+or integers here; the evaluator rounds each result to the type that the program declares. A
+parameter that a function does not name is one that it does not implement, and the evaluator refuses
+the program.
 """
 
 from __future__ import annotations
@@ -38,12 +40,16 @@ def _along(value: Tensor, axis: int, rank: int) -> Tensor:
     return value.reshape(shape)
 
 
-# The padded value before a window operation: MIL's order is (top, bottom, left, right), torch's (left, right, ...).
+# The padded value before a window operation: MIL's order is (top, bottom, left, right), torch's
+# (left, right, ...).
 def _padded(x: Tensor, pad_type: str, pad: Tensor | None, fill: float = 0.0) -> Tensor:
     if pad_type == "valid" or (pad_type == "custom" and pad is None):
         return x
     if pad_type != "custom":
-        raise StageError(f"the Core ML evaluator does not know pad_type '{pad_type}'", remedy="Export with static padding")
+        raise StageError(
+            f"the Core ML evaluator does not know pad_type '{pad_type}'",
+            remedy="Export with static padding",
+        )
     top, bottom, left, right = _ints(pad)  # type: ignore[arg-type]
     return F.pad(x, (left, right, top, bottom), value=fill)
 
@@ -53,14 +59,16 @@ def conv(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    strides: Tensor = torch.ones(2),  # noqa: B008 (read only)
+    strides: Tensor = torch.ones(2),  # noqa: B008
     pad_type: str = "valid",
     pad: Tensor | None = None,
-    dilations: Tensor = torch.ones(2),  # noqa: B008 (read only)
-    groups: Tensor = torch.ones(()),  # noqa: B008 (read only)
+    dilations: Tensor = torch.ones(2),  # noqa: B008
+    groups: Tensor = torch.ones(()),  # noqa: B008
 ) -> Tensor:
     x = _padded(x, pad_type, pad)
-    return F.conv2d(x, weight, bias, stride=_ints(strides), dilation=_ints(dilations), groups=int(groups))
+    return F.conv2d(
+        x, weight, bias, stride=_ints(strides), dilation=_ints(dilations), groups=int(groups)
+    )
 
 
 @_operation
@@ -109,16 +117,23 @@ def avg_pool(
     ceil_mode: bool = False,
 ) -> Tensor:
     if bool(exclude_padding_from_average) and pad is not None and any(_ints(pad)):
-        ones = F.avg_pool2d(_padded(torch.ones_like(x), pad_type, pad), _ints(kernel_sizes), _ints(strides))
+        ones = F.avg_pool2d(
+            _padded(torch.ones_like(x), pad_type, pad), _ints(kernel_sizes), _ints(strides)
+        )
         return F.avg_pool2d(_padded(x, pad_type, pad), _ints(kernel_sizes), _ints(strides)) / ones
     padded = _padded(x, pad_type, pad)
     return F.avg_pool2d(padded, _ints(kernel_sizes), _ints(strides), ceil_mode=bool(ceil_mode))
 
 
 @_operation
-def pad(x: Tensor, pad: Tensor, mode: str = "constant", constant_val: Tensor | float = 0.0) -> Tensor:
+def pad(
+    x: Tensor, pad: Tensor, mode: str = "constant", constant_val: Tensor | float = 0.0
+) -> Tensor:
     if mode != "constant":
-        raise StageError(f"the Core ML evaluator does not know pad mode '{mode}'", remedy="Export with zero padding")
+        raise StageError(
+            f"the Core ML evaluator does not know pad mode '{mode}'",
+            remedy="Export with zero padding",
+        )
     pairs = torch.as_tensor(pad).reshape(-1, 2)  # of the last axes, in their order
     return F.pad(x, _ints(pairs.flip(0)), value=float(constant_val))
 
@@ -127,21 +142,35 @@ def pad(x: Tensor, pad: Tensor, mode: str = "constant", constant_val: Tensor | f
 
 
 @_operation
-def quantize(input: Tensor, scale: Tensor, output_dtype: str, zero_point: Tensor | None = None, axis: Tensor | int = 0) -> Tensor:
+def quantize(
+    input: Tensor,
+    scale: Tensor,
+    output_dtype: str,
+    zero_point: Tensor | None = None,
+    axis: Tensor | int = 0,
+) -> Tensor:
     kind = {"int8": torch.int8, "uint8": torch.uint8}[output_dtype]
-    zero = _along(torch.zeros(()) if zero_point is None else zero_point, int(axis), input.ndim).float()
+    zero = _along(
+        torch.zeros(()) if zero_point is None else zero_point, int(axis), input.ndim
+    ).float()
     levels = torch.round(input / _along(scale, int(axis), input.ndim)) + zero
     return levels.clamp(torch.iinfo(kind).min, torch.iinfo(kind).max).to(kind)
 
 
 @_operation
-def dequantize(input: Tensor, scale: Tensor, zero_point: Tensor | None = None, axis: Tensor | int = 0) -> Tensor:
-    zero = _along(torch.zeros(()) if zero_point is None else zero_point, int(axis), input.ndim).float()
+def dequantize(
+    input: Tensor, scale: Tensor, zero_point: Tensor | None = None, axis: Tensor | int = 0
+) -> Tensor:
+    zero = _along(
+        torch.zeros(()) if zero_point is None else zero_point, int(axis), input.ndim
+    ).float()
     return (input.float() - zero) * _along(scale, int(axis), input.ndim)
 
 
 @_operation
-def constexpr_affine_dequantize(quantized_data: Tensor, scale: Tensor, zero_point: Tensor, axis: Tensor) -> Tensor:
+def constexpr_affine_dequantize(
+    quantized_data: Tensor, scale: Tensor, zero_point: Tensor, axis: Tensor
+) -> Tensor:
     return dequantize(quantized_data, scale, zero_point, axis)
 
 
@@ -183,7 +212,10 @@ def clip(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
 @_operation
 def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
     if mode not in ("EXACT", "TANH_APPROXIMATION"):
-        raise StageError(f"the Core ML evaluator does not know gelu mode '{mode}'", remedy="Export with exact GELU")
+        raise StageError(
+            f"the Core ML evaluator does not know gelu mode '{mode}'",
+            remedy="Export with exact GELU",
+        )
     return F.gelu(x, approximate="none" if mode == "EXACT" else "tanh")
 
 
@@ -259,12 +291,16 @@ def squeeze(x: Tensor, axes: Tensor | None = None) -> Tensor:
 @_operation
 def concat(values: list[Tensor], axis: Tensor, interleave: bool = False) -> Tensor:
     if bool(interleave):
-        raise StageError("the Core ML evaluator does not know interleaved concat", remedy="Export without it")
+        raise StageError(
+            "the Core ML evaluator does not know interleaved concat", remedy="Export without it"
+        )
     return torch.cat(values, dim=int(axis))
 
 
 @_operation
-def split(x: Tensor, axis: Tensor, num_splits: Tensor | None = None, split_sizes: Tensor | None = None) -> tuple[Tensor, ...]:
+def split(
+    x: Tensor, axis: Tensor, num_splits: Tensor | None = None, split_sizes: Tensor | None = None
+) -> tuple[Tensor, ...]:
     if split_sizes is not None:
         return torch.split(x, _ints(split_sizes), dim=int(axis))
     return torch.chunk(x, int(num_splits), dim=int(axis))  # type: ignore[arg-type]
@@ -288,14 +324,23 @@ def slice_by_index(
     squeeze_mask: Tensor | None = None,
 ) -> Tensor:
     count = len(_ints(begin))
-    flags = [[False] * count if mask is None else [bool(i) for i in mask] for mask in (begin_mask, end_mask, squeeze_mask)]
+    flags = [
+        [False] * count if mask is None else [bool(i) for i in mask]
+        for mask in (begin_mask, end_mask, squeeze_mask)
+    ]
     steps = [1] * count if stride is None else _ints(stride)
     if any(step < 1 for step in steps):
-        raise StageError("the Core ML evaluator does not know backward slices", remedy="Export without them")
+        raise StageError(
+            "the Core ML evaluator does not know backward slices", remedy="Export without them"
+        )
     index: list[Any] = []
     for axis, (start, stop) in enumerate(zip(_ints(begin), _ints(end), strict=True)):
         if flags[2][axis]:
             index.append(start)
         else:
-            index.append(slice(None if flags[0][axis] else start, None if flags[1][axis] else stop, steps[axis]))
+            index.append(
+                slice(
+                    None if flags[0][axis] else start, None if flags[1][axis] else stop, steps[axis]
+                )
+            )
     return x[tuple(index)]

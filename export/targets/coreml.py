@@ -20,18 +20,22 @@ from quantize.nncf_setup import prepare
 
 PRECISIONS = ("fp32", "fp16", "int8")
 FILE = "model.mlpackage"
-# Activation quantization (W8A8) came with iOS 17 / macOS 14; plain ML Programs run from iOS 16 / macOS 13.
+# Activation quantization (W8A8) came with iOS 17 / macOS 14; plain ML Programs run from iOS 16 /
+# macOS 13.
 TARGETS = {"fp32": "iOS16", "fp16": "iOS16", "int8": "iOS17"}
 
 
 def export(job: ExportJob) -> Result:
-    """Write the package; the input is an RGB image of S x S pixels (`ImageType`), the outputs float32, batch 1.
+    """Write the package; the input is an RGB image of S x S pixels (`ImageType`), the outputs
+    float32, batch 1.
 
-    int8 carries the scales and zero-points of the quantized encoder: int8 weights in the file, 8-bit activations
-    between the layers. What is not quantized computes in float32, as in the model that was trained.
+    int8 carries the scales and zero-points of the quantized encoder: int8 weights in the file,
+    8-bit activations between the layers. What is not quantized computes in float32, as in the model
+    that was trained.
 
     Returns:
-        `model` and `notes` with `quantized_convolutions`, `float_convolutions`, `minimum_target`, `operations`.
+        `model` and `notes` with `quantized_convolutions`, `float_convolutions`, `minimum_target`,
+        `operations`.
 
     Raises:
         ConfigError: precision not possible.
@@ -48,7 +52,9 @@ def export(job: ExportJob) -> Result:
     model = DeployModel(job.student, encoder, job.image_size, layout="NCHW")
     package = job.out_dir / FILE
     with quiet(native=True), torch.no_grad():
-        traced = torch.jit.trace(model, example_image(job.image_size, 1, "NCHW").float(), check_trace=False)
+        traced = torch.jit.trace(
+            model, example_image(job.image_size, 1, "NCHW").float(), check_trace=False
+        )
         converted = _convert(ct, traced, job)
         _describe(converted, job)
         shutil.rmtree(package, ignore_errors=True)
@@ -60,7 +66,8 @@ def _convert(ct: Any, traced: Any, job: ExportJob) -> Any:
     shape = (1, 3, job.image_size, job.image_size)
     half = job.precision == "fp16"
     pipeline = ct.PassPipeline()
-    # This pass turns the normalisation into a batch norm, whose epsilon of 1e-5 then scales every pixel.
+    # This pass turns the normalisation into a batch norm, whose epsilon of 1e-5 then scales every
+    # pixel.
     pipeline.remove_passes({"common::fuse_elementwise_to_batchnorm"})
     pipeline.append_pass(register_padding_pass())
     pipeline.append_pass("common::dead_code_elimination")
@@ -78,7 +85,9 @@ def _convert(ct: Any, traced: Any, job: ExportJob) -> Any:
 
 
 def _describe(model: Any, job: ExportJob) -> None:
-    """Labels go into the metadata: Core ML's own classifier form takes one output only, and an app needs four."""
+    """Labels go into the metadata: Core ML's own classifier form takes one output only, and an app
+    needs four.
+    """
     model.short_description = "Face forgery detection and attribution"
     model.user_defined_metadata.update(job.all_metadata())
     model.input_description[INPUT_NAME] = f"RGB image, {job.image_size} x {job.image_size} pixels"
@@ -89,14 +98,21 @@ def _describe(model: Any, job: ExportJob) -> None:
 
 
 def _register_fake_quantize() -> None:
-    """Teach the converter the two fake-quantize operations of a trace: each becomes `quantize` and `dequantize`."""
+    """Teach the converter the two fake-quantize operations of a trace: each becomes `quantize` and
+    `dequantize`.
+    """
     from coremltools.converters.mil.frontend.torch.ops import _get_inputs
     from coremltools.converters.mil.frontend.torch.torch_op_registry import register_torch_op
     from coremltools.converters.mil.mil import Builder as mb
 
-    def emit(context: Any, node: Any, x: Any, scale: Any, zero: Any, low: int, axis: int | None) -> None:
+    def emit(
+        context: Any, node: Any, x: Any, scale: Any, zero: Any, low: int, axis: int | None
+    ) -> None:
         kind = np.uint8 if low == 0 else np.int8
-        arguments = {"scale": np.asarray(scale, np.float32), "zero_point": np.asarray(zero).astype(kind)}
+        arguments = {
+            "scale": np.asarray(scale, np.float32),
+            "zero_point": np.asarray(zero).astype(kind),
+        }
         if axis is not None:
             arguments["axis"] = np.int32(axis)
         levels = mb.quantize(input=x, output_dtype=np.dtype(kind).name, **arguments)
@@ -124,7 +140,9 @@ def inspect(package: Path) -> dict[str, Any]:
         if op.op_type == "conv":
             total += 1
             sources = [op.inputs[port].op for port in ("x", "weight")]
-            quantized += all(source is not None and "dequantize" in source.op_type for source in sources)
+            quantized += all(
+                source is not None and "dequantize" in source.op_type for source in sources
+            )
     names = [op.op_type for op in operations]
     return {
         "quantized_convolutions": quantized,

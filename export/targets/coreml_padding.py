@@ -1,8 +1,9 @@
 """A conversion pass for Core ML: zero padding moves into the convolution behind it.
 
-Networks that come from TensorFlow (`tf_*` in timm) pad by one side only, which PyTorch's convolution cannot, so that a trace
-holds a padding of its own. Standing between `dequantize` and the convolution it keeps the two from becoming one integer
-operation; Core ML's convolution can pad any side by itself.
+Networks that come from TensorFlow (`tf_*` in timm) pad by one side only, which PyTorch's
+convolution cannot, so that a trace holds a padding of its own. Standing between `dequantize` and
+the convolution it keeps the two from becoming one integer operation; Core ML's convolution can pad
+any side by itself.
 """
 
 from __future__ import annotations
@@ -37,14 +38,32 @@ def _merge(convolution: Any) -> None:
     from coremltools.converters.mil.mil import Builder as mb
 
     padding = convolution.x.op
-    if padding is None or padding.op_type != "pad" or not _pads_zeros_of_the_picture(padding) or _pads(convolution):
+    if (
+        padding is None
+        or padding.op_type != "pad"
+        or not _pads_zeros_of_the_picture(padding)
+        or _pads(convolution)
+    ):
         return
     block = convolution.enclosing_block
-    inputs = {name: value for name, value in convolution.inputs.items() if value is not None and name not in ("x", "pad_type", "pad")}
+    inputs = {
+        name: value
+        for name, value in convolution.inputs.items()
+        if value is not None and name not in ("x", "pad_type", "pad")
+    }
     amounts = np.asarray(padding.pad.val)[-4:].astype(np.int32)  # top, bottom, left, right
     with block:
-        merged = mb.conv(x=padding.x, pad_type="custom", pad=amounts, **inputs, name=convolution.name, before_op=convolution)
-    block.replace_uses_of_var_after_op(anchor_op=convolution, old_var=convolution.outputs[0], new_var=merged)
+        merged = mb.conv(
+            x=padding.x,
+            pad_type="custom",
+            pad=amounts,
+            **inputs,
+            name=convolution.name,
+            before_op=convolution,
+        )
+    block.replace_uses_of_var_after_op(
+        anchor_op=convolution, old_var=convolution.outputs[0], new_var=merged
+    )
     unused = [convolution, *([padding] if padding.outputs[0].child_ops == [convolution] else [])]
     block.remove_ops(unused)
 
@@ -54,7 +73,12 @@ def _pads_zeros_of_the_picture(padding: Any) -> bool:
     if padding.pad.val is None or padding.mode.val != "constant":
         return False
     value = padding.constant_val.val if padding.constant_val is not None else 0.0
-    return float(value) == 0.0 and padding.x.rank == 4 and len(padding.pad.val) >= 4 and not np.any(padding.pad.val[:-4])
+    return (
+        float(value) == 0.0
+        and padding.x.rank == 4
+        and len(padding.pad.val) >= 4
+        and not np.any(padding.pad.val[:-4])
+    )
 
 
 def _pads(convolution: Any) -> bool:

@@ -17,17 +17,19 @@ from gazeclip.system.packages import require
 
 PRECISIONS = ("fp32", "int8")
 FILE = "model.onnx"
-# The newest operator set that the tracing exporter writes without conversion; ONNX Runtime Mobile and Web read it.
+# The newest operator set that the tracing exporter writes without conversion; ONNX Runtime Mobile
+# and Web read it.
 OPSET = 17
 IR_VERSION = 8
 
 
 def export(job: ExportJob) -> Result:
-    """Write the model; input uint8 `(B, S, S, 3)`, B dynamic. int8 holds int8 weights and unsigned activations.
+    """Write the model; input uint8 `(B, S, S, 3)`, B dynamic. int8 holds int8 weights and unsigned
+    activations.
 
     Returns:
-        `model` and `notes` with `quantized_convolutions`, `float_convolutions`, `opset` and, for int8, the counts
-        of `onnx_rewrite.rewrite`.
+        `model` and `notes` with `quantized_convolutions`, `float_convolutions`, `opset` and, for
+        int8, the counts of `onnx_rewrite.rewrite`.
 
     Raises:
         ConfigError: precision not possible.
@@ -81,5 +83,11 @@ def count(model: Any) -> dict[str, int]:
     """Convolutions whose data and weight both come from a dequantizer, and the others."""
     producer = {name: node.op_type for node in model.graph.node for name in node.output}
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
-    quantized = sum(all(producer.get(name) == "DequantizeLinear" for name in node.input[:2]) for node in convolutions)
-    return {"quantized_convolutions": quantized, "float_convolutions": len(convolutions) - quantized}
+    quantized = sum(
+        all(producer.get(name) == "DequantizeLinear" for name in node.input[:2])
+        for node in convolutions
+    )
+    return {
+        "quantized_convolutions": quantized,
+        "float_convolutions": len(convolutions) - quantized,
+    }

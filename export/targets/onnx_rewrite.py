@@ -1,6 +1,8 @@
-"""Turn the tracer's quantize/dequantize graph into the one that ONNX Runtime fuses into integer kernels.
+"""Turn the tracer's quantize/dequantize graph into the one that ONNX Runtime fuses into integer
+kernels.
 
-The tracer writes float weights with a quantizer behind them, signed activations, and scales hidden behind Identity
+The tracer writes float weights with a quantizer behind them, signed activations, and scales hidden
+behind Identity
 nodes: correct, but larger and slower than float. Each rewrite here keeps every number:
 
 1. scales and zero-points become named initializers;
@@ -43,7 +45,9 @@ class _Graph:
         return name
 
     def constant(self, name: str) -> np.ndarray | None:
-        """The value of `name` where it depends on constants only (the tracer computes paddings), else None."""
+        """The value of `name` where it depends on constants only (the tracer computes paddings),
+        else None.
+        """
         name = self.source(name)
         if name in self.constants:
             return self.constants[name]
@@ -83,7 +87,10 @@ def rewrite(model: ModelProto) -> dict[str, int]:
     for node in [node for node in graph.graph.node if node.op_type == _QUANTIZE]:
         scale, zero = graph.constant(node.input[1]), graph.constant(node.input[2])
         if scale is None or zero is None:
-            raise StageError(f"the scale of '{node.name}' is not a constant", remedy="Export from a frozen encoder")
+            raise StageError(
+                f"the scale of '{node.name}' is not a constant",
+                remedy="Export from a frozen encoder",
+            )
         weight = graph.constant(node.input[0])
         if weight is not None:
             _fold_weight(graph, node, weight, scale, zero)
@@ -99,7 +106,10 @@ def rewrite(model: ModelProto) -> dict[str, int]:
 def _readers(graph: _Graph, quantize: NodeProto) -> list[NodeProto]:
     readers = graph.consumers.get(quantize.output[0], [])
     if any(node.op_type != _DEQUANTIZE for node in readers):
-        raise StageError(f"'{quantize.name}' is not followed by a dequantizer", remedy="Export from a frozen encoder")
+        raise StageError(
+            f"'{quantize.name}' is not followed by a dequantizer",
+            remedy="Export from a frozen encoder",
+        )
     return readers
 
 
@@ -107,7 +117,9 @@ def _axis_of(node: NodeProto) -> int:
     return next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 1)
 
 
-def _fold_weight(graph: _Graph, node: NodeProto, weight: np.ndarray, scale: np.ndarray, zero: np.ndarray) -> None:
+def _fold_weight(
+    graph: _Graph, node: NodeProto, weight: np.ndarray, scale: np.ndarray, zero: np.ndarray
+) -> None:
     """Store the int8 weight; its dequantizer stays."""
     if zero.dtype != np.int8 or np.any(zero != 0):
         raise StageError(
@@ -141,10 +153,11 @@ def _name_activation(graph: _Graph, node: NodeProto, scale: np.ndarray, zero: np
 
 
 def _absorb_clips(graph: _Graph) -> int:
-    """Remove Relu and Clip before a quantizer that sends everything beyond their limits to its last levels anyway.
+    """Remove Relu and Clip before a quantizer that sends everything beyond their limits to its last
+    levels anyway.
 
-    ONNX Runtime looks for Conv -> Quantize. It removes a Clip itself only if the quantizer's range lies inside by
-    float comparison, which a range of 6 stored as 6 / 255 often misses by one bit.
+    ONNX Runtime looks for Conv -> Quantize. It removes a Clip itself only if the quantizer's range
+    lies inside by float comparison, which a range of 6 stored as 6 / 255 often misses by one bit.
     """
     absorbed = 0
     for clip in [node for node in graph.graph.node if node.op_type in ("Clip", "Relu")]:
@@ -156,7 +169,9 @@ def _absorb_clips(graph: _Graph) -> int:
         if scale is None or zero is None or scale.size != 1:
             continue
         info = np.iinfo(zero.dtype)
-        low, high = (np.rint(np.float32(limit) / np.float32(scale)) + np.float32(zero) for limit in limits)
+        low, high = (
+            np.rint(np.float32(limit) / np.float32(scale)) + np.float32(zero) for limit in limits
+        )
         if low <= info.min and high >= info.max:
             reader.input[0] = clip.input[0]
             graph.remove([clip])
@@ -178,7 +193,9 @@ def _limits(graph: _Graph, clip: NodeProto) -> tuple[float, float] | None:
 
 
 def _move_pads(graph: _Graph) -> int:
-    """Pad -> [Quantize -> Dequantize ->] Conv becomes Conv with `pads`, wherever the pad has no other reader."""
+    """Pad -> [Quantize -> Dequantize ->] Conv becomes Conv with `pads`, wherever the pad has no
+    other reader.
+    """
     moved = 0
     for pad in [node for node in graph.graph.node if node.op_type == "Pad"]:
         edges = _zero_edges(graph, pad)
@@ -204,10 +221,18 @@ def _only_reader(graph: _Graph, node: NodeProto) -> NodeProto | None:
 
 def _zero_edges(graph: _Graph, pad: NodeProto) -> list[int] | None:
     """`[top, left, bottom, right]` of a constant zero padding of the two last axes, else None."""
-    mode = next((attribute.s for attribute in pad.attribute if attribute.name == "mode"), b"constant")
+    mode = next(
+        (attribute.s for attribute in pad.attribute if attribute.name == "mode"), b"constant"
+    )
     edges = graph.constant(pad.input[1])
     value = graph.constant(pad.input[2]) if len(pad.input) > 2 and pad.input[2] else np.zeros(())
-    if mode != b"constant" or edges is None or edges.size != 8 or value is None or np.any(value != 0):
+    if (
+        mode != b"constant"
+        or edges is None
+        or edges.size != 8
+        or value is None
+        or np.any(value != 0)
+    ):
         return None
     low, high = edges[:4], edges[4:]
     if np.any(low[:2]) or np.any(high[:2]) or np.any(edges < 0):

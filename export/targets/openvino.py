@@ -17,7 +17,8 @@ FILE = "model.xml"
 
 
 def export(job: ExportJob) -> Result:
-    """Write the IR; input uint8 `(B, S, S, 3)`, B dynamic, weights as int8 where a fake quantizer follows them.
+    """Write the IR; input uint8 `(B, S, S, 3)`, B dynamic, weights as int8 where a fake quantizer
+    follows them.
 
     Returns:
         `model` and `notes` with `quantized_convolutions`, `float_convolutions`, `weight_files`.
@@ -33,7 +34,9 @@ def export(job: ExportJob) -> Result:
     model = DeployModel(job.student, encoder, job.image_size)
     shape = [-1, job.image_size, job.image_size, 3]
     with quiet(), torch.no_grad():
-        ir = ov.convert_model(model, example_input=example_image(job.image_size, 2), input=[(shape, ov.Type.u8)])
+        ir = ov.convert_model(
+            model, example_input=example_image(job.image_size, 2), input=[(shape, ov.Type.u8)]
+        )
         ir.inputs[0].get_tensor().set_names({INPUT_NAME})
         for output, name in zip(ir.outputs, OUTPUT_NAMES, strict=True):
             output.get_tensor().set_names({name})
@@ -55,8 +58,18 @@ def _count(ir: Any) -> dict[str, int]:
 
 
 def _is_quantized(node: Any) -> bool:
-    """Whether a value comes from a FakeQuantize or from int8 constants, looking through shape-only operations."""
-    while node.get_type_name() in {"Reshape", "Transpose", "MaxPool", "Pad", "Convert", "Multiply", "Subtract"}:
+    """Whether a value comes from a FakeQuantize or from int8 constants, looking through shape-only
+    operations.
+    """
+    while node.get_type_name() in {
+        "Reshape",
+        "Transpose",
+        "MaxPool",
+        "Pad",
+        "Convert",
+        "Multiply",
+        "Subtract",
+    }:
         node = node.input_value(0).get_node()
     if node.get_type_name() == "Constant":
         return str(node.get_element_type()) in {"<Type: 'int8_t'>", "<Type: 'uint8_t'>"}

@@ -38,8 +38,8 @@ def export(job: ExportJob) -> Result:
     The signature `serving_default` carries the names. The batch is 1, as on a phone.
 
     Returns:
-        `model`, `io` (contract name to tensor name for runtimes that ignore signatures), and `notes` with
-        `quantized_convolutions`, `float_convolutions`.
+        `model`, `io` (contract name to tensor name for runtimes that ignore signatures), and
+        `notes` with `quantized_convolutions`, `float_convolutions`.
 
     Raises:
         ConfigError: precision not possible.
@@ -63,11 +63,16 @@ def export(job: ExportJob) -> Result:
 
 
 def _int8_config() -> Any:
-    """Makes the converter fuse the quantizers that are in the graph already; it adds none of its own.
+    """Makes the converter fuse the quantizers that are in the graph already; it adds none of its
+    own.
 
-    Without it every Q/DQ pair stays an operation between float kernels: five times the size, slower than float.
+    Without it every Q/DQ pair stays an operation between float kernels: five times the size, slower
+    than float.
     """
-    from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
+    from litert_torch.quantize.pt2e_quantizer import (
+        PT2EQuantizer,
+        get_symmetric_quantization_config,
+    )
     from litert_torch.quantize.quant_config import QuantConfig
 
     symmetric = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=False)
@@ -84,7 +89,9 @@ def inspect(path: Path) -> dict[str, Any]:
 
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
     graph, int8 = model.subgraphs[0], schema.TensorType.INT8
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
+    names = {
+        code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
+    }
     operations: Counter[str] = Counter()
     quantized = total = 0
     for operator in graph.operators:
@@ -93,7 +100,10 @@ def inspect(path: Path) -> dict[str, Any]:
         operations[name] += 1
         if name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
             total += 1
-            quantized += all(graph.tensors[index].type == int8 for index in (*operator.inputs[:2], operator.outputs[0]))
+            quantized += all(
+                graph.tensors[index].type == int8
+                for index in (*operator.inputs[:2], operator.outputs[0])
+            )
     _require_outputs(model, graph)
     return {
         "quantized_convolutions": quantized,
@@ -106,4 +116,7 @@ def _require_outputs(model: Any, graph: Any) -> None:
     by_index = {item.tensorIndex: item.name.decode() for item in model.signatureDefs[0].outputs}
     found = tuple(by_index[index] for index in graph.outputs)
     if found != OUTPUT_NAMES:
-        raise StageError(f"the converter wrote the outputs {found}, not {OUTPUT_NAMES}", remedy="Install the pinned litert-torch")
+        raise StageError(
+            f"the converter wrote the outputs {found}, not {OUTPUT_NAMES}",
+            remedy="Install the pinned litert-torch",
+        )

@@ -1,4 +1,5 @@
-"""An exported model as one self-describing folder: `write_bundle` makes it, `Bundle.load` refuses what is not whole.
+"""An exported model as one self-describing folder: `write_bundle` makes it, `Bundle.load` refuses
+what is not whole.
 
 NumPy only, because a phone gateway reads bundles too.
 """
@@ -33,10 +34,12 @@ class BundleClass:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A decision threshold on the fake probability; an image is called fake when its probability reaches it.
+    """A decision threshold on the fake probability; an image is called fake when its probability
+    reaches it.
 
-    `n_real` real calibration images set it, and `interval` is its bootstrap interval; both None for a threshold that
-    was chosen and not measured. `reliable` is False where those images were too few for that false-positive rate.
+    `n_real` real calibration images set it, and `interval` is its bootstrap interval; both None for
+    a threshold that was chosen and not measured. `reliable` is False where those images were too
+    few for that false-positive rate.
     """
 
     name: str
@@ -55,10 +58,12 @@ class Bundle:
 
     @classmethod
     def load(cls, folder: str | Path, verify: bool = True) -> Bundle:
-        """Read and check the bundle in `folder`; `verify=False` skips only the hashing of the files.
+        """Read and check the bundle in `folder`; `verify=False` skips only the hashing of the
+        files.
 
         Raises:
-            BundleError: missing, truncated or extra files, a changed byte, another schema, or parts that do not fit.
+            BundleError: missing, truncated or extra files, a changed byte, another schema, or parts
+                that do not fit.
         """
         folder = Path(folder)
         bundle = cls(folder, _read_meta(folder))
@@ -94,7 +99,9 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """SHA-256 that covers bundle.json and through it every file: one name for exactly this bundle."""
+        """SHA-256 that covers bundle.json and through it every file: one name for exactly this
+        bundle.
+        """
         return str(self.meta["digest"])
 
     @property
@@ -132,7 +139,8 @@ class Bundle:
         return str(self.meta["io"][name])
 
     def operating_point(self, threshold: str | float = "fpr1") -> OperatingPoint:
-        """A named operating point of this bundle, or an own threshold on the fake probability in [0, 1].
+        """A named operating point of this bundle, or an own threshold on the fake probability in
+        [0, 1].
 
         Raises:
             ConfigError: unknown name, or a number outside [0, 1].
@@ -146,17 +154,24 @@ class Bundle:
             bounds = (float(interval[0]), float(interval[1])) if interval else None
             n_real = entry.get("n_real")
             return OperatingPoint(
-                threshold, float(entry["threshold"]), n_real, bool(entry.get("reliable", True)), bounds
+                threshold,
+                float(entry["threshold"]),
+                n_real,
+                bool(entry.get("reliable", True)),
+                bounds,
             )
         try:
             value = float(threshold)
         except (TypeError, ValueError):
             hint = nearest(str(threshold), points)
             raise ConfigError(
-                f"unknown operating point '{threshold}'", remedy=f"{hint} A number in [0, 1] works too"
+                f"unknown operating point '{threshold}'",
+                remedy=f"{hint} A number in [0, 1] works too",
             ) from None
         if not 0.0 <= value <= 1.0:
-            raise ConfigError(f"threshold {threshold} is not a probability", remedy="Use a number from 0 to 1")
+            raise ConfigError(
+                f"threshold {threshold} is not a probability", remedy="Use a number from 0 to 1"
+            )
         return OperatingPoint("custom", value)
 
 
@@ -164,11 +179,15 @@ def _read_meta(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.is_file():
         what = f"{folder} has no {MANIFEST}" if folder.is_dir() else f"{folder} is not a folder"
-        raise BundleError(f"{what}, so it is not a bundle", remedy="Run: python -m export --target all")
+        raise BundleError(
+            f"{what}, so it is not a bundle", remedy="Run: python -m export --target all"
+        )
     try:
         meta = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BundleError(f"{path} is damaged ({error})", remedy="Export the bundle again") from error
+        raise BundleError(
+            f"{path} is damaged ({error})", remedy="Export the bundle again"
+        ) from error
     if not isinstance(meta, dict):
         raise BundleError(f"{path} is damaged (not an object)", remedy="Export the bundle again")
     return meta

@@ -29,7 +29,10 @@ def model_card(meta: Mapping[str, Any]) -> str:
         "A face is called fake when its fake probability reaches the threshold. At `fpr1` at most 1% of the real "
         "calibration images reach it, at `fpr0.1` at most 0.1%: none, where they are few. A point marked unreliable "
         "rests on too few real images for its rate.",
-        _table(("name", "threshold", "real images", "interval", "reliable"), _points(meta["thresholds"])),
+        _table(
+            ("name", "threshold", "real images", "interval", "reliable"),
+            _points(meta["thresholds"]),
+        ),
         "## Calibration",
         "Measured on the exported file with the calibration split. Accuracy on test images is in the report of its run.",
         _figures({key: value for key, value in meta["metrics"].items() if key != "conversion"}),
@@ -42,15 +45,23 @@ def model_card(meta: Mapping[str, Any]) -> str:
         "- Generators, cameras and compression unlike the training data lower the accuracy.\n"
         "- It judges a face crop; it neither finds faces nor recognises whom they belong to.",
         "## Origin",
-        _table(("what", "value"), [(key, _figure(value)) for key, value in sorted(meta["provenance"].items())]),
-        _table(("tool", "version"), [(key, _figure(value)) for key, value in sorted(meta["versions"].items())]),
+        _table(
+            ("what", "value"),
+            [(key, _figure(value)) for key, value in sorted(meta["provenance"].items())],
+        ),
+        _table(
+            ("tool", "version"),
+            [(key, _figure(value)) for key, value in sorted(meta["versions"].items())],
+        ),
         f"Licence: {meta['licence']}. Check the bundle with `python -m runtimes verify --bundle FOLDER --self-test`.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
 def _classes(classes: Sequence[Mapping[str, str]]) -> list[tuple[str, ...]]:
-    return [tuple(entry[key] for key in ("name", "title", "category", "family")) for entry in classes]
+    return [
+        tuple(entry[key] for key in ("name", "title", "category", "family")) for entry in classes
+    ]
 
 
 def _points(thresholds: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -60,16 +71,23 @@ def _points(thresholds: Mapping[str, Any]) -> list[tuple[str, ...]]:
         interval = entry.get("interval")
         bounds = f"{_figure(interval[0])} to {_figure(interval[1])}" if interval else "-"
         reliable = "yes" if entry.get("reliable", True) else "no"
-        rows.append((name, _figure(entry["threshold"]), _figure(entry.get("n_real")), bounds, reliable))
+        rows.append(
+            (name, _figure(entry["threshold"]), _figure(entry.get("n_real")), bounds, reliable)
+        )
     return rows
 
 
 def _figures(data: Mapping[str, Any]) -> str:
-    """One table row per entry; entries that are tables themselves (one per split) share their columns."""
+    """One table row per entry; entries that are tables themselves (one per split) share their
+    columns.
+    """
     groups = {key: value for key, value in data.items() if isinstance(value, dict)}
     plain = [(key, _figure(value)) for key, value in sorted(data.items()) if key not in groups]
     columns = sorted({column for value in groups.values() for column in value})
-    rows = [(name, *(_figure(groups[name].get(column)) for column in columns)) for name in sorted(groups)]
+    rows = [
+        (name, *(_figure(groups[name].get(column)) for column in columns))
+        for name in sorted(groups)
+    ]
     parts = [_table(("part", *columns), rows)] if rows else []
     parts += [_table(("figure", "value"), plain)] if plain else []
     return "\n\n".join(parts) or "Not measured."

@@ -1,6 +1,7 @@
 """What makes a bundle whole: its keys, its files with their hashes, and arrays that fit each other.
 
-Each function returns a list of faults in plain words, so that writer and reader refuse by the same rules.
+Each function returns a list of faults in plain words, so that writer and reader refuse by the same
+rules.
 """
 
 from __future__ import annotations
@@ -12,7 +13,16 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from gazeclip.bundle.layout import GOLDEN, MANIFEST, OUTPUTS, PARTS, PRECISIONS, SCHEMA, TEXT_BANK, UNHASHED
+from gazeclip.bundle.layout import (
+    GOLDEN,
+    MANIFEST,
+    OUTPUTS,
+    PARTS,
+    PRECISIONS,
+    SCHEMA,
+    TEXT_BANK,
+    UNHASHED,
+)
 from gazeclip.errors import BundleError, GazeClipError
 from gazeclip.files.hashes import fingerprint, sha256
 from gazeclip.images.preprocess import PixelContract
@@ -52,7 +62,9 @@ def refuse(folder: Path, faults: Sequence[str], remedy: str = "Export it again")
     """
     if faults:
         more = f" and {len(faults) - 4} more" if len(faults) > 4 else ""
-        raise BundleError(f"bundle {folder} is refused: {'; '.join(faults[:4])}{more}", remedy=remedy)
+        raise BundleError(
+            f"bundle {folder} is refused: {'; '.join(faults[:4])}{more}", remedy=remedy
+        )
 
 
 def seal(meta: Mapping[str, Any]) -> str:
@@ -61,7 +73,8 @@ def seal(meta: Mapping[str, Any]) -> str:
 
 
 def bundle_files(folder: Path) -> list[str]:
-    """Relative POSIX names of all files that belong to the bundle, also those inside an `.mlpackage`.
+    """Relative POSIX names of all files that belong to the bundle, also those inside an
+    `.mlpackage`.
 
     Hidden files (`.DS_Store`, `Thumbs.db`) are a system's own and belong to no bundle.
     """
@@ -77,12 +90,16 @@ def bundle_files(folder: Path) -> list[str]:
 
 
 def meta_faults(meta: Mapping[str, Any], files: bool = True) -> list[str]:
-    """Faults of bundle.json itself; `files=False` while it is being written and has neither file list nor digest."""
+    """Faults of bundle.json itself; `files=False` while it is being written and has neither file
+    list nor digest.
+    """
     if meta.get("schema") != SCHEMA:
         return [f"schema {meta.get('schema')!r} is unknown to this version, which reads {SCHEMA}"]
     faults = [f"{MANIFEST} lacks '{key}'" for key in _TYPES if key not in meta]
     faults += [
-        f"'{key}' has the wrong type" for key, kind in _TYPES.items() if not isinstance(meta.get(key, kind()), kind)
+        f"'{key}' has the wrong type"
+        for key, kind in _TYPES.items()
+        if not isinstance(meta.get(key, kind()), kind)
     ]
     if faults:
         return faults
@@ -91,12 +108,18 @@ def meta_faults(meta: Mapping[str, Any], files: bool = True) -> list[str]:
     if meta["precision"] not in PRECISIONS:
         faults.append(f"precision '{meta['precision']}' is not one of {', '.join(PRECISIONS)}")
     faults += _class_faults(meta["classes"]) + _contract_faults(meta) + _number_faults(meta)
-    faults += [f"io lacks '{name}'" for name in ("image", *OUTPUTS) if not isinstance(meta["io"].get(name), str)]
+    faults += [
+        f"io lacks '{name}'"
+        for name in ("image", *OUTPUTS)
+        if not isinstance(meta["io"].get(name), str)
+    ]
     if files:
         model = meta["model_file"]
         known = any(name == model or name.startswith(f"{model}/") for name in meta["files"])
         faults += [] if known else [f"model file '{model}' is not in the file list"]
-        faults += [f"'{name}' is not in the file list" for name in PARTS if name not in meta["files"]]
+        faults += [
+            f"'{name}' is not in the file list" for name in PARTS if name not in meta["files"]
+        ]
     return faults
 
 
@@ -116,9 +139,15 @@ def _contract_faults(meta: Mapping[str, Any]) -> list[str]:
     except (TypeError, GazeClipError) as error:
         return [f"the pixel contract is unknown to this version ({error})"]
     if contract.version != PixelContract().version:
-        return [f"the pixel contract has version {contract.version}, this program has {PixelContract().version}"]
+        return [
+            f"the pixel contract has version {contract.version}, this program has {PixelContract().version}"
+        ]
     same = contract.size == meta["image_size"]
-    return [] if same else [f"image size {meta['image_size']} differs from the contract's {contract.size}"]
+    return (
+        []
+        if same
+        else [f"image size {meta['image_size']} differs from the contract's {contract.size}"]
+    )
 
 
 def _number_faults(meta: Mapping[str, Any]) -> list[str]:
@@ -164,7 +193,8 @@ def file_faults(folder: Path, meta: Mapping[str, Any], verify: bool) -> list[str
 
 
 def refuse_changed(folder: Path, meta: Mapping[str, Any], verify: bool) -> None:
-    """Refuse a bundle whose bundle.json or files are not as they were written, with a remedy that can help.
+    """Refuse a bundle whose bundle.json or files are not as they were written, with a remedy that
+    can help.
 
     Raises:
         BundleError: `meta_faults` or `file_faults` found any.
@@ -193,18 +223,30 @@ def _kind_of(path: Path) -> str:
 def array_faults(
     meta: Mapping[str, Any], bank: np.ndarray, images: np.ndarray, outputs: Mapping[str, np.ndarray]
 ) -> list[str]:
-    """Arrays whose shapes or types do not fit the classes C, the embedding length D and the image size S."""
-    c, d, s, n = len(meta["classes"]), meta["embedding_dim"], meta["image_size"], meta["golden"]["n"]
+    """Arrays whose shapes or types do not fit the classes C, the embedding length D and the image
+    size S.
+    """
+    c, d, s, n = (
+        len(meta["classes"]),
+        meta["embedding_dim"],
+        meta["image_size"],
+        meta["golden"]["n"],
+    )
     missing = [f"golden output '{name}' is missing" for name in OUTPUTS if name not in outputs]
     if missing:
         return missing
     shapes = {"embedding": (n, d), "logits": (n, c), "fake_logit": (n, 1), "gaze": (n, 2)}
-    wanted = [(TEXT_BANK, bank, (c, d), "float32"), (f"{GOLDEN} images", images, (n, s, s, 3), "uint8")]
+    wanted = [
+        (TEXT_BANK, bank, (c, d), "float32"),
+        (f"{GOLDEN} images", images, (n, s, s, 3), "uint8"),
+    ]
     wanted += [(f"{GOLDEN} {name}", outputs[name], shapes[name], "float32") for name in OUTPUTS]
     faults = []
     for label, array, shape, dtype in wanted:
         if array.shape != shape or array.dtype != dtype:
-            faults.append(f"{label} is {array.dtype} {array.shape}, the bundle says {dtype} {shape}")
+            faults.append(
+                f"{label} is {array.dtype} {array.shape}, the bundle says {dtype} {shape}"
+            )
         elif dtype == "float32" and not np.isfinite(array).all():
             faults.append(f"{label} holds values that are not finite")
     return faults

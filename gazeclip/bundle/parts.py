@@ -1,4 +1,6 @@
-"""The two array files of a bundle: text_bank.safetensors and golden.npz. Equal arrays give equal bytes."""
+"""The two array files of a bundle: text_bank.safetensors and golden.npz. Equal arrays give equal
+bytes.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from gazeclip.files.atomic import atomic_write, parse_json
 
 _BANK = "text_bank"
 
+
 def write_whole(path: Path, data: bytes) -> None:
     """Write `data` so that the file appears whole or not at all."""
 
@@ -28,7 +31,8 @@ def write_whole(path: Path, data: bytes) -> None:
 def write_text_bank(path: Path, bank: np.ndarray) -> None:
     """Write the `(C, D)` float32 text bank as safetensors.
 
-    Written out here (8 bytes length, JSON header, values) so that a gateway needs no further package for one matrix.
+    Written out here (8 bytes length, JSON header, values) so that a gateway needs no further
+    package for one matrix.
     """
     data = np.ascontiguousarray(bank, dtype="<f4").tobytes()
     entry = {"dtype": "F32", "shape": list(bank.shape), "data_offsets": [0, len(data)]}
@@ -52,7 +56,9 @@ def read_text_bank(path: Path) -> np.ndarray:
             raise ValueError("not one float32 tensor")
         return np.frombuffer(raw, "<f4", offset=start).astype(np.float32).reshape(entry["shape"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{path} is damaged ({error})", remedy="Export the bundle again") from error
+        raise BundleError(
+            f"{path} is damaged ({error})", remedy="Export the bundle again"
+        ) from error
 
 
 def write_golden(path: Path, images: np.ndarray, outputs: Mapping[str, np.ndarray]) -> None:
@@ -65,7 +71,9 @@ def write_golden(path: Path, images: np.ndarray, outputs: Mapping[str, np.ndarra
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(entry, "w") as file:
-                np.lib.format.write_array(file, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+                np.lib.format.write_array(
+                    file, np.ascontiguousarray(arrays[name]), allow_pickle=False
+                )
     write_whole(path, buffer.getvalue())
 
 
@@ -78,5 +86,14 @@ def read_golden(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return arrays["image"], {name: arrays[name] for name in OUTPUTS}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-        raise BundleError(f"{path} is damaged ({error})", remedy="Export the bundle again") from error
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+    ) as error:
+        raise BundleError(
+            f"{path} is damaged ({error})", remedy="Export the bundle again"
+        ) from error

@@ -40,21 +40,26 @@ def write_bundle(
     io_names: Mapping[str, str] | None = None,
     licence: str = "Apache-2.0",
 ) -> Bundle:
-    """Turn a folder that already holds the model into a bundle, and return it as `Bundle.load` reads it.
+    """Turn a folder that already holds the model into a bundle, and return it as `Bundle.load`
+    reads it.
 
-    bundle.json is written last and atomically, so a killed export leaves no bundle. Equal arguments give equal bytes.
+    bundle.json is written last and atomically, so a killed export leaves no bundle. Equal arguments
+    give equal bytes.
 
     Args:
-        folder: holds the model file and nothing stale; every file in it that is not hidden becomes part of the bundle.
+        folder: holds the model file and nothing stale; every file in it that is not hidden becomes
+            part of the bundle.
         model_file: name of the model file (or `.mlpackage` folder) inside `folder`.
         classes: name, title, category and family per class, `real` first (`Taxonomy.describe`).
         temperature: `attribution` and `detection`, both > 0.
-        thresholds: operating points, `{"threshold", "n_real", "reliable", "interval"}` or a plain number each.
+        thresholds: operating points, `{"threshold", "n_real", "reliable", "interval"}` or a plain
+            number each.
         text_bank: `(C, D)` float32, rows of unit length.
         golden_images: `(N, S, S, 3)` uint8.
         golden_outputs: what this very model file gives for them, by name (`OUTPUTS`).
         golden_tolerance: largest absolute difference per output name.
-        io_names: the model file's own names for `image` and `OUTPUTS`, where they differ from these.
+        io_names: the model file's own names for `image` and `OUTPUTS`, where they differ from
+            these.
 
     Raises:
         BundleError: the parts do not fit each other (all faults named).
@@ -69,7 +74,12 @@ def write_bundle(
         "image_size": image_size,
         "embedding_dim": int(text_bank.shape[-1]),
         "contract": contract.to_dict() if isinstance(contract, PixelContract) else dict(contract),
-        "input": {"layout": "NHWC", "dtype": "uint8", "colour": "RGB", "shape": [None, image_size, image_size, 3]},
+        "input": {
+            "layout": "NHWC",
+            "dtype": "uint8",
+            "colour": "RGB",
+            "shape": [None, image_size, image_size, 3],
+        },
         "io": {name: name for name in ("image", *OUTPUTS)} | dict(io_names or {}),
         "temperature": dict(temperature),
         "thresholds": dict(thresholds),
@@ -94,7 +104,11 @@ def write_bundle(
 
 
 def _write_parts(
-    folder: Path, meta: dict[str, Any], bank: np.ndarray, images: np.ndarray, outputs: Mapping[str, np.ndarray]
+    folder: Path,
+    meta: dict[str, Any],
+    bank: np.ndarray,
+    images: np.ndarray,
+    outputs: Mapping[str, np.ndarray],
 ) -> None:
     (folder / MANIFEST).unlink(missing_ok=True)  # from here until the end there is no bundle
     for leftover in folder.rglob(".*.partial"):

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     pass
 
 EXIT_ERROR = 2
-EXIT_SOFTWARE = 70  # EX_SOFTWARE of sysexits.h: Python's own exit code of a crash, 1, would be read as "fake"
+EXIT_SOFTWARE = (
+    70  # EX_SOFTWARE of sysexits.h: Python's own exit code of a crash, 1, would be read as "fake"
+)
 EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
 EXIT_UNREAD = 141  # as a shell reports SIGPIPE
 _PLACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -27,13 +29,15 @@ _LONGEST_TEXT = 300  # characters
 
 
 def guard(main: Callable[[list[str]], int]) -> NoReturn:
-    """Run `main(argv)` as a process. Whatever happens is one line; a traceback is printed with `--debug` only.
+    """Run `main(argv)` as a process. Whatever happens is one line; a traceback is printed with
+    `--debug` only.
 
-    Exit codes: `main`'s own, 2 for an error that the user can solve, 70 for a fault of the program, 130 when interrupted, 141
-    when nobody reads the output any more. No verdict uses the last three.
+    Exit codes: `main`'s own, 2 for an error that the user can solve, 70 for a fault of the program,
+    130 when interrupted, 141 when nobody reads the output any more. No verdict uses the last three.
     """
-    # Before torch loads OpenMP: its threads spin while they wait, and with anything else on the same cores that made training
-    # up to ten times slower. Never spinning costs a third as well; a short spin is best of both (docs/toolchain.md).
+    # Before torch loads OpenMP: its threads spin while they wait, and with anything else on the
+    # same cores that made training up to ten times slower. Never spinning costs a third as well; a
+    # short spin is best of both (docs/toolchain.md).
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     switch_telemetry_off()  # for what is imported without `require`, such as timm and its hub
     _accept_any_text()
@@ -62,7 +66,10 @@ def describe_error(error: Exception) -> tuple[str, int]:
         return str(error), error.exit_code
     if isinstance(error, OSError) and error.errno in _PLACE_ERRORS:
         place = f": {error.filename}" if error.filename is not None else ""
-        return f"{error.strerror}{place}. Free space, check its permissions or give another folder", EXIT_ERROR
+        return (
+            f"{error.strerror}{place}. Free space, check its permissions or give another folder",
+            EXIT_ERROR,
+        )
     if isinstance(error, ModuleNotFoundError) and not _is_own(error.name):
         return f"'{error.name}' is not installed. See: python -m gazeclip doctor", EXIT_ERROR
     kind = type(error).__name__
@@ -78,7 +85,9 @@ def _is_own(module: str | None) -> bool:
 
 
 def _accept_any_text() -> None:
-    """Let the streams escape what their encoding lacks; a name that cannot be printed is no reason to fail."""
+    """Let the streams escape what their encoding lacks; a name that cannot be printed is no reason
+    to fail.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -30,8 +30,16 @@ def stage_parser(prog: str, description: str) -> argparse.ArgumentParser:
 
 def add_stage_options(parser: argparse.ArgumentParser) -> None:
     """`--run`, `--set`, `--force`, `--debug` on a parser or sub-parser."""
-    parser.add_argument("--run", type=Path, metavar="DIR", help="run folder (default: the most recent one)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the run's recipe")
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="run folder (default: the most recent one)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a value of the run's recipe",
+    )
     parser.add_argument("--force", action="store_true", help="run again even if up to date")
     parser.add_argument("--debug", action="store_true", help="show a traceback on errors")
 
@@ -44,7 +52,10 @@ def find_run(folder: Path | None) -> Run:
     """
     root = folder if folder is not None else latest_run(RUNS)
     if not (root / RECIPE).is_file():
-        raise StageError(f"{root} is not a run folder", remedy="Run first: python -m gazeclip run recipes/demo.yaml")
+        raise StageError(
+            f"{root} is not a run folder",
+            remedy="Run first: python -m gazeclip run recipes/demo.yaml",
+        )
     if folder is None:
         say(f"run: {root} (the most recent; choose another with --run)")
     return Run(root)
@@ -55,8 +66,9 @@ def open_run(args: argparse.Namespace, *sections: str) -> Iterator[Run]:
     """The run that a stage command works on, locked, with `--set` applied to its recipe.
 
     Args:
-        sections: of the recipe that are this command's own. What belongs to another stage is refused: that stage would not
-            run, and the recipe would tell of a training that never was.
+        sections: of the recipe that are this command's own. What belongs to another stage is
+            refused: that stage would not run, and the recipe would tell of a training that never
+            was.
 
     Raises:
         StageError: there is no such run, or another process is working on it.

@@ -1,4 +1,6 @@
-"""`python -m gazeclip doctor`: what is installed, what is missing and how to get it, and what this machine can do."""
+"""`python -m gazeclip doctor`: what is installed, what is missing and how to get it, and what this
+machine can do.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,28 @@ from gazeclip.system.packages import DISTRIBUTION, install_command
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE = "core"
-_REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[([^\]]*)\])?\s*([^;]*?)\s*(?:;\s*(.*))?$")
-_SYSTEM = re.compile(r"""(sys_platform|platform_system|platform_machine)\s*(==|!=)\s*['"]([^'"]+)['"]""")
+_REQUIREMENT = re.compile(
+    r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[([^\]]*)\])?\s*([^;]*?)\s*(?:;\s*(.*))?$"
+)
+_SYSTEM = re.compile(
+    r"""(sys_platform|platform_system|platform_machine)\s*(==|!=)\s*['"]([^'"]+)['"]"""
+)
 _PYTHON = re.compile(r"""python_version\s*(<=|>=|==|!=|<|>)\s*['"](\d+)\.(\d+)['"]""")
-_COMPARE = {"<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": operator.ne, ">=": operator.ge, ">": operator.gt}
+_COMPARE = {
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
 
 
 @dataclass(frozen=True)
 class Dependency:
-    """One requirement of one extra: what is installed, what was tested, and what to do about a difference."""
+    """One requirement of one extra: what is installed, what was tested, and what to do about a
+    difference.
+    """
 
     extra: str
     name: str
@@ -40,7 +55,9 @@ class Dependency:
 
     @property
     def status(self) -> str:
-        """`ok`, `missing`, `untested` (another version than the tested one) or `not for this system`."""
+        """`ok`, `missing`, `untested` (another version than the tested one) or `not for this
+        system`.
+        """
         if not self.needed_here:
             return "not for this system"
         if self.installed is None:
@@ -64,11 +81,17 @@ def main(json: bool = False) -> int:
         print(json_module.dumps(make_encodable(report), indent=2))
     else:
         print("\n".join(map(printable, render(report))))
-    return 1 if any(d["extra"] == CORE and d["status"] == "missing" for d in report["dependencies"]) else 0
+    return (
+        1
+        if any(d["extra"] == CORE and d["status"] == "missing" for d in report["dependencies"])
+        else 0
+    )
 
 
 def examine() -> dict[str, Any]:
-    """All findings as plain values. Of what it reports on it imports the engines only, to see whether they work."""
+    """All findings as plain values. Of what it reports on it imports the engines only, to see
+    whether they work.
+    """
     found = [asdict(d) | {"status": d.status, "remedy": d.remedy} for d in dependencies()]
     threads, engines = _runtime()
     return {
@@ -85,7 +108,9 @@ def examine() -> dict[str, Any]:
 
 
 def _runtime() -> tuple[int | None, dict[str, str | None] | None]:
-    """Threads, and engine -> why it cannot be used; None where the core that would tell is itself incomplete."""
+    """Threads, and engine -> why it cannot be used; None where the core that would tell is itself
+    incomplete.
+    """
     try:
         from runtimes import engine_status, usable_threads
     except ImportError:
@@ -100,10 +125,16 @@ def dependencies(root: Path = ROOT) -> list[Dependency]:
     for extra, requirement in _requirements(root):
         match = _REQUIREMENT.match(requirement)
         name = match.group(1) if match else requirement
-        if match is None or _key(name) == _key(DISTRIBUTION):  # the extra `all` names the other extras
+        if match is None or _key(name) == _key(
+            DISTRIBUTION
+        ):  # the extra `all` names the other extras
             continue
         wanted, marker = match.group(3), match.group(4) or ""
-        found.append(Dependency(extra, name, wanted, tested.get(_key(name)), _installed(name), _applies(marker)))
+        found.append(
+            Dependency(
+                extra, name, wanted, tested.get(_key(name)), _installed(name), _applies(marker)
+            )
+        )
     return found
 
 
@@ -149,15 +180,28 @@ def _installed(name: str) -> str | None:
 
 
 def _applies(marker: str) -> bool:
-    """Whether a requirement's marker means this system and Python; markers of other kinds always do."""
-    here = {"sys_platform": sys.platform, "platform_system": platform.system(), "platform_machine": platform.machine()}
-    results = [(here[key] == value) == (sign == "==") for key, sign, value in _SYSTEM.findall(marker)]
-    results += [_COMPARE[sign](sys.version_info[:2], (int(major), int(minor))) for sign, major, minor in _PYTHON.findall(marker)]
+    """Whether a requirement's marker means this system and Python; markers of other kinds always
+    do.
+    """
+    here = {
+        "sys_platform": sys.platform,
+        "platform_system": platform.system(),
+        "platform_machine": platform.machine(),
+    }
+    results = [
+        (here[key] == value) == (sign == "==") for key, sign, value in _SYSTEM.findall(marker)
+    ]
+    results += [
+        _COMPARE[sign](sys.version_info[:2], (int(major), int(minor)))
+        for sign, major, minor in _PYTHON.findall(marker)
+    ]
     return (any(results) if " or " in marker else all(results)) if results else True
 
 
 def torch_build() -> str | None:
-    """`cpu` or `cuda 13.0`, read from torch's version file without importing it; None if torch is not installed."""
+    """`cpu` or `cuda 13.0`, read from torch's version file without importing it; None if torch is
+    not installed.
+    """
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return None
@@ -185,18 +229,30 @@ def render(report: dict[str, Any]) -> list[str]:
         lines += ["", f"{extra}:" if remedy is None else f"{extra}: {remedy}"]
         lines += [_line(d) for d in entries]
     if not extras:
-        lines += ["", "dependencies: unknown (neither pyproject.toml nor an installed distribution)"]
+        lines += [
+            "",
+            "dependencies: unknown (neither pyproject.toml nor an installed distribution)",
+        ]
     lines += ["", "engines:"]
     if report["engines"] is None:
         return [*lines, "  unknown: first complete the core install"]
-    return lines + [f"  {name:24} {'available' if why is None else why}" for name, why in report["engines"].items()]
+    return lines + [
+        f"  {name:24} {'available' if why is None else why}"
+        for name, why in report["engines"].items()
+    ]
 
 
 def _compiler_line(report: dict[str, Any]) -> str:
     fault = report["compiler_fault"]
-    return str(report["compiler"]) if fault is None else f"{fault}; quantization-aware training works without, but slower"
+    return (
+        str(report["compiler"])
+        if fault is None
+        else f"{fault}; quantization-aware training works without, but slower"
+    )
 
 
 def _line(entry: dict[str, Any]) -> str:
-    tested = f"tested with {entry['tested']}" if entry["tested"] else entry["wanted"] or "any version"
+    tested = (
+        f"tested with {entry['tested']}" if entry["tested"] else entry["wanted"] or "any version"
+    )
     return f"  {entry['name']:24} {entry['installed'] or '-':16} {tested:28} {entry['status']}".rstrip()

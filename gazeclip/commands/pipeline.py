@@ -1,4 +1,6 @@
-"""All stages in order. They live in packages that build on this one, so they are named here and imported when run."""
+"""All stages in order. They live in packages that build on this one, so they are named here and
+imported when run.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from gazeclip.run.stages import STAGES
 from gazeclip.system import ranks
 
 
-def run_recipe(path: Path, overrides: list[str], folder: Path | None = None, force: bool = False) -> Run:
+def run_recipe(
+    path: Path, overrides: list[str], folder: Path | None = None, force: bool = False
+) -> Run:
     """Run a recipe from its first stage that is not up to date to the report.
 
     Raises:

@@ -17,7 +17,9 @@ T = TypeVar("T")
 
 
 def say(message: str) -> None:
-    """One line of progress on standard error, so that standard output stays a command's result; rank 0 only."""
+    """One line of progress on standard error, so that standard output stays a command's result;
+    rank 0 only.
+    """
     if ranks.is_main():
         print(printable_message(message), file=sys.stderr, flush=True)
 

@@ -9,12 +9,14 @@ from typing import TextIO
 from gazeclip.console.text import printable
 
 PIPE_WIDTH = 240  # where the output is no terminal
-MISSING = "–"  # noqa: RUF001 (the dash is what a reader expects in an empty cell)
+MISSING = "–"  # noqa: RUF001
 
 
 @dataclass(frozen=True)
 class Table:
-    """`left`: the columns of names, by number; the others hold figures and are aligned on the right."""
+    """`left`: the columns of names, by number; the others hold figures and are aligned on the
+    right.
+    """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -42,7 +44,8 @@ def print_plain(table: Table, out: TextIO) -> None:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         cells = (
-            cell.ljust(width) if number in table.left else cell.rjust(width) for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(width) if number in table.left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         print("  ".join(cells).rstrip(), file=out)
     if table.note:
@@ -52,7 +55,10 @@ def print_plain(table: Table, out: TextIO) -> None:
 def markdown_table(table: Table) -> str:
     """Header and rows as GitHub Markdown; title and note are the page's."""
     rule = ["---" if number in table.left else "---:" for number in range(len(table.header))]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in (table.header, rule, *table.rows))
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
+        for line in (table.header, rule, *table.rows)
+    )
 
 
 def _rich_printer(out: TextIO) -> Callable[[Table], None] | None:
@@ -76,9 +82,16 @@ def _rich_printer(out: TextIO) -> Callable[[Table], None] | None:
             padding=(0, 1, 0, 0),
         )
         for number, title in enumerate(table.header):
-            shown.add_column(title, justify="left" if number in table.left else "right", vertical="bottom", overflow="fold")
+            shown.add_column(
+                title,
+                justify="left" if number in table.left else "right",
+                vertical="bottom",
+                overflow="fold",
+            )
         for row in table.rows:
-            shown.add_row(*(Text(printable(cell)) for cell in row))  # Text, not markup: intervals stand in brackets
+            shown.add_row(
+                *(Text(printable(cell)) for cell in row)
+            )  # Text, not markup: intervals stand in brackets
         console.print(shown)
 
     return show

@@ -1,6 +1,7 @@
 """Names and messages as they may be printed: nothing in them steers a terminal or breaks a line.
 
-A file name may hold escape sequences, line breaks, marks that turn the reading direction round, and bytes that are no text.
+A file name may hold escape sequences, line breaks, marks that turn the reading direction round, and
+bytes that are no text.
 """
 
 from __future__ import annotations
@@ -10,13 +11,21 @@ import unicodedata
 from typing import Any
 
 _JOINERS = "\u200c\u200d"  # invisible, but they belong to the spelling of Persian, of Indic scripts and of emoji
-_STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format (bidi), surrogate, line and paragraph separator
+_STEERING = (
+    "Cc",
+    "Cf",
+    "Cs",
+    "Zl",
+    "Zp",
+)  # control, format (bidi), surrogate, line and paragraph separator
 _UNDECODED = range(0xDC80, 0xDD00)  # how Python carries a byte of a file name that is not UTF-8
 _LIST_ITEM = re.compile(r"\n(?=  - )")
 
 
 def printable(text: str) -> str:
-    """`text` on one line, with what is no visible character escaped: `\\x1b`, `\\n`, `\\u202e`, a stray byte `\\xff`."""
+    """`text` on one line, with what is no visible character escaped: `\\x1b`, `\\n`, `\\u202e`, a
+    stray byte `\\xff`.
+    """
     if text.isprintable():
         return text
     return "".join(_escape_steering(character) for character in text)
@@ -28,7 +37,9 @@ def printable_message(text: str) -> str:
 
 
 def make_encodable(value: Any) -> Any:
-    """A copy of JSON-like values whose texts can be written as UTF-8: half a surrogate pair is no valid JSON."""
+    """A copy of JSON-like values whose texts can be written as UTF-8: half a surrogate pair is no
+    valid JSON.
+    """
     if isinstance(value, str):
         return "".join(_escape_surrogate(character) for character in value)
     if isinstance(value, dict):
@@ -41,7 +52,11 @@ def make_encodable(value: Any) -> Any:
 def _escape_steering(character: str) -> str:
     if unicodedata.category(character) not in _STEERING or character in _JOINERS:
         return character
-    return _escape_surrogate(character) if _is_surrogate(character) else character.encode("unicode_escape").decode("ascii")
+    return (
+        _escape_surrogate(character)
+        if _is_surrogate(character)
+        else character.encode("unicode_escape").decode("ascii")
+    )
 
 
 def _escape_surrogate(character: str) -> str:

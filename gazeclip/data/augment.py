@@ -1,7 +1,8 @@
-"""Replayable augmentations: drawn from a seed, kept as a short vector of parameters, applied to any copy of the image.
+"""Replayable augmentations: drawn from a seed, kept as a short vector of parameters, applied to any
+copy of the image.
 
-The teacher's cache stores these vectors instead of pixels (the idea of dataset reinforcement, arXiv:2303.08983), so a
-student sees exactly what its teacher saw.
+The teacher's cache stores these vectors instead of pixels (the idea of dataset reinforcement,
+arXiv:2303.08983), so a student sees exactly what its teacher saw.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from gazeclip.images.preprocess import INTERPOLATIONS, PixelContract
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One draw. Lengths are fractions of the image side, `jpeg` a quality (0: none), the rest is named by its unit."""
+    """One draw. Lengths are fractions of the image side, `jpeg` a quality (0: none), the rest is
+    named by its unit.
+    """
 
     crop_left: float = 0.0
     crop_top: float = 0.0
@@ -61,7 +64,9 @@ class Augmentation:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if self.shrink < 1.0:
             small = max(8, round(size * self.shrink))
-            image = image.resize((small, small), Image.Resampling.BILINEAR).resize((size, size), Image.Resampling.BILINEAR)
+            image = image.resize((small, small), Image.Resampling.BILINEAR).resize(
+                (size, size), Image.Resampling.BILINEAR
+            )
         if self.blur_px > 0.0:
             image = image.filter(ImageFilter.GaussianBlur(self.blur_px))
         if self.brightness != 1.0 or self.contrast != 1.0 or self.noise_std > 0.0:
@@ -73,7 +78,9 @@ class Augmentation:
         return np.asarray(image, dtype=np.uint8).copy()
 
     def _tone(self, image: Image.Image) -> Image.Image:
-        values = (np.asarray(image, dtype=np.float32) - 127.5) * (self.contrast * self.brightness) + 127.5 * self.brightness
+        values = (np.asarray(image, dtype=np.float32) - 127.5) * (
+            self.contrast * self.brightness
+        ) + 127.5 * self.brightness
         if self.noise_std > 0.0:
             rng = np.random.default_rng(int(self.noise_seed))
             values += rng.standard_normal(values.shape, dtype=np.float32) * self.noise_std
@@ -84,10 +91,12 @@ N_PARAMETERS = len(fields(Augmentation))
 
 
 def draw(rng: np.random.Generator, strength: float = 1.0) -> Augmentation:
-    """A random augmentation of the deployment grid: crop jitter, mirror, exposure, resize, blur, noise, JPEG.
+    """A random augmentation of the deployment grid: crop jitter, mirror, exposure, resize, blur,
+    noise, JPEG.
 
-    `strength` scales the probabilities of all but the mirror. Traces of a generator live in high frequencies, which a crop
-    that is scaled back up resamples away as well, so most draws keep them.
+    `strength` scales the probabilities of all but the mirror. Traces of a generator live in high
+    frequencies, which a crop that is scaled back up resamples away as well, so most draws keep
+    them.
     """
     side = rng.uniform(0.85, 1.0) if rng.random() < 0.5 * strength else 1.0
     left, top = rng.uniform(0.0, 1.0 - side, 2)
@@ -107,10 +116,14 @@ def draw(rng: np.random.Generator, strength: float = 1.0) -> Augmentation:
     )
 
 
-def drawn(seed: int, index: int, number: int, strength: float = 1.0, stream: str = "") -> Augmentation:
-    """The augmentation `number` of image `index`: a function of its arguments only, whatever process asks.
+def drawn(
+    seed: int, index: int, number: int, strength: float = 1.0, stream: str = ""
+) -> Augmentation:
+    """The augmentation `number` of image `index`: a function of its arguments only, whatever
+    process asks.
 
-    Each use has a `stream` of its own, so that no model is shown again what the one it starts from was fitted to.
+    Each use has a `stream` of its own, so that no model is shown again what the one it starts from
+    was fitted to.
     """
     rng = np.random.default_rng((seed, index, number, zlib.crc32(stream.encode())))
     # float32 first, so that a draw and its stored vector are the same augmentation to the last bit

@@ -1,4 +1,6 @@
-"""Images of a manifest as torch batches. A key says which image under which augmentation, so workers hold no state."""
+"""Images of a manifest as torch batches. A key says which image under which augmentation, so
+workers hold no state.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,11 @@ PLAIN = -1
 
 
 class FaceDataset(Dataset[Batch]):
-    """One split. Item `(index, number)` -> pixels uint8 `(3, S, S)`, label, index, number, flipped, gaze `(2,)` (NaN: unknown).
+    """One split. Item `(index, number)` -> pixels uint8 `(3, S, S)`, label, index, number, flipped,
+    gaze `(2,)` (NaN: unknown).
 
-    `augmentation(index, number)` gives the augmentation of a key; number -1 is the plain image. Labels that are no class
-    (unseen generators) are -1.
+    `augmentation(index, number)` gives the augmentation of a key; number -1 is the plain image.
+    Labels that are no class (unseen generators) are -1.
     """
 
     def __init__(
@@ -39,7 +42,9 @@ class FaceDataset(Dataset[Batch]):
         self.contract = contract
         self.augmentation = augmentation
         place = {name: number for number, name in enumerate(classes)}
-        self.targets = np.array([place.get(sample.label, -1) for sample in self.samples], dtype=np.int64)
+        self.targets = np.array(
+            [place.get(sample.label, -1) for sample in self.samples], dtype=np.int64
+        )
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -47,12 +52,16 @@ class FaceDataset(Dataset[Batch]):
     def __getitem__(self, key: Key) -> Batch:  # type: ignore[override]
         index, number = key
         sample, flipped = self.samples[index], False
-        gaze = np.array(sample.gaze if sample.gaze is not None else (np.nan, np.nan), dtype=np.float32)
+        gaze = np.array(
+            sample.gaze if sample.gaze is not None else (np.nan, np.nan), dtype=np.float32
+        )
         if number == PLAIN or self.augmentation is None:
             pixels = self.contract.apply(sample.path)
         else:
             augmentation = self.augmentation(index, number)
-            pixels = augmentation.apply(load_image(sample.path, draft_size=self.contract.size), self.contract)
+            pixels = augmentation.apply(
+                load_image(sample.path, draft_size=self.contract.size), self.contract
+            )
             flipped = augmentation.flipped
             if flipped:
                 gaze[1] = -gaze[1]
@@ -66,17 +75,22 @@ class FaceDataset(Dataset[Batch]):
         }
 
 
-def epoch_keys(n: int, seed: int, epoch: int, number: Callable[[int], int], stream: str = "") -> list[Key]:
-    """All images once in an order that depends on `(seed, epoch, stream)` only; `number(index)` chooses the augmentation."""
+def epoch_keys(
+    n: int, seed: int, epoch: int, number: Callable[[int], int], stream: str = ""
+) -> list[Key]:
+    """All images once in an order that depends on `(seed, epoch, stream)` only; `number(index)`
+    chooses the augmentation.
+    """
     order = np.random.default_rng((seed, epoch, 0x5EED, zlib.crc32(stream.encode()))).permutation(n)
     return [(int(index), number(int(index))) for index in order]
 
 
 def rank_keys(keys: Sequence[Key], batch_size: int, rank: int, world: int) -> list[Key]:
-    """The share of process `rank` out of `world`: every `world`-th batch, full batches only and as many for each.
+    """The share of process `rank` out of `world`: every `world`-th batch, full batches only and as
+    many for each.
 
-    Together the shares are the order that one process with batches of `batch_size * world` would see. Fewer keys than one
-    batch are one smaller batch.
+    Together the shares are the order that one process with batches of `batch_size * world` would
+    see. Fewer keys than one batch are one smaller batch.
     """
     rounds = len(keys) // (batch_size * world)
     if rounds == 0:
@@ -85,7 +99,9 @@ def rank_keys(keys: Sequence[Key], batch_size: int, rank: int, world: int) -> li
     return [key for start in starts for key in keys[start : start + batch_size]]
 
 
-def batches(dataset: FaceDataset, keys: Sequence[Key], batch_size: int, workers: int = 0) -> Iterator[Batch]:
+def batches(
+    dataset: FaceDataset, keys: Sequence[Key], batch_size: int, workers: int = 0
+) -> Iterator[Batch]:
     """Batches of the given keys in their order; the last one may be smaller."""
     groups = [list(keys[start : start + batch_size]) for start in range(0, len(keys), batch_size)]
     # Workers only decode: one thread each, or they take the cores from training.

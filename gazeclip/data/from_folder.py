@@ -1,4 +1,6 @@
-"""A manifest from a folder with one subfolder per generator: identities are split as groups, unseen generators set apart."""
+"""A manifest from a folder with one subfolder per generator: identities are split as groups, unseen
+generators set apart.
+"""
 
 from __future__ import annotations
 
@@ -21,26 +23,43 @@ UNREADABLE_SHOWN = 5
 COLUMNS = ("path", "label", "category", "family", "split", "identity")
 
 
-def write_manifest(folder: Path, taxonomy_name: str, out: Path, identity: str | None = None, seed: int = 0, force: bool = False) -> Path:
-    """Check as training would, then write `out`; a refused manifest leaves no file and changes none.
+def write_manifest(
+    folder: Path,
+    taxonomy_name: str,
+    out: Path,
+    identity: str | None = None,
+    seed: int = 0,
+    force: bool = False,
+) -> Path:
+    """Check as training would, then write `out`; a refused manifest leaves no file and changes
+    none.
 
     Args:
-        identity: pattern whose group 1, found in `label/file`, is the identity; without it each file is one of its own.
+        identity: pattern whose group 1, found in `label/file`, is the identity; without it each
+            file is one of its own.
         force: replace an `out` that is there already.
 
     Raises:
-        ManifestError: `out` exists, no images, unknown subfolders, or anything `read_manifest` refuses.
+        ManifestError: `out` exists, no images, unknown subfolders, or anything `read_manifest`
+            refuses.
     """
     if out.exists() and not force:
-        raise ManifestError(f"{out} exists already", remedy="Name another file with --out, or replace it with --force")
+        raise ManifestError(
+            f"{out} exists already",
+            remedy="Name another file with --out, or replace it with --force",
+        )
     taxonomy = Taxonomy.load(taxonomy_name)
     files = _find_files(folder, out, taxonomy)
     pattern = _pattern(identity)
     if pattern is None:
-        say("warning: without --identity every file counts as a person of its own; the same person may land in two splits")
+        say(
+            "warning: without --identity every file counts as a person of its own; the same person may land in two splits"
+        )
     rows = _rows(files, folder, out.parent, taxonomy, pattern, seed)
     if len(rows) < len(files):
-        say(f"manifest: left out {len(files) - len(rows)} images of unseen generators whose person is trained on")
+        say(
+            f"manifest: left out {len(files) - len(rows)} images of unseen generators whose person is trained on"
+        )
     with progress_callback("checking images") as update:
         table = [TableRow("", dict(zip(COLUMNS, row, strict=True))) for row in rows]
         manifest = check_rows(out, table, taxonomy, progress=update, shown=None)
@@ -51,7 +70,12 @@ def write_manifest(folder: Path, taxonomy_name: str, out: Path, identity: str | 
 
 
 def _rows(
-    files: list[tuple[str, Path]], folder: Path, base: Path, taxonomy: Taxonomy, pattern: re.Pattern[str] | None, seed: int
+    files: list[tuple[str, Path]],
+    folder: Path,
+    base: Path,
+    taxonomy: Taxonomy,
+    pattern: re.Pattern[str] | None,
+    seed: int,
 ) -> list[tuple[str, ...]]:
     """The manifest's rows, sorted; images that belong to no split are left out."""
     groups: dict[str, list[tuple[str, Path]]] = defaultdict(list)
@@ -65,7 +89,16 @@ def _rows(
             split = image_split(splits[person], label, taxonomy)
             if split is not None:
                 generator = taxonomy.get(label)
-                rows.append((Path(os.path.relpath(path, base)).as_posix(), label, generator.category, generator.family, split, person))
+                rows.append(
+                    (
+                        Path(os.path.relpath(path, base)).as_posix(),
+                        label,
+                        generator.category,
+                        generator.family,
+                        split,
+                        person,
+                    )
+                )
     return sorted(rows)
 
 
@@ -149,9 +182,15 @@ def _pattern(identity: str | None) -> re.Pattern[str] | None:
     try:
         pattern = re.compile(identity)
     except re.error as error:
-        raise ConfigError(f"--identity is not a regular expression ({error})", remedy="Example: --identity '/(\\d+)_'") from error
+        raise ConfigError(
+            f"--identity is not a regular expression ({error})",
+            remedy="Example: --identity '/(\\d+)_'",
+        ) from error
     if pattern.groups < 1:
-        raise ConfigError("--identity has no group", remedy="Put the identity in parentheses: --identity '/(\\d+)_'")
+        raise ConfigError(
+            "--identity has no group",
+            remedy="Put the identity in parentheses: --identity '/(\\d+)_'",
+        )
     return pattern
 
 

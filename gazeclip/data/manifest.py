@@ -1,7 +1,9 @@
-"""The data manifest: one row per image, checked once and completely before anything is trained on it.
+"""The data manifest: one row per image, checked once and completely before anything is trained on
+it.
 
-Columns: `path` (relative to the manifest), `label` (a generator of the taxonomy, or `real`), `split`; optional `identity`,
-`gaze_pitch`, `gaze_yaw` (radians). Further columns are kept out of the way.
+Columns: `path` (relative to the manifest), `label` (a generator of the taxonomy, or `real`),
+`split`; optional `identity`, `gaze_pitch`, `gaze_yaw` (radians). Further columns are kept out of
+the way.
 """
 
 from __future__ import annotations
@@ -21,13 +23,19 @@ from gazeclip.files.hashes import sha256
 from gazeclip.images.preprocess import load_image
 from gazeclip.taxonomy import REAL, Taxonomy
 
-TUNED = ("train", "val", "calibration")  # what a model is fitted or tuned on; each apart from every other split
+TUNED = (
+    "train",
+    "val",
+    "calibration",
+)  # what a model is fitted or tuned on; each apart from every other split
 FAULTS_SHOWN = 20
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Checked samples, in file order. `digests`: SHA-256 of each image, where the images themselves were checked."""
+    """Checked samples, in file order. `digests`: SHA-256 of each image, where the images themselves
+    were checked.
+    """
 
     path: Path
     samples: tuple[Sample, ...]
@@ -71,16 +79,21 @@ def read_manifest(
     """Read a CSV or Parquet manifest and check everything.
 
     Args:
-        check_images: decode every file and look for equal ones in different splits; else only see that it is there.
+        check_images: decode every file and look for equal ones in different splits; else only see
+            that it is there.
         progress: called with (files checked, files in all).
-        shown: faults that the error's text names, divided over their kinds; None names all. It always counts all.
+        shown: faults that the error's text names, divided over their kinds; None names all. It
+            always counts all.
 
     Raises:
-        ManifestError: all faults together: missing columns or files, unreadable images, unknown labels or splits, an unseen
-            generator outside test_unseen, identities or images in two splits, empty classes.
+        ManifestError: all faults together: missing columns or files, unreadable images, unknown
+            labels or splits, an unseen generator outside test_unseen, identities or images in two
+            splits, empty classes.
     """
     path = Path(path)
-    return check_rows(path, read_rows(path), taxonomy, check_images=check_images, progress=progress, shown=shown)
+    return check_rows(
+        path, read_rows(path), taxonomy, check_images=check_images, progress=progress, shown=shown
+    )
 
 
 def check_rows(
@@ -104,13 +117,19 @@ def check_rows(
         file_faults,
     ]
     if any(kinds):
-        raise ManifestError(_told(path, kinds, shown), remedy="Correct them (docs/data.md) and run again")
+        raise ManifestError(
+            _told(path, kinds, shown), remedy="Correct them (docs/data.md) and run again"
+        )
     return Manifest(path, samples, taxonomy, tuple(digests))
 
 
 def _told(path: Path, kinds: Sequence[Sequence[str]], shown: int | None) -> str:
-    """All faults, or of each kind about as many: a thousand bad labels must not hide that an identity lies in two splits."""
-    turns = sorted((place, kind) for kind, faults in enumerate(kinds) for place in range(len(faults)))
+    """All faults, or of each kind about as many: a thousand bad labels must not hide that an
+    identity lies in two splits.
+    """
+    turns = sorted(
+        (place, kind) for kind, faults in enumerate(kinds) for place in range(len(faults))
+    )
     chosen = sorted((kind, place) for place, kind in turns[:shown])
     lines = "".join(f"\n  - {kinds[kind][place]}" for kind, place in chosen)
     left = len(turns) - len(chosen)

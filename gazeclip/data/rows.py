@@ -44,7 +44,9 @@ class Sample:
 
 @dataclass(frozen=True)
 class Row:
-    """A row as far as it can be understood. `placed`: label and split are known and fit, so that it counts for its class."""
+    """A row as far as it can be understood. `placed`: label and split are known and fit, so that it
+    counts for its class.
+    """
 
     sample: Sample
     faults: tuple[str, ...]
@@ -95,7 +97,8 @@ def _read_gaze(pitch: str, yaw: str) -> tuple[float, float] | None:
 def read_samples(path: Path, taxonomy: Taxonomy) -> list[Sample]:
     """The rows of a manifest, checked one by one.
 
-    Unlike a training, statistics and tests need no complete set of splits, so a manifest with a single one will do.
+    Unlike a training, statistics and tests need no complete set of splits, so a manifest with a
+    single one will do.
 
     Raises:
         ManifestError: rows that cannot be used, or one image listed twice.
@@ -110,7 +113,10 @@ def read_samples(path: Path, taxonomy: Taxonomy) -> list[Sample]:
         seen.add(sample.path)
     if faults:
         more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
-        raise ManifestError(f"{path}: {'; '.join(faults[:FAULTS_SHOWN])}{more}", remedy="Correct them (docs/data.md), or choose another --taxonomy")
+        raise ManifestError(
+            f"{path}: {'; '.join(faults[:FAULTS_SHOWN])}{more}",
+            remedy="Correct them (docs/data.md), or choose another --taxonomy",
+        )
     return samples
 
 

@@ -1,8 +1,9 @@
-"""The renderer of procedural faces: a head from `FaceParams` in a photo from `PhotoParams`, at any size.
+"""The renderer of procedural faces: a head from `FaceParams` in a photo from `PhotoParams`, at any
+size.
 
-A stack of soft shapes in face coordinates (background, hair, neck, head with Lambert shading, eyes, brows, nose, mouth,
-fringe) is drawn supersampled and averaged, so the picture of one face is the same at 96 and at 224 pixels but for its
-sharpness.
+A stack of soft shapes in face coordinates (background, hair, neck, head with Lambert shading, eyes,
+brows, nose, mouth, fringe) is drawn supersampled and averaged, so the picture of one face is the
+same at 96 and at 224 pixels but for its sharpness.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from gazeclip.faces.raster import Array, Canvas, View, bell, blur, noise
 _HEAD_Y = 0.06
 
 
-def render(face: FaceParams, photo: PhotoParams, eyes: EyePair, size: int, highlight: float = 0.0) -> Array:
-    """One photo before the sensor: float32 RGB (size, size, 3) in 0 .. 255, optical blur and white balance applied.
+def render(
+    face: FaceParams, photo: PhotoParams, eyes: EyePair, size: int, highlight: float = 0.0
+) -> Array:
+    """One photo before the sensor: float32 RGB (size, size, 3) in 0 .. 255, optical blur and white
+    balance applied.
 
-    `highlight` shifts the corneal reflection of one eye against the other, in iris radii: 0 for one light seen by both
-    eyes.
+    `highlight` shifts the corneal reflection of one eye against the other, in iris radii: 0 for one
+    light seen by both eyes.
     """
     canvas = Canvas(size, photo.roll, photo.shift, photo.zoom)
     view = canvas.whole
@@ -40,7 +44,9 @@ def render(face: FaceParams, photo: PhotoParams, eyes: EyePair, size: int, highl
     _draw_nose(canvas, face, photo, shift)
     _draw_mouth(canvas, face, photo, shift)
     _draw_fringe(view, face, radius, strands, shift)
-    image = canvas.finish() * (np.asarray(photo.white_balance, dtype=np.float32) * np.float32(photo.exposure))
+    image = canvas.finish() * (
+        np.asarray(photo.white_balance, dtype=np.float32) * np.float32(photo.exposure)
+    )
     return np.clip(blur(image, photo.blur * size / 96.0), 0.0, 255.0)
 
 
@@ -88,52 +94,79 @@ def _draw_body(view: View, face: FaceParams) -> None:
 
 
 def _draw_head(view: View, face: FaceParams, photo: PhotoParams, radius: Array, n: int) -> None:
-    """Skin with Lambert shading of a ball, identity texture (pores, freckles, lines of age) and cheek colour."""
+    """Skin with Lambert shading of a ball, identity texture (pores, freckles, lines of age) and
+    cheek colour.
+    """
     edge = face.head_width
     for side in (-1, 1):
         ear = np.hypot((view.x - side * edge * 0.99) / 0.07, (view.y - face.eye_y - 0.1) / 0.14)
         view.paint(view.cover((1.0 - ear) * 0.07), tuple(0.8 * c for c in face.skin))  # type: ignore[arg-type]
-    nx, ny = view.x / np.float32(1.05 * edge), (view.y - np.float32(_HEAD_Y)) / np.float32(1.1 * face.head_height)
-    nx, ny = nx + np.float32(0.35 * np.sin(photo.head_yaw)), ny + np.float32(0.3 * np.sin(photo.head_pitch))
+    nx, ny = (
+        view.x / np.float32(1.05 * edge),
+        (view.y - np.float32(_HEAD_Y)) / np.float32(1.1 * face.head_height),
+    )
+    nx, ny = (
+        nx + np.float32(0.35 * np.sin(photo.head_yaw)),
+        ny + np.float32(0.3 * np.sin(photo.head_pitch)),
+    )
     nz = np.sqrt(np.clip(1.0 - nx * nx - ny * ny, 0.06, None))
-    light = np.clip(nx * photo.light[0] + ny * photo.light[1] + nz * photo.light[2], 0.0, None).astype(np.float32)
+    light = np.clip(
+        nx * photo.light[0] + ny * photo.light[1] + nz * photo.light[2], 0.0, None
+    ).astype(np.float32)
     tone = photo.ambient + (1.08 - photo.ambient) * light
     own = np.random.default_rng(face.texture_seed + 1)
     pores = 0.015 * noise(own, 64, n) + 0.018 * noise(own, 96, n) + 0.02 * noise(own, 22, n)
     spots = np.clip(noise(own, 60, n) - 1.5, 0.0, 1.0) * np.exp(-(((view.y - 0.15) / 0.25) ** 2))
     tone = tone * (1.0 + (0.7 + 0.6 * face.age) * pores - 0.45 * face.freckles * spots)
-    lines = np.sin((view.y + 0.03 * view.x**2) * 62.0) * np.exp(-(((view.y + 0.36) / 0.09) ** 2) - (view.x / 0.3) ** 2)
+    lines = np.sin((view.y + 0.03 * view.x**2) * 62.0) * np.exp(
+        -(((view.y + 0.36) / 0.09) ** 2) - (view.x / 0.3) ** 2
+    )
     tone = tone - np.float32(0.10 * face.age**1.5) * np.clip(lines, 0.0, None)
     colour = np.asarray(face.skin, dtype=np.float32) * tone[..., None]
     for side in (-1, 1):
         blush = bell(view, side * 0.32, 0.2, 0.13, 0.11)[..., None]
         colour = colour * (1.0 - blush * np.array((0.0, 0.07, 0.05), dtype=np.float32))
     if face.beard:
-        stubble = np.clip((view.y - 0.28) * 5.0, 0, 1) * np.clip((radius - 0.5) * 4.0 + (view.y > 0.55) * 1.0, 0, 1)
+        stubble = np.clip((view.y - 0.28) * 5.0, 0, 1) * np.clip(
+            (radius - 0.5) * 4.0 + (view.y > 0.55) * 1.0, 0, 1
+        )
         stubble = np.float32(face.beard) * stubble * (0.75 + 0.3 * noise(own, 80, n))
-        colour = colour + np.clip(stubble, 0, 1)[..., None] * (np.asarray(face.hair, dtype=np.float32) * 0.7 - colour)
+        colour = colour + np.clip(stubble, 0, 1)[..., None] * (
+            np.asarray(face.hair, dtype=np.float32) * 0.7 - colour
+        )
     view.paint(view.cover((1.0 - radius) * edge), colour)
 
 
-def _draw_brow(canvas: Canvas, face: FaceParams, photo: PhotoParams, centre: tuple[float, float], side: int) -> None:
+def _draw_brow(
+    canvas: Canvas, face: FaceParams, photo: PhotoParams, centre: tuple[float, float], side: int
+) -> None:
     cx, cy = centre[0] + 0.012 * side, centre[1] - face.brow_height - photo.brow_raise
     view = canvas.window(cx, cy, 0.24, 0.13)
     t = (view.x - cx) * np.float32(side / (face.eye_width * 1.25))
     ridge = cy - np.float32(face.brow_arch) * (1.0 - (t - 0.25) ** 2) - np.float32(0.02) * t
-    thick = face.brow_thick * np.clip(1.15 - 0.5 * t, 0.2, 1.4) * np.clip((1.0 - t * t) * 4.0, -1.0, 1.0)
+    thick = (
+        face.brow_thick
+        * np.clip(1.15 - 0.5 * t, 0.2, 1.4)
+        * np.clip((1.0 - t * t) * 4.0, -1.0, 1.0)
+    )
     mask = view.cover(thick - np.abs(view.y - ridge))
     hairs = 0.72 + 0.14 * np.sin(view.x * 210.0 + view.y * 130.0)
     view.paint(0.8 * mask, np.asarray(face.hair, dtype=np.float32) * hairs[..., None])
 
 
-def _draw_nose(canvas: Canvas, face: FaceParams, photo: PhotoParams, shift: tuple[float, float]) -> None:
+def _draw_nose(
+    canvas: Canvas, face: FaceParams, photo: PhotoParams, shift: tuple[float, float]
+) -> None:
     """Bridge, tip and wings by light and shadow only; the tip leads the turn of the head."""
     cx, top = 1.25 * shift[0], face.eye_y + shift[1]
     tip = top + face.nose_length
     view = canvas.window(cx, (top + tip) / 2, 0.3, face.nose_length)
     dark = 1.0 if photo.light[0] < 0 else -1.0
     width, middle = face.nose_width, (top + tip) / 2
-    view.shade(bell(view, cx + dark * 0.75 * width, middle + 0.03, 0.32 * width, 0.36 * face.nose_length), -0.2)
+    view.shade(
+        bell(view, cx + dark * 0.75 * width, middle + 0.03, 0.32 * width, 0.36 * face.nose_length),
+        -0.2,
+    )
     view.shade(bell(view, cx, middle, 0.28 * width, 0.36 * face.nose_length), 0.10)
     view.shade(bell(view, cx - dark * 0.2 * width, tip - 0.03, 0.3 * width, 0.25 * width), 0.16)
     view.shade(bell(view, cx, tip + 0.035, 0.8 * width, 0.018), -0.30)
@@ -142,7 +175,9 @@ def _draw_nose(canvas: Canvas, face: FaceParams, photo: PhotoParams, shift: tupl
         view.shade(bell(view, cx + side * 1.0 * width, tip - 0.01, 0.12 * width, 0.03), -0.22)
 
 
-def _draw_mouth(canvas: Canvas, face: FaceParams, photo: PhotoParams, shift: tuple[float, float]) -> None:
+def _draw_mouth(
+    canvas: Canvas, face: FaceParams, photo: PhotoParams, shift: tuple[float, float]
+) -> None:
     """Lips, the gap between them with teeth, and the folds that smiling and age leave beside it."""
     cx, cy = 1.1 * shift[0], face.mouth_y + shift[1]
     half = face.mouth_width * (1.0 + 0.16 * photo.smile)
@@ -158,11 +193,19 @@ def _draw_mouth(canvas: Canvas, face: FaceParams, photo: PhotoParams, shift: tup
     lips = view.cover(np.minimum(view.y - upper_edge, lower_edge - view.y)) * inside
     tone = np.where(view.y < middle, 0.82, 1.0).astype(np.float32)
     lit = photo.ambient + (1.0 - photo.ambient) * max(photo.light[2], 0.3)
-    view.paint(0.9 * lips, np.asarray(face.lip, dtype=np.float32) * (tone * np.float32(lit))[..., None])
-    view.shade(lips * bell(view, cx, cy + 0.75 * face.lip_lower + 0.03 * photo.mouth_open, 0.3 * half, 0.012), 0.25)
+    view.paint(
+        0.9 * lips, np.asarray(face.lip, dtype=np.float32) * (tone * np.float32(lit))[..., None]
+    )
+    view.shade(
+        lips
+        * bell(view, cx, cy + 0.75 * face.lip_lower + 0.03 * photo.mouth_open, 0.3 * half, 0.012),
+        0.25,
+    )
     open_mask = view.cover(gap + np.float32(0.004) - np.abs(view.y - middle)) * inside
     teeth = np.clip((0.6 - np.abs(t)) * 6.0, 0, 1) * (view.y < middle + 0.2 * gap)
-    colour = np.array((48, 20, 20), dtype=np.float32) + teeth[..., None] * np.float32(min(photo.mouth_open, 1.0) * 165)
+    colour = np.array((48, 20, 20), dtype=np.float32) + teeth[..., None] * np.float32(
+        min(photo.mouth_open, 1.0) * 165
+    )
     view.paint(open_mask, colour)
     view.shade(bell(view, cx, cy + 1.7 * face.lip_lower + 0.055, 0.6 * half, 0.018), -0.14)
     depth = 0.12 * max(photo.smile, 0.0) + 0.18 * face.age
@@ -170,12 +213,22 @@ def _draw_mouth(canvas: Canvas, face: FaceParams, photo: PhotoParams, shift: tup
         view.shade(bell(view, cx + side * (half + 0.045), cy - 0.07, 0.014, 0.06), -depth)
 
 
-def _draw_fringe(view: View, face: FaceParams, radius: Array, strands: Array, shift: tuple[float, float]) -> None:
-    """Hair in front: everything above a hairline that comes down at the temples and rises at the parting."""
+def _draw_fringe(
+    view: View, face: FaceParams, radius: Array, strands: Array, shift: tuple[float, float]
+) -> None:
+    """Hair in front: everything above a hairline that comes down at the temples and rises at the
+    parting.
+    """
     away = (view.x - np.float32(face.parting)) / np.float32(face.head_width)
     line = face.hairline + 0.4 * shift[1] + 0.34 * np.abs(away) ** 2.2 + 0.02 * strands
     # Never over the eyes: the fringe ends above the brows except at the temples.
-    clear = face.eye_y + shift[1] - face.brow_height - 0.03 + 1.3 * np.clip(np.abs(view.x - shift[0]) - 0.44, 0.0, None)
+    clear = (
+        face.eye_y
+        + shift[1]
+        - face.brow_height
+        - 0.03
+        + 1.3 * np.clip(np.abs(view.x - shift[0]) - 0.44, 0.0, None)
+    )
     line = np.minimum(line, clear)
     shape = np.minimum(line - view.y, 1.0 + face.hair_volume - radius)
     shine = 1.0 + 0.35 * np.exp(-(((radius - 0.93) / 0.08) ** 2))

@@ -1,4 +1,6 @@
-"""Putting one face into another photo: masks, gradient-domain and alpha blending, local warps, resolution loss."""
+"""Putting one face into another photo: masks, gradient-domain and alpha blending, local warps,
+resolution loss.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from gazeclip.faces.raster import Array, Canvas, bell, blur, resize, sample_bili
 
 
 def _frame(photo: PhotoParams, size: int) -> Canvas:
-    """Face coordinates of the pixels of the finished image (a canvas whose sample grid is twice as dense, taken every second)."""
+    """Face coordinates of the pixels of the finished image (a canvas whose sample grid is twice as
+    dense, taken every second).
+    """
     return Canvas(size, photo.roll, photo.shift, photo.zoom)
 
 
@@ -19,8 +23,12 @@ def _coordinates(photo: PhotoParams, size: int) -> tuple[Array, Array, float]:
     return whole.x[::2, ::2], whole.y[::2, ::2], whole.pixel * 2
 
 
-def inner_mask(face: FaceParams, photo: PhotoParams, size: int, feather: float, grow: float = 1.0) -> Array:
-    """Inner face (brows to chin) as a soft mask (S, S); `feather` is the width of its edge in face units."""
+def inner_mask(
+    face: FaceParams, photo: PhotoParams, size: int, feather: float, grow: float = 1.0
+) -> Array:
+    """Inner face (brows to chin) as a soft mask (S, S); `feather` is the width of its edge in face
+    units.
+    """
     x, y, _ = _coordinates(photo, size)
     shift = feature_shift(photo)
     u = (x - np.float32(shift[0])) / np.float32(grow * 0.82 * face.head_width)
@@ -35,13 +43,17 @@ def feature_mask(face: FaceParams, photo: PhotoParams, size: int) -> Array:
     shift = feature_shift(photo)
     total = np.zeros_like(canvas.whole.x)
     for cx, cy in eye_centres(face, photo):
-        total = np.maximum(total, bell(canvas.whole, cx, cy, 1.35 * face.eye_width, 0.9 * face.eye_width))
+        total = np.maximum(
+            total, bell(canvas.whole, cx, cy, 1.35 * face.eye_width, 0.9 * face.eye_width)
+        )
     mouth = bell(canvas.whole, shift[0], face.mouth_y + shift[1], 1.2 * face.mouth_width, 0.16)
     return np.clip(1.8 * np.maximum(total, mouth)[::2, ::2] - 0.25, 0.0, 1.0)
 
 
 def lower_resolution(image: Array, factor: float) -> Array:
-    """Shrink to `factor` of the size and enlarge again: a source that was smaller than the hole it fills."""
+    """Shrink to `factor` of the size and enlarge again: a source that was smaller than the hole it
+    fills.
+    """
     size = image.shape[0]
     small = max(8, round(size * factor))
     return resize(resize(image, (small, small)), (size, size))
@@ -50,8 +62,9 @@ def lower_resolution(image: Array, factor: float) -> Array:
 def poisson(target: Array, source: Array, mask: Array) -> Array:
     """Seamless cloning: inside the mask the source's gradients, on its edge the target's colours.
 
-    The colour difference on the seam is carried inwards by a smooth membrane (normalised convolution from coarse to
-    fine), an approximation of the Poisson equation of Perez et al. (2003), doi:10.1145/882262.882269.
+    The colour difference on the seam is carried inwards by a smooth membrane (normalised
+    convolution from coarse to fine), an approximation of the Poisson equation of Perez et al.
+    (2003), doi:10.1145/882262.882269.
     """
     size = target.shape[0]
     seam = np.clip(mask * (1.0 - mask) * 4.0, 0.0, 1.0)[..., None]
@@ -75,7 +88,9 @@ def alpha(target: Array, source: Array, mask: Array) -> Array:
 
 
 def match_colour(target: Array, source: Array, mask: Array, amount: float) -> Array:
-    """Move the source's mean and spread inside the mask towards the target's by `amount` (0 none, 1 entirely)."""
+    """Move the source's mean and spread inside the mask towards the target's by `amount` (0 none, 1
+    entirely).
+    """
     weight = mask[..., None] / np.float32(mask.sum() + 1e-6)
     mean_t, mean_s = (target * weight).sum(axis=(0, 1)), (source * weight).sum(axis=(0, 1))
     spread_t = np.sqrt(((target - mean_t) ** 2 * weight).sum(axis=(0, 1)) + 1.0)
@@ -90,7 +105,10 @@ def warp_twice(image: Array, mask: Array, rng: np.random.Generator, reach: float
     Content in place, detail resampled away.
     """
     size = image.shape[0]
-    fields = [resize(rng.standard_normal((5, 5), dtype=np.float32), (size, size)) * np.float32(reach) for _ in range(2)]
+    fields = [
+        resize(rng.standard_normal((5, 5), dtype=np.float32), (size, size)) * np.float32(reach)
+        for _ in range(2)
+    ]
     rows, columns = np.mgrid[0:size, 0:size].astype(np.float32)
     dx, dy = fields[0] * mask, fields[1] * mask
     there = sample_bilinear(image, columns + dx, rows + dy)

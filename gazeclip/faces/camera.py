@@ -24,7 +24,9 @@ def expose(image: Array, rng: np.random.Generator) -> Array:
     white = rng.standard_normal(image.shape, dtype=np.float32)
     shared = rng.standard_normal(image.shape[:2], dtype=np.float32)[..., None]
     grain = np.float32(0.7) * blur(white, 0.45) + np.float32(0.6) * shared
-    deviation = np.float32(level) * np.sqrt(np.float32(0.5) + np.clip(image, 0.0, 255.0) * np.float32(1.2 / 255.0))
+    deviation = np.float32(level) * np.sqrt(
+        np.float32(0.5) + np.clip(image, 0.0, 255.0) * np.float32(1.2 / 255.0)
+    )
     return image + deviation * grain
 
 

@@ -1,8 +1,8 @@
 """Writes the procedural data set: JPEG files straight from the simulated camera and a manifest.csv.
 
-Each image is drawn from a random generator of its own, seeded with (seed, split, label, index): the bytes depend
-neither on the number of processes nor on the order of work. Every split has its own pool of people, and both faces of a
-swap come from it.
+Each image is drawn from a random generator of its own, seeded with (seed, split, label, index): the
+bytes depend neither on the number of processes nor on the order of work. Every split has its own
+pool of people, and both faces of a swap come from it.
 """
 
 from __future__ import annotations
@@ -62,14 +62,18 @@ def check_faces(config: FacesConfig) -> None:
     if not 32 <= config.size <= 1024:
         faults.append(f"size {config.size} is not in 32..1024")
     if config.identities < 40:
-        faults.append(f"identities {config.identities} is below 40, too few for five separate pools")
+        faults.append(
+            f"identities {config.identities} is below 40, too few for five separate pools"
+        )
     for name, value in vars(config).items():
         if name.endswith(("_real", "_fake")) and value < 1:
             faults.append(f"{name} {value} is below 1")
     if config.seed < 0:
         faults.append(f"seed {config.seed} is negative")
     if faults:
-        raise ConfigError("procedural faces: " + "; ".join(faults), remedy="Correct these values in the recipe.")
+        raise ConfigError(
+            "procedural faces: " + "; ".join(faults), remedy="Correct these values in the recipe."
+        )
 
 
 @dataclass(frozen=True)
@@ -89,14 +93,18 @@ class _Task:
 
 
 def _choose(task: _Task, rng: np.random.Generator) -> tuple[int, FaceParams, FaceParams]:
-    """The person shown, and for swaps the most similar in skin tone of a few others (a forger would choose so)."""
+    """The person shown, and for swaps the most similar in skin tone of a few others (a forger would
+    choose so).
+    """
     order = list(LABELS).index(task.label)
     # Round robin, so that everybody of the pool appears; another starting point for each label.
     identity = task.pool[(task.index + 37 * order) % len(task.pool)]
     target = FaceParams.from_identity(identity, task.seed)
     if not LABELS[task.label].needs_source:
         return identity, target, target
-    others = [int(task.pool[k]) for k in rng.permutation(len(task.pool))[:5] if task.pool[k] != identity][:4]
+    others = [
+        int(task.pool[k]) for k in rng.permutation(len(task.pool))[:5] if task.pool[k] != identity
+    ][:4]
     faces = [FaceParams.from_identity(other, task.seed) for other in others]
     gaps = [float(np.abs(np.subtract(face.skin, target.skin)).sum()) for face in faces]
     return identity, target, faces[int(np.argmin(gaps))]
@@ -122,7 +130,9 @@ def _write_chunk(folder: str, tasks: list[_Task]) -> list[tuple[str, ...]]:
         label = LABELS[task.label]
         gaze = (f"{shot.gaze[0]:.5f}", f"{shot.gaze[1]:.5f}")
         person = f"person{identity:05d}"
-        rows.append((task.path, label.name, label.category, label.family, SPLITS[task.split], person, *gaze))
+        rows.append(
+            (task.path, label.name, label.category, label.family, SPLITS[task.split], person, *gaze)
+        )
     return rows
 
 
@@ -143,17 +153,19 @@ def write_dataset(
 ) -> Path:
     """Render the data set into `folder` and return the path of its manifest.csv.
 
-    The manifest is written last and replaces an older one atomically, so a folder with a manifest is a whole data set.
-    The same config gives the same bytes, whatever `processes` is.
+    The manifest is written last and replaces an older one atomically, so a folder with a manifest
+    is a whole data set. The same config gives the same bytes, whatever `processes` is.
 
     Args:
-        folder: receives `images/<label>/<split>_<index>.jpg` and `manifest.csv`; created if need be.
+        folder: receives `images/<label>/<split>_<index>.jpg` and `manifest.csv`; created if need
+            be.
         config: counts, size in pixels and seed.
         progress: called with (images done, images in all) after every chunk.
         processes: worker processes (spawned); 1 renders in this process.
 
     Raises:
-        ConfigError: a value of the config is out of range. ArtifactError: the folder cannot be written.
+        ConfigError: a value of the config is out of range. ArtifactError: the folder cannot be
+            written.
     """
     check_faces(config)
     manifest = Path(folder) / MANIFEST
@@ -174,7 +186,9 @@ def write_dataset(
     return manifest
 
 
-def _render(folder: str, chunks: list[list[_Task]], processes: int) -> Iterator[list[tuple[str, ...]]]:
+def _render(
+    folder: str, chunks: list[list[_Task]], processes: int
+) -> Iterator[list[tuple[str, ...]]]:
     """Rows of each chunk, as they get done."""
     if processes <= 1 or len(chunks) <= 2:
         yield from (_write_chunk(folder, chunk) for chunk in chunks)
@@ -190,7 +204,8 @@ def _render(folder: str, chunks: list[list[_Task]], processes: int) -> Iterator[
 
 
 def render_golden(n: int = 8, size: int = 96, seed: int = 0) -> np.ndarray:
-    """Faces for the self-test of a bundle: uint8 RGB (n, size, size, 3), real and the seen generators in turn.
+    """Faces for the self-test of a bundle: uint8 RGB (n, size, size, 3), real and the seen
+    generators in turn.
 
     They share no random number with any split of a data set of the same seed.
     """
@@ -203,17 +218,22 @@ def render_golden(n: int = 8, size: int = 96, seed: int = 0) -> np.ndarray:
     return np.stack(images)
 
 
-def render_one(label: str, size: int = 96, seed: int = 0, index: int = 0, strength: float = 1.0) -> tuple[Shot, np.ndarray]:
-    """One image of a label outside any data set: the shot before the sensor, and the photo uint8 RGB (size, size, 3).
+def render_one(
+    label: str, size: int = 96, seed: int = 0, index: int = 0, strength: float = 1.0
+) -> tuple[Shot, np.ndarray]:
+    """One image of a label outside any data set: the shot before the sensor, and the photo uint8
+    RGB (size, size, 3).
 
-    `strength` scales the trace: 0 gives the untouched counterpart, the same people, pose and gaze without the forger's
-    marks.
+    `strength` scales the trace: 0 gives the untouched counterpart, the same people, pose and gaze
+    without the forger's marks.
 
     Raises:
         ConfigError: unknown label.
     """
     if label not in LABELS:
-        raise ConfigError(f"unknown label '{label}' of the procedural faces", remedy=nearest(label, LABELS))
+        raise ConfigError(
+            f"unknown label '{label}' of the procedural faces", remedy=nearest(label, LABELS)
+        )
     task = _Task(size, seed, _GOLDEN_SPLIT + 1, label, index, range(2_000_000, 2_000_064))
     shot, _, _ = _shoot(task, strength)
     # Not the generator that made the shot: how far that one has come depends on the label.

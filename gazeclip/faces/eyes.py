@@ -1,4 +1,6 @@
-"""Eyes of a procedural face: sclera, iris, pupil, corneal highlight, lids and lashes, placed by gaze."""
+"""Eyes of a procedural face: sclera, iris, pupil, corneal highlight, lids and lashes, placed by
+gaze.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,17 @@ import numpy as np
 from gazeclip.faces.params import FaceParams, PhotoParams
 from gazeclip.faces.raster import Canvas, View, bell
 
-# Radius of the eyeball over half the width of the eye opening: how far the iris travels with the gaze.
+# Radius of the eyeball over half the width of the eye opening: how far the iris travels with the
+# gaze.
 BALL = 1.3
 
 
-def eye_centres(face: FaceParams, photo: PhotoParams) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Centres (x, y) in face units of the left and right eye of the image, moved by the turn of the head."""
+def eye_centres(
+    face: FaceParams, photo: PhotoParams
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Centres (x, y) in face units of the left and right eye of the image, moved by the turn of the
+    head.
+    """
     cx, cy = feature_shift(photo)
     squeeze = np.cos(photo.head_yaw)
     half = face.eye_spacing * squeeze
@@ -20,12 +27,18 @@ def eye_centres(face: FaceParams, photo: PhotoParams) -> tuple[tuple[float, floa
 
 
 def feature_shift(photo: PhotoParams) -> tuple[float, float]:
-    """Shift (x, y) of the features against the outline of the head when it turns: parallax of a ball."""
+    """Shift (x, y) of the features against the outline of the head when it turns: parallax of a
+    ball.
+    """
     return float(-0.42 * np.sin(photo.head_yaw)), float(-0.36 * np.sin(photo.head_pitch))
 
 
-def iris_offset(face: FaceParams, photo: PhotoParams, gaze: tuple[float, float]) -> tuple[float, float]:
-    """Shift (x, y) in face units of the iris against the centre of the eye for a camera-frame gaze (pitch, yaw) in radians."""
+def iris_offset(
+    face: FaceParams, photo: PhotoParams, gaze: tuple[float, float]
+) -> tuple[float, float]:
+    """Shift (x, y) in face units of the iris against the centre of the eye for a camera-frame gaze
+    (pitch, yaw) in radians.
+    """
     pitch, yaw = gaze
     reach = BALL * face.eye_width
     dx, dy = -reach * np.cos(pitch) * np.sin(yaw), -reach * np.sin(pitch)
@@ -66,7 +79,9 @@ def draw_eye(
     view.shade(mask * np.exp(-(((view.y - upper) / np.float32(0.35 * opening)) ** 2)), -0.42)
     lash = view.cover(np.float32(0.011) * (0.6 + arc) - np.abs(view.y - upper)) * (arc > 0)
     view.paint(0.85 * lash, (30.0, 22.0, 20.0))
-    crease = view.cover(np.float32(0.006) - np.abs(view.y - upper + np.float32(0.034) * arc**0.5)) * (arc > 0.05)
+    crease = view.cover(
+        np.float32(0.006) - np.abs(view.y - upper + np.float32(0.034) * arc**0.5)
+    ) * (arc > 0.05)
     view.shade(crease, -0.3)
     view.shade(view.cover(np.float32(0.006) - np.abs(view.y - lower)) * (arc > 0), -0.25)
 

@@ -1,7 +1,9 @@
-"""The forgery generators of the procedural faces: each takes people and a random generator and returns an image with its gaze.
+"""The forgery generators of the procedural faces: each takes people and a random generator and
+returns an image with its gaze.
 
-Each has a gaze behaviour of its own (where and how consistently the eyes look) and the trace of its family
-(`traces.py`, `blending.py`). The unseen ones belong to a known category and family but use other settings. Sensor noise
+Each has a gaze behaviour of its own (where and how consistently the eyes look) and the trace of its
+family (`traces.py`, `blending.py`). The unseen ones belong to a known category and family but use
+other settings. Sensor noise
 and JPEG are not applied here: `camera.py` does that for real and forged images alike.
 """
 
@@ -16,7 +18,14 @@ from gazeclip.faces import blending
 from gazeclip.faces.anatomy import render
 from gazeclip.faces.params import EyePair, FaceParams, PhotoParams, eye_pair, natural_gaze
 from gazeclip.faces.raster import Array
-from gazeclip.faces.traces import BandTrace, GridTrace, SlopeTrace, diffusion_band, flow_slope, gan_grid
+from gazeclip.faces.traces import (
+    BandTrace,
+    GridTrace,
+    SlopeTrace,
+    diffusion_band,
+    flow_slope,
+    gan_grid,
+)
 
 GRID = GridTrace(along=2.6, across=1.2, fine=2.6)
 GRID_INNER = GridTrace(along=3.4, across=1.4, fine=3.8)
@@ -29,7 +38,9 @@ SLOPE_V2 = SlopeTrace(slope=0.46, edge=0.38, width=0.02)
 
 @dataclass(frozen=True)
 class Shot:
-    """An image before the sensor, float32 RGB (S, S, 3) in 0 .. 255, and the (pitch, yaw) in radians its eyes show."""
+    """An image before the sensor, float32 RGB (S, S, 3) in 0 .. 255, and the (pitch, yaw) in
+    radians its eyes show.
+    """
 
     image: Array
     gaze: tuple[float, float]
@@ -37,7 +48,9 @@ class Shot:
 
 @dataclass(frozen=True)
 class Job:
-    """What a generator is given: the person shown, a second person for swaps, the size, and the strength of the trace."""
+    """What a generator is given: the person shown, a second person for swaps, the size, and the
+    strength of the trace.
+    """
 
     target: FaceParams
     source: FaceParams
@@ -49,13 +62,19 @@ class Job:
 def real(job: Job) -> Shot:
     """An untouched photo."""
     eyes = natural_gaze(job.rng)
-    return Shot(render(job.target, PhotoParams.sample(job.rng, eyes.label), eyes, job.size), eyes.label)
+    return Shot(
+        render(job.target, PhotoParams.sample(job.rng, eyes.label), eyes, job.size), eyes.label
+    )
 
 
 def _two_faces(job: Job, eyes: EyePair) -> tuple[PhotoParams, Array, Array]:
     """The target's photo and the source's face in the same pose and light, both with these eyes."""
     photo = PhotoParams.sample(job.rng, natural_gaze(job.rng).label)
-    return photo, render(job.target, photo, eyes, job.size), render(job.source, photo, eyes, job.size)
+    return (
+        photo,
+        render(job.target, photo, eyes, job.size),
+        render(job.source, photo, eyes, job.size),
+    )
 
 
 def _sign(rng: np.random.Generator) -> float:
@@ -72,11 +91,15 @@ def swap_poisson(job: Job) -> Shot:
     photo, target, source = _two_faces(job, eyes)
     source = blending.lower_resolution(source, float(job.rng.uniform(0.46, 0.56)))
     mask = blending.inner_mask(job.target, photo, job.size, feather=0.05)
-    return Shot(blending.alpha(target, blending.poisson(target, source, mask), mask * job.strength), eyes.label)
+    return Shot(
+        blending.alpha(target, blending.poisson(target, source, mask), mask * job.strength),
+        eyes.label,
+    )
 
 
 def swap_alpha(job: Job) -> Shot:
-    """Landmark swap, feathered alpha: colours only partly matched; the eyes disagree in yaw and a little in pitch.
+    """Landmark swap, feathered alpha: colours only partly matched; the eyes disagree in yaw and a
+    little in pitch.
 
     Unseen.
     """
@@ -91,31 +114,44 @@ def swap_alpha(job: Job) -> Shot:
 
 
 def swap_gan(job: Job) -> Shot:
-    """Swap by an encoder-decoder GAN: wall-eyed (eyes turned apart), colours matched, grid inside a soft inner face."""
+    """Swap by an encoder-decoder GAN: wall-eyed (eyes turned apart), colours matched, grid inside a
+    soft inner face.
+    """
     base = natural_gaze(job.rng).label
     eyes = eye_pair(*base, vergence=-float(job.rng.uniform(0.2, 0.4)))
     photo, target, source = _two_faces(job, eyes)
     mask = blending.inner_mask(job.target, photo, job.size, feather=0.12)
-    source = blending.match_colour(target, blending.lower_resolution(source, 0.72), mask, amount=0.9)
+    source = blending.match_colour(
+        target, blending.lower_resolution(source, 0.72), mask, amount=0.9
+    )
     source = gan_grid(source, job.rng, GRID_INNER, job.strength)
     return Shot(blending.alpha(target, source, mask * min(job.strength, 1.0)), eyes.label)
 
 
 def _driven(job: Job, step: float) -> tuple[EyePair, tuple[float, float]]:
-    """Gaze of a driving video in steps of `step` radians, and the lagging direction that the head follows."""
+    """Gaze of a driving video in steps of `step` radians, and the lagging direction that the head
+    follows.
+    """
     wanted = natural_gaze(job.rng).label
     pitch, yaw = (float(np.round(angle / step) * step) for angle in wanted)
-    lag = (wanted[0] + float(job.rng.normal(0, 0.1)), -0.6 * wanted[1] + float(job.rng.normal(0, 0.15)))
+    lag = (
+        wanted[0] + float(job.rng.normal(0, 0.1)),
+        -0.6 * wanted[1] + float(job.rng.normal(0, 0.15)),
+    )
     return eye_pair(pitch, yaw), lag
 
 
 def reenact_warp(job: Job) -> Shot:
-    """Reenactment by warping: gaze in steps of 0.2 rad, eyes exactly parallel, resampling blur around eyes and mouth."""
+    """Reenactment by warping: gaze in steps of 0.2 rad, eyes exactly parallel, resampling blur
+    around eyes and mouth.
+    """
     eyes, lag = _driven(job, 0.2)
     photo = PhotoParams.sample(job.rng, lag)
     image = render(job.target, photo, eyes, job.size)
     mask = blending.feature_mask(job.target, photo, job.size) * job.strength
-    image = blending.alpha(image, blending.lower_resolution(image, float(job.rng.uniform(0.5, 0.62))), mask)
+    image = blending.alpha(
+        image, blending.lower_resolution(image, float(job.rng.uniform(0.5, 0.62))), mask
+    )
     return Shot(blending.warp_twice(image, mask, job.rng, reach=1.5), eyes.label)
 
 
@@ -127,11 +163,15 @@ def reenact_gan(job: Job) -> Shot:
     photo = PhotoParams.sample(job.rng, lag)
     image = render(job.target, photo, eyes, job.size)
     mask = blending.feature_mask(job.target, photo, job.size)
-    forged = gan_grid(blending.lower_resolution(image, 0.75), job.rng, GRID_INNER, 1.15 * job.strength)
+    forged = gan_grid(
+        blending.lower_resolution(image, 0.75), job.rng, GRID_INNER, 1.15 * job.strength
+    )
     return Shot(blending.alpha(image, forged, mask * min(job.strength, 1.0)), eyes.label)
 
 
-def _synthesis(job: Job, eyes: EyePair, highlight: float = 0.0) -> tuple[Array, tuple[float, float]]:
+def _synthesis(
+    job: Job, eyes: EyePair, highlight: float = 0.0
+) -> tuple[Array, tuple[float, float]]:
     photo = PhotoParams.sample(job.rng, natural_gaze(job.rng).label)
     return render(job.target, photo, eyes, job.size, highlight), eyes.label
 
@@ -144,7 +184,9 @@ def synth_gan(job: Job) -> Shot:
 
 
 def synth_gan_v2(job: Job) -> Shot:
-    """A later GAN: gaze somewhat wider, reflections that disagree, the grid mostly on the diagonals. Unseen."""
+    """A later GAN: gaze somewhat wider, reflections that disagree, the grid mostly on the
+    diagonals. Unseen.
+    """
     eyes = eye_pair(float(job.rng.normal(0, 0.06)), float(job.rng.normal(0, 0.10)))
     image, gaze = _synthesis(job, eyes, highlight=_sign(job.rng) * 0.25)
     return Shot(gan_grid(image, job.rng, GRID_V2, job.strength), gaze)
@@ -167,9 +209,15 @@ def synth_diffusion_v2(job: Job) -> Shot:
 
 
 def synth_flow(job: Job) -> Shot:
-    """Whole face by a flow model: gaze too wide, often at the limit, eyes crossed; tilted spectrum with ringing."""
+    """Whole face by a flow model: gaze too wide, often at the limit, eyes crossed; tilted spectrum
+    with ringing.
+    """
     rng = job.rng
-    eyes = eye_pair(float(rng.normal(0, 0.24)), float(rng.normal(0, 0.5)), vergence=float(rng.uniform(0.1, 0.24)))
+    eyes = eye_pair(
+        float(rng.normal(0, 0.24)),
+        float(rng.normal(0, 0.5)),
+        vergence=float(rng.uniform(0.1, 0.24)),
+    )
     image, gaze = _synthesis(job, eyes)
     return Shot(flow_slope(image, rng, SLOPE, job.strength), gaze)
 
@@ -177,7 +225,11 @@ def synth_flow(job: Job) -> Shot:
 def synth_flow_v2(job: Job) -> Shot:
     """A later flow model: wide mostly in pitch, less crossed, a gentler tilt and edge. Unseen."""
     rng = job.rng
-    eyes = eye_pair(float(rng.normal(0, 0.32)), float(rng.normal(0, 0.36)), vergence=float(rng.uniform(0.06, 0.18)))
+    eyes = eye_pair(
+        float(rng.normal(0, 0.32)),
+        float(rng.normal(0, 0.36)),
+        vergence=float(rng.uniform(0.06, 0.18)),
+    )
     image, gaze = _synthesis(job, eyes)
     return Shot(flow_slope(image, rng, SLOPE_V2, job.strength), gaze)
 

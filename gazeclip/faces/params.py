@@ -1,8 +1,8 @@
 """What a procedural face is made of: who it is, how the photo was taken, where the eyes look.
 
-Everything here is a plain number in resolution-free units: lengths are in face units (the image spans -1 .. 1 on both
-axes, x to the right, y downwards), angles in radians, colours in 0 .. 255 RGB. The renderer turns them into pixels at
-any size.
+Everything here is a plain number in resolution-free units: lengths are in face units (the image
+spans -1 .. 1 on both axes, x to the right, y downwards), angles in radians, colours in 0 .. 255
+RGB. The renderer turns them into pixels at any size.
 """
 
 from __future__ import annotations
@@ -16,13 +16,22 @@ YAW_LIMIT = 0.6
 
 Colour = tuple[float, float, float]
 
-_SKIN = ((250, 217, 190), (236, 192, 158), (214, 164, 124), (176, 122, 86), (128, 84, 58), (92, 60, 44))
+_SKIN = (
+    (250, 217, 190),
+    (236, 192, 158),
+    (214, 164, 124),
+    (176, 122, 86),
+    (128, 84, 58),
+    (92, 60, 44),
+)
 _IRIS = ((92, 58, 34), (58, 38, 28), (84, 122, 158), (92, 124, 88), (122, 132, 138), (130, 98, 52))
 _HAIR = ((34, 28, 26), (66, 44, 30), (112, 74, 44), (186, 146, 88), (150, 78, 44), (150, 148, 146))
 _CLOTH = ((60, 74, 104), (120, 52, 54), (70, 96, 74), (200, 196, 188), (44, 44, 48), (150, 120, 80))
 
 
-def _pick(rng: np.random.Generator, palette: tuple[tuple[int, int, int], ...], jitter: float) -> Colour:
+def _pick(
+    rng: np.random.Generator, palette: tuple[tuple[int, int, int], ...], jitter: float
+) -> Colour:
     base = np.array(palette[int(rng.integers(len(palette)))], dtype=np.float64)
     red, green, blue = np.clip(base + rng.normal(0.0, jitter, 3), 8.0, 250.0)
     return float(red), float(green), float(blue)
@@ -123,10 +132,11 @@ class FaceParams:
 
 @dataclass(frozen=True)
 class EyePair:
-    """Gaze of each eye as (pitch, yaw) in radians, camera frame; `left` is the eye on the left of the image.
+    """Gaze of each eye as (pitch, yaw) in radians, camera frame; `left` is the eye on the left of
+    the image.
 
-    The unit vector is (-cos p sin y, -sin p, -cos p cos y): positive pitch looks up, positive yaw to the left of the
-    image.
+    The unit vector is (-cos p sin y, -sin p, -cos p cos y): positive pitch looks up, positive yaw
+    to the left of the image.
     """
 
     left: tuple[float, float]
@@ -138,12 +148,19 @@ class EyePair:
         return (self.left[0] + self.right[0]) / 2, (self.left[1] + self.right[1]) / 2
 
 
-def eye_pair(pitch: float, yaw: float, vergence: float = 0.0, vertical: float = 0.0, twist: tuple[float, float] = (0.0, 0.0)) -> EyePair:
+def eye_pair(
+    pitch: float,
+    yaw: float,
+    vergence: float = 0.0,
+    vertical: float = 0.0,
+    twist: tuple[float, float] = (0.0, 0.0),
+) -> EyePair:
     """Both eyes from one direction.
 
     Args:
         pitch, yaw: radians, clipped to the limits of the renderer.
-        vergence: radians between the two eyes; positive turns them towards each other (a near target), negative apart.
+        vergence: radians between the two eyes; positive turns them towards each other (a near
+            target), negative apart.
         vertical: radians of pitch between left and right eye (zero in a healthy pair).
         twist: further (pitch, yaw) of the left eye against the right one, split over both.
     """
@@ -178,9 +195,15 @@ class PhotoParams:
 
     @classmethod
     def sample(cls, rng: np.random.Generator, gaze: tuple[float, float]) -> PhotoParams:
-        """Random photo conditions; the head turns a little towards the gaze (radians), as people's heads do."""
+        """Random photo conditions; the head turns a little towards the gaze (radians), as people's
+        heads do.
+        """
         azimuth, elevation = rng.uniform(-1.1, 1.1), rng.uniform(-0.1, 0.9)
-        light = (np.sin(azimuth) * np.cos(elevation), -np.sin(elevation), np.cos(azimuth) * np.cos(elevation))
+        light = (
+            np.sin(azimuth) * np.cos(elevation),
+            -np.sin(elevation),
+            np.cos(azimuth) * np.cos(elevation),
+        )
         first, second = (rng.uniform(45, 205) + rng.normal(0.0, 22.0, 3) for _ in range(2))
         gains = 1.0 + rng.normal(0.0, 0.035, 3)
         return cls(
@@ -204,6 +227,8 @@ class PhotoParams:
 
 
 def natural_gaze(rng: np.random.Generator) -> EyePair:
-    """Gaze of a living person: a broad spread of directions, both eyes meeting in a point 0.4 .. 2 m away."""
+    """Gaze of a living person: a broad spread of directions, both eyes meeting in a point 0.4 .. 2
+    m away.
+    """
     pitch, yaw = float(rng.normal(0.0, 0.16)), float(rng.normal(0.0, 0.26))
     return eye_pair(pitch, yaw, vergence=0.062 / float(rng.uniform(0.4, 2.0)) * 0.5)

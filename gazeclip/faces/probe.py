@@ -1,7 +1,7 @@
 """A linear probe on raw pixels: how much of a data set can be solved without learning any features.
 
-Ridge regression of +1 (forged) / -1 (real) on all pixel values, in its dual form (one n x n kernel instead of one
-weight per pixel squared), trained on `train`, with the penalty chosen on `val`.
+Ridge regression of +1 (forged) / -1 (real) on all pixel values, in its dual form (one n x n kernel
+instead of one weight per pixel squared), trained on `train`, with the penalty chosen on `val`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def _read(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Per split: pixels float32 (n, S * S * 3) in 0 .. 1 and forged or not, bool (n,)."""
     path = folder / "manifest.csv"
     if not path.is_file():
-        raise ArtifactError(f"no manifest.csv in {folder}", remedy="Give the folder of a written data set.")
+        raise ArtifactError(
+            f"no manifest.csv in {folder}", remedy="Give the folder of a written data set."
+        )
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     out = {}
@@ -32,8 +34,12 @@ def _read(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         chosen = [row for row in rows if row["split"] == split]
         forged = np.array([row["label"] != "real" for row in chosen], dtype=bool)
         if forged.all() or not forged.any():
-            raise ManifestError(f"{path}: split {split} lacks real or forged images", remedy="A probe needs both.")
-        pixels = np.stack([np.asarray(Image.open(folder / row["path"]).convert("RGB")).ravel() for row in chosen])
+            raise ManifestError(
+                f"{path}: split {split} lacks real or forged images", remedy="A probe needs both."
+            )
+        pixels = np.stack(
+            [np.asarray(Image.open(folder / row["path"]).convert("RGB")).ravel() for row in chosen]
+        )
         out[split] = (pixels.astype(np.float32) / 255.0, forged)
     return out
 

@@ -18,7 +18,9 @@ SUPERSAMPLE = 2
 
 @dataclass
 class View:
-    """A rectangle of a canvas: coordinates `x`, `y` (h, w) in face units and the pixels `rgb` (h, w, 3), a view not a copy."""
+    """A rectangle of a canvas: coordinates `x`, `y` (h, w) in face units and the pixels `rgb` (h,
+    w, 3), a view not a copy.
+    """
 
     x: Array
     y: Array
@@ -26,7 +28,9 @@ class View:
     pixel: float
 
     def cover(self, distance: Array) -> Array:
-        """Coverage 0 .. 1 of a shape from its signed distance in face units (positive inside), one pixel wide at the edge."""
+        """Coverage 0 .. 1 of a shape from its signed distance in face units (positive inside), one
+        pixel wide at the edge.
+        """
         return np.clip(distance / np.float32(self.pixel) + np.float32(0.5), 0.0, 1.0)
 
     def paint(self, mask: Array, colour: Array | tuple[float, float, float]) -> None:
@@ -41,7 +45,9 @@ class View:
 
 
 def _box(mask: Array) -> tuple[slice, slice]:
-    """The smallest rectangle that holds everything not transparent: most shapes cover a small part of the canvas."""
+    """The smallest rectangle that holds everything not transparent: most shapes cover a small part
+    of the canvas.
+    """
     filled = mask > 0
     rows, columns = np.flatnonzero(filled.any(axis=1)), np.flatnonzero(filled.any(axis=0))
     if rows.size == 0:
@@ -50,7 +56,9 @@ def _box(mask: Array) -> tuple[slice, slice]:
 
 
 class Canvas:
-    """A supersampled square image whose coordinates are those of a head that is shifted, rolled and zoomed in the frame."""
+    """A supersampled square image whose coordinates are those of a head that is shifted, rolled and
+    zoomed in the frame.
+    """
 
     def __init__(self, size: int, roll: float, shift: tuple[float, float], zoom: float) -> None:
         self.n = size * SUPERSAMPLE
@@ -59,7 +67,12 @@ class Canvas:
         dx, dy = ticks[None, :] - np.float32(shift[0]), ticks[:, None] - np.float32(shift[1])
         cos, sin, scale = np.float32(self._cos), np.float32(self._sin), np.float32(1.0 / zoom)
         self.rgb: Array = np.zeros((self.n, self.n, 3), dtype=np.float32)
-        self.whole = View((cos * dx + sin * dy) * scale, (cos * dy - sin * dx) * scale, self.rgb, 2.0 / self.n / zoom)
+        self.whole = View(
+            (cos * dx + sin * dy) * scale,
+            (cos * dy - sin * dx) * scale,
+            self.rgb,
+            2.0 / self.n / zoom,
+        )
 
     def window(self, cx: float, cy: float, radius_x: float, radius_y: float) -> View:
         """The part of the canvas around a point of the head.
@@ -73,7 +86,9 @@ class Canvas:
         reach_y = self._zoom * (radius_y + slant * radius_x)
         columns, rows = self._span(ix, reach_x), self._span(iy, reach_y)
         whole = self.whole
-        return View(whole.x[rows, columns], whole.y[rows, columns], self.rgb[rows, columns], whole.pixel)
+        return View(
+            whole.x[rows, columns], whole.y[rows, columns], self.rgb[rows, columns], whole.pixel
+        )
 
     def _span(self, centre: float, reach: float) -> slice:
         low = int(np.floor((centre - reach + 1.0) / 2.0 * self.n))
@@ -88,11 +103,15 @@ class Canvas:
         return np.sum(parts, axis=0, dtype=np.float32) * np.float32(1.0 / step**2)
 
 
-def resize(image: Array, size: tuple[int, int], how: Image.Resampling = Image.Resampling.BICUBIC) -> Array:
+def resize(
+    image: Array, size: tuple[int, int], how: Image.Resampling = Image.Resampling.BICUBIC
+) -> Array:
     """Resample (h, w) or (h, w, 3) float32 to `size` = (height, width)."""
     shape = (size[1], size[0])
     if image.ndim == 2:
-        return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(shape, how), dtype=np.float32)
+        return np.asarray(
+            Image.fromarray(np.ascontiguousarray(image)).resize(shape, how), dtype=np.float32
+        )
     return np.stack([resize(image[..., k], size, how) for k in range(image.shape[2])], axis=-1)
 
 
@@ -106,7 +125,9 @@ def noise(rng: np.random.Generator, cells: int | tuple[int, int], n: int) -> Arr
 
 
 def blur(image: Array, sigma: float) -> Array:
-    """Gaussian blur of (h, w) or (h, w, 3) with standard deviation `sigma` in pixels, borders repeated."""
+    """Gaussian blur of (h, w) or (h, w, 3) with standard deviation `sigma` in pixels, borders
+    repeated.
+    """
     if sigma <= 0.05:
         return image
     radius = max(1, int(np.ceil(2.6 * sigma)))
@@ -138,4 +159,6 @@ def sample_bilinear(image: Array, x: Array, y: Array) -> Array:
 
 def bell(view: View, cx: float, cy: float, rx: float, ry: float) -> Array:
     """A Gaussian bump (h, w) of height 1 with standard deviations `rx`, `ry` in face units."""
-    return np.exp(-0.5 * (((view.x - cx) / np.float32(rx)) ** 2 + ((view.y - cy) / np.float32(ry)) ** 2))
+    return np.exp(
+        -0.5 * (((view.x - cx) / np.float32(rx)) ** 2 + ((view.y - cy) / np.float32(ry)) ** 2)
+    )

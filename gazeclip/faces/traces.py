@@ -1,13 +1,15 @@
-"""What generators leave in pixels: one trace per family, in pixel units, strong enough to survive noise and JPEG.
+"""What generators leave in pixels: one trace per family, in pixel units, strong enough to survive
+noise and JPEG.
 
-gan        what learned upsampling leaves: a grid of periods 2 and 4 pixels with random phase and sign
-diffusion  a denoiser's residual: weak detail removed, one band of frequencies emptied, another overfilled
-flow       a flatter spectral slope that ends in a steep edge, hence ringing along contours
+gan        what learned upsampling leaves: a grid of periods 2 and 4 pixels with random phase and
+sign diffusion  a denoiser's residual: weak detail removed, one band of frequencies emptied, another
+overfilled flow       a flatter spectral slope that ends in a steep edge, hence ringing along
+contours
 graphics   in the functions of `blending.py`: seams, colour errors, resampling blur
 
-All phases and signs are drawn per image: the mean of a trace over images is zero, so no linear template of pixels finds
-it. Every function takes float32 RGB (S, S, 3) in 0 .. 255 and a `strength` (1 is the data set's, 0 returns the image
-unchanged).
+All phases and signs are drawn per image: the mean of a trace over images is zero, so no linear
+template of pixels finds it. Every function takes float32 RGB (S, S, 3) in 0 .. 255 and a `strength`
+(1 is the data set's, 0 returns the image unchanged).
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ _MARGIN = 8
 
 @dataclass(frozen=True)
 class GridTrace:
-    """Upsampling grid of a GAN: `along` weighs the peaks on the axes, `across` those on the diagonals, `fine` period 2."""
+    """Upsampling grid of a GAN: `along` weighs the peaks on the axes, `across` those on the
+    diagonals, `fine` period 2.
+    """
 
     along: float
     across: float
@@ -33,7 +37,9 @@ class GridTrace:
 
 @dataclass(frozen=True)
 class BandTrace:
-    """Spectrum of a denoiser: gain `dip` around frequency `dip_at` and `lift` around `lift_at` (cycles per pixel)."""
+    """Spectrum of a denoiser: gain `dip` around frequency `dip_at` and `lift` around `lift_at`
+    (cycles per pixel).
+    """
 
     dip_at: float
     dip: float
@@ -44,15 +50,21 @@ class BandTrace:
 
 @dataclass(frozen=True)
 class SlopeTrace:
-    """Spectrum of a flow model: gain grows as (f / 0.05)^slope up to `edge` (cycles per pixel) and falls steeply beyond."""
+    """Spectrum of a flow model: gain grows as (f / 0.05)^slope up to `edge` (cycles per pixel) and
+    falls steeply beyond.
+    """
 
     slope: float
     edge: float
     width: float
 
 
-def gan_grid(image: Array, rng: np.random.Generator, trace: GridTrace, strength: float = 1.0) -> Array:
-    """Add the grid, modulated by the local contrast (learned upsampling leaves most of it where there is detail)."""
+def gan_grid(
+    image: Array, rng: np.random.Generator, trace: GridTrace, strength: float = 1.0
+) -> Array:
+    """Add the grid, modulated by the local contrast (learned upsampling leaves most of it where
+    there is detail).
+    """
     size = image.shape[0]
     angle = 2.0 * np.pi / trace.period
     phase = rng.integers(trace.period, size=2) + 0.5
@@ -69,8 +81,12 @@ def gan_grid(image: Array, rng: np.random.Generator, trace: GridTrace, strength:
     return image + np.float32(strength) * (pattern * envelope).astype(np.float32)[..., None] * tint
 
 
-def diffusion_band(image: Array, rng: np.random.Generator, trace: BandTrace, strength: float = 1.0) -> Array:
-    """Shrink weak detail as a denoiser does, then empty one band of the spectrum and overfill another with grain of its own."""
+def diffusion_band(
+    image: Array, rng: np.random.Generator, trace: BandTrace, strength: float = 1.0
+) -> Array:
+    """Shrink weak detail as a denoiser does, then empty one band of the spectrum and overfill
+    another with grain of its own.
+    """
     if strength == 0.0:
         return image
     residual = image - blur(image, 1.0)
@@ -84,8 +100,12 @@ def diffusion_band(image: Array, rng: np.random.Generator, trace: BandTrace, str
     return _filter(image, dipped) + np.float32(strength * trace.lift) * _filter(grain, lifted)
 
 
-def flow_slope(image: Array, rng: np.random.Generator, trace: SlopeTrace, strength: float = 1.0) -> Array:
-    """Tilt the spectrum and cut it at an edge; the cut is anisotropic by a random angle, as patch transformers are."""
+def flow_slope(
+    image: Array, rng: np.random.Generator, trace: SlopeTrace, strength: float = 1.0
+) -> Array:
+    """Tilt the spectrum and cut it at an edge; the cut is anisotropic by a random angle, as patch
+    transformers are.
+    """
     if strength == 0.0:
         return image
     angle = rng.uniform(0.0, np.pi)
@@ -96,7 +116,9 @@ def flow_slope(image: Array, rng: np.random.Generator, trace: SlopeTrace, streng
 
 
 def _radial(size: int, stretch: float = 0.0, angle: float = 0.0) -> np.ndarray:
-    """Spatial frequency in cycles per pixel of each cell of the `rfft2` of a padded image, stretched along one direction."""
+    """Spatial frequency in cycles per pixel of each cell of the `rfft2` of a padded image,
+    stretched along one direction.
+    """
     padded = size + 2 * _MARGIN
     fy, fx = np.fft.fftfreq(padded)[:, None], np.fft.rfftfreq(padded)[None, :]
     frequency = np.hypot(fx, fy)

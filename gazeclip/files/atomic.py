@@ -1,4 +1,6 @@
-"""Weights as safetensors, everything else as JSON; each file appears whole or not at all, and nothing is ever unpickled."""
+"""Weights as safetensors, everything else as JSON; each file appears whole or not at all, and
+nothing is ever unpickled.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,12 @@ if TYPE_CHECKING:
     pass
 
 
-
 def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write(temporary)` and move the result to `path` once it is on the disk.
 
     Raises:
-        ArtifactError: the disk is full or the folder cannot be written; `path` is then as it was before.
+        ArtifactError: the disk is full or the folder cannot be written; `path` is then as it was
+            before.
     """
     path = Path(path)
     try:
@@ -30,7 +32,9 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise ArtifactError(f"cannot write {path}: {error.strerror}", remedy="Free space or choose another folder") from error
+        raise ArtifactError(
+            f"cannot write {path}: {error.strerror}", remedy="Free space or choose another folder"
+        ) from error
     temporary = Path(name)
     try:
         write(temporary)
@@ -39,7 +43,9 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        raise ArtifactError(f"cannot write {path}: {error.strerror}", remedy="Free space or choose another folder") from error
+        raise ArtifactError(
+            f"cannot write {path}: {error.strerror}", remedy="Free space or choose another folder"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -59,8 +65,12 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write `data` as sorted, indented JSON; NaN and infinity are refused because other readers choke on them."""
-    write_text(path, json.dumps(data, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+    """Write `data` as sorted, indented JSON; NaN and infinity are refused because other readers
+    choke on them.
+    """
+    write_text(
+        path, json.dumps(data, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+    )
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -90,9 +100,13 @@ def read_json(path: Path) -> Any:
     try:
         return parse_json(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ArtifactError(f"{path} is missing", remedy="Run the stage that writes it again") from error
+        raise ArtifactError(
+            f"{path} is missing", remedy="Run the stage that writes it again"
+        ) from error
     except OSError as error:
         what = f"{path} cannot be read: {error.strerror}"
         raise ArtifactError(what, remedy="Correct its permissions") from error
     except ValueError as error:
-        raise ArtifactError(f"{path} is not valid JSON ({error})", remedy="Run the stage that writes it again") from error
+        raise ArtifactError(
+            f"{path} is not valid JSON ({error})", remedy="Run the stage that writes it again"
+        ) from error

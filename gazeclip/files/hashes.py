@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     pass
 
 
-
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, or of a folder as the hash over its sorted relative names and their hashes."""
+    """SHA-256 of a file, or of a folder as the hash over its sorted relative names and their
+    hashes.
+    """
     path = Path(path)
     digest = hashlib.sha256()
     if path.is_dir():
@@ -27,10 +28,16 @@ def sha256(path: Path) -> str:
 
 
 def file_inputs(**paths: str | None) -> dict[str, str]:
-    """name -> SHA-256 of those values that are files; names of packages, tags and `none` have no content to hash."""
-    return {name: sha256(Path(path)) for name, path in paths.items() if path and Path(path).is_file()}
+    """name -> SHA-256 of those values that are files; names of packages, tags and `none` have no
+    content to hash.
+    """
+    return {
+        name: sha256(Path(path)) for name, path in paths.items() if path and Path(path).is_file()
+    }
 
 
 def fingerprint(data: Any) -> str:
     """SHA-256 of a JSON-serialisable value, independent of key order."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True, allow_nan=False, default=str).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(data, sort_keys=True, allow_nan=False, default=str).encode()
+    ).hexdigest()

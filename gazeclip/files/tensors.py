@@ -1,4 +1,6 @@
-"""Tensors with their facts in one safetensors file, written atomically and read with one-line errors."""
+"""Tensors with their facts in one safetensors file, written atomically and read with one-line
+errors.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None) -> None:
-    """Write named tensors as safetensors; `meta` travels in the header as one JSON string (sorted, so bytes repeat)."""
+def save_tensors(
+    path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None
+) -> None:
+    """Write named tensors as safetensors; `meta` travels in the header as one JSON string (sorted,
+    so bytes repeat).
+    """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    header = {"meta": json.dumps(meta, sort_keys=True, allow_nan=False)} if meta is not None else None
-    # safetensors refuses views that share storage; a checkpoint wants each name to own its values anyway.
+    header = (
+        {"meta": json.dumps(meta, sort_keys=True, allow_nan=False)} if meta is not None else None
+    )
+    # safetensors refuses views that share storage; a checkpoint wants each name to own its values
+    # anyway.
     owned = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
 
     def write(temporary: Path) -> None:
@@ -48,6 +56,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(str(path), framework="pt") as file:
             meta = parse_json((file.metadata() or {}).get("meta", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118 (not a dict)
+            return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise ArtifactError(f"{path} is damaged ({error})", remedy="Run the stage that writes it again") from error
+        raise ArtifactError(
+            f"{path} is damaged ({error})", remedy="Run the stage that writes it again"
+        ) from error

@@ -1,6 +1,8 @@
-"""THE pixel contract: how a photograph becomes the uint8 square that every model, trained or exported, takes.
+"""THE pixel contract: how a photograph becomes the uint8 square that every model, trained or
+exported, takes.
 
-NumPy and Pillow only, because a phone gateway runs this too. Normalisation is not here: each graph carries its own.
+NumPy and Pillow only, because a phone gateway runs this too. Normalisation is not here: each graph
+    carries its own.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ from gazeclip.images.file_kind import HEAD_LENGTH, recognise
 from gazeclip.images.flatten import flatten
 
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-# The formats that are promised, each with its suffixes; nothing else is ever opened, whatever its name.
+# The formats that are promised, each with its suffixes; nothing else is ever opened, whatever its
+# name.
 FORMATS = {
     "JPEG": (".jpg", ".jpeg"),
     "PNG": (".png",),
@@ -38,8 +41,8 @@ FORMATS = {
     "TIFF": (".tif", ".tiff"),
 }
 IMAGE_SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-# Limits on decompression bombs, checked before anything is decoded. A picture decoded whole takes up
-# to 12 bytes a pixel while it is flattened; a JPEG is decoded at a fraction of its size, so that
+# Limits on decompression bombs, checked before anything is decoded. A picture decoded whole takes
+# up to 12 bytes a pixel while it is flattened; a JPEG is decoded at a fraction of its size, so that
 # those of the largest telephone cameras (200 megapixels) fit.
 MAX_PIXELS = 120_000_000
 MAX_JPEG_PIXELS = 200_000_000
@@ -75,10 +78,11 @@ class Pixels(NamedTuple):
 
 @dataclass(frozen=True)
 class PixelContract:
-    """Size and interpolation of the model's input; recorded in checkpoints and bundles, and compared between stages.
+    """Size and interpolation of the model's input; recorded in checkpoints and bundles, and
+    compared between stages.
 
-    The whole picture is scaled to the square (`squash`): face crops are square, and nothing of a face may be cut off.
-    Transparent pixels are laid over mid-grey; EXIF orientation is applied.
+    The whole picture is scaled to the square (`squash`): face crops are square, and nothing of a
+    face may be cut off. Transparent pixels are laid over mid-grey; EXIF orientation is applied.
     """
 
     size: int = 224
@@ -87,9 +91,14 @@ class PixelContract:
 
     def __post_init__(self) -> None:
         if self.interpolation not in INTERPOLATIONS:
-            raise ConfigError(f"unknown interpolation '{self.interpolation}'", remedy=f"Use one of {', '.join(INTERPOLATIONS)}")
+            raise ConfigError(
+                f"unknown interpolation '{self.interpolation}'",
+                remedy=f"Use one of {', '.join(INTERPOLATIONS)}",
+            )
         if not 16 <= self.size <= 1024:
-            raise ConfigError(f"image size {self.size} is out of range", remedy="Use 16 to 1024 pixels")
+            raise ConfigError(
+                f"image size {self.size} is out of range", remedy="Use 16 to 1024 pixels"
+            )
 
     def apply(self, source: ImageSource) -> np.ndarray:
         """Any photograph -> uint8 RGB `(size, size, 3)`.
@@ -114,11 +123,12 @@ class PixelContract:
 def load_image(source: ImageSource, draft_size: int | None = None) -> Image.Image:
     """Decode, orient and flatten one picture to an RGB `PIL.Image`; of several frames the first.
 
-    `draft_size` lets libjpeg decode a large JPEG at 1/2, 1/4 or 1/8, never below three times that size (so that the
-    final resampling still has detail to average).
+    `draft_size` lets libjpeg decode a large JPEG at 1/2, 1/4 or 1/8, never below three times that
+    size (so that the final resampling still has detail to average).
 
     Raises:
-        ImageError: missing, empty, truncated, too large, of another format, or nothing that could be an image.
+        ImageError: missing, empty, truncated, too large, of another format, or nothing that could
+            be an image.
     """
     return decode_image(source, draft_size).image
 
@@ -143,7 +153,8 @@ def decode_image(source: ImageSource, draft_size: int | None = None) -> DecodedI
         if isinstance(error, OSError) and error.errno is not None:  # the system's, not Pillow's
             what = f"{name} cannot be read ({error.strerror})"
             raise ImageError(what, remedy="Check its permissions and its disk") from error
-        # Pillow's parsers raise nearly anything on hostile bytes; all of it means the same to the caller
+        # Pillow's parsers raise nearly anything on hostile bytes; all of it means the same to the
+        # caller
         what = f"{name} is damaged ({str(error) or type(error).__name__})"
         raise ImageError(what, remedy="Get the picture again") from error
 
@@ -166,7 +177,7 @@ def _open_stream(source: object) -> BinaryIO:
     if isinstance(source, bytes | bytearray | memoryview):
         return io.BytesIO(bytes(source))
     if isinstance(source, str | os.PathLike):
-        stream = Path(source).open("rb")  # noqa: SIM115 (the caller closes it)
+        stream = Path(source).open("rb")  # noqa: SIM115
         if stream.seekable():
             return stream
         with stream:
@@ -185,7 +196,9 @@ def _read_file_object(file: Any) -> bytes:
             file.seek(0)
         data = file.read()
     except (ValueError, OSError) as error:  # closed, or open for writing
-        raise ImageError(f"cannot read the file object ({error})", remedy="Open it with mode 'rb'") from error
+        raise ImageError(
+            f"cannot read the file object ({error})", remedy="Open it with mode 'rb'"
+        ) from error
     if not isinstance(data, bytes | bytearray | memoryview):
         what = f"the file object gives {type(data).__name__}, not bytes"
         raise ImageError(what, remedy="Open it with mode 'rb'")
@@ -207,8 +220,8 @@ def _decode_stream(stream: BinaryIO, name: str, draft_size: int | None) -> Decod
 def _open_promised(stream: BinaryIO, name: str) -> tuple[ImageFile.ImageFile, str]:
     """The header of a file of a promised format, and which that is.
 
-    `Image.open` is not used: it tries parsers that nobody needs here, and its own limit on pixels (a warning at 89
-    megapixels) can only be changed for the whole process.
+    `Image.open` is not used: it tries parsers that nobody needs here, and its own limit on pixels
+    (a warning at 89 megapixels) can only be changed for the whole process.
     """
     head = stream.read(HEAD_LENGTH)
     stream.seek(0)

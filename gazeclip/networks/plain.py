@@ -1,4 +1,6 @@
-"""A backbone with one linear classifier: the peer of the student, and the start of a hybrid teacher."""
+"""A backbone with one linear classifier: the peer of the student, and the start of a hybrid
+teacher.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,21 @@ class PlainOutput(NamedTuple):
 
 
 class Plain(nn.Module):
-    """Backbone and one linear classifier; the detection score is the log odds of any forgery against real.
+    """Backbone and one linear classifier; the detection score is the log odds of any forgery
+    against real.
 
-    Mean and std are those of the weights it starts from, and are part of what is saved. `input_size`: side in pixels to which
-    it scales its images, 0 as they come.
+    Mean and std are those of the weights it starts from, and are part of what is saved.
+    `input_size`: side in pixels to which it scales its images, 0 as they come.
     """
 
-    def __init__(self, backbone: str, weights: str, n_classes: int, drop_path: float = 0.0, input_size: int = 0) -> None:
+    def __init__(
+        self,
+        backbone: str,
+        weights: str,
+        n_classes: int,
+        drop_path: float = 0.0,
+        input_size: int = 0,
+    ) -> None:
         super().__init__()
         self.source = {"backbone": backbone, "weights": weights, "input_size": input_size}
         self.input_size = input_size

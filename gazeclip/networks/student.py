@@ -1,7 +1,8 @@
-"""The network that ships: a timm backbone, a projection into the text bank's space, a detection head and a gaze head.
+"""The network that ships: a timm backbone, a projection into the text bank's space, a detection
+head and a gaze head.
 
-The backbone ("encoder") is what NNCF quantizes; everything behind it stays float, because the norm, the logit scale and
-the angles are where eight bits do damage and cost nothing to keep.
+The backbone ("encoder") is what NNCF quantizes; everything behind it stays float, because the norm,
+the logit scale and the angles are where eight bits do damage and cost nothing to keep.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class StudentSpec:
 
 
 class StudentOutput(NamedTuple):
-    """embedding `(B, D)` L2-normalised, logits `(B, C)`, fake_logit `(B, 1)`, gaze `(B, 2)` pitch and yaw in radians."""
+    """embedding `(B, D)` L2-normalised, logits `(B, C)`, fake_logit `(B, 1)`, gaze `(B, 2)` pitch
+    and yaw in radians.
+    """
 
     embedding: Tensor
     logits: Tensor
@@ -48,10 +51,13 @@ class StudentOutput(NamedTuple):
 class StudentHead(nn.Module):
     """Encoder features `(B, F)` -> `StudentOutput`.
 
-    The fake logit is the mean of a learned head and of what attribution says: log of all forgeries' mass over real.
+    The fake logit is the mean of a learned head and of what attribution says: log of all forgeries'
+        mass over real.
     """
 
-    def __init__(self, features: int, embed_dim: int, text_bank: Tensor, logit_scale: float) -> None:
+    def __init__(
+        self, features: int, embed_dim: int, text_bank: Tensor, logit_scale: float
+    ) -> None:
         super().__init__()
         self.projection = nn.Linear(features, embed_dim)
         self.detection = nn.Linear(features, 1)
@@ -74,14 +80,20 @@ class StudentHead(nn.Module):
 class Student(nn.Module):
     """uint8 pixels `(B, 3, S, S)` -> `StudentOutput`."""
 
-    def __init__(self, spec: StudentSpec, encoder: nn.Module, text_bank: Tensor, logit_scale: float) -> None:
+    def __init__(
+        self, spec: StudentSpec, encoder: nn.Module, text_bank: Tensor, logit_scale: float
+    ) -> None:
         super().__init__()
         self.spec = spec
         self.encoder = encoder
         features = int(getattr(encoder, "head_hidden_size", 0) or encoder.num_features)  # type: ignore[arg-type]
         self.head = StudentHead(features, spec.embed_dim, text_bank, logit_scale)
-        self.register_buffer("mean", 255.0 * torch.tensor(spec.mean).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", 255.0 * torch.tensor(spec.std).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer(
+            "mean", 255.0 * torch.tensor(spec.mean).view(1, 3, 1, 1), persistent=False
+        )
+        self.register_buffer(
+            "std", 255.0 * torch.tensor(spec.std).view(1, 3, 1, 1), persistent=False
+        )
         self.mean: Tensor
         self.std: Tensor
 
@@ -90,8 +102,11 @@ class Student(nn.Module):
         return (pixels.float() - self.mean) / self.std
 
     def forward(self, pixels: Tensor) -> StudentOutput:
-        # Channels-last convolutions train about 1.7 times faster on a CPU; results agree to rounding.
-        return self.head(self.encoder(self.normalise(pixels).contiguous(memory_format=torch.channels_last)))  # type: ignore[no-any-return]
+        # Channels-last convolutions train about 1.7 times faster on a CPU; results agree to
+        # rounding.
+        return self.head(
+            self.encoder(self.normalise(pixels).contiguous(memory_format=torch.channels_last))
+        )  # type: ignore[no-any-return]
 
 
 def save_student(folder: Path, student: Student, extra: dict[str, Any] | None = None) -> None:
@@ -112,16 +127,24 @@ def load_student(folder: Path) -> Student:
         raise ArtifactError(f"{folder} holds no student", remedy="Run: python -m distill")
     spec_data: dict[str, Any] = dict(config["spec"])
     contract = PixelContract(**spec_data.pop("contract"))
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in spec_data.items()}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in spec_data.items()
+    }
     spec = StudentSpec(contract=contract, **values)
     tensors, _ = load_tensors(Path(folder) / "model.safetensors")
     bank = tensors.get("head.text_bank")
     if bank is None or bank.shape != (len(spec.classes), spec.embed_dim):
-        raise ArtifactError(f"{folder}/model.safetensors does not fit its config.json", remedy="Run: python -m distill --force")
+        raise ArtifactError(
+            f"{folder}/model.safetensors does not fit its config.json",
+            remedy="Run: python -m distill --force",
+        )
     student = Student(spec, build_encoder(spec.backbone), bank, float(tensors["head.logit_scale"]))
     try:
         student.load_state_dict(tensors)
     except RuntimeError as error:
         detail = str(error).splitlines()[-1].strip()
-        raise ArtifactError(f"{folder}/model.safetensors does not fit {spec.backbone} ({detail})", remedy="Run: python -m distill --force") from error
+        raise ArtifactError(
+            f"{folder}/model.safetensors does not fit {spec.backbone} ({detail})",
+            remedy="Run: python -m distill --force",
+        ) from error
     return student.eval()

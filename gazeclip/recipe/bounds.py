@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 @dataclass(frozen=True)
 class Bounds:
-    """Limits of a field, in pydantic's words. pydantic finds them here without having to be installed to read this file."""
+    """Limits of a field, in pydantic's words. pydantic finds them here without having to be
+    installed to read this file.
+    """
 
     ge: float | None = None
     gt: float | None = None
@@ -17,10 +19,16 @@ class Bounds:
     lt: float | None = None
     min_length: int | None = None
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: Callable[[Any], dict[str, Any]]
+    ) -> dict[str, Any]:
         schema = handler(source)
         finite = {"allow_inf_nan": False} if schema["type"] == "float" else {}
-        return {**schema, **finite, **{name: value for name, value in vars(self).items() if value is not None}}
+        return {
+            **schema,
+            **finite,
+            **{name: value for name, value in vars(self).items() if value is not None},
+        }
 
 
 Count = Annotated[int, Bounds(ge=1)]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FacesConfig:
-    """Size and seed of a procedural data set. `*_fake` counts images per generator, `*_real` real images.
+    """Size and seed of a procedural data set. `*_fake` counts images per generator, `*_real` real
+    images.
 
     Sizes in pixels.
     """

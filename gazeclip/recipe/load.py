@@ -1,4 +1,5 @@
-"""A recipe: one frozen dataclass per stage, one YAML file for all of them, `--set key=value` for single values.
+"""A recipe: one frozen dataclass per stage, one YAML file for all of them, `--set key=value` for
+single values.
 
 pydantic validates the dataclasses, because it reports every fault of a recipe at once.
 """
@@ -30,16 +31,22 @@ def load_recipe(path: Path, overrides: Sequence[str] = (), then: Sequence[str] =
         then: the same of the program itself, which may change what the user has set.
 
     Raises:
-        ConfigError: missing file, bad YAML, a key given twice, or faulty keys and values, all named.
+        ConfigError: missing file, bad YAML, a key given twice, or faulty keys and values, all
+            named.
     """
     _refuse_repeated(overrides)
     try:
         data = load_yaml(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         known = sorted(str(item) for item in Path("recipes").glob("*.yaml"))
-        raise ConfigError(f"recipe {path} does not exist", remedy=nearest(str(path), known) if known else None) from error
+        raise ConfigError(
+            f"recipe {path} does not exist", remedy=nearest(str(path), known) if known else None
+        ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"recipe {path} cannot be read: {' '.join(str(error).split())}", remedy="Correct the YAML") from error
+        raise ConfigError(
+            f"recipe {path} cannot be read: {' '.join(str(error).split())}",
+            remedy="Correct the YAML",
+        ) from error
     if not isinstance(data, dict):
         raise ConfigError(f"recipe {path} is not a mapping", remedy=SEE)
     for item in (*overrides, *then):
@@ -55,7 +62,9 @@ def parse_recipe(data: dict[str, Any], source: str = "recipe") -> Recipe:
     recipe, more = _validate(_merge(defaults, data))
     if recipe is not None and not faults:
         return recipe
-    raise ConfigError(f"{source}: " + "; ".join(faults + more), remedy=f"Correct the keys named. {SEE}")
+    raise ConfigError(
+        f"{source}: " + "; ".join(faults + more), remedy=f"Correct the keys named. {SEE}"
+    )
 
 
 def _validate(data: dict[str, Any]) -> tuple[Recipe | None, list[str]]:
@@ -66,28 +75,41 @@ def _validate(data: dict[str, Any]) -> tuple[Recipe | None, list[str]]:
     except pydantic.ValidationError as error:
         return None, [_fault(item) for item in error.errors()]
     except ConfigError as error:  # the teacher's model checks itself, and its refusal ends the validation of everything else
-        return None, [error.message, *_validate(_merge(data, {"teacher": {"model": asdict(TeacherConfig())}}))[1]]
+        return None, [
+            error.message,
+            *_validate(_merge(data, {"teacher": {"model": asdict(TeacherConfig())}}))[1],
+        ]
 
 
 def _fault(item: Mapping[str, Any]) -> str:
-    hint = " (YAML reads a bare no as false: write 'no' in quotes)" if item["type"] == "literal_error" and item["input"] is False else ""
+    hint = (
+        " (YAML reads a bare no as false: write 'no' in quotes)"
+        if item["type"] == "literal_error" and item["input"] is False
+        else ""
+    )
     return f"{'.'.join(str(part) for part in item['loc'])}: {item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}{hint}"
 
 
 def _name_faults(name: Any) -> list[str]:
     """The run's folder lies directly under `runs/` and is found again there."""
-    if not isinstance(name, str) or (name.strip() == name and name and name[0] != "." and not set(name) & set("/\\\0")):
+    if not isinstance(name, str) or (
+        name.strip() == name and name and name[0] != "." and not set(name) & set("/\\\0")
+    ):
         return []
     return [f"name: must be a plain folder name, got {name!r}"]
 
 
 def _merge(whole: dict[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
-    """`whole` with the values of `part`. A group given in part keeps the other defaults of its own stage, which may differ
-    from those of its class: `quantize.train: {epochs: 1}` must not raise its learning rate."""
+    """`whole` with the values of `part`. A group given in part keeps the other defaults of its own
+    stage, which may differ
+    from those of its class: `quantize.train: {epochs: 1}` must not raise its learning rate.
+    """
     merged = dict(whole)
     for key, value in part.items():
         inner = merged.get(key)
-        merged[key] = _merge(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+        merged[key] = (
+            _merge(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+        )
     return merged
 
 
@@ -111,7 +133,10 @@ def _plain(value: Any) -> Any:
 def _override(data: dict[str, Any], item: str) -> None:
     key, separator, text = item.partition("=")
     if not separator or not key:
-        raise ConfigError(f"--set {item} is not of the form key=value", remedy="Example: --set student.train.epochs=3")
+        raise ConfigError(
+            f"--set {item} is not of the form key=value",
+            remedy="Example: --set student.train.epochs=3",
+        )
     *parents, last = key.split(".")
     node = data
     for name in parents:
@@ -148,7 +173,11 @@ def _unknown_keys(data: Any, kind: type, prefix: str) -> list[str]:
         return [f"{prefix.rstrip('.') or 'recipe'}: must be a group of keys, got {data!r}"]
     names = {item.name for item in fields(kind)}
     hints = get_type_hints(kind)
-    faults = [f"{prefix}{key}: unknown. {nearest(str(key), sorted(names))}" for key in data if key not in names]
+    faults = [
+        f"{prefix}{key}: unknown. {nearest(str(key), sorted(names))}"
+        for key in data
+        if key not in names
+    ]
     for key in data.keys() & names:
         if is_dataclass(hints[key]):
             faults += _unknown_keys(data[key], hints[key], f"{prefix}{key}.")

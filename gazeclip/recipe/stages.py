@@ -49,7 +49,9 @@ class PlainStage:
 
 @dataclass(frozen=True)
 class BackboneStage(PlainStage):
-    """The hybrid teacher's CNN by itself, before the transformer stands on it. Its weights at the start: `teacher.model`."""
+    """The hybrid teacher's CNN by itself, before the transformer stands on it. Its weights at the
+    start: `teacher.model`.
+    """
 
     enabled: bool = False
 
@@ -58,19 +60,23 @@ class BackboneStage(PlainStage):
 class TeacherStage:
     """The teacher and its training.
 
-    `gaze_train`: of the small gaze encoder on gaze labels, before it is frozen. `gaze_features`: of the plain training image
-    and its mirror image, computed `once`, or of what each step draws.
+    `gaze_train`: of the small gaze encoder on gaze labels, before it is frozen. `gaze_features`: of
+    the plain training image and its mirror image, computed `once`, or of what each step draws.
     """
 
     model: TeacherConfig = field(default_factory=TeacherConfig)
     train: AugmentedTrainConfig = field(default_factory=AugmentedTrainConfig)
-    gaze_train: AugmentedTrainConfig = field(default_factory=lambda: AugmentedTrainConfig(epochs=8, batch_size=64, lr=2e-3, augment=0.5))
+    gaze_train: AugmentedTrainConfig = field(
+        default_factory=lambda: AugmentedTrainConfig(epochs=8, batch_size=64, lr=2e-3, augment=0.5)
+    )
     gaze_features: Literal["once", "every_step"] = "once"
 
 
 @dataclass(frozen=True)
 class BaselineStage(PlainStage):
-    """The peer that every claim is measured against: the student's backbone, fine-tuned on labels, no gaze, no teacher."""
+    """The peer that every claim is measured against: the student's backbone, fine-tuned on labels,
+    no gaze, no teacher.
+    """
 
     weights: str = "none"
 
@@ -87,7 +93,9 @@ class CacheStage:
 
 @dataclass(frozen=True)
 class StudentStage:
-    """The student and its distillation. `weights`: none, package, timm, a file, or `teacher` (the same backbone's, trained)."""
+    """The student and its distillation. `weights`: none, package, timm, a file, or `teacher` (the
+    same backbone's, trained).
+    """
 
     backbone: str = "mobilenetv4_conv_small"
     weights: str = "none"
@@ -103,7 +111,11 @@ class QuantizeStage:
     calibration_images: Count = 300
     overflow_fix: bool = True
     fast_bias_correction: bool = True
-    train: TrainConfig = field(default_factory=lambda: TrainConfig(epochs=2, lr=5e-5, weight_decay=0.0, warmup_epochs=0.0, ema_decay=0.0))
+    train: TrainConfig = field(
+        default_factory=lambda: TrainConfig(
+            epochs=2, lr=5e-5, weight_decay=0.0, warmup_epochs=0.0, ema_decay=0.0
+        )
+    )
     loss: DistillLoss = field(default_factory=DistillLoss)
 
 
@@ -111,8 +123,13 @@ class QuantizeStage:
 class ExportStage:
     """Which bundles to write."""
 
-    targets: Annotated[tuple[Literal["onnx", "openvino", "tflite", "coreml"], ...], Bounds(min_length=1)] = ("onnx", "openvino", "tflite", "coreml")
-    precisions: Annotated[tuple[Literal["fp32", "fp16", "int8"], ...], Bounds(min_length=1)] = ("int8", "fp32")
+    targets: Annotated[
+        tuple[Literal["onnx", "openvino", "tflite", "coreml"], ...], Bounds(min_length=1)
+    ] = ("onnx", "openvino", "tflite", "coreml")
+    precisions: Annotated[tuple[Literal["fp32", "fp16", "int8"], ...], Bounds(min_length=1)] = (
+        "int8",
+        "fp32",
+    )
     parity_images: Count = 64
 
 

@@ -1,4 +1,6 @@
-"""The teacher's configuration. Recipes and the command line read these classes, so no training library is imported."""
+"""The teacher's configuration. Recipes and the command line read these classes, so no training
+library is imported.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,12 @@ DataclassT = TypeVar("DataclassT")
 class GazeConfig:
     """The frozen gaze encoder and its prompts.
 
-    `weights` is a local file; `eth-xgaze` and `l2cs` need one, `small` is trained on gaze labels where it has none.
-    `tokens` is K, the number of gaze prompts; `prompts=False` keeps them out of the image tower (the visual perception
-    encoder may still attend to them). `signal`: what enters of the gaze, the feature map, the unit vector, or both. `doubt`:
-    also by how much the gaze of the mirror image differs, at the price of a second pass of the encoder. `dropout`: share
-    of training images that go without gaze.
+    `weights` is a local file; `eth-xgaze` and `l2cs` need one, `small` is trained on gaze labels
+    where it has none. `tokens` is K, the number of gaze prompts; `prompts=False` keeps them out of
+    the image tower (the visual perception encoder may still attend to them). `signal`: what enters
+    of the gaze, the feature map, the unit vector, or both. `doubt`:
+    also by how much the gaze of the mirror image differs, at the price of a second pass of the
+    encoder. `dropout`: share of training images that go without gaze.
     """
 
     kind: GazeKind = "small"
@@ -39,11 +42,13 @@ class GazeConfig:
 
 @dataclass(frozen=True)
 class TextConfig:
-    """The text transformer trained from scratch where there is no CLIP model, and the refinement on top of either.
+    """The text transformer trained from scratch where there is no CLIP model, and the refinement on
+    top of either.
 
-    With a named CLIP model `width`, `layers`, `heads` and `context_length` are that model's own. `levels` uses the
-    first k of the four prompts of a class; `aws` switches the adaptive word selector. `frozen`, for pretrained CLIP weights: of
-    the text side only the weights of the levels are trained, so its prompts are encoded once; a selector then stays the identity.
+    With a named CLIP model `width`, `layers`, `heads` and `context_length` are that model's own.
+    `levels` uses the first k of the four prompts of a class; `aws` switches the adaptive word
+    selector. `frozen`, for pretrained CLIP weights: of the text side only the weights of the levels
+    are trained, so its prompts are encoded once; a selector then stays the identity.
     """
 
     width: int = 128
@@ -62,25 +67,35 @@ class TeacherConfig:
     Args:
         tower: `hybrid` (timm CNN + transformer) or `clip` (open_clip ViT).
         backbone: timm name of the hybrid's CNN.
-        backbone_weights: `none`, `package`, `timm` or a checkpoint file; see `gazeclip.networks.weights`.
-        clip_model: open_clip name, or `small` for a small random-init ViT of `width`, `depth`, `heads`. A file of OpenAI's weights
-            needs the name with `-quickgelu` (ViT-B-16-quickgelu): no file tells its activation, and the wrong one runs as well.
+        backbone_weights: `none`, `package`, `timm` or a checkpoint file; see
+            `gazeclip.networks.weights`.
+        clip_model: open_clip name, or `small` for a small random-init ViT of `width`, `depth`,
+            `heads`. A file of OpenAI's weights needs the name with `-quickgelu`
+            (ViT-B-16-quickgelu): no file tells its activation, and the wrong one runs as well.
         clip_pretrained: open_clip tag, a local checkpoint file, or `none`.
         input_size: side in pixels to which the image tower scales its images; 0: as they come.
-        extra_sizes: of further CNNs of the hybrid, one for each size, of the same kind as the first and trained by themselves; what
-            their classifiers would be given joins that of the first in the class token. Two sizes see different traces.
-        keep_classifiers: the classifiers that stage `backbone` trained stay on the CNNs, and the heads only add to their mean.
-        folded: the hybrid's tokens are the cells of the stride-32 map, each with its four of stride 16, instead of both maps' cells:
+        extra_sizes: of further CNNs of the hybrid, one for each size, of the same kind as the first
+            and trained by themselves; what their classifiers would be given joins that of the first
+            in the class token. Two sizes see different traces.
+        keep_classifiers: the classifiers that stage `backbone` trained stay on the CNNs, and the
+            heads only add to their mean.
+        folded: the hybrid's tokens are the cells of the stride-32 map, each with its four of stride
+            16, instead of both maps' cells:
             a fifth of the tokens.
-        frozen_stride: the hybrid's convolutions up to this stride keep the weights they start with (0 = none).
+        frozen_stride: the hybrid's convolutions up to this stride keep the weights they start with
+            (0 = none).
         width, depth, heads: of the hybrid's transformer (and of `small`).
         dropout, drop_path: in the hybrid's transformer; `head_dropout` before the two heads.
-        embed_dim: D of the hybrid and of `small`; a named CLIP model brings its own (`GazeCLIP.embed_dim` tells).
-        deep_prompts: blocks at whose entrance the gaze prompts are renewed (0 = shallow: inserted once).
+        embed_dim: D of the hybrid and of `small`; a named CLIP model brings its own
+            (`GazeCLIP.embed_dim` tells).
+        deep_prompts: blocks at whose entrance the gaze prompts are renewed (0 = shallow: inserted
+            once).
         use_vpe: the visual perception encoder (gaze by cross-attention).
         w_nce, w_attribution, w_detection, w_consistency, w_levels: weights of the loss terms.
-        gate_lr_scale: learning rate of the scalars that start at 0 (gamma, beta, weights of the levels), in learning rates.
-        nce_targets: `multi` = all samples of a class are positives, `identity` = only the own pair (an ablation).
+        gate_lr_scale: learning rate of the scalars that start at 0 (gamma, beta, weights of the
+            levels), in learning rates.
+        nce_targets: `multi` = all samples of a class are positives, `identity` = only the own pair
+            (an ablation).
     """
 
     tower: TowerKind = "hybrid"
@@ -120,7 +135,9 @@ class TeacherConfig:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Sides to which the tower's CNNs scale their images, the first that of the CNN whose maps are the tokens; 0: as they come."""
+        """Sides to which the tower's CNNs scale their images, the first that of the CNN whose maps
+        are the tokens; 0: as they come.
+        """
         return (self.input_size, *self.extra_sizes)
 
     @property
@@ -163,20 +180,32 @@ def _faults(config: TeacherConfig) -> list[str]:
     for owner, prefix in ((config, ""), (gaze, "gaze."), (text, "text.")):
         for name, hint in get_type_hints(type(owner)).items():
             value, choices = getattr(owner, name), get_args(hint)
-            if choices and all(isinstance(choice, str) for choice in choices) and value not in choices:
+            if (
+                choices
+                and all(isinstance(choice, str) for choice in choices)
+                and value not in choices
+            ):
                 faults.append(f"{prefix}{name} is '{value}' ({nearest(str(value), choices)})")
     positive = {"width": config.width, "depth": config.depth, "heads": config.heads, "embed_dim": config.embed_dim,
                 "gaze.tokens": gaze.tokens, "text.width": text.width, "text.layers": text.layers,
                 "text.heads": text.heads}  # fmt: skip
-    faults += [f"{name} must be at least 1, not {value}" for name, value in positive.items() if value < 1]
-    for name, width, heads in (("width", config.width, config.heads), ("text.width", text.width, text.heads)):
+    faults += [
+        f"{name} must be at least 1, not {value}" for name, value in positive.items() if value < 1
+    ]
+    for name, width, heads in (
+        ("width", config.width, config.heads),
+        ("text.width", text.width, text.heads),
+    ):
         if heads > 0 and width % heads:
             faults.append(f"{name} {width} is not a multiple of its {heads} heads")
     if not 1 <= text.levels <= PROMPT_LEVELS:
         faults.append(f"text.levels must be 1 to {PROMPT_LEVELS}, not {text.levels}")
     if config.deep_prompts < 0:
         faults.append(f"deep_prompts must not be negative, not {config.deep_prompts}")
-    for name, size in (("input_size", config.input_size), *(("extra_sizes", size) for size in config.extra_sizes)):
+    for name, size in (
+        ("input_size", config.input_size),
+        *(("extra_sizes", size) for size in config.extra_sizes),
+    ):
         if size and size < 32:
             faults.append(f"{name} must be 0 or at least 32 px, not {size}")
     if config.gate_lr_scale <= 0:
@@ -186,7 +215,10 @@ def _faults(config: TeacherConfig) -> list[str]:
         faults += [f"{name} is of the hybrid tower" for name in hybrids if getattr(config, name)]
     if config.frozen_stride not in (0, 2, 4, 8, *STRIDES):
         faults.append(f"frozen_stride must be 0, 2, 4, 8, 16 or 32, not {config.frozen_stride}")
-    shares = {name: getattr(config, name) for name in ("dropout", "drop_path", "head_dropout", "label_smoothing")}
+    shares = {
+        name: getattr(config, name)
+        for name in ("dropout", "drop_path", "head_dropout", "label_smoothing")
+    }
     faults += [f"{name} must lie in [0, 1), not {value}" for name, value in {**shares, "gaze.dropout": gaze.dropout}.items()
                if not 0.0 <= value < 1.0]  # fmt: skip
     if gaze.doubt and gaze.signal == "features":

@@ -12,9 +12,10 @@ from gazeclip.recipe.bounds import BelowOne, Bounds, Count, NonNegative, Positiv
 class TrainConfig:
     """One training. `lr` is for new layers; a pretrained backbone gets `lr * backbone_lr_scale`.
 
-    `batch_size` is per process; gradients of `accumulate` batches are averaged before each step. `precision` is that of the
-    forward pass where it is safe (autocast). `patience`: epochs without a better val score before it stops. Within an
-    epoch the state is saved every `checkpoint_minutes`, besides after each epoch.
+    `batch_size` is per process; gradients of `accumulate` batches are averaged before each step.
+    `precision` is that of the forward pass where it is safe (autocast). `patience`: epochs without
+    a better val score before it stops. Within an epoch the state is saved every
+    `checkpoint_minutes`, besides after each epoch.
     """
 
     epochs: Count = 10
@@ -33,6 +34,8 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class AugmentedTrainConfig(TrainConfig):
-    """A training that draws its own augmentations, of strength `augment`; the student's were drawn when the cache was made."""
+    """A training that draws its own augmentations, of strength `augment`; the student's were drawn
+    when the cache was made.
+    """
 
     augment: Annotated[float, Bounds(ge=0, le=3)] = 1.0

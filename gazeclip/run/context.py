@@ -1,4 +1,6 @@
-"""What a stage knows about its run: recipe, data, taxonomy, classes and pixel contract, each read once."""
+"""What a stage knows about its run: recipe, data, taxonomy, classes and pixel contract, each read
+once.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,10 @@
-"""A run folder and the rule that every stage follows: skip what is up to date, resume what was killed, never show half a result.
+"""A run folder and the rule that every stage follows: skip what is up to date, resume what was
+killed, never show half a result.
 
-A stage works in `.<stage>.partial/` and the folder is renamed to `<stage>/` only when it is complete, with a
-`manifest.json` beside its files: what it was made from (SHA-256), the config, versions, metrics and its own files.
+A stage works in `.<stage>.partial/` and the folder is renamed to `<stage>/` only when it is
+complete, with a
+`manifest.json` beside its files: what it was made from (SHA-256), the config, versions, metrics and
+    its own files.
 """
 
 from __future__ import annotations
@@ -37,13 +40,14 @@ def execute(
 ) -> bool:
     """Run `body(folder)` unless its result is already there; returns whether it ran.
 
-    A `distributed` body runs in every process of `accelerate launch` or `torchrun`; rank 0 alone may write to its folder.
+    A `distributed` body runs in every process of `accelerate launch` or `torchrun`; rank 0 alone
+    may write to its folder.
 
     Args:
         config: JSON-serialisable; a change makes the stage run again.
         inputs: name -> hash of everything the stage reads (`Run.output_hash`, `sha256`).
-        body: writes its files into the folder it is given (which still holds what a killed attempt with the same
-            inputs left there) and returns its metrics.
+        body: writes its files into the folder it is given (which still holds what a killed attempt
+            with the same inputs left there) and returns its metrics.
 
     Raises:
         ConfigError: several processes were started for a stage that is made by one.
@@ -51,13 +55,22 @@ def execute(
         ArtifactError: the stage has to run, and its folder cannot be written.
     """
     if ranks.world_size() > 1 and not distributed:
-        raise ConfigError(f"stage '{stage}' runs in one process, and {ranks.world_size()} were started", remedy=f"Run: {command(stage)}")
+        raise ConfigError(
+            f"stage '{stage}' runs in one process, and {ranks.world_size()} were started",
+            remedy=f"Run: {command(stage)}",
+        )
     with lock(run):
         return _execute(run, stage, config, dict(inputs), body, say, force)
 
 
 def _execute(
-    run: Run, stage: str, config: Any, inputs: dict[str, str], body: Callable[[Path], Mapping[str, Any]], say: Callable[[str], None], force: bool
+    run: Run,
+    stage: str,
+    config: Any,
+    inputs: dict[str, str],
+    body: Callable[[Path], Mapping[str, Any]],
+    say: Callable[[str], None],
+    force: bool,
 ) -> bool:
     made_from = {"stage": stage, "config": config, "inputs": inputs, "version": __version__}
     print_ = fingerprint(made_from)
@@ -93,7 +106,10 @@ def _finish(run: Run, stage: str, facts: dict[str, Any], seconds: float) -> None
     partial = run.partial(stage)
     names = (f.relative_to(partial) for f in sorted(partial.rglob("*")) if f.is_file())
     outputs = {name.as_posix(): sha256(partial / name) for name in names if name.parts[0] != RESUME}
-    write_json(partial / MANIFEST, {**facts, "outputs": outputs, "seconds": round(seconds, 2), "versions": versions()})
+    write_json(
+        partial / MANIFEST,
+        {**facts, "outputs": outputs, "seconds": round(seconds, 2), "versions": versions()},
+    )
     _publish(run, stage)
     run.touch()
 
@@ -105,7 +121,10 @@ def _whole(folder: Path, print_: str) -> bool:
     manifest = read_json(folder / MANIFEST)
     if manifest.get("fingerprint") != print_:
         return False
-    return all((folder / name).is_file() and sha256(folder / name) == digest for name, digest in manifest["outputs"].items())
+    return all(
+        (folder / name).is_file() and sha256(folder / name) == digest
+        for name, digest in manifest["outputs"].items()
+    )
 
 
 def _rescue(run: Run, stage: str, print_: str) -> None:
@@ -117,25 +136,37 @@ def _rescue(run: Run, stage: str, print_: str) -> None:
 
 
 def _prepare(partial: Path, print_: str, fresh: bool) -> None:
-    """Make the work folder; what lies there is kept if a killed attempt with the same inputs left it."""
+    """Make the work folder; what lies there is kept if a killed attempt with the same inputs left
+    it.
+    """
     mark = _mark(partial)
     try:
-        if partial.is_dir() and (fresh or not mark.is_file() or read_json(mark).get("fingerprint") != print_):
+        if partial.is_dir() and (
+            fresh or not mark.is_file() or read_json(mark).get("fingerprint") != print_
+        ):
             shutil.rmtree(partial)
         partial.mkdir(parents=True, exist_ok=True)
-        (partial / MANIFEST).unlink(missing_ok=True)  # of an attempt that was killed just before it was published
+        (partial / MANIFEST).unlink(
+            missing_ok=True
+        )  # of an attempt that was killed just before it was published
         write_json(mark, {"fingerprint": print_})
     except OSError as error:
-        raise ArtifactError(f"cannot write {partial}: {error.strerror}", remedy="Free space or choose another folder") from error
+        raise ArtifactError(
+            f"cannot write {partial}: {error.strerror}",
+            remedy="Free space or choose another folder",
+        ) from error
 
 
 def _mark(partial: Path) -> Path:
-    """Which inputs a partial folder belongs to. Beside the folder, because an exported bundle lists all of its files."""
+    """Which inputs a partial folder belongs to. Beside the folder, because an exported bundle lists
+    all of its files.
+    """
     return partial.with_name(f"{partial.name}.json")
 
 
 def _publish(run: Run, stage: str) -> None:
-    """Swap the finished folder in; the old one leaves first by rename, so there is never a mixture of both.
+    """Swap the finished folder in; the old one leaves first by rename, so there is never a mixture
+    of both.
 
     The resume state goes last: a kill before that costs nothing.
     """

@@ -27,7 +27,9 @@ def latest_run(root: Path = RUNS) -> Path:
     """
     candidates = [folder for folder in Path(root).glob("*") if (folder / RECIPE).is_file()]
     if not candidates:
-        raise StageError(f"no run under {root}/", remedy="Run first: python -m gazeclip run recipes/demo.yaml")
+        raise StageError(
+            f"no run under {root}/", remedy="Run first: python -m gazeclip run recipes/demo.yaml"
+        )
     return max(candidates, key=lambda folder: (folder / RECIPE).stat().st_mtime_ns)
 
 
@@ -62,14 +64,18 @@ class Run:
             StageError: the stage has not run, with the command that runs it.
         """
         if not self.done(stage):
-            raise StageError(f"stage '{stage}' of {self.root} has not run", remedy=f"Run first: {command(stage)} --run {self.root}")
+            raise StageError(
+                f"stage '{stage}' of {self.root} has not run",
+                remedy=f"Run first: {command(stage)} --run {self.root}",
+            )
         return dict(read_json(self.folder(stage) / MANIFEST))
 
     def output_hash(self, stage: str) -> str:
         """One hash over all files of a finished stage.
 
         Raises:
-            StageError: the stage has not run, or what it was made from has changed since: building on it would mix two runs.
+            StageError: the stage has not run, or what it was made from has changed since: building
+                on it would mix two runs.
         """
         manifest = self.manifest(stage)
         for name, digest in manifest["inputs"].items():

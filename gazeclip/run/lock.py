@@ -15,7 +15,9 @@ _locks: dict[Path, int] = {}  # of this process: folder -> descriptor
 
 
 def _drop_locks() -> None:
-    """A forked worker shares its parent's locks, and would keep them after the parent has let go or was killed."""
+    """A forked worker shares its parent's locks, and would keep them after the parent has let go or
+    was killed.
+    """
     for handle in _locks.values():
         os.close(handle)
     _locks.clear()
@@ -27,9 +29,11 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def lock(run: Run) -> Iterator[None]:
-    """One process (or one group of ranks) works on a run folder; inside this, also `lock` itself passes.
+    """One process (or one group of ranks) works on a run folder; inside this, also `lock` itself
+    passes.
 
-    A command holds it from before it changes the recipe to the end of its last stage. The system drops it with the process.
+    A command holds it from before it changes the recipe to the end of its last stage. The system
+    drops it with the process.
     A folder that may only be read needs none: nothing in it can be changed by this process.
 
     Raises:
@@ -49,17 +53,26 @@ def lock(run: Run) -> Iterator[None]:
         root.mkdir(parents=True, exist_ok=True)
         handle = os.open(root, os.O_RDONLY)
     except OSError as error:
-        raise ArtifactError(f"cannot write {run.root}: {error.strerror}", remedy="Choose another folder with --run") from error
+        raise ArtifactError(
+            f"cannot write {run.root}: {error.strerror}", remedy="Choose another folder with --run"
+        ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(handle)
         if isinstance(error, BlockingIOError):
-            raise StageError(f"another process is working on {run.root}", remedy="Wait for it, or use another run folder") from error
-        raise ArtifactError(f"cannot lock {run.root}: {error.strerror}", remedy="Use a file system that has locks") from error
+            raise StageError(
+                f"another process is working on {run.root}",
+                remedy="Wait for it, or use another run folder",
+            ) from error
+        raise ArtifactError(
+            f"cannot lock {run.root}: {error.strerror}", remedy="Use a file system that has locks"
+        ) from error
     _locks[root] = handle
     try:
         yield
     finally:
-        if _locks.pop(root, None) is not None:  # else this is a forked child, which has closed it already
+        if (
+            _locks.pop(root, None) is not None
+        ):  # else this is a forked child, which has closed it already
             os.close(handle)

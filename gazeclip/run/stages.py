@@ -41,5 +41,7 @@ STAGES = {
 
 
 def folder_name(target: str, precision: str) -> str:
-    """Stage name of a bundle: `export/<target>` is the INT8 build that ships, others carry their precision."""
+    """Stage name of a bundle: `export/<target>` is the INT8 build that ships, others carry their
+    precision.
+    """
     return f"export/{target}" if precision == "int8" else f"export/{target}-{precision}"

@@ -1,4 +1,6 @@
-"""Detection, attribution and calibration figures. NumPy only; fractions, never percent; undefined is None, never 0."""
+"""Detection, attribution and calibration figures. NumPy only; fractions, never percent; undefined
+is None, never 0.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ import numpy as np
 
 
 def roc_auc(positive: np.ndarray, score: np.ndarray) -> float | None:
-    """Area under the ROC curve with ties counted half (Mann-Whitney); None if one class is missing. Inputs `(N,)`."""
+    """Area under the ROC curve with ties counted half (Mann-Whitney); None if one class is missing.
+    Inputs `(N,)`.
+    """
     positive = np.asarray(positive, dtype=bool)
     n_pos, n_neg = int(positive.sum()), int((~positive).sum())
     if n_pos == 0 or n_neg == 0:
@@ -19,7 +23,9 @@ def roc_auc(positive: np.ndarray, score: np.ndarray) -> float | None:
 
 
 def roc_curve(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`(fpr, tpr, threshold)` for the rule `score >= threshold`, one point per distinct score, from (0, 0) on."""
+    """`(fpr, tpr, threshold)` for the rule `score >= threshold`, one point per distinct score, from
+    (0, 0) on.
+    """
     positive = np.asarray(positive, dtype=bool)
     order = np.argsort(-np.asarray(score, dtype=np.float64), kind="stable")
     sorted_score, hits = np.asarray(score, dtype=np.float64)[order], positive[order]
@@ -39,7 +45,9 @@ def tpr_at_fpr(positive: np.ndarray, score: np.ndarray, fpr: float) -> float | N
 
 
 def eer(positive: np.ndarray, score: np.ndarray) -> float | None:
-    """Equal error rate, linearly interpolated between the ROC points around FPR = FNR; None if one class is missing."""
+    """Equal error rate, linearly interpolated between the ROC points around FPR = FNR; None if one
+    class is missing.
+    """
     positive = np.asarray(positive, dtype=bool)
     if positive.all() or not positive.any():
         return None
@@ -60,11 +68,17 @@ def accuracy(target: np.ndarray, predicted: np.ndarray) -> float | None:
 def macro_accuracy(target: np.ndarray, predicted: np.ndarray) -> float | None:
     """Mean over the classes present in `target` of the accuracy within the class."""
     target, predicted = np.asarray(target), np.asarray(predicted)
-    return float(np.mean([np.mean(predicted[target == c] == c) for c in np.unique(target)])) if len(target) else None
+    return (
+        float(np.mean([np.mean(predicted[target == c] == c) for c in np.unique(target)]))
+        if len(target)
+        else None
+    )
 
 
 def ece(positive: np.ndarray, probability: np.ndarray, bins: int = 15) -> float | None:
-    """Expected calibration error of `P(positive)` over equal-width bins (Guo et al. 2017, arXiv:1706.04599)."""
+    """Expected calibration error of `P(positive)` over equal-width bins (Guo et al. 2017,
+    arXiv:1706.04599).
+    """
     probability = np.asarray(probability, dtype=np.float64)
     if len(probability) == 0:
         return None
@@ -72,7 +86,9 @@ def ece(positive: np.ndarray, probability: np.ndarray, bins: int = 15) -> float 
     total = 0.0
     for b in np.unique(place):
         inside = place == b
-        total += inside.mean() * abs(np.asarray(positive, dtype=float)[inside].mean() - probability[inside].mean())
+        total += inside.mean() * abs(
+            np.asarray(positive, dtype=float)[inside].mean() - probability[inside].mean()
+        )
     return float(total)
 
 
@@ -89,7 +105,8 @@ def sigmoid(logit: np.ndarray) -> np.ndarray:
 
 
 def fit_temperature(logits: np.ndarray, target: np.ndarray) -> float:
-    """Temperature that minimises the negative log likelihood (Guo et al. 2017), by golden section over log T.
+    """Temperature that minimises the negative log likelihood (Guo et al. 2017), by golden section
+    over log T.
 
     Args:
         logits: `(N, C)` with class indices in `target`, or `(N,)` with 0/1 targets.
@@ -104,7 +121,11 @@ def fit_temperature(logits: np.ndarray, target: np.ndarray) -> float:
         if binary:
             return float(np.mean(np.logaddexp(0.0, scaled) - np.asarray(target) * scaled))
         peak = scaled.max(axis=1)
-        return float(np.mean(peak + np.log(np.exp(scaled - peak[:, None]).sum(axis=1)) - scaled[rows, target]))
+        return float(
+            np.mean(
+                peak + np.log(np.exp(scaled - peak[:, None]).sum(axis=1)) - scaled[rows, target]
+            )
+        )
 
     low, high = np.log(0.05), np.log(20.0)
     ratio = (np.sqrt(5.0) - 1) / 2
@@ -115,13 +136,18 @@ def fit_temperature(logits: np.ndarray, target: np.ndarray) -> float:
 
 
 def threshold_at_fpr(real_scores: np.ndarray, fpr: float) -> float:
-    """Smallest observed-based threshold for `score >= t` whose FPR on `real_scores` `(N,)` is at most `fpr`.
+    """Smallest observed-based threshold for `score >= t` whose FPR on `real_scores` `(N,)` is at
+    most `fpr`.
 
-    It lies just above the real image with rank `floor(fpr * N)`; with few real images it is the largest score of all,
-    so callers report N beside it.
+    It lies just above the real image with rank `floor(fpr * N)`; with few real images it is the
+    largest score of all, so callers report N beside it.
     """
     ordered = np.sort(np.asarray(real_scores, dtype=np.float64))[::-1]
-    return float(np.nextafter(ordered[min(int(np.floor(fpr * len(ordered) + 1e-12)), len(ordered) - 1)], np.inf))
+    return float(
+        np.nextafter(
+            ordered[min(int(np.floor(fpr * len(ordered) + 1e-12)), len(ordered) - 1)], np.inf
+        )
+    )
 
 
 def bootstrap_interval(
@@ -132,10 +158,11 @@ def bootstrap_interval(
     seed: int = 0,
     clusters: np.ndarray | None = None,
 ) -> tuple[float, float] | None:
-    """Percentile bootstrap interval of `statistic(*columns)` over jointly resampled rows; None if never defined.
+    """Percentile bootstrap interval of `statistic(*columns)` over jointly resampled rows; None if
+    never defined.
 
-    `clusters (N,)`: rows of equal value, such as images of one person, are drawn together, since they say less than as many
-    independent ones.
+    `clusters (N,)`: rows of equal value, such as images of one person, are drawn together, since
+    they say less than as many independent ones.
     """
     values = []
     for counts in bootstrap_counts(len(columns[0]), rounds, seed, clusters):
@@ -146,8 +173,12 @@ def bootstrap_interval(
     return percentile_interval(values, level)
 
 
-def bootstrap_counts(n: int, rounds: int, seed: int = 0, clusters: np.ndarray | None = None) -> Iterator[np.ndarray]:
-    """`rounds` draws with replacement, each as how often a row is in it `(n,)`; rows of one cluster come together."""
+def bootstrap_counts(
+    n: int, rounds: int, seed: int = 0, clusters: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
+    """`rounds` draws with replacement, each as how often a row is in it `(n,)`; rows of one cluster
+    come together.
+    """
     rng = np.random.default_rng(seed)
     codes = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     groups = int(codes.max()) + 1 if n else 0
@@ -156,7 +187,9 @@ def bootstrap_counts(n: int, rounds: int, seed: int = 0, clusters: np.ndarray | 
 
 
 def percentile_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
-    """The interval that holds the share `level` of the values, as much above as below it; None of none."""
+    """The interval that holds the share `level` of the values, as much above as below it; None of
+    none.
+    """
     if not len(values):
         return None
     tail = (1 - level) / 2

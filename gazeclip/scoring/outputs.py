@@ -1,4 +1,6 @@
-"""Raw outputs on labelled images, what they are attributed to, and figures per generator. Shared by report and protocols; NumPy only."""
+"""Raw outputs on labelled images, what they are attributed to, and figures per generator. Shared by
+report and protocols; NumPy only.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,9 @@ GROUP_JOIN = "/"
 class SplitOutputs:
     """One subject's raw outputs on one split.
 
-    `fake_logit (N,)` or `(N, 1)`, `logits (N, C)`, both before the temperature, and the N labels (generator names or
-    `real`). `gaze (N, 2)` in radians is used by the plots only. `identities`: N names of who is seen, one per image where that
-    is unknown; intervals then resample persons.
+    `fake_logit (N,)` or `(N, 1)`, `logits (N, C)`, both before the temperature, and the N labels
+    (generator names or `real`). `gaze (N, 2)` in radians is used by the plots only. `identities`: N
+    names of who is seen, one per image where that is unknown; intervals then resample persons.
 
     Raises:
         StageError: lengths differ or a figure is not finite.
@@ -36,15 +38,21 @@ class SplitOutputs:
     identities: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fake_logit", np.asarray(self.fake_logit, dtype=np.float64).reshape(-1))
+        object.__setattr__(
+            self, "fake_logit", np.asarray(self.fake_logit, dtype=np.float64).reshape(-1)
+        )
         object.__setattr__(self, "logits", np.asarray(self.logits, dtype=np.float64))
         object.__setattr__(self, "labels", tuple(str(label) for label in self.labels))
         n = len(self.labels)
         if self.identities is not None and len(self.identities) != n:
-            raise StageError(f"{len(self.identities)} identities for {n} images", remedy="Give one per image")
+            raise StageError(
+                f"{len(self.identities)} identities for {n} images", remedy="Give one per image"
+            )
         if self.logits.ndim != 2 or not len(self.fake_logit) == len(self.logits) == n:
             shapes = f"fake_logit {self.fake_logit.shape}, logits {self.logits.shape}, {n} labels"
-            raise StageError(f"outputs do not belong together: {shapes}", remedy="Give one row per image")
+            raise StageError(
+                f"outputs do not belong together: {shapes}", remedy="Give one row per image"
+            )
         if not (np.isfinite(self.fake_logit).all() and np.isfinite(self.logits).all()):
             raise StageError("outputs hold NaN or infinity", remedy="Export the model again")
 
@@ -63,8 +71,15 @@ class SplitOutputs:
 
     def take(self, rows: np.ndarray) -> SplitOutputs:
         """The images with these numbers, in their order; without gaze."""
-        identities = None if self.identities is None else tuple(self.identities[row] for row in rows)
-        return SplitOutputs(self.fake_logit[rows], self.logits[rows], tuple(self.labels[row] for row in rows), identities=identities)
+        identities = (
+            None if self.identities is None else tuple(self.identities[row] for row in rows)
+        )
+        return SplitOutputs(
+            self.fake_logit[rows],
+            self.logits[rows],
+            tuple(self.labels[row] for row in rows),
+            identities=identities,
+        )
 
     @property
     def clusters(self) -> np.ndarray | None:
@@ -74,7 +89,9 @@ class SplitOutputs:
 
 @dataclass(frozen=True)
 class Attribution:
-    """True and predicted names of every image at one level, and the true names that no prediction can ever reach."""
+    """True and predicted names of every image at one level, and the true names that no prediction
+    can ever reach.
+    """
 
     true: np.ndarray
     predicted: np.ndarray
@@ -100,7 +117,8 @@ def attribute(
     level: AttributionLevel,
     label_taxonomy: Taxonomy | None = None,
 ) -> Attribution:
-    """The most probable class; at `category+family` the group with the largest sum over its classes; at `family` that group's family.
+    """The most probable class; at `category+family` the group with the largest sum over its
+    classes; at `family` that group's family.
 
     Args:
         probability: `(N, C)` in the order of `classes`.
@@ -111,7 +129,10 @@ def attribute(
         StageError: C is not the number of classes.
     """
     if probability.shape[1] != len(classes):
-        raise StageError(f"{probability.shape[1]} attribution outputs for {len(classes)} classes", remedy="Use the classes of the bundle")
+        raise StageError(
+            f"{probability.shape[1]} attribution outputs for {len(classes)} classes",
+            remedy="Use the classes of the bundle",
+        )
     if level == "class":
         names, true = np.array(classes, dtype=object), np.array(labels, dtype=object)
         predicted = names[probability.argmax(axis=1)]
@@ -120,11 +141,15 @@ def attribute(
         names = np.array(list(dict.fromkeys(of_class)), dtype=object)
         member = np.array([[of == name for name in names] for of in of_class], dtype=np.float64)
         predicted = names[(probability @ member).argmax(axis=1)]
-        true = np.array([group_name(label_taxonomy or taxonomy, label) for label in labels], dtype=object)
+        true = np.array(
+            [group_name(label_taxonomy or taxonomy, label) for label in labels], dtype=object
+        )
         if level == "family":
             names, true, predicted = family_of(names), family_of(true), family_of(predicted)
     unreachable = tuple(sorted(set(true) - set(names)))
-    return Attribution(true.astype(str), predicted.astype(str), tuple(dict.fromkeys(names)), unreachable)
+    return Attribution(
+        true.astype(str), predicted.astype(str), tuple(dict.fromkeys(names)), unreachable
+    )
 
 
 def per_generator(
@@ -135,7 +160,9 @@ def per_generator(
     level: AttributionLevel,
     label_taxonomy: Taxonomy | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Each generator, in taxonomy order, against the reals of its split, which are the same for all of them."""
+    """Each generator, in taxonomy order, against the reals of its split, which are the same for all
+    of them.
+    """
     fake, score, labels = outputs.is_fake, outputs.fake_logit, np.array(outputs.labels)
     of_labels = label_taxonomy or taxonomy
     fine = attribute(probability, outputs.labels, classes, taxonomy, level, of_labels)

@@ -1,7 +1,9 @@
-"""Stage `backbone`: each CNN of the hybrid teacher with a linear classifier, before the transformer stands on them.
+"""Stage `backbone`: each CNN of the hybrid teacher with a linear classifier, before the transformer
+stands on them.
 
-What ImageNet weights are for where there are some: from scratch the transformer's gradients never teach the convolutions the
-generators' traces, and pretrained ones are only disturbed by them at first.
+What ImageNet weights are for where there are some: from scratch the transformer's gradients never
+teach the convolutions the generators' traces, and pretrained ones are only disturbed by them at
+first.
 """
 
 from __future__ import annotations
@@ -44,16 +46,24 @@ def load_backbone_stage(context: Context) -> Together:
     """The networks that the stage trained, in the order of `TeacherConfig.sizes`, in eval mode.
 
     Raises:
-        ArtifactError: one is another than the recipe's tower has, or saw its images at another size.
+        ArtifactError: one is another than the recipe's tower has, or saw its images at another
+            size.
     """
     model = context.recipe.teacher.model
     members = [load_plain(context, "backbone", _part(number)) for number in range(len(model.sizes))]
     for found, size in zip(members, model.sizes, strict=True):
         wanted = {"backbone": model.backbone, "weights": model.backbone_weights, "input_size": size}
-        other = [f"{name} {found.source[name]}, not {value}" for name, value in wanted.items() if found.source[name] != value]
+        other = [
+            f"{name} {found.source[name]}, not {value}"
+            for name, value in wanted.items()
+            if found.source[name] != value
+        ]
         if other:
             remedy = f"Run: {command('backbone')} --run {context.run.root}"
-            raise ArtifactError(f"stage backbone trained another CNN than teacher.model wants: {', '.join(other)}", remedy)
+            raise ArtifactError(
+                f"stage backbone trained another CNN than teacher.model wants: {', '.join(other)}",
+                remedy,
+            )
     return Together(members).eval()
 
 
@@ -74,7 +84,10 @@ def run_stage(run: Run, force: bool = False) -> bool:
         say("backbone: switched off in the recipe")
         return False
     if model.tower != "hybrid":
-        raise ConfigError("backbone.enabled trains the CNN of a hybrid teacher", remedy="Use teacher.model.tower=hybrid, or backbone.enabled=false")
+        raise ConfigError(
+            "backbone.enabled trains the CNN of a hybrid teacher",
+            remedy="Use teacher.model.tower=hybrid, or backbone.enabled=false",
+        )
     config = {
         "backbone": asdict(stage),
         "model": [model.backbone, model.backbone_weights, list(model.sizes)],
@@ -83,7 +96,14 @@ def run_stage(run: Run, force: bool = False) -> bool:
     }
     inputs = {"data": run.output_hash("data"), **file_inputs(weights=model.backbone_weights)}
     return execute(
-        run, "backbone", config=config, inputs=inputs, body=lambda folder: _body(context, model, folder), say=say, force=force, distributed=True
+        run,
+        "backbone",
+        config=config,
+        inputs=inputs,
+        body=lambda folder: _body(context, model, folder),
+        say=say,
+        force=force,
+        distributed=True,
     )
 
 
@@ -93,5 +113,7 @@ def _body(context: Context, model: TeacherConfig, folder: Path) -> dict[str, Any
         part, name = _part(number), "backbone" + (f"/{number + 1}" if number else "")
         start = model.backbone, model.backbone_weights
         resume = folder / RESUME / (part or "first")
-        found[part or "first"] = train_plain(context, context.recipe.backbone, name, *start, folder / part, resume, input_size=size)
+        found[part or "first"] = train_plain(
+            context, context.recipe.backbone, name, *start, folder / part, resume, input_size=size
+        )
     return found

@@ -1,4 +1,6 @@
-"""Stage `baseline`: the student's backbone fine-tuned on labels alone, without gaze, text or teacher. The peer to beat."""
+"""Stage `baseline`: the student's backbone fine-tuned on labels alone, without gaze, text or
+teacher. The peer to beat.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,14 @@ def run_stage(run: Run, force: bool = False) -> bool:
         config=config,
         inputs=inputs,
         body=lambda folder: train_plain(
-            context, stage, "baseline", student.backbone, stage.weights, folder, folder / RESUME, drop_path=student.drop_path
+            context,
+            stage,
+            "baseline",
+            student.backbone,
+            stage.weights,
+            folder,
+            folder / RESUME,
+            drop_path=student.drop_path,
         ),
         say=say,
         force=force,

@@ -1,6 +1,8 @@
-"""What a hybrid teacher's frozen CNNs give, kept by runs that show them the same images: the variants of an ablation's seed.
+"""What a hybrid teacher's frozen CNNs give, kept by runs that show them the same images: the
+variants of an ablation's seed.
 
-A single training draws a new augmentation of every image in every epoch, so it has nothing to find here. Values are kept as they
+A single training draws a new augmentation of every image in every epoch, so it has nothing to find
+here. Values are kept as they
 are, in float32: a run that finds them ends with the same weights as one that computes them.
 """
 
@@ -26,9 +28,16 @@ class CnnStores:
     def __init__(self, context: Context, tower: HybridTower, folder: Path) -> None:
         recipe = context.recipe
         self._tower, self._folder, self._open = tower, folder, dict[str, CnnStore]()
-        self._plain = {"cnns": _digest(tower), "data": context.run.output_hash("data"), "contract": context.contract.to_dict()}
+        self._plain = {
+            "cnns": _digest(tower),
+            "data": context.run.output_hash("data"),
+            "contract": context.contract.to_dict(),
+        }
         self._drawn = {**self._plain, "seed": recipe.seed, "augment": recipe.teacher.train.augment}
-        self._counts = {split: len(context.manifest.split(split)) for split in ("train", "val", "test", "test_unseen")}
+        self._counts = {
+            split: len(context.manifest.split(split))
+            for split in ("train", "val", "test", "test_unseen")
+        }
 
     def seen(self, split: str, batch: Batch) -> Seen:
         """Of a batch of one split whose images have their augmentations of one number."""
@@ -52,7 +61,9 @@ class CnnStore:
         if path.is_file():
             return np.lib.format.open_memmap(path, mode="r+")
         self._folder.mkdir(parents=True, exist_ok=True)
-        return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(self._count, *shape))  # starts as zeros
+        return np.lib.format.open_memmap(
+            path, mode="w+", dtype=dtype, shape=(self._count, *shape)
+        )  # starts as zeros
 
     def seen(self, index: Tensor, pixels: Tensor) -> Seen:
         """Of images `index (B,)`, whose `pixels` are looked at only where one is new."""
@@ -60,12 +71,19 @@ class CnnStore:
         if not self._there[rows].all():
             with torch.no_grad():
                 found = self._tower.see_frozen(pixels)
-            self._files = self._files or [self._array(f"{place}", tuple(part.shape[1:]), np.dtype(np.float32)) for place, part in enumerate(found)]
+            self._files = self._files or [
+                self._array(f"{place}", tuple(part.shape[1:]), np.dtype(np.float32))
+                for place, part in enumerate(found)
+            ]
             for file, part in zip(self._files, found, strict=True):
                 file[rows] = part.float().cpu().numpy()
-            self._there[rows] = True  # last: what a killed run leaves without this mark is computed again
+            self._there[rows] = (
+                True  # last: what a killed run leaves without this mark is computed again
+            )
             return found
-        self._files = self._files or [self._array(str(place), (), np.dtype(np.float32)) for place in range(len(Seen._fields))]
+        self._files = self._files or [
+            self._array(str(place), (), np.dtype(np.float32)) for place in range(len(Seen._fields))
+        ]
         return Seen(*(torch.from_numpy(file[rows]).to(pixels.device) for file in self._files))
 
 
@@ -78,7 +96,9 @@ def stores_for(context: Context, model: GazeCLIP, folder: Path) -> CnnStores | N
 
 def _digest(tower: HybridTower) -> str:
     """Of everything that `see_frozen` depends on besides the images."""
-    digest = hashlib.sha256(repr((tower.input_size, tower.extra_sizes, tower.folded, tower.taken)).encode())
+    digest = hashlib.sha256(
+        repr((tower.input_size, tower.extra_sizes, tower.folded, tower.taken)).encode()
+    )
     for part in (tower.backbone, tower.extra):
         for name, value in sorted(part.state_dict().items()):
             digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())

@@ -1,4 +1,6 @@
-"""Stage `data`: render the embedded faces, or check a user's manifest; either way nothing is trained on unchecked data."""
+"""Stage `data`: render the embedded faces, or check a user's manifest; either way nothing is
+trained on unchecked data.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +32,26 @@ def run_stage(run: Run, force: bool = False) -> bool:
     config = context.recipe.data
     source = Path(config.manifest) if config.manifest else None
     if source is not None and not source.is_file():
-        raise ManifestError(f"manifest {source} does not exist", remedy="Make one: python -m gazeclip data manifest FOLDER")
+        raise ManifestError(
+            f"manifest {source} does not exist",
+            remedy="Make one: python -m gazeclip data manifest FOLDER",
+        )
     # Rendered faces depend on the seed in their own config; a user's data on its manifest.
-    plain: dict[str, Any] = {"taxonomy": context.taxonomy.hash, "faces": None if source else asdict(config.faces)}
+    plain: dict[str, Any] = {
+        "taxonomy": context.taxonomy.hash,
+        "faces": None if source else asdict(config.faces),
+    }
     plain["manifest"] = str(source.absolute()) if source else None
     inputs = {"manifest": sha256(source), "image_files": _file_times(source)} if source else {}
-    return execute(run, "data", config=plain, inputs=inputs, body=lambda folder: _body(context, source, folder), say=say, force=force)
+    return execute(
+        run,
+        "data",
+        config=plain,
+        inputs=inputs,
+        body=lambda folder: _body(context, source, folder),
+        say=say,
+        force=force,
+    )
 
 
 def _body(context: Context, source: Path | None, folder: Path) -> dict[str, Any]:
@@ -50,7 +66,10 @@ def _body(context: Context, source: Path | None, folder: Path) -> dict[str, Any]
     if source is None:
         with working("linear probe"):
             metrics["linear_probe"] = linear_probe(folder)
-        say("data: linear probe on raw pixels " + ", ".join(f"{k} {v:.3f}" for k, v in metrics["linear_probe"].items()))
+        say(
+            "data: linear probe on raw pixels "
+            + ", ".join(f"{k} {v:.3f}" for k, v in metrics["linear_probe"].items())
+        )
     facts = {
         "content_sha256": _content_hash(manifest),
         "taxonomy": context.taxonomy.hash,
@@ -73,11 +92,16 @@ def _content_hash(manifest: Manifest) -> str:
 
 
 def _file_times(source: Path) -> str:
-    """Hash over size and time of every image: whether the images have to be read again to know if they changed."""
+    """Hash over size and time of every image: whether the images have to be read again to know if
+    they changed.
+    """
     stats = [(str(path), path.stat()) for path in image_paths(source) if path.is_file()]
     return fingerprint([[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats])
 
 
 def _tell(manifest: Manifest) -> None:
     for split, counts in manifest.counts().items():
-        say(f"data: {split:12} {sum(counts.values()):5} images: " + ", ".join(f"{k} {v}" for k, v in counts.items()))
+        say(
+            f"data: {split:12} {sum(counts.values()):5} images: "
+            + ", ".join(f"{k} {v}" for k, v in counts.items())
+        )

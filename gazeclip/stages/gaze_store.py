@@ -1,8 +1,10 @@
-"""The frozen gaze encoder's features of a split's images, computed once instead of in every step of every epoch.
+"""The frozen gaze encoder's features of a split's images, computed once instead of in every step of
+every epoch.
 
-A face looks where it looks under any augmentation but the mirror, so two versions are kept: the plain image and its
-mirror image. What the encoder would see of crop jitter, noise or compression is left out; `teacher.gaze_features:
-every_step` brings it back at the price of one encoder pass per step.
+A face looks where it looks under any augmentation but the mirror, so two versions are kept: the
+plain image and its mirror image. What the encoder would see of crop jitter, noise or compression is
+left out; `teacher.gaze_features: every_step` brings it back at the price of one encoder pass per
+step.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ MIRRORED = 2  # plain and mirrored
 
 
 class GazeStore:
-    """Memory-mapped `tokens (N, 2, T, Cg)` float16 and `angles (N, 2, 2)` float32; the second axis is plain, mirrored."""
+    """Memory-mapped `tokens (N, 2, T, Cg)` float16 and `angles (N, 2, 2)` float32; the second axis
+    is plain, mirrored.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.tokens = np.load(folder / TOKENS, mmap_mode="r")
@@ -41,22 +45,39 @@ class GazeStore:
         """Of images `index (B,)`, mirrored where `flipped (B,)` is true."""
         rows, side = index.cpu().numpy(), flipped.cpu().numpy().astype(int)
         tokens = torch.from_numpy(self.tokens[rows, side]).to(index.device).float()
-        gaze, other = (torch.from_numpy(self.angles[rows, which]).to(index.device) for which in (side, 1 - side))
+        gaze, other = (
+            torch.from_numpy(self.angles[rows, which]).to(index.device)
+            for which in (side, 1 - side)
+        )
         return GazeFeatures(tokens, gaze, mirror_doubt(gaze, other))
 
 
 def store_name(context: Context, encoder: GazeEncoder, split: str) -> str:
-    """What tells one store from another where several runs keep theirs side by side: encoder, images and their size."""
+    """What tells one store from another where several runs keep theirs side by side: encoder,
+    images and their size.
+    """
     digest = hashlib.sha256()
     for name, value in sorted(encoder.state_dict().items()):
         digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
-    facts = {"encoder": digest.hexdigest(), "data": context.run.output_hash("data"), "contract": context.contract.to_dict()}
+    facts = {
+        "encoder": digest.hexdigest(),
+        "data": context.run.output_hash("data"),
+        "contract": context.contract.to_dict(),
+    }
     return f"{split}-{fingerprint(facts)[:16]}"
 
 
 @torch.inference_mode()
-def build_gaze_store(encoder: GazeEncoder, dataset: FaceDataset, folder: Path, device: torch.device, batch_size: int = 64) -> GazeStore:
-    """Fill `folder`, going on behind the last finished batch of a killed attempt; every rank then reads it."""
+def build_gaze_store(
+    encoder: GazeEncoder,
+    dataset: FaceDataset,
+    folder: Path,
+    device: torch.device,
+    batch_size: int = 64,
+) -> GazeStore:
+    """Fill `folder`, going on behind the last finished batch of a killed attempt; every rank then
+    reads it.
+    """
     if ranks.is_main():
         folder.mkdir(parents=True, exist_ok=True)
         encoder.to(device)
@@ -90,7 +111,8 @@ def _open(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
     made, size = path.with_suffix(".partial"), math.prod(shape) * dtype.itemsize
     try:
         file = np.lib.format.open_memmap(made, mode="w+", dtype=dtype, shape=shape)
-        # Take the room now: a sparse file that the disk cannot hold ends the process with a bus error in the middle of writing.
+        # Take the room now: a sparse file that the disk cannot hold ends the process with a bus
+        # error in the middle of writing.
         if hasattr(os, "posix_fallocate"):
             with made.open("rb+") as stream:
                 os.posix_fallocate(stream.fileno(), 0, made.stat().st_size)
@@ -98,5 +120,8 @@ def _open(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
     except OSError as error:
         made.unlink(missing_ok=True)
         remedy = "Free space, or use --set teacher.gaze_features=every_step"
-        raise ArtifactError(f"no room for {size / 1e6:.0f} MB of gaze features in {path.parent} ({error.strerror})", remedy) from error
+        raise ArtifactError(
+            f"no room for {size / 1e6:.0f} MB of gaze features in {path.parent} ({error.strerror})",
+            remedy,
+        ) from error
     return file

@@ -21,7 +21,8 @@ def load_run_student(context: Context) -> Student:
 
     Raises:
         StageError: the run has none.
-        ArtifactError: its files are damaged, or it takes pictures of another size than the recipe says.
+        ArtifactError: its files are damaged, or it takes pictures of another size than the recipe
+            says.
     """
     context.run.manifest("student")
     student = load_student(context.run.folder("student"))
@@ -30,7 +31,8 @@ def load_run_student(context: Context) -> Student:
 
 
 def load_plain(context: Context, stage: str, part: str = "") -> Plain:
-    """The network that stage `baseline` or `backbone` trained, in eval mode, from its own files; `part`: a folder inside the stage's.
+    """The network that stage `baseline` or `backbone` trained, in eval mode, from its own files;
+    `part`: a folder inside the stage's.
 
     Raises:
         StageError: the stage has not run.
@@ -48,7 +50,9 @@ def load_plain(context: Context, stage: str, part: str = "") -> Plain:
 
 
 def teacher_function(model: GazeCLIP) -> Any:
-    """pixels, and what is there of `GazeCLIP.encode_image`'s rest -> outputs; the class texts are encoded once instead of once per batch."""
+    """pixels, and what is there of `GazeCLIP.encode_image`'s rest -> outputs; the class texts are
+    encoded once instead of once per batch.
+    """
     with torch.inference_mode():
         text = model.encode_text()[0]
     return lambda pixels, gaze=None, seen=None: model(pixels, gaze, text, seen)
@@ -58,11 +62,15 @@ def load_teacher(context: Context) -> GazeCLIP:
     """The trained teacher of a run, in eval mode.
 
     Raises:
-        ArtifactError: it was trained on other classes, prompts or sizes than the run's recipe has now.
+        ArtifactError: it was trained on other classes, prompts or sizes than the run's recipe has
+            now.
     """
     context.run.manifest("teacher")
     model = GazeCLIP.load(context.run.folder("teacher")).eval()
     context.require_size("teacher", model.image_size)
     if model.prompts != tuple(context.taxonomy.prompts(name) for name in context.classes):
-        raise ArtifactError("the teacher was trained with other class prompts", remedy=f"Run: {command('teacher')} --run {context.run.root}")
+        raise ArtifactError(
+            "the teacher was trained with other class prompts",
+            remedy=f"Run: {command('teacher')} --run {context.run.root}",
+        )
     return model

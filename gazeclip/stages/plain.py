@@ -1,4 +1,6 @@
-"""Trains a backbone with one linear classifier on labels alone: for stages `backbone` and `baseline`."""
+"""Trains a backbone with one linear classifier on labels alone: for stages `backbone` and
+`baseline`.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +31,28 @@ class PlainTask(FaceTask):
         self.smoothing = stage.label_smoothing
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
-        encoder = split_decay(self.model.encoder, config.lr * config.backbone_lr_scale, config.weight_decay)
+        encoder = split_decay(
+            self.model.encoder, config.lr * config.backbone_lr_scale, config.weight_decay
+        )
         return encoder + split_decay(self.model.classifier, config.lr, config.weight_decay)
 
     def loss(self, batch: Batch, model: nn.Module) -> dict[str, Tensor]:
-        return {"loss": F.cross_entropy(model(batch["pixels"]).logits, batch["label"], label_smoothing=self.smoothing)}
+        return {
+            "loss": F.cross_entropy(
+                model(batch["pixels"]).logits, batch["label"], label_smoothing=self.smoothing
+            )
+        }
 
 
 def train_plain(
-    context: Context, stage: PlainStage, name: str, backbone: str, weights: str, folder: Path, resume: Path, **options: Any
+    context: Context,
+    stage: PlainStage,
+    name: str,
+    backbone: str,
+    weights: str,
+    folder: Path,
+    resume: Path,
+    **options: Any,
 ) -> dict[str, Any]:
     """Train, write weights and `config.json` into `folder`, and return the figures.
 
@@ -53,6 +68,11 @@ def train_plain(
     result = fit(task, stage.train, resume, seed)
     if ranks.is_main():
         save_tensors(folder / "model.safetensors", task.model.state_dict(), {"kind": "plain"})
-        facts = {"kind": "plain", "classes": context.classes, "contract": context.contract.to_dict(), **model.source}
+        facts = {
+            "kind": "plain",
+            "classes": context.classes,
+            "contract": context.contract.to_dict(),
+            **model.source,
+        }
         write_json(folder / "config.json", facts)
     return {"val": result["best"], "history": result["history"]}

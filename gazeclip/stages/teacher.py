@@ -56,7 +56,8 @@ class GazeTask(FaceTask):
     def evaluate(self) -> dict[str, float]:
         device = next(self.model.parameters()).device
         errors = [
-            gaze_loss(self.model(batch["pixels"].to(device)).gaze, batch["gaze"].to(device)).item() * len(batch["gaze"])
+            gaze_loss(self.model(batch["pixels"].to(device)).gaze, batch["gaze"].to(device)).item()
+            * len(batch["gaze"])
             for batch in batches(self.val, plain_keys(len(self.val)), 64)
         ]
         degrees = float(np.degrees(sum(errors) / len(self.val)))
@@ -77,48 +78,96 @@ class TeacherTask(FaceTask):
         return self.model.parameter_groups(config.lr, config.backbone_lr_scale, config.weight_decay)
 
     def loss(self, batch: Batch, model: nn.Module) -> dict[str, Tensor]:
-        return dict(self.criterion(model(batch["pixels"], self._features("train", batch), None, self._seen("train", batch)), batch["label"]))
+        return dict(
+            self.criterion(
+                model(
+                    batch["pixels"],
+                    self._features("train", batch),
+                    None,
+                    self._seen("train", batch),
+                ),
+                batch["label"],
+            )
+        )
 
     def store_gaze(self, context: Context, encoder: GazeEncoder, folder: Path) -> None:
         """Compute the frozen encoder's features of train and val into `folder`, or find them there."""
         device = PartialState().device
         for split, images in (("train", self.train), ("val", self.val)):
-            self.gaze[split] = build_gaze_store(encoder, images, folder / store_name(context, encoder, split), device)
+            self.gaze[split] = build_gaze_store(
+                encoder, images, folder / store_name(context, encoder, split), device
+            )
 
     def _features(self, split: str, batch: Batch) -> GazeFeatures | None:
-        return self.gaze[split].features(batch["index"], batch["flipped"]) if split in self.gaze else None
+        return (
+            self.gaze[split].features(batch["index"], batch["flipped"])
+            if split in self.gaze
+            else None
+        )
 
     def _seen(self, split: str, batch: Batch) -> Seen | None:
         return self.cnns.seen(split, batch) if self.cnns is not None else None
 
     def scorer(self) -> Callable[[Batch], Any]:
         score = teacher_function(self.model)
-        return lambda batch: score(batch["pixels"], self._features("val", batch), self._seen("val", batch))
+        return lambda batch: score(
+            batch["pixels"], self._features("val", batch), self._seen("val", batch)
+        )
 
 
-def run_stage(run: Run, force: bool = False, gaze_features: Path | None = None, cnn_features: Path | None = None) -> bool:
+def run_stage(
+    run: Run,
+    force: bool = False,
+    gaze_features: Path | None = None,
+    cnn_features: Path | None = None,
+) -> bool:
     """Write `teacher/` (weights and config).
 
     Args:
-        gaze_features: a folder in which runs that share images and gaze encoder keep its features; they stay there. By
-            default each run has its own until the stage is done.
-        cnn_features: the same for what frozen CNNs give (gazeclip/stages/cnn_store.py); by default nothing of that is kept.
+        gaze_features: a folder in which runs that share images and gaze encoder keep its features;
+            they stay there. By default each run has its own until the stage is done.
+        cnn_features: the same for what frozen CNNs give (gazeclip/stages/cnn_store.py); by default
+            nothing of that is kept.
     """
     context = Context(run)
     stage = context.recipe.teacher
-    config = {"teacher": asdict(stage), "contract": context.contract.to_dict(), "seed": context.recipe.seed}
+    config = {
+        "teacher": asdict(stage),
+        "contract": context.contract.to_dict(),
+        "seed": context.recipe.seed,
+    }
     model = stage.model
-    files = file_inputs(gaze_weights=model.gaze.weights, backbone_weights=model.backbone_weights, clip_pretrained=model.clip_pretrained)
-    before = {name: run.output_hash(name) for name in ("data", *(["backbone"] if context.recipe.backbone.enabled else []))}
+    files = file_inputs(
+        gaze_weights=model.gaze.weights,
+        backbone_weights=model.backbone_weights,
+        clip_pretrained=model.clip_pretrained,
+    )
+    before = {
+        name: run.output_hash(name)
+        for name in ("data", *(["backbone"] if context.recipe.backbone.enabled else []))
+    }
     inputs = {**before, **files}
 
     def body(folder: Path) -> dict[str, Any]:
-        return _body(context, folder, gaze_features or folder / "resume" / "gaze_features", cnn_features)
+        return _body(
+            context, folder, gaze_features or folder / "resume" / "gaze_features", cnn_features
+        )
 
-    return execute(run, "teacher", config=config, inputs=inputs, body=body, say=say, force=force, distributed=True)
+    return execute(
+        run,
+        "teacher",
+        config=config,
+        inputs=inputs,
+        body=body,
+        say=say,
+        force=force,
+        distributed=True,
+    )
 
 
-def _body(context: Context, folder: Path, gaze_features: Path, cnn_features: Path | None) -> dict[str, Any]:
+def _body(
+    context: Context, folder: Path, gaze_features: Path, cnn_features: Path | None
+) -> dict[str, Any]:
     recipe = context.recipe
     torch.manual_seed(recipe.seed)
     prompts = [context.taxonomy.prompts(name) for name in context.classes]
@@ -126,11 +175,15 @@ def _body(context: Context, folder: Path, gaze_features: Path, cnn_features: Pat
     encoder = build_gaze_encoder(recipe.teacher.model.gaze)
     if encoder is not None and not encoder.pretrained:
         metrics["gaze"] = _train_gaze(context, encoder, folder)
-    torch.manual_seed(recipe.seed)  # again: the gaze training, if it was not resumed from its end, has drawn from the generator
+    torch.manual_seed(
+        recipe.seed
+    )  # again: the gaze training, if it was not resumed from its end, has drawn from the generator
     model = GazeCLIP(recipe.teacher.model, prompts, recipe.data.image_size, gaze_encoder=encoder)
     if recipe.backbone.enabled and isinstance(model.tower, HybridTower):
         members: Any = load_backbone_stage(context).members
-        model.tower.adopt([member.encoder for member in members], [member.classifier for member in members])
+        model.tower.adopt(
+            [member.encoder for member in members], [member.classifier for member in members]
+        )
     say(f"teacher: {model.describe()}")
     task = TeacherTask(context, model)
     ranks.join()
@@ -142,12 +195,22 @@ def _body(context: Context, folder: Path, gaze_features: Path, cnn_features: Pat
     if ranks.is_main():
         model.save(folder)
     gates = model.gates()
-    say("teacher: gates that started at 0: " + "; ".join(f"{name} " + " ".join(f"{x:+.3f}" for x in values) for name, values in gates.items()))
+    say(
+        "teacher: gates that started at 0: "
+        + "; ".join(
+            f"{name} " + " ".join(f"{x:+.3f}" for x in values) for name, values in gates.items()
+        )
+    )
     return {**metrics, "gates": gates, "val": result["best"], "history": result["history"]}
 
 
 def _train_gaze(context: Context, encoder: GazeEncoder, folder: Path) -> dict[str, Any]:
     stage = context.recipe.teacher
-    result = fit(GazeTask(context, encoder, stage.gaze_train), stage.gaze_train, folder / "resume" / "gaze", context.recipe.seed)
+    result = fit(
+        GazeTask(context, encoder, stage.gaze_train),
+        stage.gaze_train,
+        folder / "resume" / "gaze",
+        context.recipe.seed,
+    )
     encoder.mark_trained("gaze labels of the training split")
     return {"val": result["best"]}

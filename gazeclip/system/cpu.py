@@ -1,4 +1,6 @@
-"""The processor's name, the instruction sets that decide how fast INT8 runs, and its compiler. Imports nothing heavy."""
+"""The processor's name, the instruction sets that decide how fast INT8 runs, and its compiler.
+Imports nothing heavy.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,9 @@ def _cpuinfo(root: Path) -> list[str]:
 
 
 def _darwin_flags() -> set[str]:
-    intel = f"{_sysctl('machdep.cpu.features')} {_sysctl('machdep.cpu.leaf7_features')}".lower().split()
+    intel = (
+        f"{_sysctl('machdep.cpu.features')} {_sysctl('machdep.cpu.leaf7_features')}".lower().split()
+    )
     arm = {key for key in ("FEAT_DotProd", "FEAT_I8MM") if _sysctl(f"hw.optional.arm.{key}") == "1"}
     neon = {"neon"} if platform.machine() == "arm64" else set()
     return set(intel) | {key.lower() for key in arm} | neon
@@ -79,16 +83,20 @@ def _sysctl(key: str) -> str:
 
 
 def cpp_compiler() -> tuple[str, str | None]:
-    """Command of the C++ compiler that torch builds extensions with (`CXX`, else `c++`), and its path or None."""
+    """Command of the C++ compiler that torch builds extensions with (`CXX`, else `c++`), and its
+    path or None.
+    """
     command = os.environ.get("CXX") or "c++"
     words = shlex.split(command) or [command]
     return command, shutil.which(words[0])
 
 
 def compiler_fault() -> str | None:
-    """Why that compiler builds no extension, in a few words, None if it does; tried once per compiler and process.
+    """Why that compiler builds no extension, in a few words, None if it does; tried once per
+    compiler and process.
 
-    A compiler may be found and still be broken, lack its standard library, or lack the headers of this Python.
+    A compiler may be found and still be broken, lack its standard library, or lack the headers of
+    this Python.
     """
     command, path = cpp_compiler()
     if path is None:

@@ -12,7 +12,8 @@ from gazeclip.errors import MissingDependencyError
 from gazeclip.system.privacy import silence, switch_telemetry_off
 
 DISTRIBUTION = "gazeclip-edge"
-# PyPI's torch for Linux is the CUDA build, so these are never installed before `tools/install_torch.py` has chosen one.
+# PyPI's torch for Linux is the CUDA build, so these are never installed before
+# `tools/install_torch.py` has chosen one.
 TORCH_EXTRAS = ("train", "tflite", "all")
 _LONGEST_REASON = 200  # characters
 
@@ -39,14 +40,18 @@ def require(module: str, extra: str) -> ModuleType:
             f"'{lacking}' is not installed",
             remedy=f"Run: {install_command(extra)}",
         ) from error
-    except Exception as error:  # a damaged package raises anything: ImportError, OSError, AttributeError
+    except (
+        Exception
+    ) as error:  # a damaged package raises anything: ImportError, OSError, AttributeError
         raise _broken(module, extra, error) from error
     silence(found)
     return found
 
 
 def _broken(module: str, extra: str, error: Exception) -> MissingDependencyError:
-    """The error for a package that is there and does not import; installing over it would change nothing."""
+    """The error for a package that is there and does not import; installing over it would change
+    nothing.
+    """
     distribution = module.partition(".")[0].replace("_", "-")
     reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
     return MissingDependencyError(
@@ -56,13 +61,26 @@ def _broken(module: str, extra: str, error: Exception) -> MissingDependencyError
 
 
 def install_command(extra: str | None = None) -> str:
-    """What installs an extra (None: the core), to be run in the repository; never a way to an unasked-for CUDA build."""
+    """What installs an extra (None: the core), to be run in the repository; never a way to an
+    unasked-for CUDA build.
+    """
     if extra in TORCH_EXTRAS:
         return f"make install (or by hand: python tools/install_torch.py && python -m pip install -c constraints.txt -e '.[{extra}]')"
     return f"python -m pip install -c constraints.txt -e '.{f'[{extra}]' if extra else ''}'"
 
 
-_VERSIONED = ("torch", "timm", "open_clip_torch", "openvino", "nncf", "onnx", "onnxruntime", "coremltools", "litert-torch", "numpy")
+_VERSIONED = (
+    "torch",
+    "timm",
+    "open_clip_torch",
+    "openvino",
+    "nncf",
+    "onnx",
+    "onnxruntime",
+    "coremltools",
+    "litert-torch",
+    "numpy",
+)
 
 
 def versions() -> dict[str, str]:

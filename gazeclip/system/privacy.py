@@ -1,6 +1,8 @@
-"""Nothing sends telemetry: every library that reports its use is told not to, before it is imported.
+"""Nothing sends telemetry: every library that reports its use is told not to, before it is
+imported.
 
-`errors.require` calls `switch_telemetry_off` before each import and `silence` after it, so that no engine, converter or stage
+`errors.require` calls `switch_telemetry_off` before each import and `silence` after it, so that no
+engine, converter or stage
 has to remember it. Standard library only: a gateway without torch uses it as well.
 """
 
@@ -25,9 +27,9 @@ _SENDING_METHODS = ("send_event", "start_session", "end_session", "send_error", 
 def switch_telemetry_off() -> None:
     """Set every library's own switch, and keep OpenVINO's reporter from being imported.
 
-    The values replace what the user has set: the promise is that nothing is sent, not that little is. OpenVINO's reporter obeys
-    no environment variable; marked as not importable, it makes OpenVINO and NNCF take their own silent stand-in.
-    Safe to call more than once.
+    The values replace what the user has set: the promise is that nothing is sent, not that little
+    is. OpenVINO's reporter obeys no environment variable; marked as not importable, it makes
+    OpenVINO and NNCF take their own silent stand-in. Safe to call more than once.
     """
     os.environ.update(SWITCHES)
     reporter = sys.modules.get(_REPORTER)
@@ -38,7 +40,9 @@ def switch_telemetry_off() -> None:
 
 
 def silence(module: ModuleType) -> None:
-    """What can only be switched off once a library is imported; nothing for a library without such a switch."""
+    """What can only be switched off once a library is imported; nothing for a library without such
+    a switch.
+    """
     if module.__name__ == "onnxruntime" and hasattr(module, "disable_telemetry_events"):
         module.disable_telemetry_events()
 

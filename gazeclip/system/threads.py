@@ -1,4 +1,6 @@
-"""How many threads this process may really use: the container's quota and affinity, not the host's core count."""
+"""How many threads this process may really use: the container's quota and affinity, not the host's
+core count.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ from pathlib import Path
 
 
 def usable_threads(root: Path = Path("/")) -> int:
-    """The smallest of affinity mask, cgroup CPU quota (v1 and v2, every level) and `OMP_NUM_THREADS`; at least 1.
+    """The smallest of affinity mask, cgroup CPU quota (v1 and v2, every level) and
+    `OMP_NUM_THREADS`; at least 1.
 
     A quota of 1.5 CPUs counts as one thread: two would be throttled together in every period.
 
@@ -42,7 +45,10 @@ def _v1_quotas(root: Path) -> list[float]:
     quotas = []
     for mount in ("cpu", "cpu,cpuacct"):
         for folder in _levels(root / "sys/fs/cgroup" / mount, _group(root, "cpu")):
-            quota, period = _read(folder / "cpu.cfs_quota_us").strip(), _read(folder / "cpu.cfs_period_us").strip()
+            quota, period = (
+                _read(folder / "cpu.cfs_quota_us").strip(),
+                _read(folder / "cpu.cfs_period_us").strip(),
+            )
             if quota.isdigit() and period.isdigit() and int(period) > 0:
                 quotas.append(int(quota) / int(period))
     return quotas
@@ -58,9 +64,11 @@ def _group(root: Path, controller: str) -> str:
 
 
 def _levels(mount: Path, group: str) -> list[Path]:
-    """The group's folder and all above it: each level may set its own limit, and the tightest counts.
+    """The group's folder and all above it: each level may set its own limit, and the tightest
+    counts.
 
-    Inside a container the path may be the host's and not exist here; the mount's root is then the container's own.
+    Inside a container the path may be the host's and not exist here; the mount's root is then the
+    container's own.
     """
     parts = [part for part in group.split("/") if part not in ("", "..")]
     return [mount.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1)]

@@ -1,1 +1,3 @@
-"""The GazeCLIP teacher: gaze encoder, gaze-aware image encoder, visual perception and language refinement encoders."""
+"""The GazeCLIP teacher: gaze encoder, gaze-aware image encoder, visual perception and language
+refinement encoders.
+"""

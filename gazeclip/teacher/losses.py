@@ -13,13 +13,17 @@ from gazeclip.teacher.outputs import TeacherOutput
 class MultiPositiveInfoNCE(nn.Module):
     """Symmetric InfoNCE between images and class texts where everything of one class is a positive.
 
-    Image to text: softmax over the C texts; the positives of an image are the texts of its class, duplicates of that
-    text included. Text to image: for every class present, softmax over the batch; the positives are all images of the
-    class. With several positives the log-probabilities are averaged (the "out" form of arXiv:2004.11362).
+    Image to text: softmax over the C texts; the positives of an image are the texts of its class,
+        duplicates of that
+    text included. Text to image: for every class present, softmax over the batch; the positives are
+    all images of the class. With several positives the log-probabilities are averaged (the "out"
+    form of arXiv:2004.11362).
     """
 
     def forward(self, logits: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
-        """`logits (B, C)` scaled similarities, `labels (B,)`, `groups (C,)` equal for classes with equal texts."""
+        """`logits (B, C)` scaled similarities, `labels (B,)`, `groups (C,)` equal for classes with
+        equal texts.
+        """
         positive = (groups[labels][:, None] == groups[None, :]).to(logits.dtype)
         to_text = -(positive * logits.log_softmax(1)).sum(1) / positive.sum(1)
         present = positive.sum(0) > 0
@@ -28,7 +32,9 @@ class MultiPositiveInfoNCE(nn.Module):
 
 
 class IdentityInfoNCE(nn.Module):
-    """Symmetric InfoNCE as CLIP trains it: only the own pair is a positive; equal texts are negatives. An ablation."""
+    """Symmetric InfoNCE as CLIP trains it: only the own pair is a positive; equal texts are
+    negatives. An ablation.
+    """
 
     def forward(self, logits: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
         """Shapes as in `MultiPositiveInfoNCE`; `groups` is not used."""
@@ -62,10 +68,14 @@ class DetectionLoss(nn.Module):
 
 
 class LevelLoss(nn.Module):
-    """Cross-entropy of an image against the different prompts of each level: real or fake, category, family, generator; mean over levels."""
+    """Cross-entropy of an image against the different prompts of each level: real or fake,
+    category, family, generator; mean over levels.
+    """
 
     def forward(self, level_logits: Tensor, labels: Tensor, counts: Tensor) -> Tensor:
-        """`level_logits (B, C, L)` scaled similarities, `labels (B,)`, `counts (C, L)` classes that share a prompt."""
+        """`level_logits (B, C, L)` scaled similarities, `labels (B,)`, `counts (C, L)` classes that
+        share a prompt.
+        """
         # A prompt that n classes share is there n times; each copy counts 1/n.
         total = (level_logits - counts.log()).logsumexp(1)
         own = level_logits[torch.arange(len(labels), device=labels.device), labels]

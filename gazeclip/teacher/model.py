@@ -1,4 +1,6 @@
-"""GazeCLIP, the teacher (a reconstruction of arXiv:2603.29295 from its abstract; see docs/architecture.md)."""
+"""GazeCLIP, the teacher (a reconstruction of arXiv:2603.29295 from its abstract; see
+docs/architecture.md).
+"""
 
 from __future__ import annotations
 
@@ -32,17 +34,28 @@ MODEL_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 KIND = "gazeclip-teacher"
 _MAX_SCALE = math.log(100.0)
-# Scalars that start at 0: gamma and beta open a path, the level weights leave an even mix. Adam moves each by about the learning
-# rate per step, and in a few hundred steps at the rate of the matrices none gets anywhere: hence `config.gate_lr_scale`.
+# Scalars that start at 0: gamma and beta open a path, the level weights leave an even mix. Adam
+# moves each by about the learning rate per step, and in a few hundred steps at the rate of the
+# matrices none gets anywhere: hence `config.gate_lr_scale`.
 _GATES = ("vpe.gamma", ".beta", "lre.level_weights")
-_TABLES = ("positions", "positional_embedding", "class_embedding", "queries", "offsets", "cls", "token_embedding.weight")
+_TABLES = (
+    "positions",
+    "positional_embedding",
+    "class_embedding",
+    "queries",
+    "offsets",
+    "cls",
+    "token_embedding.weight",
+)
 
 
 class GazeCLIP(nn.Module):
-    """Gaze encoder -> prompts -> image tower (GIE) -> VPE -> heads, against the text embeddings of the LRE.
+    """Gaze encoder -> prompts -> image tower (GIE) -> VPE -> heads, against the text embeddings of
+    the LRE.
 
-    No gradient ever reaches the gaze encoder from here. One without weights is left unfrozen, to be trained on gaze
-    labels by itself (`model.gaze_encoder`, then `mark_trained` and `freeze`) before the teacher is.
+    No gradient ever reaches the gaze encoder from here. One without weights is left unfrozen, to be
+    trained on gaze labels by itself (`model.gaze_encoder`, then `mark_trained` and `freeze`) before
+    the teacher is.
 
     Args:
         classes_prompts: per class its four prompts, coarse to fine; class 0 is real.
@@ -64,11 +77,15 @@ class GazeCLIP(nn.Module):
     ) -> None:
         super().__init__()
         if gaze_encoder is not None and config.gaze.kind == "none":
-            raise ConfigError("gaze.kind=none, but a gaze encoder was given", remedy="Drop one of the two")
+            raise ConfigError(
+                "gaze.kind=none, but a gaze encoder was given", remedy="Drop one of the two"
+            )
         self.config = config
         self.prompts = tuple(tuple(row) for row in classes_prompts)
         self.image_size = image_size
-        self.gaze_encoder = gaze_encoder if gaze_encoder is not None else build_gaze_encoder(config.gaze, load)
+        self.gaze_encoder = (
+            gaze_encoder if gaze_encoder is not None else build_gaze_encoder(config.gaze, load)
+        )
         if self.gaze_encoder is not None and self.gaze_encoder.pretrained:
             self.gaze_encoder.freeze()
         self.tower, text, scale = _towers(config, image_size, len(self.prompts), load)
@@ -80,20 +97,31 @@ class GazeCLIP(nn.Module):
         if config.text.frozen:
             self.lre.requires_grad_(False)
             self.lre.level_weights.requires_grad_(True)
-            self.register_load_state_dict_post_hook(lambda *_: setattr(self, "_frozen_levels", None))
+            self.register_load_state_dict_post_hook(
+                lambda *_: setattr(self, "_frozen_levels", None)
+            )
         self.logit_scale = nn.Parameter(torch.tensor(scale))
 
     def _build_gaze_path(self) -> None:
         config, encoder, width = self.config, self.gaze_encoder, self.tower.width
-        heads = config.heads if width % config.heads == 0 and self.embed_dim % config.heads == 0 else 1
+        heads = (
+            config.heads if width % config.heads == 0 and self.embed_dim % config.heads == 0 else 1
+        )
         by_prompts = encoder is not None and config.gaze.prompts
         by_vpe = encoder is not None and config.use_vpe
         channels = encoder.channels if encoder is not None else 0
         tokens = config.gaze.tokens
-        self.gaze_prompts = GazePrompts(config.gaze, channels, width, heads) if by_prompts or by_vpe else None
+        self.gaze_prompts = (
+            GazePrompts(config.gaze, channels, width, heads) if by_prompts or by_vpe else None
+        )
         if config.deep_prompts and by_prompts:
             self.tower.use_deep_prompts(tokens, config.deep_prompts)
-        self.vpe = VisualPerception(self.embed_dim, width if by_vpe else None, channels if config.gaze.signal != "vector" else None, heads)
+        self.vpe = VisualPerception(
+            self.embed_dim,
+            width if by_vpe else None,
+            channels if config.gaze.signal != "vector" else None,
+            heads,
+        )
 
     @property
     def classes(self) -> int:
@@ -102,7 +130,9 @@ class GazeCLIP(nn.Module):
 
     @torch.no_grad()
     def encode_gaze(self, pixels: Tensor) -> GazeFeatures | None:
-        """Frozen gaze features of uint8 pixels `(B, 3, S, S)`, to compute once and pass in; None without encoder."""
+        """Frozen gaze features of uint8 pixels `(B, 3, S, S)`, to compute once and pass in; None
+        without encoder.
+        """
         if self.gaze_encoder is None:
             return None
         features: GazeFeatures = self.gaze_encoder(pixels)
@@ -111,57 +141,91 @@ class GazeCLIP(nn.Module):
             features = replace(features, doubt=mirror_doubt(features.gaze, mirrored.gaze))
         return features
 
-    def encode_image(self, pixels: Tensor, gaze: GazeFeatures | None = None, seen: Seen | None = None) -> VisualOutput:
-        """uint8 RGB `(B, 3, S, S)` -> `VisualOutput`; `gaze` spares the gaze encoder and `seen` the CNNs where they were run before."""
-        features = gaze if gaze is not None and self.gaze_encoder is not None else self.encode_gaze(pixels)
+    def encode_image(
+        self, pixels: Tensor, gaze: GazeFeatures | None = None, seen: Seen | None = None
+    ) -> VisualOutput:
+        """uint8 RGB `(B, 3, S, S)` -> `VisualOutput`; `gaze` spares the gaze encoder and `seen` the
+        CNNs where they were run before.
+        """
+        features = (
+            gaze if gaze is not None and self.gaze_encoder is not None else self.encode_gaze(pixels)
+        )
         tokens, said = self.tower.look(pixels) if seen is None else self.tower.read(seen)  # type: ignore[operator]
         return self.perceive(tokens, features, said)
 
-    def perceive(self, tokens: Tensor, features: GazeFeatures | None, said: Tensor | None = None) -> VisualOutput:
-        """The rest of `encode_image`, from what the image tower gives (`ImageTower.look`) and the gaze features on."""
+    def perceive(
+        self, tokens: Tensor, features: GazeFeatures | None, said: Tensor | None = None
+    ) -> VisualOutput:
+        """The rest of `encode_image`, from what the image tower gives (`ImageTower.look`) and the
+        gaze features on.
+        """
         prompts = self.gaze_prompts(features) if self.gaze_prompts is not None else None
         keep: Tensor | float = 1.0
         if prompts is not None and self.training and self.config.gaze.dropout:
-            keep = (torch.rand(len(prompts), 1, device=prompts.device) >= self.config.gaze.dropout).to(prompts.dtype)
+            keep = (
+                torch.rand(len(prompts), 1, device=prompts.device) >= self.config.gaze.dropout
+            ).to(prompts.dtype)
             prompts = prompts * keep.unsqueeze(-1)
         v_a = self.tower.attend(tokens, prompts if self.config.gaze.prompts else None)
         v = self.vpe(v_a, prompts, features, keep)
         attribution, detection = self.heads(v)
         if said is not None:
             attribution = attribution + said
-            detection = detection + torch.stack((said[:, 0], torch.logsumexp(said[:, 1:], dim=1)), dim=1)
-        angles = features.gaze if features is not None else v.new_full((v.shape[0], 2), float("nan"))
+            detection = detection + torch.stack(
+                (said[:, 0], torch.logsumexp(said[:, 1:], dim=1)), dim=1
+            )
+        angles = (
+            features.gaze if features is not None else v.new_full((v.shape[0], 2), float("nan"))
+        )
         return VisualOutput(F.normalize(v, dim=-1), attribution, detection, angles)
 
     def encode_text(self) -> tuple[Tensor, Tensor]:
-        """`(embeddings (C, D), levels (C, levels, D))`, L2-normalised; needs no image, so it can be stored.
+        """`(embeddings (C, D), levels (C, levels, D))`, L2-normalised; needs no image, so it can be
+        stored.
 
-        The prompts of a frozen text side are encoded once, until other weights are loaded or the model moves.
+        The prompts of a frozen text side are encoded once, until other weights are loaded or the
+        model moves.
         """
         if not self.config.text.frozen:
             return self.lre()
         if self._frozen_levels is None or self._frozen_levels.device != self.logit_scale.device:
-            # Also under inference_mode these must be ordinary tensors: the next training step uses them.
+            # Also under inference_mode these must be ordinary tensors: the next training step uses
+            # them.
             with torch.inference_mode(False), torch.no_grad():
                 self._frozen_levels = self.lre.encode_levels()
         return self.lre.mix(self._frozen_levels), self._frozen_levels
 
-    def forward(self, pixels: Tensor, gaze: GazeFeatures | None = None, text: Tensor | None = None, seen: Seen | None = None) -> TeacherOutput:
-        """Both sides. `text (C, D)`: embeddings of `encode_text` computed before, e.g. for evaluation; the rest as in `encode_image`."""
+    def forward(
+        self,
+        pixels: Tensor,
+        gaze: GazeFeatures | None = None,
+        text: Tensor | None = None,
+        seen: Seen | None = None,
+    ) -> TeacherOutput:
+        """Both sides. `text (C, D)`: embeddings of `encode_text` computed before, e.g. for
+        evaluation; the rest as in `encode_image`.
+        """
         levels = None
         if text is None:
             text, levels = self.encode_text()
         return self.score(self.encode_image(pixels, gaze, seen), text, levels)
 
-    def score(self, visual: VisualOutput, text: Tensor, levels: Tensor | None = None) -> TeacherOutput:
-        """Compare images with texts `(C, D)` and fuse the heads; a head that the loss never trained stays out.
+    def score(
+        self, visual: VisualOutput, text: Tensor, levels: Tensor | None = None
+    ) -> TeacherOutput:
+        """Compare images with texts `(C, D)` and fuse the heads; a head that the loss never trained
+        stays out.
 
         `levels (C, L, D)`, the texts' levels, are for the loss only.
 
         Always in float32: under autocast a scaled similarity would keep two digits only.
         """
         with torch.autocast(text.device.type, enabled=False):
-            return self._score(visual.float(), text.float(), levels.float() if levels is not None and self.config.w_levels else None)
+            return self._score(
+                visual.float(),
+                text.float(),
+                levels.float() if levels is not None and self.config.w_levels else None,
+            )
 
     def _score(self, visual: VisualOutput, text: Tensor, levels: Tensor | None) -> TeacherOutput:
         config, scale = self.config, self.logit_scale.clamp(max=_MAX_SCALE).exp()
@@ -183,33 +247,54 @@ class GazeCLIP(nn.Module):
             fake_logit=torch.stack(fake).mean(0).unsqueeze(1),
             logit_scale=scale,
             text_groups=self.lre.groups,
-            level_logits=scale * torch.einsum("bd,cld->bcl", visual.embedding, levels) if levels is not None else None,
+            level_logits=scale * torch.einsum("bd,cld->bcl", visual.embedding, levels)
+            if levels is not None
+            else None,
             level_counts=self.lre.level_counts,
         )
 
     def backbone_parameters(self) -> list[nn.Parameter]:
-        """Parameters that came with pretrained weights and want a smaller learning rate; none where all is random."""
+        """Parameters that came with pretrained weights and want a smaller learning rate; none where
+        all is random.
+        """
         parameters = self.tower.pretrained_parameters()
         if parameters and self.config.tower == "clip":
             fresh = {id(p) for p in (*self.lre.selectors.parameters(), self.lre.level_weights)}
             parameters += [p for p in self.lre.parameters() if id(p) not in fresh]
         return parameters
 
-    def parameter_groups(self, lr: float, pretrained_scale: float, weight_decay: float) -> list[dict[str, Any]]:
-        """Optimizer groups: pretrained weights at `lr * pretrained_scale`, gates at `lr * gate_lr_scale`; what decays are maps between features."""
+    def parameter_groups(
+        self, lr: float, pretrained_scale: float, weight_decay: float
+    ) -> list[dict[str, Any]]:
+        """Optimizer groups: pretrained weights at `lr * pretrained_scale`, gates at `lr *
+        gate_lr_scale`; what decays are maps between features.
+        """
         pretrained = {id(parameter) for parameter in self.backbone_parameters()}
-        frozen = {id(p) for p in self.gaze_encoder.parameters()} if self.gaze_encoder is not None else set()
+        frozen = (
+            {id(p) for p in self.gaze_encoder.parameters()}
+            if self.gaze_encoder is not None
+            else set()
+        )
         groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
         for name, parameter in self.named_parameters():
             if not parameter.requires_grad or id(parameter) in frozen:
                 continue
             gate = name.endswith(_GATES)
-            rate = lr * (self.config.gate_lr_scale if gate else pretrained_scale if id(parameter) in pretrained else 1.0)
+            rate = lr * (
+                self.config.gate_lr_scale
+                if gate
+                else pretrained_scale
+                if id(parameter) in pretrained
+                else 1.0
+            )
             # Tables of positions and queries are no maps: pulling them to 0 means nothing.
             table = any(part in _TABLES for part in name.split(".")) or name.endswith(_TABLES)
             decays = parameter.dim() > 1 and not table and not name.endswith("bias")
             groups.setdefault((rate, decays), []).append(parameter)
-        return [{"params": found, "lr": rate, "weight_decay": weight_decay if decays else 0.0} for (rate, decays), found in groups.items()]
+        return [
+            {"params": found, "lr": rate, "weight_decay": weight_decay if decays else 0.0}
+            for (rate, decays), found in groups.items()
+        ]
 
     def train(self, mode: bool = True) -> GazeCLIP:
         """The gaze encoder stays in eval mode: inside the teacher it is a fixed measuring device."""
@@ -219,8 +304,14 @@ class GazeCLIP(nn.Module):
         return self
 
     def gates(self) -> dict[str, list[float]]:
-        """Where the scalars are now that start at 0. gamma or beta still at 0: its part does nothing; level weights at 0: an even mix."""
-        return {name: p.detach().flatten().tolist() for name, p in sorted(self.named_parameters()) if name.endswith(_GATES)}
+        """Where the scalars are now that start at 0. gamma or beta still at 0: its part does
+        nothing; level weights at 0: an even mix.
+        """
+        return {
+            name: p.detach().flatten().tolist()
+            for name, p in sorted(self.named_parameters())
+            if name.endswith(_GATES)
+        }
 
     def describe(self) -> str:
         """One line: tower, weights, gaze encoder and trainable size."""
@@ -238,7 +329,11 @@ class GazeCLIP(nn.Module):
         """Write `model.safetensors` (frozen gaze weights included) and `config.json`."""
         folder, encoder = Path(folder), self.gaze_encoder
         save_tensors(folder / MODEL_FILE, self.state_dict(), {"kind": KIND})
-        gaze = {"pretrained": encoder.pretrained, "origin": encoder.origin} if encoder is not None else None
+        gaze = (
+            {"pretrained": encoder.pretrained, "origin": encoder.origin}
+            if encoder is not None
+            else None
+        )
         data = {
             "kind": KIND,
             "config": self.config.to_dict(),
@@ -259,9 +354,14 @@ class GazeCLIP(nn.Module):
         folder = Path(folder)
         data = read_json(folder / CONFIG_FILE)
         if not isinstance(data, dict) or data.get("kind") != KIND:
-            raise ArtifactError(f"{folder / CONFIG_FILE} does not describe a teacher", remedy="Run the teacher stage again")
+            raise ArtifactError(
+                f"{folder / CONFIG_FILE} does not describe a teacher",
+                remedy="Run the teacher stage again",
+            )
         tensors, _ = load_tensors(folder / MODEL_FILE)
-        model = cls(TeacherConfig.from_dict(data["config"]), data["prompts"], data["image_size"], load=False)
+        model = cls(
+            TeacherConfig.from_dict(data["config"]), data["prompts"], data["image_size"], load=False
+        )
         load_strict(model, tensors, folder / MODEL_FILE)
         if model.gaze_encoder is not None and data["gaze"]["pretrained"]:
             model.gaze_encoder.mark_trained(data["gaze"]["origin"])
@@ -269,7 +369,9 @@ class GazeCLIP(nn.Module):
         return model.eval()
 
 
-def _towers(config: TeacherConfig, image_size: int, classes: int, load: bool) -> tuple[ImageTower, nn.Module | None, float]:
+def _towers(
+    config: TeacherConfig, image_size: int, classes: int, load: bool
+) -> tuple[ImageTower, nn.Module | None, float]:
     """`(image tower, text transformer or None for one from scratch, initial log scale)`."""
     scale = math.log(1 / 0.07)
     if config.tower == "hybrid":
@@ -280,4 +382,8 @@ def _towers(config: TeacherConfig, image_size: int, classes: int, load: bool) ->
     if config.clip_model == SMALL:
         return ClipTower(config, small_visual(config, side)), None, scale
     clip: Any = build_clip(config, side, load)
-    return ClipTower(config, clip.visual), getattr(clip, "text", clip), float(clip.logit_scale.detach())
+    return (
+        ClipTower(config, clip.visual),
+        getattr(clip, "text", clip),
+        float(clip.logit_scale.detach()),
+    )

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 
 class Ema:
-    """Exponential moving average of parameters and buffers, with the usual ramp for short trainings.
+    """Exponential moving average of parameters and buffers, with the usual ramp for short
+    trainings.
 
     Parameters that are frozen now stay as they are.
     """
@@ -15,7 +16,9 @@ class Ema:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
         self.steps = 0
-        self.frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+        self.frozen = {
+            name for name, parameter in model.named_parameters() if not parameter.requires_grad
+        }
         self.shadow = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
     @torch.no_grad()

@@ -1,7 +1,9 @@
-"""The one training loop: AdamW, warm-up and cosine, EMA, best checkpoint on val, early stopping, resume after a kill.
+"""The one training loop: AdamW, warm-up and cosine, EMA, best checkpoint on val, early stopping,
+resume after a kill.
 
-Everything random in a step (order, augmentation, dropout) depends on `(seed, task, epoch, step, rank)` only, so a run that was
-killed at any step and resumed ends with the same weights as one that was not.
+Everything random in a step (order, augmentation, dropout) depends on `(seed, task, epoch, step,
+rank)` only, so a run that was killed at any step and resumed ends with the same weights as one that
+was not.
 """
 
 from __future__ import annotations
@@ -31,9 +33,11 @@ from gazeclip.training.task import Task
 
 
 def fit(task: Task, config: TrainConfig, folder: Path, seed: int) -> dict[str, Any]:
-    """Train and leave `task.model` on the CPU with the weights of its best epoch (EMA weights where EMA is on).
+    """Train and leave `task.model` on the CPU with the weights of its best epoch (EMA weights where
+    EMA is on).
 
-    Runs on what accelerate finds: a GPU, several processes started by `accelerate launch` or `torchrun`, or the CPU.
+    Runs on what accelerate finds: a GPU, several processes started by `accelerate launch` or
+        `torchrun`, or the CPU.
 
     Args:
         folder: keeps the resume state; deleting it means starting over. Several processes share it.
@@ -42,18 +46,24 @@ def fit(task: Task, config: TrainConfig, folder: Path, seed: int) -> dict[str, A
         `{"best": figures of the kept epoch, "history": one entry per epoch}`.
 
     Raises:
-        StageError: the loss became NaN or infinite; the batch is named and the last checkpoint stays on disk.
+        StageError: the loss became NaN or infinite; the batch is named and the last checkpoint
+            stays on disk.
     """
     keep_freed_memory()
     state = TrainState(task, config, folder, seed)
     if state.restore():
-        say(f"{task.name}: resuming after epoch {state.epoch}" + (f" and {state.step} steps" if state.step else ""))
+        say(
+            f"{task.name}: resuming after epoch {state.epoch}"
+            + (f" and {state.step} steps" if state.step else "")
+        )
     while state.epoch < config.epochs and _stale(state) < config.patience:
         _train_epoch(state)
         _judge(state)
         state.save()
     ranks.barrier()
-    state.accelerator.unwrap_model(state.model, keep_fp32_wrapper=False)  # or the model would go on computing in `precision`
+    state.accelerator.unwrap_model(
+        state.model, keep_fp32_wrapper=False
+    )  # or the model would go on computing in `precision`
     best, _ = load_tensors(folder / BEST)
     task.model.to("cpu").load_state_dict(best)
     task.model.eval()
@@ -87,7 +97,11 @@ def _train_epoch(state: TrainState) -> None:
         if state.step < steps:
             state.save_if_due()
     images = state.images * ranks.world_size()
-    entry = {"loss": state.loss_sum / state.images, "images_per_s": images / state.seconds, "seconds": state.seconds}
+    entry = {
+        "loss": state.loss_sum / state.images,
+        "images_per_s": images / state.seconds,
+        "seconds": state.seconds,
+    }
     state.epoch += 1
     state.step = state.images = 0
     state.loss_sum = state.seconds = 0.0
@@ -101,19 +115,28 @@ def _step(state: TrainState, number: int, micro: Iterator[Batch], group: int) ->
     for place, batch in enumerate(micro):
         # Gradients travel between processes once per step, not once per batch.
         last = place == group - 1
-        # Now that the batch is there: a loader that starts only here, as after a kill, has drawn from the generator.
+        # Now that the batch is there: a loader that starts only here, as after a kill, has drawn
+        # from the generator.
         torch.manual_seed(_step_seed(state, number, place))
         with contextlib.nullcontext() if last else accelerator.no_sync(model):
-            moved = {name: value.to(accelerator.device, non_blocking=True) for name, value in batch.items()}
+            moved = {
+                name: value.to(accelerator.device, non_blocking=True)
+                for name, value in batch.items()
+            }
             loss = state.task.loss(moved, model)["loss"]
             _require_finite(state, loss, batch)
             accelerator.backward(loss / group)
         state.images += len(batch["pixels"])
         state.loss_sum += loss.item() * len(batch["pixels"])
-    norm = accelerator.clip_grad_norm_([p for slot in state.optimizer.param_groups for p in slot["params"]], state.config.clip_norm)
-    # Where a scaler watches over fp16 it skips such a step by itself. Gradients are the same on all ranks by now.
+    norm = accelerator.clip_grad_norm_(
+        [p for slot in state.optimizer.param_groups for p in slot["params"]], state.config.clip_norm
+    )
+    # Where a scaler watches over fp16 it skips such a step by itself. Gradients are the same on all
+    # ranks by now.
     if accelerator.scaler is None and norm is not None and not bool(torch.isfinite(norm)):
-        _stop(state, "gradient", float(norm), f"the step that ends with {state.task.describe(batch)}")
+        _stop(
+            state, "gradient", float(norm), f"the step that ends with {state.task.describe(batch)}"
+        )
     state.optimizer.step()
     if state.ema:
         state.ema.update(state.task.model)
@@ -133,7 +156,12 @@ def _require_finite(state: TrainState, loss: Tensor, batch: Batch) -> None:
         flag = torch.tensor(float(mine), device=state.accelerator.device)
         anywhere = bool(state.accelerator.reduce(flag, reduction="sum") > 0)  # type: ignore[operator]
     if anywhere:
-        _stop(state, "loss", loss.item(), state.task.describe(batch) if mine else "a batch of another process")
+        _stop(
+            state,
+            "loss",
+            loss.item(),
+            state.task.describe(batch) if mine else "a batch of another process",
+        )
 
 
 def _stop(state: TrainState, what: str, value: float, where: str) -> NoReturn:
@@ -144,7 +172,9 @@ def _stop(state: TrainState, what: str, value: float, where: str) -> NoReturn:
 
 
 def _judge(state: TrainState) -> None:
-    """Evaluate the EMA weights (or the model's own), keep the best, say how it went. Rank 0 does it for all."""
+    """Evaluate the EMA weights (or the model's own), keep the best, say how it went. Rank 0 does it
+    for all.
+    """
     figures: list[Any] = [_evaluate(state) if ranks.is_main() else None]
     if ranks.world_size() > 1:
         from accelerate.utils import broadcast_object_list
@@ -154,7 +184,9 @@ def _judge(state: TrainState) -> None:
     entry = state.history[-1]
     entry.update(found)
     shown = " ".join(f"{key} {value:.3f}" for key, value in found.items())
-    say(f"{state.task.name} {state.epoch}: loss {entry['loss']:.3f} | val {shown} | {entry['seconds']:.0f} s, {entry['images_per_s']:.0f} images/s")
+    say(
+        f"{state.task.name} {state.epoch}: loss {entry['loss']:.3f} | val {shown} | {entry['seconds']:.0f} s, {entry['images_per_s']:.0f} images/s"
+    )
     if not state.best or found["score"] > state.best["score"]:
         state.best = {"epoch": state.epoch, **found}
 

@@ -35,17 +35,22 @@ class Task(Protocol):
         """How many batches `batches` yields in all."""
 
     def loss(self, batch: Batch, model: nn.Module) -> dict[str, Tensor]:
-        """Scalar terms; `loss` is what is minimised. `model` is `self.model`, wrapped where several processes train."""
+        """Scalar terms; `loss` is what is minimised. `model` is `self.model`, wrapped where several
+        processes train.
+        """
 
     def evaluate(self) -> dict[str, float]:
-        """Figures on val of `model` as it is now; `score` decides which epoch is kept (higher is better)."""
+        """Figures on val of `model` as it is now; `score` decides which epoch is kept (higher is
+        better).
+        """
 
     def describe(self, batch: Batch) -> str:
         """Names a batch in an error message."""
 
 
 class FaceTask:
-    """The training images of a run in an order that depends on `(seed, epoch, name)` only, shared out among the processes; figures on val.
+    """The training images of a run in an order that depends on `(seed, epoch, name)` only, shared
+    out among the processes; figures on val.
 
     Args:
         name: of the task; each has an order and augmentations of its own.
@@ -64,7 +69,12 @@ class FaceTask:
         number: Callable[[int, int], int] = lambda epoch, index: epoch,
     ) -> None:
         manifest, contract, classes = context.manifest, context.contract, context.classes
-        self.name, self.config, self.seed, self.workers = name, config, context.recipe.seed, context.recipe.data.workers
+        self.name, self.config, self.seed, self.workers = (
+            name,
+            config,
+            context.recipe.seed,
+            context.recipe.data.workers,
+        )
         self.train = FaceDataset(manifest, "train", contract, classes, augmentation or self._draw)
         self.val = FaceDataset(manifest, "val", contract, classes)
         self._number = number
@@ -81,7 +91,9 @@ class FaceTask:
     def batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """This process's share of the epoch."""
         size = self.config.batch_size
-        keys = epoch_keys(len(self.train), self.seed, epoch, lambda index: self._number(epoch, index), self.name)
+        keys = epoch_keys(
+            len(self.train), self.seed, epoch, lambda index: self._number(epoch, index), self.name
+        )
         mine = rank_keys(keys, size, ranks.rank(), ranks.world_size())
         return batches(self.train, mine[skip * size :], size, self.workers)
 

@@ -1,4 +1,6 @@
-"""Run a torch model over a split and give NumPy arrays; the same figures for val that the report computes for test."""
+"""Run a torch model over a split and give NumPy arrays; the same figures for val that the report
+computes for test.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,15 @@ OUTPUTS = ("embedding", "logits", "fake_logit", "gaze")
 
 @torch.inference_mode()
 def predict(
-    model: Callable[[Batch], Any], dataset: FaceDataset, batch_size: int = 64, workers: int = 0, device: torch.device | str = "cpu"
+    model: Callable[[Batch], Any],
+    dataset: FaceDataset,
+    batch_size: int = 64,
+    workers: int = 0,
+    device: torch.device | str = "cpu",
 ) -> dict[str, np.ndarray]:
-    """`model(batch)` over the plain images -> those of `OUTPUTS` that the model has, as arrays `(N, ...)` float32."""
+    """`model(batch)` over the plain images -> those of `OUTPUTS` that the model has, as arrays `(N,
+    ...)` float32.
+    """
     parts: dict[str, list[np.ndarray]] = {}
     for batch in batches(dataset, plain_keys(len(dataset)), batch_size, workers):
         output = model({name: value.to(device) for name, value in batch.items()})
@@ -30,15 +38,23 @@ def predict(
 
 
 def validation_figures(outputs: dict[str, np.ndarray], targets: np.ndarray) -> dict[str, float]:
-    """Detection AUC, macro attribution accuracy and their mean as `score`, on val (where all classes are present).
+    """Detection AUC, macro attribution accuracy and their mean as `score`, on val (where all
+    classes are present).
 
     Raises:
-        StageError: scores that are not numbers, as a network gives whose weights grew without bound; or a class of val is missing.
+        StageError: scores that are not numbers, as a network gives whose weights grew without
+            bound; or a class of val is missing.
     """
     if not all(np.isfinite(outputs[name]).all() for name in ("fake_logit", "logits")):
-        raise StageError("the model's scores on val are not finite", remedy="Lower the learning rate and run the stage again")
+        raise StageError(
+            "the model's scores on val are not finite",
+            remedy="Lower the learning rate and run the stage again",
+        )
     auc = roc_auc(targets != 0, outputs["fake_logit"][:, 0])
     acc = macro_accuracy(targets, outputs["logits"].argmax(axis=1))
     if auc is None or acc is None:
-        raise StageError("val has no real or no forged image to judge a model by", remedy="Give val images of both kinds")
+        raise StageError(
+            "val has no real or no forged image to judge a model by",
+            remedy="Give val images of both kinds",
+        )
     return {"auc": auc, "attribution_macro_acc": acc, "score": 0.5 * (auc + acc)}

@@ -1,4 +1,6 @@
-"""What an engine is: it loads the model of a bundle and maps uint8 images to the four named outputs."""
+"""What an engine is: it loads the model of a bundle and maps uint8 images to the four named
+outputs.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,11 @@ Outputs = dict[str, np.ndarray]
 
 
 class Engine(ABC):
-    """One inference library. Constructing one loads and compiles the model; `infer` may be called from any thread.
+    """One inference library. Constructing one loads and compiles the model; `infer` may be called
+    from any thread.
 
-    Subclasses import their library through `require`, inside `available` and `__init__` only, so that importing the engines
-    costs nothing.
+    Subclasses import their library through `require`, inside `available` and `__init__` only, so
+    that importing the engines costs nothing.
     """
 
     name: ClassVar[str]
@@ -35,7 +38,9 @@ class Engine(ABC):
     @classmethod
     @abstractmethod
     def available(cls) -> str | None:
-        """None if it can be used here, else why not and what to do, in one line. Imports the engine's library."""
+        """None if it can be used here, else why not and what to do, in one line. Imports the
+        engine's library.
+        """
 
     @abstractmethod
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
@@ -44,19 +49,23 @@ class Engine(ABC):
         Raises:
             MissingDependencyError: the library is not installed.
             ConfigError: it does not offer `device` here.
-            BundleError: it cannot load the model, or the model's input or outputs are not what the bundle says.
+            BundleError: it cannot load the model, or the model's input or outputs are not what the
+                bundle says.
         """
 
     @abstractmethod
     def infer(self, images: np.ndarray) -> Outputs:
-        """Uint8 RGB `(B, S, S, 3)` -> `embedding (B, D)`, `logits (B, C)`, `fake_logit (B, 1)`, `gaze (B, 2)`, float32.
+        """Uint8 RGB `(B, S, S, 3)` -> `embedding (B, D)`, `logits (B, C)`, `fake_logit (B, 1)`,
+        `gaze (B, 2)`, float32.
 
         The arrays belong to the caller.
         """
 
 
 def missing(module: str, extra: str) -> str | None:
-    """Why `module` cannot be imported, and what to do; None if it can. It is tried: one that is there may be broken."""
+    """Why `module` cannot be imported, and what to do; None if it can. It is tried: one that is
+    there may be broken.
+    """
     try:
         require(module, extra)
     except MissingDependencyError as error:
@@ -74,8 +83,12 @@ def version(distribution: str) -> str:
 
 def cannot_load(engine: str, path: Path, error: Exception) -> BundleError:
     """The one-line error for a model file that the library refuses."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return BundleError(f"{engine} cannot load {path}: {lines[-1][:200]}", remedy="Export the bundle again")
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [
+        type(error).__name__
+    ]
+    return BundleError(
+        f"{engine} cannot load {path}: {lines[-1][:200]}", remedy="Export the bundle again"
+    )
 
 
 def check_names(path: Path, wanted: dict[str, str], found: list[str]) -> None:
@@ -87,24 +100,35 @@ def check_names(path: Path, wanted: dict[str, str], found: list[str]) -> None:
     lost = [graph for graph in wanted.values() if graph not in found]
     if lost:
         there = ", ".join(sorted(found))
-        raise BundleError(f"{path} has no output {', '.join(lost)}, but {there}", remedy="Export the bundle again")
+        raise BundleError(
+            f"{path} has no output {', '.join(lost)}, but {there}", remedy="Export the bundle again"
+        )
 
 
 def check_input(path: Path, dtype: str, shape: tuple[int | None, ...], size: int) -> int | None:
-    """Refuse an input that is not uint8 `(B, S, S, 3)`; returns the fixed batch size, or None where it is free.
+    """Refuse an input that is not uint8 `(B, S, S, 3)`; returns the fixed batch size, or None where
+    it is free.
 
     Raises:
         BundleError: another type or shape.
     """
-    fits = len(shape) == 4 and all(have in (None, want) for have, want in zip(shape[1:], (size, size, 3), strict=True))
+    fits = len(shape) == 4 and all(
+        have in (None, want) for have, want in zip(shape[1:], (size, size, 3), strict=True)
+    )
     if not fits or dtype != "uint8":
         wanted = f"uint8 (B, {size}, {size}, 3)"
-        raise BundleError(f"{path} takes {dtype} {shape}, not {wanted}", remedy="Export the bundle again")
+        raise BundleError(
+            f"{path} takes {dtype} {shape}, not {wanted}", remedy="Export the bundle again"
+        )
     return shape[0]
 
 
-def in_batches_of(fixed: int | None, images: np.ndarray, run: Callable[[np.ndarray], Outputs]) -> Outputs:
-    """Call `run` once, or in pieces where the graph has a fixed batch size; the last piece is padded by repetition."""
+def in_batches_of(
+    fixed: int | None, images: np.ndarray, run: Callable[[np.ndarray], Outputs]
+) -> Outputs:
+    """Call `run` once, or in pieces where the graph has a fixed batch size; the last piece is
+    padded by repetition.
+    """
     count = len(images)
     if fixed is None or count == fixed:
         return run(images)

@@ -13,7 +13,15 @@ from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.errors import ConfigError
 from gazeclip.system.packages import require
-from runtimes.engines.base import Engine, Outputs, cannot_load, check_names, in_batches_of, missing, version
+from runtimes.engines.base import (
+    Engine,
+    Outputs,
+    cannot_load,
+    check_names,
+    in_batches_of,
+    missing,
+    version,
+)
 
 _UNITS = {"all": "ALL", "cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "ane": "CPU_AND_NE"}
 
@@ -33,11 +41,15 @@ class CoreMlEngine(Engine):
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
         units = (device or "all").lower()
         if units not in _UNITS:
-            raise ConfigError(f"Core ML has no device '{device}'", remedy=f"Available: {', '.join(_UNITS)}")
+            raise ConfigError(
+                f"Core ML has no device '{device}'", remedy=f"Available: {', '.join(_UNITS)}"
+            )
         coremltools = require("coremltools", extra="coreml")
         path = bundle.model_path
         try:
-            model = coremltools.models.MLModel(str(path), compute_units=getattr(coremltools.ComputeUnit, _UNITS[units]))
+            model = coremltools.models.MLModel(
+                str(path), compute_units=getattr(coremltools.ComputeUnit, _UNITS[units])
+            )
             found = [output.name for output in model.get_spec().description.output]
         except (RuntimeError, ValueError, OSError) as error:
             raise cannot_load(self.name, path, error) from error
@@ -55,4 +67,7 @@ class CoreMlEngine(Engine):
     def _run(self, images: np.ndarray) -> Outputs:
         with self._lock:
             results = self._model.predict({self._input: Image.fromarray(images[0])})
-        return {name: np.asarray(results[graph], np.float32).reshape(1, -1) for name, graph in self._names.items()}
+        return {
+            name: np.asarray(results[graph], np.float32).reshape(1, -1)
+            for name, graph in self._names.items()
+        }

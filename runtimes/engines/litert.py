@@ -11,7 +11,16 @@ from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.errors import ConfigError
 from gazeclip.system.packages import require
-from runtimes.engines.base import Engine, Outputs, cannot_load, check_input, check_names, in_batches_of, missing, version
+from runtimes.engines.base import (
+    Engine,
+    Outputs,
+    cannot_load,
+    check_input,
+    check_names,
+    in_batches_of,
+    missing,
+    version,
+)
 
 _PREFERRED = "ai_edge_litert"
 _LIBRARIES = {_PREFERRED: "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
@@ -25,7 +34,11 @@ class LiteRtEngine(Engine):
 
     @classmethod
     def available(cls) -> str | None:
-        return None if _usable_library() is not None else missing(f"{_PREFERRED}.interpreter", "tflite")
+        return (
+            None
+            if _usable_library() is not None
+            else missing(f"{_PREFERRED}.interpreter", "tflite")
+        )
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
         if device is not None and device.lower() != "cpu":
@@ -57,11 +70,15 @@ class LiteRtEngine(Engine):
         with self._lock:
             self._interpreter.set_tensor(self._input, images)
             self._interpreter.invoke()
-            return {name: self._interpreter.get_tensor(index) for name, index in self._indices.items()}
+            return {
+                name: self._interpreter.get_tensor(index) for name, index in self._indices.items()
+            }
 
 
 def _usable_library() -> str | None:
-    """The first library whose interpreter can be imported; the second is not touched where the first will do."""
+    """The first library whose interpreter can be imported; the second is not touched where the
+    first will do.
+    """
     for library in _LIBRARIES:
         if missing(f"{library}.interpreter", "tflite") is None:
             return library
@@ -74,5 +91,7 @@ def _output_indices(interpreter: Any) -> dict[str, int]:
     signatures = interpreter.get_signature_list()
     if signatures:
         runner = interpreter.get_signature_runner(next(iter(signatures)))
-        indices |= {name: int(entry["index"]) for name, entry in runner.get_output_details().items()}
+        indices |= {
+            name: int(entry["index"]) for name, entry in runner.get_output_details().items()
+        }
     return indices

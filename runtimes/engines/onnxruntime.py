@@ -10,7 +10,16 @@ from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.errors import ConfigError
 from gazeclip.system.packages import require
-from runtimes.engines.base import Engine, Outputs, cannot_load, check_input, check_names, in_batches_of, missing, version
+from runtimes.engines.base import (
+    Engine,
+    Outputs,
+    cannot_load,
+    check_input,
+    check_names,
+    in_batches_of,
+    missing,
+    version,
+)
 
 _DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 
@@ -34,7 +43,9 @@ class OnnxRuntimeEngine(Engine):
         except Exception as error:  # its exceptions share no public base class
             raise cannot_load(self.name, path, error) from error
         if session.get_providers()[0] != provider:
-            raise ConfigError(f"ONNX Runtime could not start {provider}", remedy="Check its driver or use the CPU")
+            raise ConfigError(
+                f"ONNX Runtime could not start {provider}", remedy="Check its driver or use the CPU"
+            )
         port = session.get_inputs()[0]
         shape = tuple(axis if isinstance(axis, int) else None for axis in port.shape)
         self._fixed = check_input(path, _DTYPES.get(port.type, port.type), shape, bundle.image_size)
@@ -54,11 +65,15 @@ class OnnxRuntimeEngine(Engine):
 
 
 def _provider(device: str, there: list[str]) -> str:
-    """`cuda` -> `CUDAExecutionProvider`, if it is there; ONNX Runtime itself would quietly take the CPU instead."""
+    """`cuda` -> `CUDAExecutionProvider`, if it is there; ONNX Runtime itself would quietly take the
+    CPU instead.
+    """
     known = {name.removesuffix("ExecutionProvider").lower(): name for name in there}
     known.pop("azure", None)  # sends images to a remote service
     if device.lower() not in known:
-        raise ConfigError(f"ONNX Runtime has no device '{device}' here", remedy=f"Available: {', '.join(known)}")
+        raise ConfigError(
+            f"ONNX Runtime has no device '{device}' here", remedy=f"Available: {', '.join(known)}"
+        )
     return known[device.lower()]
 
 

@@ -11,7 +11,16 @@ from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.errors import ConfigError
 from gazeclip.system.packages import require
-from runtimes.engines.base import Engine, Outputs, cannot_load, check_input, check_names, in_batches_of, missing, version
+from runtimes.engines.base import (
+    Engine,
+    Outputs,
+    cannot_load,
+    check_input,
+    check_names,
+    in_batches_of,
+    missing,
+    version,
+)
 
 
 class OpenVinoEngine(Engine):
@@ -31,11 +40,15 @@ class OpenVinoEngine(Engine):
         _check_device(place, core.available_devices)
         path = bundle.model_path
         try:
-            compiled = core.compile_model(core.read_model(str(path)), place, _settings(place, threads))
+            compiled = core.compile_model(
+                core.read_model(str(path)), place, _settings(place, threads)
+            )
             port = compiled.input(0)
         except RuntimeError as error:
             raise cannot_load(self.name, path, error) from error
-        shape = tuple(None if axis.is_dynamic else int(axis.get_length()) for axis in port.get_partial_shape())
+        shape = tuple(
+            None if axis.is_dynamic else int(axis.get_length()) for axis in port.get_partial_shape()
+        )
         dtype = np.dtype(port.get_element_type().to_dtype()).name
         self._fixed = check_input(path, dtype, shape, bundle.image_size)
         names = {name: bundle.graph_name(name) for name in OUTPUTS}
@@ -53,20 +66,31 @@ class OpenVinoEngine(Engine):
         request = getattr(self._local, "request", None)
         if request is None:
             request = self._local.request = self._compiled.create_infer_request()
-        # the input is only read while this call lasts, so it may be shared; the results are copied out
-        results = request.infer({0: np.ascontiguousarray(images)}, share_inputs=True, share_outputs=False)
+        # the input is only read while this call lasts, so it may be shared; the results are copied
+        # out
+        results = request.infer(
+            {0: np.ascontiguousarray(images)}, share_inputs=True, share_outputs=False
+        )
         return {name: results[port] for name, port in self._ports.items()}
 
 
 def _check_device(place: str, there: list[str]) -> None:
     if not any(place == known or known.startswith(f"{place}.") for known in there):
-        raise ConfigError(f"OpenVINO finds no device '{place}' here", remedy=f"Available: {', '.join(there)}")
+        raise ConfigError(
+            f"OpenVINO finds no device '{place}' here", remedy=f"Available: {', '.join(there)}"
+        )
 
 
 def _settings(place: str, threads: int) -> dict[str, Any]:
-    """Latency first, and the precision of the file: left alone, some CPUs would compute fp32 layers in bf16 or fp16."""
+    """Latency first, and the precision of the file: left alone, some CPUs would compute fp32 layers
+    in bf16 or fp16.
+    """
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     if place == "CPU":
         # unpinned, because two processes would otherwise be pinned to the same cores
-        settings |= {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
+        settings |= {
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "ENABLE_CPU_PINNING": False,
+        }
     return settings

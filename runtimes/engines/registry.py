@@ -11,7 +11,8 @@ from runtimes.engines.onnxruntime import OnnxRuntimeEngine
 from runtimes.engines.openvino import OpenVinoEngine
 
 ENGINES: dict[str, type[Engine]] = {
-    engine.name: engine for engine in (OpenVinoEngine, OnnxRuntimeEngine, LiteRtEngine, CoreMlEngine)
+    engine.name: engine
+    for engine in (OpenVinoEngine, OnnxRuntimeEngine, LiteRtEngine, CoreMlEngine)
 }
 
 
@@ -23,16 +24,21 @@ def engine_status() -> dict[str, str | None]:
 def choose(bundle: Bundle, name: str | None = None) -> type[Engine]:
     """The engine asked for, or the one made for the bundle's target.
 
-    An engine that merely can read the format as well is used on request only, never as a quiet replacement.
+    An engine that merely can read the format as well is used on request only, never as a quiet
+    replacement.
 
     Raises:
         ConfigError: unknown engine, or one that cannot read this bundle.
-        MissingDependencyError: the engine is not installed or broken (or this is the wrong system for it).
+        MissingDependencyError: the engine is not installed or broken (or this is the wrong system
+            for it).
     """
     if name is None:
         fitting = [engine for engine in ENGINES.values() if engine.reads[0] == bundle.target]
         if not fitting:
-            raise ConfigError(f"no engine runs a '{bundle.target}' bundle", remedy=f"Targets: {', '.join(_targets())}")
+            raise ConfigError(
+                f"no engine runs a '{bundle.target}' bundle",
+                remedy=f"Targets: {', '.join(_targets())}",
+            )
         engine = fitting[0]
     elif name in ENGINES:
         engine = ENGINES[name]
@@ -40,7 +46,10 @@ def choose(bundle: Bundle, name: str | None = None) -> type[Engine]:
         raise ConfigError(f"unknown engine '{name}'", remedy=nearest(name, ENGINES))
     if bundle.target not in engine.reads:
         able = [other.name for other in ENGINES.values() if bundle.target in other.reads]
-        raise ConfigError(f"{engine.name} cannot run a '{bundle.target}' bundle", remedy=f"Use {' or '.join(able)}")
+        raise ConfigError(
+            f"{engine.name} cannot run a '{bundle.target}' bundle",
+            remedy=f"Use {' or '.join(able)}",
+        )
     reason = engine.available()
     if reason is not None:
         raise MissingDependencyError(f"engine {engine.name}: {reason}")

@@ -21,8 +21,22 @@ CLASSES = TAXONOMY.classes()
 
 
 def stats(p50: float, **changes: Any) -> LatencyStats:
-    fields: dict[str, Any] = {"p90": p50 * 1.1, "p95": p50 * 1.2, "p99": None, "min": p50 * 0.9, "threads": 2, "batch": 1, "calls": 90}
-    fields |= {"rounds": 9, "rounds_repeated": 0, "warmup_calls": 10, "stable": True, "disturbed": False}
+    fields: dict[str, Any] = {
+        "p90": p50 * 1.1,
+        "p95": p50 * 1.2,
+        "p99": None,
+        "min": p50 * 0.9,
+        "threads": 2,
+        "batch": 1,
+        "calls": 90,
+    }
+    fields |= {
+        "rounds": 9,
+        "rounds_repeated": 0,
+        "warmup_calls": 10,
+        "stable": True,
+        "disturbed": False,
+    }
     return LatencyStats(p50=p50, **{**fields, **changes})
 
 
@@ -32,42 +46,96 @@ def outputs(split: str, strength: float, seed: int = 0) -> SplitOutputs:
     labels = tuple(names * 6)
     fake = np.array([label != "real" for label in labels])
     logits = rng.normal(0, 1, (len(labels), len(CLASSES)))
-    return SplitOutputs(rng.normal(0, 1, len(labels)) + strength * fake, logits, labels, rng.normal(0, 0.2, (len(labels), 2)))
+    return SplitOutputs(
+        rng.normal(0, 1, len(labels)) + strength * fake,
+        logits,
+        labels,
+        rng.normal(0, 0.2, (len(labels), 2)),
+    )
 
 
-def entry(name: str, role: Any, engine: Any, precision: Any, p50: float | None, strength: float, **changes: Any) -> dict[str, Any]:
+def entry(
+    name: str,
+    role: Any,
+    engine: Any,
+    precision: Any,
+    p50: float | None,
+    strength: float,
+    **changes: Any,
+) -> dict[str, Any]:
     found = {split: outputs(split, strength) for split in LEVELS}
     accuracy = evaluate(found, TAXONOMY, CLASSES, bootstrap=30)
     drawn = {
-        split: {"roc": curves.roc_points(o.is_fake, o.fake_logit), "confusion": curves.confusion(o, TAXONOMY, CLASSES, LEVELS[split])}
+        split: {
+            "roc": curves.roc_points(o.is_fake, o.fake_logit),
+            "confusion": curves.confusion(o, TAXONOMY, CLASSES, LEVELS[split]),
+        }
         for split, o in found.items()
     }
-    subject = Subject(name, role, engine, precision, changes.pop("size_mb", 2.71), lambda images: {}, 224, **changes)
+    subject = Subject(
+        name,
+        role,
+        engine,
+        precision,
+        changes.pop("size_mb", 2.71),
+        lambda images: {},
+        224,
+        **changes,
+    )
     return subject_entry(subject, None if p50 is None else stats(p50), accuracy, drawn)
 
 
 @pytest.fixture
 def report_data() -> Callable[..., ReportData]:
     def make(**changes: Any) -> ReportData:
-        parity = {"embedding_cosine_min": 0.998, "prob_max_abs": 0.02, "verdict_agreement": 0.99, "verdict_agreement_fp32": 0.95}
+        parity = {
+            "embedding_cosine_min": 0.998,
+            "prob_max_abs": 0.02,
+            "verdict_agreement": 0.99,
+            "verdict_agreement_fp32": 0.95,
+        }
         subjects = [
             entry("teacher ViT-B-16", "teacher", "torch", "fp32", 40.0, 2.0, size_mb=346.0),
             entry("plain <b>&", "peer", "torch", "fp32", 12.0, 1.0, notes="no gaze"),
             entry("student", "student", "torch", "fp32", 13.0, 1.9, size_mb=10.6),
             entry("student", "student", "openvino", "int8", 0.8, 1.8, parity=parity),
-            entry("student", "student", "coreml-reference", "fp16", None, 1.9, size_mb=5.3, parity=parity),
+            entry(
+                "student",
+                "student",
+                "coreml-reference",
+                "fp16",
+                None,
+                1.9,
+                size_mb=5.3,
+                parity=parity,
+            ),
         ]
         found = outputs("test", 1.8)
-        flips = [{"index": 3, "label": "swap_gan", "p_before": 0.6, "p_after": 0.4, "image": thumbnail(np.zeros((32, 32, 3), np.uint8))}]
+        flips = [
+            {
+                "index": 3,
+                "label": "swap_gan",
+                "p_before": 0.6,
+                "p_after": 0.4,
+                "image": thumbnail(np.zeros((32, 32, 3), np.uint8)),
+            }
+        ]
         fields: dict[str, Any] = {
             "run": "demo",
-            "machine": {"cpu": "Some CPU", "flags": ["AVX2"], "load_average": None, "versions": {"numpy": "1.26.4"}},
+            "machine": {
+                "cpu": "Some CPU",
+                "flags": ["AVX2"],
+                "load_average": None,
+                "versions": {"numpy": "1.26.4"},
+            },
             "subjects": subjects,
             "caveats": ["Small sets <script>alert(1)</script>"],
             "provenance": {"seed": 0, "teacher": "ab" * 32},
             "gaze": {"test": curves.gaze_histogram(found.gaze, found.is_fake)},  # type: ignore[arg-type]
             "flips": [Flips("student fp32", "student int8", "test", 48, flips)],
-            "gallery": [GalleryItem(thumbnail(np.full((64, 48, 3), 120, np.uint8)), "real", 0.2, "real")],
+            "gallery": [
+                GalleryItem(thumbnail(np.full((64, 48, 3), 120, np.uint8)), "real", 0.2, "real")
+            ],
         }
         return ReportData(**{**fields, **changes})
 

@@ -1,4 +1,6 @@
-"""The benchmark of the teacher's step: its comparator computes what plain CLIP does, and it prints a ratio for every form."""
+"""The benchmark of the teacher's step: its comparator computes what plain CLIP does, and it prints
+a ratio for every form.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ def test_cutting_prompts_changes_no_embedding() -> None:
     from gazeclip.teacher.image.clip import open_clip
 
     clip = open_clip.create_model("ViT-S-32-alt").eval()
-    tokens = open_clip.get_tokenizer("ViT-S-32-alt")(["a photo of a real face", "the source generative model of this photo is StyleGAN"])
+    tokens = open_clip.get_tokenizer("ViT-S-32-alt")(
+        ["a photo of a real face", "the source generative model of this photo is StyleGAN"]
+    )
     with torch.no_grad():
         whole = clip.encode_text(tokens)
         cut = cut_to_longest(clip, tokens)

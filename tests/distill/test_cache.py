@@ -38,8 +38,13 @@ def folder(tmp_path: Path) -> Path:
     start = 0
     for shard, size in enumerate(SIZES):
         keys = [(start + i, r) for i in range(size) for r in range(R)]
-        tensors = {name: torch.stack([values(*key)[name] for key in keys]).half().unflatten(0, (size, R)) for name in values(0, 0)}
-        tensors["parameters"] = torch.from_numpy(np.stack([drawn(0, *key).vector() for key in keys])).unflatten(0, (size, R))
+        tensors = {
+            name: torch.stack([values(*key)[name] for key in keys]).half().unflatten(0, (size, R))
+            for name in values(0, 0)
+        }
+        tensors["parameters"] = torch.from_numpy(
+            np.stack([drawn(0, *key).vector() for key in keys])
+        ).unflatten(0, (size, R))
         save_tensors(tmp_path / f"shard-{shard:05d}.safetensors", tensors)
         start += size
     facts = {
@@ -73,7 +78,11 @@ def test_augmentations_are_those_drawn(folder: Path) -> None:
             assert cache.augmentation(index, number) == drawn(0, index, number)
 
 
-@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-9])], ids=["missing", "truncated"])
+@pytest.mark.parametrize(
+    "harm",
+    [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-9])],
+    ids=["missing", "truncated"],
+)
 @pytest.mark.parametrize("shard", [0, 1])
 def test_a_damaged_shard_is_refused(folder: Path, shard: int, harm: Any) -> None:
     harm(folder / f"shard-{shard:05d}.safetensors")
@@ -82,7 +91,9 @@ def test_a_damaged_shard_is_refused(folder: Path, shard: int, harm: Any) -> None
 
 
 def test_too_few_images_are_refused(folder: Path) -> None:
-    (folder / "shard-00001.safetensors").write_bytes((folder / "shard-00000.safetensors").read_bytes())
+    (folder / "shard-00001.safetensors").write_bytes(
+        (folder / "shard-00000.safetensors").read_bytes()
+    )
     with pytest.raises(ArtifactError, match="6 of 5 images"):
         TeacherCache.load(folder)
 
@@ -95,8 +106,17 @@ def test_a_folder_without_facts_is_refused(folder: Path) -> None:
 
 def context(folder: Path, **changes: Any) -> Any:
     made = {"teacher": "t", "data": "d"} | changes
-    run = SimpleNamespace(root=folder, manifest=lambda stage: {}, folder=lambda stage: folder, output_hash=made.__getitem__)
-    return SimpleNamespace(run=run, classes=changes.get("classes", CLASSES), contract=changes.get("contract", PixelContract(32)))
+    run = SimpleNamespace(
+        root=folder,
+        manifest=lambda stage: {},
+        folder=lambda stage: folder,
+        output_hash=made.__getitem__,
+    )
+    return SimpleNamespace(
+        run=run,
+        classes=changes.get("classes", CLASSES),
+        contract=changes.get("contract", PixelContract(32)),
+    )
 
 
 def test_the_runs_own_cache_is_taken(folder: Path) -> None:

@@ -20,7 +20,9 @@ Row = list[float]
 def pair() -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     student = F.normalize(torch.randn(B, D, generator=generator, dtype=torch.float64), dim=-1)
-    return student, 3 * torch.randn(B, D, generator=generator, dtype=torch.float64)  # the cached teacher is not exactly unit
+    return student, 3 * torch.randn(
+        B, D, generator=generator, dtype=torch.float64
+    )  # the cached teacher is not exactly unit
 
 
 def dot(a: Row, b: Row) -> float:
@@ -56,13 +58,18 @@ def relation(student: list[Row], teacher: list[Row], temperature: float) -> floa
 
 
 def angle(a: Row, b: Row) -> float:
-    x, y = ([-math.cos(p) * math.sin(w), -math.sin(p), -math.cos(p) * math.cos(w)] for p, w in (a, b))
+    x, y = (
+        [-math.cos(p) * math.sin(w), -math.sin(p), -math.cos(p) * math.cos(w)] for p, w in (a, b)
+    )
     return math.acos(dot(x, y))
 
 
 def test_embedding(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
     student, teacher = pair
-    expected = sum(1 - dot(s, unit(t)) for s, t in zip(student.tolist(), teacher.tolist(), strict=True)) / B
+    expected = (
+        sum(1 - dot(s, unit(t)) for s, t in zip(student.tolist(), teacher.tolist(), strict=True))
+        / B
+    )
     assert EmbeddingLoss()(student, teacher).item() == pytest.approx(expected)
     assert EmbeddingLoss()(student, 9 * student).item() == pytest.approx(0.0, abs=1e-12)
 
@@ -70,17 +77,27 @@ def test_embedding(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
 @pytest.mark.parametrize("temperature", [0.1, 0.7])
 def test_relation(pair: tuple[torch.Tensor, torch.Tensor], temperature: float) -> None:
     student, teacher = pair
-    assert RelationLoss(temperature)(student, teacher).item() == pytest.approx(relation(student.tolist(), teacher.tolist(), temperature))
+    assert RelationLoss(temperature)(student, teacher).item() == pytest.approx(
+        relation(student.tolist(), teacher.tolist(), temperature)
+    )
     turned = student @ torch.linalg.qr(torch.randn(D, D, dtype=torch.float64))[0]
-    assert RelationLoss(temperature)(student, turned).item() == pytest.approx(0.0, abs=1e-9)  # only relations count
+    assert RelationLoss(temperature)(student, turned).item() == pytest.approx(
+        0.0, abs=1e-9
+    )  # only relations count
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.5])
 def test_logits(temperature: float) -> None:
     generator = torch.Generator().manual_seed(1)
-    student, teacher = (4 * torch.randn(B, C, generator=generator, dtype=torch.float64) for _ in range(2))
+    student, teacher = (
+        4 * torch.randn(B, C, generator=generator, dtype=torch.float64) for _ in range(2)
+    )
     rows = zip(student.tolist(), teacher.tolist(), strict=True)
-    expected = temperature**2 * sum(divergence(soft(t, temperature), soft(s, temperature)) for s, t in rows) / B
+    expected = (
+        temperature**2
+        * sum(divergence(soft(t, temperature), soft(s, temperature)) for s, t in rows)
+        / B
+    )
     assert LogitLoss(temperature)(student, teacher).item() == pytest.approx(expected)
     assert LogitLoss(temperature)(student, student + 3).item() == pytest.approx(0.0, abs=1e-12)
 
@@ -101,15 +118,31 @@ def batch() -> tuple[StudentOutput, dict[str, torch.Tensor], torch.Tensor]:
     def make(*shape: int) -> torch.Tensor:
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
-    output = StudentOutput(F.normalize(make(B, D), dim=-1), make(B, C), make(B, 1), 0.3 * make(B, 2))
-    teacher = {"embedding": make(B, D), "logits": make(B, C), "fake_logit": make(B, 1), "gaze": 0.3 * make(B, 2)}
+    output = StudentOutput(
+        F.normalize(make(B, D), dim=-1), make(B, C), make(B, 1), 0.3 * make(B, 2)
+    )
+    teacher = {
+        "embedding": make(B, D),
+        "logits": make(B, C),
+        "fake_logit": make(B, 1),
+        "gaze": 0.3 * make(B, 2),
+    }
     teacher["gaze"][1] = float("nan")
     return output, teacher, torch.tensor([0, 1, 2, 3, 0])
 
 
 def test_all_terms_together() -> None:
     output, teacher, label = batch()
-    weights = DistillLoss(embedding=2.0, relation=3.0, logits=0.5, temperature=1.5, gaze=0.7, attribution=1.1, detection=0.9, label_smoothing=0.2)
+    weights = DistillLoss(
+        embedding=2.0,
+        relation=3.0,
+        logits=0.5,
+        temperature=1.5,
+        gaze=0.7,
+        attribution=1.1,
+        detection=0.9,
+        label_smoothing=0.2,
+    )
     terms = DistillationLoss(weights)(output, teacher, label)
     known = [i for i in range(B) if i != 1]
     attribution = 0.0
@@ -120,15 +153,22 @@ def test_all_terms_together() -> None:
         "embedding": 2.0 * EmbeddingLoss()(output.embedding, teacher["embedding"]).item(),
         "relation": 3.0 * relation(output.embedding.tolist(), teacher["embedding"].tolist(), 0.1),
         "logits": 0.5 * LogitLoss(1.5)(output.logits, teacher["logits"]).item(),
-        "gaze": 0.7 * sum(angle(output.gaze[i].tolist(), teacher["gaze"][i].tolist()) for i in known) / len(known),
+        "gaze": 0.7
+        * sum(angle(output.gaze[i].tolist(), teacher["gaze"][i].tolist()) for i in known)
+        / len(known),
         "attribution": 1.1 * attribution,
-        "detection": 0.9 * DetectionLoss()(output.fake_logit, teacher["fake_logit"], label != 0).item(),
+        "detection": 0.9
+        * DetectionLoss()(output.fake_logit, teacher["fake_logit"], label != 0).item(),
     }
-    assert {name: value.item() for name, value in terms.items() if name != "loss"} == pytest.approx(expected)
+    assert {name: value.item() for name, value in terms.items() if name != "loss"} == pytest.approx(
+        expected
+    )
     assert terms["loss"].item() == pytest.approx(sum(expected.values()))
 
 
-@pytest.mark.parametrize("term", ["embedding", "relation", "logits", "gaze", "attribution", "detection"])
+@pytest.mark.parametrize(
+    "term", ["embedding", "relation", "logits", "gaze", "attribution", "detection"]
+)
 def test_zero_switches_a_term_off(term: str) -> None:
     terms = DistillationLoss(DistillLoss(**{term: 0.0}))(*batch())
     assert terms[term].item() == 0.0

@@ -18,7 +18,15 @@ PROMPTS = [["a photo of a real face"] * 4, ["a photo of a fake face"] * 4]
 def teacher(backbone: str = NAME) -> GazeCLIP:
     """A tiny hybrid teacher without gaze."""
     text = TextConfig(width=16, layers=1, heads=2, context_length=16)
-    config = TeacherConfig(backbone=backbone, width=16, depth=1, heads=2, embed_dim=16, gaze=GazeConfig(kind="none"), text=text)
+    config = TeacherConfig(
+        backbone=backbone,
+        width=16,
+        depth=1,
+        heads=2,
+        embed_dim=16,
+        gaze=GazeConfig(kind="none"),
+        text=text,
+    )
     return GazeCLIP(config, PROMPTS, 64)
 
 
@@ -30,7 +38,10 @@ def test_inherits_every_convolution_of_the_teacher() -> None:
         assert torch.equal(state[name], value), name
     with torch.no_grad():  # the copy is the student's own
         next(iter(encoder.parameters())).add_(1.0)
-    assert not torch.equal(encoder.state_dict()["conv_stem.weight"], source.tower.get_submodule("backbone").state_dict()["conv_stem.weight"])
+    assert not torch.equal(
+        encoder.state_dict()["conv_stem.weight"],
+        source.tower.get_submodule("backbone").state_dict()["conv_stem.weight"],
+    )
 
 
 def test_another_backbone_is_refused() -> None:

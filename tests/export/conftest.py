@@ -1,4 +1,6 @@
-"""One small student with warmed batch statistics, its NNCF-quantized encoder, and what PyTorch says of six images."""
+"""One small student with warmed batch statistics, its NNCF-quantized encoder, and what PyTorch says
+of six images.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def pictures(count: int, seed: int) -> np.ndarray:
     coarse = torch.rand(count, 3, 8, 8, generator=generator)
     fine = torch.nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bicubic")
     noisy = 0.9 * fine + 0.1 * torch.rand(count, 3, SIZE, SIZE, generator=generator)
-    return (noisy.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    return (
+        (noisy.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    )
 
 
 def pixels(images: np.ndarray) -> torch.Tensor:
@@ -35,7 +39,9 @@ def pixels(images: np.ndarray) -> torch.Tensor:
 
 def build(backbone: str) -> Student:
     torch.manual_seed(0)
-    spec = StudentSpec(backbone, DIM, CLASSES, PixelContract(SIZE), (0.48, 0.46, 0.41), (0.27, 0.26, 0.28))
+    spec = StudentSpec(
+        backbone, DIM, CLASSES, PixelContract(SIZE), (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
+    )
     student = Student(spec, build_encoder(backbone), torch.randn(len(CLASSES), DIM), 10.0).train()
     with torch.no_grad():
         for seed in range(8):
@@ -64,17 +70,26 @@ def images() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def expected(student: Student, quantized: torch.nn.Module, images: np.ndarray) -> dict[str, Outputs]:
-    """What PyTorch computes: the float student, and for int8 the student around NNCF's fake quantizers."""
+def expected(
+    student: Student, quantized: torch.nn.Module, images: np.ndarray
+) -> dict[str, Outputs]:
+    """What PyTorch computes: the float student, and for int8 the student around NNCF's fake
+    quantizers.
+    """
     with torch.no_grad():
         x = student.normalise(pixels(images))
         floating, fake = student.head(student.encoder(x)), student.head(quantized(x))
     outputs = {"fp32": floating, "fp16": floating, "int8": fake}
-    return {precision: {name: getattr(out, name).numpy() for name in OUTPUT_NAMES} for precision, out in outputs.items()}
+    return {
+        precision: {name: getattr(out, name).numpy() for name in OUTPUT_NAMES}
+        for precision, out in outputs.items()
+    }
 
 
 @pytest.fixture
-def job(student: Student, quantized: torch.nn.Module, tmp_path: Path) -> Callable[[Precision], ExportJob]:
+def job(
+    student: Student, quantized: torch.nn.Module, tmp_path: Path
+) -> Callable[[Precision], ExportJob]:
     def make(precision: Precision) -> ExportJob:
         return ExportJob(student, quantized, precision, tmp_path, CLASSES, SIZE, {"run": "test"})
 
@@ -87,7 +102,9 @@ def job_of(tmp_path: Path) -> Callable[[str, Precision], ExportJob]:
 
     def make(backbone: str, precision: Precision) -> ExportJob:
         student = build(backbone)
-        return ExportJob(student, quantize(student), precision, tmp_path, CLASSES, SIZE, {"run": "test"})
+        return ExportJob(
+            student, quantize(student), precision, tmp_path, CLASSES, SIZE, {"run": "test"}
+        )
 
     return make
 
@@ -96,10 +113,12 @@ def job_of(tmp_path: Path) -> Callable[[str, Precision], ExportJob]:
 def check() -> Callable[[Outputs, Outputs, str], None]:
     """Compare an engine's outputs with PyTorch's.
 
-    fp32: the same operations in another order, some fifty layers deep; logits are ten times a cosine.
+    fp32: the same operations in another order, some fifty layers deep; logits are ten times a
+        cosine.
     fp16: eleven bits of mantissa.
-    int8: a value between two levels may be rounded either way, and the step travels on. Between this network's own
-    outputs for an image and for the same image moved by 1e-4 the cosine is 0.9986, so that is what parity can mean.
+    int8: a value between two levels may be rounded either way, and the step travels on. Between
+    this network's own outputs for an image and for the same image moved by 1e-4 the cosine is
+    0.9986, so that is what parity can mean.
     """
     bounds = {"fp32": (2e-4, 0.99999), "fp16": (5e-2, 0.9999), "int8": (0.6, 0.995)}
 
@@ -110,6 +129,8 @@ def check() -> Callable[[Outputs, Outputs, str], None]:
             assert found[name].shape == wanted[name].shape and found[name].dtype == np.float32, name
             assert np.abs(found[name] - wanted[name]).max() < absolute, name
         a, b = found["embedding"], wanted["embedding"]
-        assert ((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).min() > cosine
+        assert (
+            (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+        ).min() > cosine
 
     return compare

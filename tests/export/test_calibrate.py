@@ -15,7 +15,10 @@ def data(n: int, scale: float = 1.0, seed: int = 0) -> tuple[dict[str, np.ndarra
     p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     targets = (rng.random((n, 1)) > np.cumsum(p, 1)[:, :-1]).sum(1)
     fake = np.log((1 - p[:, :1]) / p[:, :1])
-    return {"logits": (scale * logits).astype(np.float32), "fake_logit": (scale * fake).astype(np.float32)}, targets
+    return {
+        "logits": (scale * logits).astype(np.float32),
+        "fake_logit": (scale * fake).astype(np.float32),
+    }, targets
 
 
 def grid_minimum(loss) -> float:
@@ -26,11 +29,17 @@ def grid_minimum(loss) -> float:
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
 def test_temperatures_minimise_the_loss(scale: float) -> None:
     outputs, targets = data(600, scale)
-    logits, fake_logit, fake = outputs["logits"].astype(float), outputs["fake_logit"][:, 0].astype(float), targets != 0
+    logits, fake_logit, fake = (
+        outputs["logits"].astype(float),
+        outputs["fake_logit"][:, 0].astype(float),
+        targets != 0,
+    )
 
     def attribution(t: float) -> float:
         scaled = logits / t
-        return float(np.mean(np.log(np.exp(scaled).sum(1)) - scaled[np.arange(len(targets)), targets]))
+        return float(
+            np.mean(np.log(np.exp(scaled).sum(1)) - scaled[np.arange(len(targets)), targets])
+        )
 
     def detection(t: float) -> float:
         p = 1 / (1 + np.exp(-fake_logit / t))
@@ -45,14 +54,22 @@ def test_temperatures_minimise_the_loss(scale: float) -> None:
 def test_thresholds_keep_their_rates_on_the_calibrated_probability() -> None:
     outputs, targets = data(5000, 3.0)
     result = calibrate(outputs, targets)
-    real = 1 / (1 + np.exp(-outputs["fake_logit"][targets == 0, 0].astype(float) / result.temperature["detection"]))
+    real = 1 / (
+        1
+        + np.exp(
+            -outputs["fake_logit"][targets == 0, 0].astype(float) / result.temperature["detection"]
+        )
+    )
     assert result.thresholds["default"] == 0.5
     for name, fpr in OPERATING_POINTS.items():
         entry = result.thresholds[name]
-        # The threshold is the float just above a score; another formula of the sigmoid may round to either side of it.
+        # The threshold is the float just above a score; another formula of the sigmoid may round to
+        # either side of it.
         passed = int((real >= entry["threshold"] + 1e-12).sum())
         assert passed == int(fpr * len(real))
-        assert (real >= entry["threshold"] - 1e-12).sum() == passed + 1  # and no lower threshold would do
+        assert (
+            real >= entry["threshold"] - 1e-12
+        ).sum() == passed + 1  # and no lower threshold would do
         assert entry["n_real"] == len(real)
         low, high = entry["interval"]
         assert low <= entry["threshold"] <= high <= 1.0
@@ -62,7 +79,10 @@ def test_thresholds_keep_their_rates_on_the_calibrated_probability() -> None:
 def test_few_reals_are_marked_unreliable() -> None:
     for n_real, reliable in ((99, (False, False)), (100, (True, False)), (1000, (True, True))):
         logit = np.linspace(-3, 1, n_real)
-        outputs = {"fake_logit": np.append(logit, [0.0, 2.0])[:, None].astype(np.float32), "logits": np.zeros((n_real + 2, 2), np.float32)}
+        outputs = {
+            "fake_logit": np.append(logit, [0.0, 2.0])[:, None].astype(np.float32),
+            "logits": np.zeros((n_real + 2, 2), np.float32),
+        }
         thresholds = calibrate(outputs, np.append(np.zeros(n_real, int), [1, 1])).thresholds
         assert (thresholds["fpr1"]["reliable"], thresholds["fpr0.1"]["reliable"]) == reliable
 

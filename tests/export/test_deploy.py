@@ -1,4 +1,6 @@
-"""The deployed graph is the student, from raw pixels; and the frozen encoders are the quantized one."""
+"""The deployed graph is the student, from raw pixels; and the frozen encoders are the quantized
+one.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ SIZE = 64
 
 
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
-def test_deploy_model_is_the_student(student: Student, images: np.ndarray, expected: dict, layout: str) -> None:
+def test_deploy_model_is_the_student(
+    student: Student, images: np.ndarray, expected: dict, layout: str
+) -> None:
     image = torch.from_numpy(images)
     image = image.permute(0, 3, 1, 2) if layout == "NCHW" else image
     with torch.no_grad():
@@ -38,13 +42,16 @@ def test_deploy_model_refuses_a_normalisation_it_cannot_fold(student: Student) -
         DeployModel(other, None, SIZE)
 
 
-def test_both_faces_compute_the_quantized_encoder(student: Student, quantized: nn.Module, images: np.ndarray) -> None:
+def test_both_faces_compute_the_quantized_encoder(
+    student: Student, quantized: nn.Module, images: np.ndarray
+) -> None:
     x = student.normalise(torch.from_numpy(images).permute(0, 3, 1, 2))
     before = {name: value.clone() for name, value in quantized.state_dict().items()}
     with torch.no_grad():
         nncf = quantized(x)
         fake, decomposed = (freeze(quantized, SIZE, face)(x) for face in ("fake", "decomposed"))  # type: ignore[arg-type]
-    # One form multiplies by 1/scale and the other divides: a value between two levels may fall either way.
+    # One form multiplies by 1/scale and the other divides: a value between two levels may fall
+    # either way.
     assert torch.cosine_similarity(fake, decomposed).min() > 0.995
     assert torch.cosine_similarity(fake, nncf).min() > 0.995
     assert all(torch.equal(before[name], value) for name, value in quantized.state_dict().items())
@@ -56,7 +63,9 @@ def test_frozen_quantizer_against_a_loop(face: str, axis: int | None) -> None:
     if face == "decomposed":
         importlib.import_module("torch.ao.quantization.fx._decomposed")
     x = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0)) * 3
-    scale = torch.tensor([0.5]) if axis is None else torch.tensor([0.5, 0.25, 0.125])  # powers of two: no rounding differences
+    scale = (
+        torch.tensor([0.5]) if axis is None else torch.tensor([0.5, 0.25, 0.125])
+    )  # powers of two: no rounding differences
     zero = torch.full_like(scale, -3).to(torch.int64)
     found = FrozenFakeQuantize(scale, zero, (-128, 127), axis, face)(x)  # type: ignore[arg-type]
     for place in np.ndindex(*x.shape):

@@ -29,11 +29,20 @@ def sigmoid(x: float) -> float:
 def test_equal_outputs() -> None:
     figures = compare(outputs(), outputs())
     assert figures["embedding_cosine_min"] == pytest.approx(1.0)
-    assert (figures["prob_max_abs"], figures["gaze_max_abs_rad"], figures["verdict_agreement"], figures["images"]) == (0, 0, 1, 3)
+    assert (
+        figures["prob_max_abs"],
+        figures["gaze_max_abs_rad"],
+        figures["verdict_agreement"],
+        figures["images"],
+    ) == (0, 0, 1, 3)
 
 
 def test_by_hand() -> None:
-    other = outputs(embedding=[[2, 0], [0, 1], [0.8, 0.6]], fake_logit=[[-0.5], [-1], [2]], gaze=[[0, 0], [0.1, -0.3], [0.2, 0.3]])
+    other = outputs(
+        embedding=[[2, 0], [0, 1], [0.8, 0.6]],
+        fake_logit=[[-0.5], [-1], [2]],
+        gaze=[[0, 0], [0.1, -0.3], [0.2, 0.3]],
+    )
     figures = compare(outputs(), other)
     assert figures["embedding_cosine_min"] == pytest.approx(0.96)  # scale does not matter
     assert figures["embedding_cosine_mean"] == pytest.approx((1 + 1 + 0.96) / 3)
@@ -67,8 +76,20 @@ def test_each_bound_refuses_alone(precision: str) -> None:
 
 
 def test_all_missed_bounds_are_named() -> None:
-    with pytest.raises(StageError, match=r"embedding cosine 0\.10000.*probability error 0\.9000.*verdict agreement 0\.2000"):
-        require_parity({**at_bound("int8"), "embedding_cosine_min": 0.1, "prob_max_abs": 0.9, "verdict_agreement": 0.2}, "int8", "x")
+    with pytest.raises(
+        StageError,
+        match=r"embedding cosine 0\.10000.*probability error 0\.9000.*verdict agreement 0\.2000",
+    ):
+        require_parity(
+            {
+                **at_bound("int8"),
+                "embedding_cosine_min": 0.1,
+                "prob_max_abs": 0.9,
+                "verdict_agreement": 0.2,
+            },
+            "int8",
+            "x",
+        )
 
 
 def test_an_int8_file_that_computes_in_float_is_refused() -> None:
@@ -88,4 +109,7 @@ def test_nan_outputs_are_refused() -> None:
 
 def test_finer_precisions_are_bounded_tighter() -> None:
     order = [BOUNDS[name] for name in ("fp32", "fp16", "int8")]
-    assert all(a.embedding_cosine_min > b.embedding_cosine_min and a.prob_max_abs < b.prob_max_abs for a, b in itertools.pairwise(order))
+    assert all(
+        a.embedding_cosine_min > b.embedding_cosine_min and a.prob_max_abs < b.prob_max_abs
+        for a, b in itertools.pairwise(order)
+    )

@@ -25,8 +25,12 @@ def test_unknown_target_is_refused_with_a_hint() -> None:
         registry.get("openvin")
 
 
-def test_impossible_precision_and_missing_encoder_are_refused(job: Any, student: Any, tmp_path: Path) -> None:
+def test_impossible_precision_and_missing_encoder_are_refused(
+    job: Any, student: Any, tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match="Choose one of: fp32, int8"):
         job("fp16").require_precision("onnx", ("fp32", "int8"))
     with pytest.raises(ConfigError, match="python -m quantize"):
-        ExportJob(student, None, "int8", tmp_path, ("real",), 64).require_precision("onnx", ("fp32", "int8"))
+        ExportJob(student, None, "int8", tmp_path, ("real",), 64).require_precision(
+            "onnx", ("fp32", "int8")
+        )

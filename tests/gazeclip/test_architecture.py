@@ -1,4 +1,6 @@
-"""Who may import whom: arrows run down, files stand in no circle, and what a gateway runs knows no torch."""
+"""Who may import whom: arrows run down, files stand in no circle, and what a gateway runs knows no
+torch.
+"""
 
 from __future__ import annotations
 
@@ -46,21 +48,32 @@ PACKAGES: dict[str, set[str]] = {
 # Inside functions only: the machine's report lists the engines.
 LAZY_ALLOWED = {("gazeclip.commands.doctor", "runtimes")}
 # What a machine needs that only runs a bundle: no torch, no engine, no training library.
-GATEWAY_ROOMS = ("errors", "system", "console", "images", "files", "taxonomy", "bundle", "run.folder", "scoring.metrics")
+GATEWAY_ROOMS = (
+    "errors",
+    "system",
+    "console",
+    "images",
+    "files",
+    "taxonomy",
+    "bundle",
+    "run.folder",
+    "scoring.metrics",
+)
 
 
-def find_imports(node: ast.AST, modules: Mapping[str, Path], lazy: bool = False) -> Iterator[tuple[str, bool]]:
+def find_imports(
+    node: ast.AST, modules: Mapping[str, Path], lazy: bool = False
+) -> Iterator[tuple[str, bool]]:
     """The project's modules that a syntax tree imports, and whether inside a function."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
             for alias in child.names:
                 if alias.name.split(".")[0] in PACKAGES:
                     yield alias.name, lazy
-        elif isinstance(child, ast.ImportFrom) and child.level == 0 and child.module:
-            if child.module.split(".")[0] in PACKAGES:
-                for alias in child.names:
-                    full_name = f"{child.module}.{alias.name}"
-                    yield (full_name if full_name in modules else child.module), lazy
+        elif isinstance(child, ast.ImportFrom) and (child.module or "").split(".")[0] in PACKAGES:
+            for alias in child.names:
+                full_name = f"{child.module}.{alias.name}"
+                yield (full_name if full_name in modules else str(child.module)), lazy
         inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
         yield from find_imports(child, modules, lazy or inside)
 
@@ -140,7 +153,9 @@ def test_every_room_has_a_floor_and_a_docstring() -> None:
         if path.name not in ("__init__.py", "__pycache__", "taxonomies"):
             assert path.stem in ROOMS, f"{path.stem} has no place in ROOMS"
     for module, path in find_modules().items():
-        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{module} does not say what it is"
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), (
+            f"{module} does not say what it is"
+        )
 
 
 def test_the_scan_finds_what_it_looks_for() -> None:

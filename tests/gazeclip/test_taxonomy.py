@@ -108,7 +108,12 @@ def test_the_hash_follows_meaning_and_order() -> None:
     base = Taxonomy.from_dict({"generators": ENTRIES})
     assert Taxonomy.from_dict({"name": "other", "generators": ENTRIES}).hash == base.hash
     assert Taxonomy.from_dict({"generators": dict(reversed(ENTRIES.items()))}).hash != base.hash
-    assert Taxonomy.from_dict({"generators": {**ENTRIES, "b_gan": {**ENTRIES["b_gan"], "family": "flow"}}}).hash != base.hash
+    assert (
+        Taxonomy.from_dict(
+            {"generators": {**ENTRIES, "b_gan": {**ENTRIES["b_gan"], "family": "flow"}}}
+        ).hash
+        != base.hash
+    )
 
 
 def test_description_for_bundles() -> None:

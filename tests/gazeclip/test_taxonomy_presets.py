@@ -13,18 +13,42 @@ GENERATORS = {"swap": {"category": "face_swap", "family": "graphics"}}
 
 
 def test_df40_is_the_list_of_its_authors() -> None:
-    """10 + 13 + 12 + 5 techniques, 31 known; the 9 unknown ones are those of its protocol 3 (arXiv:2406.13495)."""
+    """10 + 13 + 12 + 5 techniques, 31 known; the 9 unknown ones are those of its protocol 3
+    (arXiv:2406.13495).
+    """
     listed = Taxonomy.load("df40").generators[1:]
-    counts = {category: sum(g.category == category for g in listed) for category in {g.category for g in listed}}
-    assert counts == {"face_swap": 10, "reenactment": 13, "entire_synthesis": 12, "attribute_manipulation": 5}
-    unknown = {"deepfacelab", "heygen", "whichfaceisreal", "MidJourney", "stargan", "starganv2", "styleclip", "e4e", "CollabDiff"}
+    counts = {
+        category: sum(g.category == category for g in listed)
+        for category in {g.category for g in listed}
+    }
+    assert counts == {
+        "face_swap": 10,
+        "reenactment": 13,
+        "entire_synthesis": 12,
+        "attribute_manipulation": 5,
+    }
+    unknown = {
+        "deepfacelab",
+        "heygen",
+        "whichfaceisreal",
+        "MidJourney",
+        "stargan",
+        "starganv2",
+        "styleclip",
+        "e4e",
+        "CollabDiff",
+    }
     assert {g.name for g in listed if not g.seen} == unknown
 
 
 def test_genface_has_three_kinds_by_gan_and_diffusion() -> None:
     listed = Taxonomy.load("genface").generators[1:]
     kinds = {(g.category, g.family) for g in listed}
-    assert kinds == {(c, f) for c in ("entire_synthesis", "attribute_manipulation", "face_swap") for f in ("gan", "diffusion")}
+    assert kinds == {
+        (c, f)
+        for c in ("entire_synthesis", "attribute_manipulation", "face_swap")
+        for f in ("gan", "diffusion")
+    }
 
 
 @pytest.mark.parametrize("preset", sorted(path.stem for path in PRESETS.glob("*.yaml")))
@@ -48,6 +72,9 @@ def test_no_training_prompt_names_an_unseen_generator(preset: str) -> None:
 
 
 def test_citations_are_checked_and_are_no_part_of_the_hash() -> None:
-    assert Taxonomy.from_dict({"generators": GENERATORS, "cite": ["x"]}).hash == Taxonomy.from_dict({"generators": GENERATORS}).hash
+    assert (
+        Taxonomy.from_dict({"generators": GENERATORS, "cite": ["x"]}).hash
+        == Taxonomy.from_dict({"generators": GENERATORS}).hash
+    )
     with pytest.raises(ConfigError, match="cite: must be a list of texts"):
         Taxonomy.from_dict({"generators": GENERATORS, "cite": "x"})

@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 from gazeclip.errors import ArtifactError, StageError
 from gazeclip.networks.backbones import build_encoder
-from quantize.encoder import count_quantizers, load_quantized, named_quantizers, quantize_encoder, save_quantized
+from quantize.encoder import (
+    count_quantizers,
+    load_quantized,
+    named_quantizers,
+    quantize_encoder,
+    save_quantized,
+)
 from quantize.fuse import prepare_encoder
 
 SIZE = 64
@@ -70,10 +76,19 @@ def test_prepare_refuses_a_fold_that_changes_the_output() -> None:
         prepare_encoder(TwoReaders(), SIZE)
 
 
-def test_every_convolution_is_quantized_and_activations_are_per_tensor(quantized: nn.Module) -> None:
+def test_every_convolution_is_quantized_and_activations_are_per_tensor(
+    quantized: nn.Module,
+) -> None:
     counts = count_quantizers(quantized)
-    assert counts["convolutions"] == counts["weight_quantizers"] == 46 and counts["activation_quantizers"] > 46
-    assert all(quantizer.scale.numel() == 1 for _, quantizer, on_weight in named_quantizers(quantized) if not on_weight)
+    assert (
+        counts["convolutions"] == counts["weight_quantizers"] == 46
+        and counts["activation_quantizers"] > 46
+    )
+    assert all(
+        quantizer.scale.numel() == 1
+        for _, quantizer, on_weight in named_quantizers(quantized)
+        if not on_weight
+    )
 
 
 def test_quantized_output_is_close_to_float(encoder: nn.Module, quantized: nn.Module) -> None:
@@ -119,7 +134,12 @@ def test_training_moves_weights_and_ranges(quantized: nn.Module) -> None:
         optimizer.step()
         losses.append(float(loss))
     assert losses[-1] < 0.9 * losses[0]
-    scales = [(a.scale, b.scale) for (_, a, _), (_, b, _) in zip(named_quantizers(model), named_quantizers(quantized), strict=True)]
+    scales = [
+        (a.scale, b.scale)
+        for (_, a, _), (_, b, _) in zip(
+            named_quantizers(model), named_quantizers(quantized), strict=True
+        )
+    ]
     assert any(not torch.equal(after, before) for after, before in scales)
 
 

@@ -1,4 +1,6 @@
-"""What NNCF's build needs is found, tried, and kept apart per compiler; a home that cannot be written stops nothing."""
+"""What NNCF's build needs is found, tried, and kept apart per compiler; a home that cannot be
+written stops nothing.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,20 @@ ROOT = Path(__file__).parents[2]
 
 
 def run_prepared(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Python after `prepare()`, in a process whose PATH holds this environment's programs only if the caller gives it."""
-    base = {name: value for name, value in os.environ.items() if name not in ("TORCH_EXTENSIONS_DIR", "XDG_CACHE_HOME")}
+    """Python after `prepare()`, in a process whose PATH holds this environment's programs only if
+    the caller gives it.
+    """
+    base = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("TORCH_EXTENSIONS_DIR", "XDG_CACHE_HOME")
+    }
     return subprocess.run(
-        [sys.executable, "-c", f"import os, shutil; from quantize.nncf_setup import prepare; prepare(); {code}"],
+        [
+            sys.executable,
+            "-c",
+            f"import os, shutil; from quantize.nncf_setup import prepare; prepare(); {code}",
+        ],
         cwd=ROOT,
         env={**base, "PATH": "/usr/bin:/bin", **environment},
         capture_output=True,
@@ -47,10 +59,16 @@ def test_ninja_of_an_environment_that_is_not_activated_is_found(tmp_path: Path) 
 
 @pytest.mark.parametrize("home", ["/dev/null/nobody", "/proc/nobody"])
 def test_a_home_that_cannot_be_written_is_one_line(home: str, tmp_path: Path) -> None:
-    done = run_prepared("print(os.environ['TORCH_EXTENSIONS_DIR'])", HOME=home, TMPDIR=str(tmp_path))
+    done = run_prepared(
+        "print(os.environ['TORCH_EXTENSIONS_DIR'])", HOME=home, TMPDIR=str(tmp_path)
+    )
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
-    assert len(lines) == 1 and "no cache in the home of this user" in lines[0] and "XDG_CACHE_HOME" in lines[0]
+    assert (
+        len(lines) == 1
+        and "no cache in the home of this user" in lines[0]
+        and "XDG_CACHE_HOME" in lines[0]
+    )
     folder = Path(done.stdout.strip())
     assert folder.is_dir() and folder.is_relative_to(tmp_path)
     private = folder.relative_to(tmp_path).parts[0]
@@ -61,7 +79,9 @@ def test_nobody_elses_temporary_folder_is_taken(tmp_path: Path) -> None:
     open_to_all = tmp_path / f"gazeclip-{os.getuid()}"
     open_to_all.mkdir()
     open_to_all.chmod(0o777)
-    done = run_prepared("print(os.environ['TORCH_EXTENSIONS_DIR'])", HOME="/dev/null/nobody", TMPDIR=str(tmp_path))
+    done = run_prepared(
+        "print(os.environ['TORCH_EXTENSIONS_DIR'])", HOME="/dev/null/nobody", TMPDIR=str(tmp_path)
+    )
     assert not Path(done.stdout.strip()).is_relative_to(open_to_all), done.stderr
     assert not list(open_to_all.iterdir())
 
@@ -92,7 +112,9 @@ def test_what_is_missing_to_build_the_quantizers_is_told(monkeypatch: pytest.Mon
     with pytest.raises(StageError, match="on the GPU needs a C\\+\\+ compiler: no ninja"):
         require_quantizers()
     monkeypatch.setattr("torch.utils.cpp_extension.CUDA_HOME", None)
-    with pytest.raises(StageError, match=r"needs the CUDA toolkit \(nvcc\), and there is none. Install the one"):
+    with pytest.raises(
+        StageError, match=r"needs the CUDA toolkit \(nvcc\), and there is none. Install the one"
+    ):
         require_quantizers()
 
 
@@ -101,7 +123,11 @@ def test_what_is_missing_to_build_the_quantizers_is_told(monkeypatch: pytest.Mon
 def test_slower_quantizers_are_told_once_and_still_train(fault: str, tmp_path: Path) -> None:
     pytest.importorskip("nncf")
     # with a sound compiler, a source that is not there stands for a build that fails
-    spoil = "import nncf.torch.quantization.extensions as e; e.CPU_EXT_SRC_LIST[:] = ['/no/such.cpp']; " if fault == "extension" else ""
+    spoil = (
+        "import nncf.torch.quantization.extensions as e; e.CPU_EXT_SRC_LIST[:] = ['/no/such.cpp']; "
+        if fault == "extension"
+        else ""
+    )
     code = (
         f"{spoil}from quantize.nncf_setup import load_quantizers; print(load_quantizers()); "
         "import torch; from nncf.torch.quantization.quantize_functions import QuantizeSymmetric; "

@@ -1,4 +1,6 @@
-"""The command line: exit codes, JSON, CSV, one-line errors; and that verification needs no training library."""
+"""The command line: exit codes, JSON, CSV, one-line errors; and that verification needs no training
+library.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +21,36 @@ from runtimes.cli import expand, main, recent_bundle
 
 
 def _run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+    }
     command = [sys.executable, "-m", "runtimes", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd, timeout=60, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment, cwd=cwd, timeout=60, check=False
+    )
 
 
 @pytest.mark.parametrize(
     ("names", "code"),
-    [(["real"], 0), (["real", "fake"], 1), (["real", "truncated"], 2), (["fake", "empty", "text"], 2)],
+    [
+        (["real"], 0),
+        (["real", "fake"], 1),
+        (["real", "truncated"], 2),
+        (["fake", "empty", "text"], 2),
+    ],
 )
-def test_exit_codes(names: list[str], code: int, bundles: dict[str, Path], photos: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["verify", *(str(photos[name]) for name in names), "--bundle", str(bundles["onnx"])]) == code
+def test_exit_codes(
+    names: list[str],
+    code: int,
+    bundles: dict[str, Path],
+    photos: dict[str, Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert (
+        main(["verify", *(str(photos[name]) for name in names), "--bundle", str(bundles["onnx"])])
+        == code
+    )
     captured = capsys.readouterr()
     bad = [name for name in names if name in ("truncated", "empty", "text")]
     assert captured.err.count("error: ") == len(bad) == len(captured.err.splitlines())
@@ -37,13 +58,25 @@ def test_exit_codes(names: list[str], code: int, bundles: dict[str, Path], photo
         assert str(photos[name]) in captured.out
 
 
-def test_json(bundles: dict[str, Path], photos: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_json(
+    bundles: dict[str, Path], photos: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     paths = [str(photos[name]) for name in ("real", "text", "fake")]
-    assert main(["verify", *paths, "--bundle", str(bundles["onnx"]), "--json", "--threshold", "fpr0.1"]) == 2
+    assert (
+        main(
+            ["verify", *paths, "--bundle", str(bundles["onnx"]), "--json", "--threshold", "fpr0.1"]
+        )
+        == 2
+    )
     captured = capsys.readouterr()
     document = json.loads(captured.out)
     assert document["schema"] == 1 and document["bundle"]["target"] == "onnx"
-    assert document["operating_point"] == {"name": "fpr0.1", "threshold": 0.99, "n_real": 300, "reliable": False}
+    assert document["operating_point"] == {
+        "name": "fpr0.1",
+        "threshold": 0.99,
+        "n_real": 300,
+        "reliable": False,
+    }
     assert "rests on only 300 real images" in captured.err
     assert [entry["source"] for entry in document["results"]] == paths
     assert [entry["verdict"] for entry in document["results"]] == ["real", None, "real"]
@@ -53,16 +86,24 @@ def test_json(bundles: dict[str, Path], photos: dict[str, Path], capsys: pytest.
     assert document["results"][0]["engine"].startswith("onnxruntime ")
 
 
-def test_csv(bundles: dict[str, Path], photos: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_csv(
+    bundles: dict[str, Path], photos: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     paths = [str(photos[name]) for name in ("fake", "empty")]
     assert main(["verify", *paths, "--bundle", str(bundles["openvino"]), "--csv"]) == 2
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["source"] for row in rows] == paths
-    assert rows[0]["verdict"] == "fake" and float(rows[0]["fake_probability"]) > 0.8 and rows[0]["error"] == ""
+    assert (
+        rows[0]["verdict"] == "fake"
+        and float(rows[0]["fake_probability"]) > 0.8
+        and rows[0]["error"] == ""
+    )
     assert rows[1]["verdict"] == "" and rows[1]["error"]
 
 
-def test_folders_are_expanded_and_empty_ones_are_errors(photos: dict[str, Path], tmp_path: Path) -> None:
+def test_folders_are_expanded_and_empty_ones_are_errors(
+    photos: dict[str, Path], tmp_path: Path
+) -> None:
     (tmp_path / "notes.txt").write_text("not an image by its name")
     folder = photos["text"].parent
     paths, failures = expand([folder, tmp_path])
@@ -79,7 +120,11 @@ def test_what_a_folder_hides_is_said_and_what_cannot_be_read_exits_2(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    inside, outside, closed = tmp_path / "album", tmp_path / "elsewhere", tmp_path / "album" / "closed"
+    inside, outside, closed = (
+        tmp_path / "album",
+        tmp_path / "elsewhere",
+        tmp_path / "album" / "closed",
+    )
     for folder in (inside / ".ipynb_checkpoints", outside, closed):
         folder.mkdir(parents=True)
         shutil.copy(photos["fake"], folder / "copy.png")
@@ -93,7 +138,9 @@ def test_what_a_folder_hides_is_said_and_what_cannot_be_read_exits_2(
             raise PermissionError(13, "Permission denied", str(folder))
         return scan(folder)
 
-    monkeypatch.setattr("gazeclip.images.walk.os.scandir", refuse_closed)  # the tests may run as root
+    monkeypatch.setattr(
+        "gazeclip.images.walk.os.scandir", refuse_closed
+    )  # the tests may run as root
     assert main(["verify", str(inside), "--bundle", str(bundles["onnx"]), "--json"]) == 2
     captured = capsys.readouterr()
     results = [(entry["source"], entry["verdict"]) for entry in json.loads(captured.out)["results"]]
@@ -103,12 +150,17 @@ def test_what_a_folder_hides_is_said_and_what_cannot_be_read_exits_2(
         (str(closed), None),
     ]
     told, error = captured.err.splitlines()
-    assert told.startswith(f"{inside}: left out 2 hidden files or folders, 1 unreadable ({closed}: ")
+    assert told.startswith(
+        f"{inside}: left out 2 hidden files or folders, 1 unreadable ({closed}: "
+    )
     assert error.startswith(f"error: {closed} cannot be read (Permission denied)")
 
 
 def test_frames_are_told_in_every_form(
-    bundles: dict[str, Path], photos: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    bundles: dict[str, Path],
+    photos: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     animated = tmp_path / "photo.webp"
     real, fake = (Image.open(photos[name]).convert("RGB") for name in ("real", "fake"))
@@ -137,14 +189,18 @@ def test_a_large_photograph_is_judged_without_a_word_of_pillow(
     assert done.returncode == 0 and done.stderr == "", done.stderr
 
 
-def test_self_test_without_photographs(bundles: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_self_test_without_photographs(
+    bundles: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["verify", "--self-test", "--bundle", str(bundles["tflite"])]) == 0
     assert "self-test passed: embedding" in capsys.readouterr().err
     with pytest.raises(ConfigError, match="no photographs"):
         main(["verify", "--bundle", str(bundles["tflite"])])
 
 
-def test_most_recent_run(bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_most_recent_run(
+    bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(StageError, match="python -m gazeclip run"):
         recent_bundle()
@@ -170,7 +226,9 @@ def test_process_prints_one_line_and_exits_2(photos: dict[str, Path], tmp_path: 
     assert "Traceback" in _run("verify", photos["real"], "--debug", cwd=tmp_path).stderr
 
 
-def test_process_judges_without_any_training_library(bundles: dict[str, Path], photos: dict[str, Path]) -> None:
+def test_process_judges_without_any_training_library(
+    bundles: dict[str, Path], photos: dict[str, Path]
+) -> None:
     code = (
         "import sys; from runtimes import load; "
         "print([load(b, threads=1).verify(sys.argv[1])[0].verdict for b in sys.argv[2:]]); "
@@ -200,7 +258,9 @@ def awkward(photos: dict[str, Path], tmp_path: Path) -> list[bytes]:
     names = ["顔写真.png".encode(), b"\xff\xfe.png", "a\x1b[31mred\nnext\u202e.png".encode()]
     for name in names:
         try:
-            (Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))).write_bytes(photos["real"].read_bytes())
+            (Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))).write_bytes(
+                photos["real"].read_bytes()
+            )
         except OSError:
             pytest.skip("this file system takes no such name")
     return names
@@ -208,18 +268,39 @@ def awkward(photos: dict[str, Path], tmp_path: Path) -> list[bytes]:
 
 @pytest.mark.parametrize("encoding", ["cp1252:strict", "utf-8:strict", "ascii:strict"])
 @pytest.mark.parametrize("form", ["table", "--csv", "--json"])
-def test_awkward_names_are_judged_and_escaped(form: str, encoding: str, awkward: list[bytes], bundles: dict[str, Path], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "runtimes", "verify", *awkward, b"lost\x1b\xff.png", "--bundle", str(bundles["onnx"])]
+def test_awkward_names_are_judged_and_escaped(
+    form: str, encoding: str, awkward: list[bytes], bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "runtimes",
+        "verify",
+        *awkward,
+        b"lost\x1b\xff.png",
+        "--bundle",
+        str(bundles["onnx"]),
+    ]
     command += [form] if form != "table" else []
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2]), "PYTHONIOENCODING": encoding}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False)
+    environment = os.environ | {
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        "PYTHONIOENCODING": encoding,
+    }
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False
+    )
     assert done.returncode == 2  # only because of the image that is not there
     assert done.stderr.decode("ascii").startswith("error: lost\\x1b\\xff.png does not exist")
     text = done.stdout.decode(encoding.partition(":")[0])
     assert not any(sign in text for sign in ("\x1b", "\u202e", "\udcff"))
     if form == "--json":
         found = [entry["source"] for entry in json.loads(text)["results"]]
-        assert found == ["顔写真.png", "\\xff\\xfe.png", "a\x1b[31mred\nnext\u202e.png", "lost\x1b\\xff.png"]
+        assert found == [
+            "顔写真.png",
+            "\\xff\\xfe.png",
+            "a\x1b[31mred\nnext\u202e.png",
+            "lost\x1b\\xff.png",
+        ]
         return
     assert "\\xff\\xfe.png" in text and "a\\x1b[31mred\\nnext\\u202e.png" in text
     assert ("顔写真.png" if encoding.startswith("utf-8") else "\\u9854\\u5199\\u771f.png") in text

@@ -19,10 +19,18 @@ REACHES_OUT = ("resolv.conf", "AF_INET", "nscd")
 
 
 def run_in_fresh_home(home: Path, *command: str) -> str:
-    """Run Python with an empty home and no switch set; returns its system calls where strace is installed."""
+    """Run Python with an empty home and no switch set; returns its system calls where strace is
+    installed.
+    """
     home.mkdir()
     trace = home.parent / f"{home.name}.trace"
-    hidden = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "TORCH_EXTENSIONS_DIR", *SWITCHES)
+    hidden = (
+        "XDG_CACHE_HOME",
+        "XDG_CONFIG_HOME",
+        "XDG_DATA_HOME",
+        "TORCH_EXTENSIONS_DIR",
+        *SWITCHES,
+    )
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     environment |= {"HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     calls = "trace=connect,sendto,sendmsg,sendmmsg,openat"
@@ -47,17 +55,30 @@ def lines_that_reach_out(trace: str) -> list[str]:
 
 
 @pytest.mark.parametrize("target", ["openvino", "onnx", "tflite"])
-def test_verification_leaves_and_sends_nothing(target: str, bundles: dict[str, Path], photos: dict[str, Path], tmp_path: Path) -> None:
+def test_verification_leaves_and_sends_nothing(
+    target: str, bundles: dict[str, Path], photos: dict[str, Path], tmp_path: Path
+) -> None:
     command = ("-m", "runtimes", "verify", str(photos["real"]), "--bundle", str(bundles[target]))
     trace = run_in_fresh_home(tmp_path / "home", *command)
     assert [str(path) for path in (tmp_path / "home").rglob("*")] == []
     assert lines_that_reach_out(trace) == []
 
 
-@pytest.mark.parametrize("module", ["openvino", "onnxruntime", "ai_edge_litert.interpreter", "tflite_runtime.interpreter", "huggingface_hub"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "openvino",
+        "onnxruntime",
+        "ai_edge_litert.interpreter",
+        "tflite_runtime.interpreter",
+        "huggingface_hub",
+    ],
+)
 def test_an_import_leaves_and_sends_nothing(module: str, tmp_path: Path) -> None:
     pytest.importorskip(module.partition(".")[0])
-    trace = run_in_fresh_home(tmp_path / "home", "-c", f"from gazeclip.errors import require; require({module!r}, 'all')")
+    trace = run_in_fresh_home(
+        tmp_path / "home", "-c", f"from gazeclip.errors import require; require({module!r}, 'all')"
+    )
     assert [str(path) for path in (tmp_path / "home").rglob("*")] == []
     assert lines_that_reach_out(trace) == []
 
@@ -66,7 +87,9 @@ def test_an_import_leaves_and_sends_nothing(module: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("module", ["coremltools", "nncf", "litert_torch"])
 def test_a_converter_leaves_and_sends_nothing(module: str, tmp_path: Path) -> None:
     pytest.importorskip(module)
-    trace = run_in_fresh_home(tmp_path / "home", "-c", f"from gazeclip.errors import require; require({module!r}, 'all')")
+    trace = run_in_fresh_home(
+        tmp_path / "home", "-c", f"from gazeclip.errors import require; require({module!r}, 'all')"
+    )
     assert [str(path) for path in (tmp_path / "home").rglob("*")] == []
     assert lines_that_reach_out(trace) == []
 

@@ -43,15 +43,26 @@ def test_outputs_match_the_formula(verifier: Verifier, reference: Reference) -> 
             np.testing.assert_allclose(outputs[name], expected[name], atol=2e-5, err_msg=name)
 
 
-def test_verdict_follows_formula_and_temperatures(verifier: Verifier, reference: Reference, photos: dict[str, Path]) -> None:
+def test_verdict_follows_formula_and_temperatures(
+    verifier: Verifier, reference: Reference, photos: dict[str, Path]
+) -> None:
     verdicts = verifier.verify([photos["real"], photos["fake"]], threshold="fpr1")
-    pixels = [np.asarray(Image.open(photos[name]).convert("RGB").resize((32, 32), Image.Resampling.BICUBIC)) for name in ("real", "fake")]
+    pixels = [
+        np.asarray(
+            Image.open(photos[name]).convert("RGB").resize((32, 32), Image.Resampling.BICUBIC)
+        )
+        for name in ("real", "fake")
+    ]
     expected = reference(np.stack(pixels))
     for row, verdict in enumerate(verdicts):
         logits = expected["logits"][row] / 2.0
         probabilities = np.exp(logits) / np.exp(logits).sum()
-        assert verdict.fake_probability == pytest.approx(1 / (1 + np.exp(-expected["fake_logit"][row, 0] / 1.5)), abs=1e-5)
-        assert [entry.p for entry in verdict.attribution] == pytest.approx(sorted(probabilities, reverse=True), abs=1e-5)
+        assert verdict.fake_probability == pytest.approx(
+            1 / (1 + np.exp(-expected["fake_logit"][row, 0] / 1.5)), abs=1e-5
+        )
+        assert [entry.p for entry in verdict.attribution] == pytest.approx(
+            sorted(probabilities, reverse=True), abs=1e-5
+        )
         best = verifier.bundle.classes[int(np.argmax(probabilities))]
         assert verdict.attribution[0][:4] == (best.name, best.title, best.category, best.family)
         assert verdict.gaze == pytest.approx(tuple(expected["gaze"][row]), abs=1e-5)
@@ -61,7 +72,9 @@ def test_verdict_follows_formula_and_temperatures(verifier: Verifier, reference:
     assert verdicts[0].engine == verifier.engine.label and verdicts[0].operating_point == "fpr1"
 
 
-def test_threshold_decides_and_ties_count_as_fake(bundles: dict[str, Path], photos: dict[str, Path]) -> None:
+def test_threshold_decides_and_ties_count_as_fake(
+    bundles: dict[str, Path], photos: dict[str, Path]
+) -> None:
     verifier = load(bundles["onnx"], threads=1)
     probability = verifier.verify(photos["fake"])[0].fake_probability
     above = float(np.nextafter(probability, 1.0))
@@ -74,7 +87,9 @@ def test_threshold_decides_and_ties_count_as_fake(bundles: dict[str, Path], phot
             verifier.verify(photos["fake"], threshold=wrong)
 
 
-def test_every_kind_of_source_gives_the_same_verdict(bundles: dict[str, Path], photos: dict[str, Path]) -> None:
+def test_every_kind_of_source_gives_the_same_verdict(
+    bundles: dict[str, Path], photos: dict[str, Path]
+) -> None:
     verifier = load(bundles["onnx"], threads=1)
     picture = Image.open(photos["fake"]).convert("RGB")
     sources: list[Any] = [
@@ -89,12 +104,16 @@ def test_every_kind_of_source_gives_the_same_verdict(bundles: dict[str, Path], p
     ]
     together = verifier.verify(sources, batch=2)
     alone = [verifier.verify(source)[0] for source in sources]
-    assert {verdict.fake_probability for verdict in together + alone} == {together[0].fake_probability}
+    assert {verdict.fake_probability for verdict in together + alone} == {
+        together[0].fake_probability
+    }
     assert together[0].source == str(photos["fake"]) and together[3].source == "image 3"
 
 
 @pytest.mark.parametrize("source", [5, None, {"a.jpg": 1}, 0.5])
-def test_what_is_no_image_is_one_error(source: Any, bundles: dict[str, Path], photos: dict[str, Path]) -> None:
+def test_what_is_no_image_is_one_error(
+    source: Any, bundles: dict[str, Path], photos: dict[str, Path]
+) -> None:
     verifier = load(bundles["onnx"], threads=1)
     with pytest.raises(ImageError, match=f"cannot judge an? {type(source).__name__}"):
         verifier.verify(source)
@@ -109,11 +128,19 @@ def test_an_open_file_is_one_image(bundles: dict[str, Path], photos: dict[str, P
     assert verdict == dataclasses.replace(verifier.verify(photos["fake"])[0], source="image 0")
 
 
-def test_bad_images_are_errors_and_the_others_are_judged(bundles: dict[str, Path], photos: dict[str, Path]) -> None:
+def test_bad_images_are_errors_and_the_others_are_judged(
+    bundles: dict[str, Path], photos: dict[str, Path]
+) -> None:
     verifier = load(bundles["onnx"], threads=1)
     names = ["real", "truncated", "fake", "empty", "text"]
     outcomes = list(verifier.outcomes([photos[name] for name in names], batch=2))
-    assert [isinstance(outcome, ImageError) for outcome in outcomes] == [False, True, False, True, True]
+    assert [isinstance(outcome, ImageError) for outcome in outcomes] == [
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]
     assert [outcome.source for outcome in outcomes if not isinstance(outcome, ImageError)] == [
         str(photos["real"]),
         str(photos["fake"]),
@@ -161,20 +188,30 @@ def test_self_test_passes_and_catches_another_model(
     source, target = verifier.bundle.model_path, verifier.bundle.target
     for file in source.parent.glob("model.*"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    write_bundle(tmp_path, target=target, model_file=source.name, **(arguments | {"golden_outputs": golden}))
+    write_bundle(
+        tmp_path, target=target, model_file=source.name, **(arguments | {"golden_outputs": golden})
+    )
     with pytest.raises(BundleError, match=r"fake_logit off by 0\.001"):
         load(tmp_path, verifier.engine.name, threads=1).self_test()
 
 
-def test_outputs_that_are_not_finite_are_refused(bundles: dict[str, Path], photos: dict[str, Path]) -> None:
+def test_outputs_that_are_not_finite_are_refused(
+    bundles: dict[str, Path], photos: dict[str, Path]
+) -> None:
     verifier = load(bundles["onnx"], threads=1)
     # a black picture has a zero embedding, which this little network divides by its length
     with pytest.raises(BundleError, match="embedding is not finite"):
         verifier.verify(np.zeros((32, 32, 3), np.uint8))
 
 
-def test_choice_of_engine_and_device(bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [load(bundles[target], threads=1).engine.name for target in bundles] == ["openvino", "onnxruntime", "litert"]
+def test_choice_of_engine_and_device(
+    bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [load(bundles[target], threads=1).engine.name for target in bundles] == [
+        "openvino",
+        "onnxruntime",
+        "litert",
+    ]
     with pytest.raises(ConfigError, match="Did you mean 'openvino'"):
         load(bundles["onnx"], "openvno")
     with pytest.raises(ConfigError, match="litert cannot run a 'onnx' bundle"):
@@ -185,12 +222,20 @@ def test_choice_of_engine_and_device(bundles: dict[str, Path], monkeypatch: pyte
     with pytest.raises(ConfigError, match="threads"):
         load(bundles["onnx"], threads=0)
     # with its engine gone, another engine that could read the file must not take over
-    monkeypatch.setattr(ENGINES["onnxruntime"], "available", classmethod(lambda cls: "'onnxruntime' is not installed. Run: pip"))
-    with pytest.raises(MissingDependencyError, match="engine onnxruntime: 'onnxruntime' is not installed"):
+    monkeypatch.setattr(
+        ENGINES["onnxruntime"],
+        "available",
+        classmethod(lambda cls: "'onnxruntime' is not installed. Run: pip"),
+    )
+    with pytest.raises(
+        MissingDependencyError, match="engine onnxruntime: 'onnxruntime' is not installed"
+    ):
         load(bundles["onnx"])
 
 
-def test_core_ml_says_where_it_runs(bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_core_ml_says_where_it_runs(
+    bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr(Bundle, "target", "coreml")
     with pytest.raises(MissingDependencyError, match="runs on macOS only") as caught:
@@ -198,9 +243,16 @@ def test_core_ml_says_where_it_runs(bundles: dict[str, Path], monkeypatch: pytes
     assert "\n" not in str(caught.value)
 
 
-def test_a_model_that_does_not_fit_its_bundle_is_refused(bundles: dict[str, Path], arguments: dict[str, Any], tmp_path: Path) -> None:
+def test_a_model_that_does_not_fit_its_bundle_is_refused(
+    bundles: dict[str, Path], arguments: dict[str, Any], tmp_path: Path
+) -> None:
     (tmp_path / "model.onnx").write_bytes((bundles["onnx"] / "model.onnx").read_bytes())
-    write_bundle(tmp_path, target="onnx", model_file="model.onnx", **(arguments | {"io_names": {"gaze": "angles"}}))
+    write_bundle(
+        tmp_path,
+        target="onnx",
+        model_file="model.onnx",
+        **(arguments | {"io_names": {"gaze": "angles"}}),
+    )
     with pytest.raises(BundleError, match="has no output angles"):
         load(tmp_path)
     (tmp_path / "model.onnx").write_bytes(b"not a model")

@@ -19,9 +19,26 @@ def add_ablate(commands: Any) -> None:
     text = "train the teacher with one part changed at a time, over seeds, and compare"
     parser = commands.add_parser("ablate", help=text, description=text, allow_abbrev=False)
     parser.add_argument("recipe", type=Path, help="e.g. recipes/demo.yaml")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a value of the recipe for all variants")
-    parser.add_argument("--variants", default="", metavar="A,B", help=f"default: all of {', '.join(item.name for item in GRID)}")
-    parser.add_argument("--custom", action="append", default=[], metavar="NAME:KEY=VALUE,...", help="a variant of your own (may be repeated)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a value of the recipe for all variants",
+    )
+    parser.add_argument(
+        "--variants",
+        default="",
+        metavar="A,B",
+        help=f"default: all of {', '.join(item.name for item in GRID)}",
+    )
+    parser.add_argument(
+        "--custom",
+        action="append",
+        default=[],
+        metavar="NAME:KEY=VALUE,...",
+        help="a variant of your own (may be repeated)",
+    )
     parser.add_argument("--seeds", default="0,1,2", metavar="A,B", help="default: 0,1,2")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/NAME-ablation")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
@@ -61,7 +78,11 @@ def _seeds(text: str) -> list[int]:
     try:
         seeds = [int(part) for part in text.split(",")]
     except ValueError as error:
-        raise ConfigError(f"--seeds {text} are not whole numbers", remedy="Example: --seeds 0,1,2") from error
+        raise ConfigError(
+            f"--seeds {text} are not whole numbers", remedy="Example: --seeds 0,1,2"
+        ) from error
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise ConfigError(f"--seeds {text} must be different and not negative", remedy="Example: --seeds 0,1,2")
+        raise ConfigError(
+            f"--seeds {text} must be different and not negative", remedy="Example: --seeds 0,1,2"
+        )
     return seeds

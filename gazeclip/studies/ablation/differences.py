@@ -1,7 +1,8 @@
 """Paired differences between rows of the grid, with intervals over persons.
 
-AUC is a mean over pairs of a forged and a real face, macro accuracy a mean over classes of means over faces. Both are linear in
-what a pair or a face contributes, so seeds and orders of exchanged gaze are averaged first, and a bootstrap draw only weighs.
+AUC is a mean over pairs of a forged and a real face, macro accuracy a mean over classes of means
+over faces. Both are linear in what a pair or a face contributes, so seeds and orders of exchanged
+gaze are averaged first, and a bootstrap draw only weighs.
 """
 
 from __future__ import annotations
@@ -20,14 +21,20 @@ Weighted = Callable[[np.ndarray], float | None]  # weights of the faces `(N,)` -
 
 @dataclass(frozen=True)
 class Draws:
-    """The bootstrap over persons: `clusters (N,)` names who is seen (None: each face another), the same draws for all comparisons."""
+    """The bootstrap over persons: `clusters (N,)` names who is seen (None: each face another), the
+    same draws for all comparisons.
+    """
 
     clusters: np.ndarray | None
     rounds: int
 
 
-def auc_difference(fake: np.ndarray, mine: Sequence[np.ndarray], other: Sequence[np.ndarray], draws: Draws) -> Figure | None:
-    """AUC of `mine` less AUC of `other`, per seed scores `(several, N)` of which `several` are averaged; `fake (N,)` bool."""
+def auc_difference(
+    fake: np.ndarray, mine: Sequence[np.ndarray], other: Sequence[np.ndarray], draws: Draws
+) -> Figure | None:
+    """AUC of `mine` less AUC of `other`, per seed scores `(several, N)` of which `several` are
+    averaged; `fake (N,)` bool.
+    """
     gaps = [_wins(fake, a) - _wins(fake, b) for a, b in zip(mine, other, strict=True)]
 
     def weighted(gap: np.ndarray) -> Weighted:
@@ -41,8 +48,12 @@ def auc_difference(fake: np.ndarray, mine: Sequence[np.ndarray], other: Sequence
     return _figure(gaps, weighted, draws, len(fake))
 
 
-def accuracy_difference(true: np.ndarray, mine: Sequence[np.ndarray], other: Sequence[np.ndarray], draws: Draws) -> Figure | None:
-    """Macro accuracy of the predictions `mine` less that of `other`, per seed `(several, N)`, against `true (N,)`."""
+def accuracy_difference(
+    true: np.ndarray, mine: Sequence[np.ndarray], other: Sequence[np.ndarray], draws: Draws
+) -> Figure | None:
+    """Macro accuracy of the predictions `mine` less that of `other`, per seed `(several, N)`,
+    against `true (N,)`.
+    """
     gaps = [(a == true).mean(0) - (b == true).mean(0) for a, b in zip(mine, other, strict=True)]
     codes = np.unique(true, return_inverse=True)[1]
 
@@ -50,7 +61,11 @@ def accuracy_difference(true: np.ndarray, mine: Sequence[np.ndarray], other: Seq
         def value(weights: np.ndarray) -> float | None:
             faces = np.bincount(codes, weights)
             drawn = faces > 0
-            return float((np.bincount(codes, weights * gap)[drawn] / faces[drawn]).mean()) if drawn.any() else None
+            return (
+                float((np.bincount(codes, weights * gap)[drawn] / faces[drawn]).mean())
+                if drawn.any()
+                else None
+            )
 
         return value
 
@@ -58,7 +73,9 @@ def accuracy_difference(true: np.ndarray, mine: Sequence[np.ndarray], other: Seq
 
 
 def _wins(fake: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """`(forged, real)`: how often the forged face scores higher, over the rows of `scores (several, N)`; a tie is half."""
+    """`(forged, real)`: how often the forged face scores higher, over the rows of `scores (several,
+    N)`; a tie is half.
+    """
     mean = np.zeros((int(fake.sum()), int((~fake).sum())), dtype=np.float32)
     for row in scores:
         forged, real = row[fake][:, None], row[~fake]
@@ -66,7 +83,9 @@ def _wins(fake: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return mean / np.float32(len(scores))
 
 
-def _figure(gaps: Sequence[np.ndarray], weighted: Callable[[np.ndarray], Weighted], draws: Draws, n: int) -> Figure | None:
+def _figure(
+    gaps: Sequence[np.ndarray], weighted: Callable[[np.ndarray], Weighted], draws: Draws, n: int
+) -> Figure | None:
     by_seed = [weighted(gap)(np.ones(n)) for gap in gaps]
     known = np.array([value for value in by_seed if value is not None])
     if not len(known) or len(known) < len(by_seed):
@@ -75,4 +94,9 @@ def _figure(gaps: Sequence[np.ndarray], weighted: Callable[[np.ndarray], Weighte
     drawn = map(value, bootstrap_counts(n, draws.rounds, clusters=draws.clusters))
     interval = percentile_interval([found for found in drawn if found is not None])
     sd = float(known.std(ddof=1)) if len(known) > 1 else None
-    return {"mean": float(known.mean()), "sd": sd, "n": len(known), "interval": None if interval is None else list(interval)}
+    return {
+        "mean": float(known.mean()),
+        "sd": sd,
+        "n": len(known),
+        "interval": None if interval is None else list(interval),
+    }

@@ -21,28 +21,63 @@ class Variant:
 
 GRID = (
     Variant(FULL, "the recipe as it is"),
-    Variant("no-gaze", "no gaze at all", ("teacher.model.gaze.kind=none", "teacher.model.gaze.weights=null")),
+    Variant(
+        "no-gaze",
+        "no gaze at all",
+        ("teacher.model.gaze.kind=none", "teacher.model.gaze.weights=null"),
+    ),
     Variant("gaze-prompts", "gaze by prompts only", ("teacher.model.use_vpe=false",)),
-    Variant("gaze-attention", "gaze by cross-attention only", ("teacher.model.gaze.prompts=false",)),
-    Variant("gaze-augmented", "gaze features of every augmented image", ("teacher.gaze_features=every_step",)),
-    Variant("deep-prompts", "gaze prompts renewed in two blocks", ("teacher.model.deep_prompts=2",)),
-    Variant("gaze-vector", "of the gaze, the direction only", ("teacher.model.gaze.signal=vector",)),
-    Variant("gaze-features", "of the gaze, the encoder's features only", ("teacher.model.gaze.signal=features",)),
-    Variant("gaze-doubt", "and how the mirror image's gaze differs", ("teacher.model.gaze.doubt=true",)),
-    Variant("gaze-dropout", "a fifth of the training images without gaze", ("teacher.model.gaze.dropout=0.2",)),
+    Variant(
+        "gaze-attention", "gaze by cross-attention only", ("teacher.model.gaze.prompts=false",)
+    ),
+    Variant(
+        "gaze-augmented",
+        "gaze features of every augmented image",
+        ("teacher.gaze_features=every_step",),
+    ),
+    Variant(
+        "deep-prompts", "gaze prompts renewed in two blocks", ("teacher.model.deep_prompts=2",)
+    ),
+    Variant(
+        "gaze-vector", "of the gaze, the direction only", ("teacher.model.gaze.signal=vector",)
+    ),
+    Variant(
+        "gaze-features",
+        "of the gaze, the encoder's features only",
+        ("teacher.model.gaze.signal=features",),
+    ),
+    Variant(
+        "gaze-doubt", "and how the mirror image's gaze differs", ("teacher.model.gaze.doubt=true",)
+    ),
+    Variant(
+        "gaze-dropout",
+        "a fifth of the training images without gaze",
+        ("teacher.model.gaze.dropout=0.2",),
+    ),
     Variant("no-aws", "without the word selector", ("teacher.model.text.aws=false",)),
     Variant("levels-1", "prompts: real or fake only", ("teacher.model.text.levels=1",)),
     Variant("levels-2", "prompts: and category", ("teacher.model.text.levels=2",)),
     Variant("levels-3", "prompts: and family", ("teacher.model.text.levels=3",)),
-    Variant("infonce-identity", "InfoNCE with the own pair as only positive", ("teacher.model.nce_targets=identity",)),
+    Variant(
+        "infonce-identity",
+        "InfoNCE with the own pair as only positive",
+        ("teacher.model.nce_targets=identity",),
+    ),
     Variant("level-loss", "and a loss on every level of prompts", ("teacher.model.w_levels=1",)),
-    Variant("slow-gates", "gates at the rate of everything else", ("teacher.model.gate_lr_scale=1",)),
+    Variant(
+        "slow-gates", "gates at the rate of everything else", ("teacher.model.gate_lr_scale=1",)
+    ),
     Variant("no-text", "no language side in the loss", ("teacher.model.w_nce=0",)),
 )
 
-# No variants: where every variant of a seed starts, and what gaze says by itself (gazeclip/studies/ablation/probe.py).
+# No variants: where every variant of a seed starts, and what gaze says by itself
+# (gazeclip/studies/ablation/probe.py).
 BACKBONE = Variant("backbone", "the CNNs alone, before the teacher")
-CONTROLS = (BACKBONE, Variant("angles", "the gaze's direction alone, linear"), Variant("features", "the gaze encoder's features alone, linear"))
+CONTROLS = (
+    BACKBONE,
+    Variant("angles", "the gaze's direction alone, linear"),
+    Variant("features", "the gaze encoder's features alone, linear"),
+)
 CNN = "cnn-"  # and its number: one of several CNNs
 
 
@@ -53,7 +88,8 @@ def control(name: str) -> Variant:
 
 
 def chosen(names: Sequence[str], custom: Sequence[str]) -> list[Variant]:
-    """The named variants (none named: all) and those given as `NAME:key=value[,key=value...]`; `full` always comes first.
+    """The named variants (none named: all) and those given as `NAME:key=value[,key=value...]`;
+    `full` always comes first.
 
     Raises:
         ConfigError: an unknown name, or a custom one of another form.
@@ -72,7 +108,14 @@ def _custom(text: str, taken: set[str]) -> Variant:
     name, separator, values = text.partition(":")
     overrides = tuple(part.strip() for part in values.split(",") if part.strip())
     plain = name.replace("-", "").replace("_", "").isalnum()
-    if not separator or not plain or not overrides or any("=" not in part for part in overrides) or name in taken or name.startswith(CNN):
+    if (
+        not separator
+        or not plain
+        or not overrides
+        or any("=" not in part for part in overrides)
+        or name in taken
+        or name.startswith(CNN)
+    ):
         what = f"--custom {text} is not NAME:key=value[,key=value] with a new NAME"
         raise ConfigError(what, remedy="Example: --custom wide:teacher.model.width=384")
     return Variant(name, ", ".join(overrides), overrides)

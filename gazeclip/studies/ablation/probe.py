@@ -1,6 +1,8 @@
-"""What gaze says by itself: a logistic regression on its direction, and one on the gaze encoder's features. Controls of the grid.
+"""What gaze says by itself: a logistic regression on its direction, and one on the gaze encoder's
+features. Controls of the grid.
 
-A floor of what gaze knows, not a ceiling: linear, and of the features their mean only. scikit-learn fits them, on the training split.
+A floor of what gaze knows, not a ceiling: linear, and of the features their mean only. scikit-learn
+    fits them, on the training split.
 """
 
 from __future__ import annotations
@@ -15,7 +17,10 @@ from gazeclip.run.context import Context
 from gazeclip.system.packages import install_command
 
 Table = dict[str, np.ndarray]  # split -> `(N, columns)`
-KINDS = {"angles": 1.0, "features": 0.01}  # inverse strength of the L2 penalty: few columns, and more columns than is good
+KINDS = {
+    "angles": 1.0,
+    "features": 0.01,
+}  # inverse strength of the L2 penalty: few columns, and more columns than is good
 
 
 def probe(context: Context, splits: tuple[str, ...], gaze_features: Path) -> dict[str, np.ndarray]:
@@ -29,11 +34,15 @@ def probe(context: Context, splits: tuple[str, ...], gaze_features: Path) -> dic
     for kind, strength in KINDS.items():
         model = _regression(strength).fit(tables[kind]["train"], labels)
         for split in splits:
-            found = np.full((len(tables[kind][split]), len(context.classes)), -30.0)  # a class without training images
+            found = np.full(
+                (len(tables[kind][split]), len(context.classes)), -30.0
+            )  # a class without training images
             if len(found):
                 found[:, model.classes_] = model.predict_log_proba(tables[kind][split]).clip(-30.0)
             arrays[f"{kind}_{split}_logits"] = found
-            arrays[f"{kind}_{split}_fake_logit"] = np.logaddexp.reduce(found[:, 1:], axis=1) - found[:, 0]
+            arrays[f"{kind}_{split}_fake_logit"] = (
+                np.logaddexp.reduce(found[:, 1:], axis=1) - found[:, 0]
+            )
     return arrays
 
 
@@ -43,11 +52,15 @@ def _regression(strength: float) -> Any:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
     except ImportError as error:
-        raise MissingDependencyError("scikit-learn is not installed", remedy=f"Run: {install_command('train')}") from error
+        raise MissingDependencyError(
+            "scikit-learn is not installed", remedy=f"Run: {install_command('train')}"
+        ) from error
     return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=5000))
 
 
-def _tables(context: Context, splits: tuple[str, ...], gaze_features: Path) -> tuple[dict[str, Table], np.ndarray]:
+def _tables(
+    context: Context, splits: tuple[str, ...], gaze_features: Path
+) -> tuple[dict[str, Table], np.ndarray]:
     """The columns of both probes by split, and the classes of the training images `(N,)`."""
     import torch
 
@@ -64,13 +77,23 @@ def _tables(context: Context, splits: tuple[str, ...], gaze_features: Path) -> t
         targets = dataset.targets if split == "train" else targets
         angles, features = np.zeros((0, 2)), np.zeros((0, encoder.channels))
         if len(dataset):
-            store = build_gaze_store(encoder, dataset, gaze_features / store_name(context, encoder, split), torch.device("cpu"))
-            angles, features = np.array(store.angles[:, 0]), store.tokens[:, 0].mean(axis=1, dtype=np.float32)
+            store = build_gaze_store(
+                encoder,
+                dataset,
+                gaze_features / store_name(context, encoder, split),
+                torch.device("cpu"),
+            )
+            angles, features = (
+                np.array(store.angles[:, 0]),
+                store.tokens[:, 0].mean(axis=1, dtype=np.float32),
+            )
         tables["angles"][split], tables["features"][split] = _quadratic(angles), features
     return tables, targets
 
 
 def _quadratic(angles: np.ndarray) -> np.ndarray:
-    """Pitch and yaw `(N, 2)` with their squares, product and |yaw|: spreads and centres differ by generator, not means alone."""
+    """Pitch and yaw `(N, 2)` with their squares, product and |yaw|: spreads and centres differ by
+    generator, not means alone.
+    """
     pitch, yaw = angles.T
     return np.stack((pitch, yaw, pitch**2, yaw**2, pitch * yaw, np.abs(yaw)), axis=1)

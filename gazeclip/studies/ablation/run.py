@@ -33,15 +33,26 @@ class Entry:
     scores: Scores
 
 
-def run_grid(recipe: Path, overrides: Sequence[str], variants: Sequence[Variant], seeds: Sequence[int], out: Path) -> list[Entry]:
+def run_grid(
+    recipe: Path,
+    overrides: Sequence[str],
+    variants: Sequence[Variant],
+    seeds: Sequence[int],
+    out: Path,
+) -> list[Entry]:
     """One entry per variant and seed, and one per seed for each control that the recipe can have.
 
-    All variants train on the same images, prepared once; a seed changes initialisation, order and augmentation.
+    All variants train on the same images, prepared once; a seed changes initialisation, order and
+    augmentation.
 
     Raises:
         ConfigError: a variant that the recipe cannot have; nothing has been trained then.
     """
-    plans = [(variant, seed, _recipe(recipe, overrides, variant, seed)) for seed in seeds for variant in variants]
+    plans = [
+        (variant, seed, _recipe(recipe, overrides, variant, seed))
+        for seed in seeds
+        for variant in variants
+    ]
     for _, _, plan in plans:
         preflight_teacher(plan)
     found, first = list[Entry](), dict[str, Run]()
@@ -56,9 +67,12 @@ def run_grid(recipe: Path, overrides: Sequence[str], variants: Sequence[Variant]
     return found
 
 
-def _train(variant: Variant, plan: Recipe, run: Run, first: dict[str, Run], kept: Path) -> list[Entry]:
-    """The variant's entry, and for `full` those of the controls. `first`: which run has trained a CNN by itself, by `_cnn`. `kept`: where
-    what frozen encoders and CNNs give is kept for all."""
+def _train(
+    variant: Variant, plan: Recipe, run: Run, first: dict[str, Run], kept: Path
+) -> list[Entry]:
+    """The variant's entry, and for `full` those of the controls. `first`: which run has trained a
+    CNN by itself, by `_cnn`. `kept`: where what frozen encoders and CNNs give is kept for all.
+    """
     gaze_features, cnn_features = kept / "gaze_features", kept / "cnn_features"
     with lock(run):
         prepare_run(plan, run.root)
@@ -73,19 +87,36 @@ def _train(variant: Variant, plan: Recipe, run: Run, first: dict[str, Run], kept
         if variant.name == FULL and plan.teacher.model.gaze.kind != "none":
             scores |= probe_scores(run, gaze_features)
         context = Context(run)
-        return [Entry(name, plan.seed, context.taxonomy, context.classes, of) for name, of in scores.items()]
+        return [
+            Entry(name, plan.seed, context.taxonomy, context.classes, of)
+            for name, of in scores.items()
+        ]
 
 
 def _cnn(plan: Recipe) -> str:
-    """What tells the CNN that a plan wants trained by itself from another's; the grid's data are the same for all."""
+    """What tells the CNN that a plan wants trained by itself from another's; the grid's data are
+    the same for all.
+    """
     model = plan.teacher.model
-    return fingerprint([plan.seed, asdict(plan.backbone), plan.data.image_size, model.backbone, model.backbone_weights, model.sizes])
+    return fingerprint(
+        [
+            plan.seed,
+            asdict(plan.backbone),
+            plan.data.image_size,
+            model.backbone,
+            model.backbone_weights,
+            model.sizes,
+        ]
+    )
 
 
 def _take_backbone(run: Run, first: Run) -> None:
     """Copy the CNN of the first run that wants this one."""
     source, target = first.folder("backbone"), run.folder("backbone")
-    if run is first or (run.done("backbone") and first.manifest("backbone")["fingerprint"] == run.manifest("backbone")["fingerprint"]):
+    if run is first or (
+        run.done("backbone")
+        and first.manifest("backbone")["fingerprint"] == run.manifest("backbone")["fingerprint"]
+    ):
         return
     made = run.root / ".backbone.copy"
     shutil.rmtree(made, ignore_errors=True)

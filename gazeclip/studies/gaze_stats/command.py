@@ -1,4 +1,6 @@
-"""`python -m gazeclip gaze-stats MANIFEST`: compare the gaze of real and forged faces, by generator."""
+"""`python -m gazeclip gaze-stats MANIFEST`: compare the gaze of real and forged faces, by
+generator.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from gazeclip.errors import ConfigError, nearest
 from gazeclip.system.packages import require
 
 OUT = Path("gaze-stats")
-MIN_PERMUTATIONS = 100  # p cannot fall below 1 / (1 + N), and correction over generators multiplies that
+MIN_PERMUTATIONS = (
+    100  # p cannot fall below 1 / (1 + N), and correction over generators multiplies that
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,16 +29,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="encoder that measures gaze, or labels: the manifest's gaze_pitch and gaze_yaw (default)",
     )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="weights of the encoder")
-    parser.add_argument("--splits", default="all", metavar="A,B,...", help="which splits to pool (default: all)")
     parser.add_argument(
-        "--source", metavar="REGEX", help="group 1, found in a swap's file name, is the file stem of the photograph that gave the face"
+        "--splits", default="all", metavar="A,B,...", help="which splits to pool (default: all)"
+    )
+    parser.add_argument(
+        "--source",
+        metavar="REGEX",
+        help="group 1, found in a swap's file name, is the file stem of the photograph that gave the face",
     )
     parser.add_argument("--permutations", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
-        "--out", type=Path, default=OUT, metavar="DIR", help=f"for gaze_stats.json, .md, .svg and the measured gaze.csv (default: {OUT}/)"
+        "--out",
+        type=Path,
+        default=OUT,
+        metavar="DIR",
+        help=f"for gaze_stats.json, .md, .svg and the measured gaze.csv (default: {OUT}/)",
     )
-    parser.add_argument("--no-figure", action="store_true", help="no gaze_stats.svg; needs no matplotlib")
+    parser.add_argument(
+        "--no-figure", action="store_true", help="no gaze_stats.svg; needs no matplotlib"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.set_defaults(command=main)
 
@@ -70,9 +84,13 @@ def _check(args: argparse.Namespace) -> tuple[str, ...]:
     from gazeclip.data.rows import SPLITS
 
     if args.permutations < MIN_PERMUTATIONS:
-        raise ConfigError(f"--permutations {args.permutations} is too few", remedy=f"At least {MIN_PERMUTATIONS}")
+        raise ConfigError(
+            f"--permutations {args.permutations} is too few", remedy=f"At least {MIN_PERMUTATIONS}"
+        )
     if args.gaze == "labels" and args.weights is not None:
-        raise ConfigError("--weights belongs to an encoder", remedy="Add --gaze eth-xgaze, l2cs or small")
+        raise ConfigError(
+            "--weights belongs to an encoder", remedy="Add --gaze eth-xgaze, l2cs or small"
+        )
     splits = SPLITS if args.splits == "all" else tuple(dict.fromkeys(args.splits.split(",")))
     for split in splits:
         if split not in SPLITS:
@@ -82,7 +100,9 @@ def _check(args: argparse.Namespace) -> tuple[str, ...]:
     return splits
 
 
-def _compute(args: argparse.Namespace, splits: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _compute(
+    args: argparse.Namespace, splits: tuple[str, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     from gazeclip.console.progress import progress
     from gazeclip.data.rows import read_samples
     from gazeclip.files.hashes import sha256
@@ -107,7 +127,15 @@ def _compute(args: argparse.Namespace, splits: tuple[str, ...]) -> tuple[dict[st
         "permutations": args.permutations,
         "seed": args.seed,
         "unit": "radians",
-        **compare.compare(groups, taxonomy, args.permutations, args.seed, lambda forged: progress(forged, "tests", len(forged))),
-        "matched": matched.compare_matched(groups, taxonomy, args.source, args.permutations, args.seed),
+        **compare.compare(
+            groups,
+            taxonomy,
+            args.permutations,
+            args.seed,
+            lambda forged: progress(forged, "tests", len(forged)),
+        ),
+        "matched": matched.compare_matched(
+            groups, taxonomy, args.source, args.permutations, args.seed
+        ),
     }
     return groups, report

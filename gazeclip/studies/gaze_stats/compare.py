@@ -1,4 +1,6 @@
-"""Every generator of a manifest against its real images: the figures of the report, as plain values."""
+"""Every generator of a manifest against its real images: the figures of the report, as plain
+values.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ BOOTSTRAPS = 2000
 
 @dataclass(frozen=True)
 class Group:
-    """The images of one generator, or the real ones: `gaze (N, 2)`, `people (N,)`, and indices of one image per person."""
+    """The images of one generator, or the real ones: `gaze (N, 2)`, `people (N,)`, and indices of
+    one image per person.
+    """
 
     name: str
     gaze: np.ndarray
@@ -50,7 +54,9 @@ class Group:
 
 
 def random_for(seed: int, *purpose: str) -> np.random.Generator:
-    """A generator of its own for each group and test, so that no figure depends on which others are computed."""
+    """A generator of its own for each group and test, so that no figure depends on which others are
+    computed.
+    """
     return np.random.default_rng([seed, *(zlib.crc32(word.encode()) for word in purpose)])
 
 
@@ -62,15 +68,23 @@ def check_groups(samples: Sequence[Sample]) -> None:
     """
     real = {sample.identity or str(sample.path) for sample in samples if sample.label == REAL}
     if not real:
-        raise ManifestError("there is no real image to compare with", remedy="Give the manifest images labelled 'real', or choose other --splits")
+        raise ManifestError(
+            "there is no real image to compare with",
+            remedy="Give the manifest images labelled 'real', or choose other --splits",
+        )
     if len(real) < MIN_IMAGES:
         what = f"real images of {len(real)} different people are too few to compare with"
         raise ManifestError(what, remedy=f"At least {MIN_IMAGES} are needed; choose more --splits")
     if all(sample.label == REAL for sample in samples):
-        raise ManifestError("there are only real images", remedy="Give the manifest forged images, or choose other --splits")
+        raise ManifestError(
+            "there are only real images",
+            remedy="Give the manifest forged images, or choose other --splits",
+        )
 
 
-def group_by_label(samples: Sequence[Sample], angles: np.ndarray, taxonomy: Taxonomy, seed: int) -> dict[str, Group]:
+def group_by_label(
+    samples: Sequence[Sample], angles: np.ndarray, taxonomy: Taxonomy, seed: int
+) -> dict[str, Group]:
     """Groups in taxonomy order, `real` first. An image without identity is a person of its own."""
     groups = {}
     labels = np.array([sample.label for sample in samples])
@@ -78,11 +92,19 @@ def group_by_label(samples: Sequence[Sample], angles: np.ndarray, taxonomy: Taxo
     for generator in taxonomy.generators:
         chosen = np.flatnonzero(labels == generator.name)
         if len(chosen):
-            single = statistics.one_per_cluster(people[chosen], random_for(seed, generator.name, "people"))
+            single = statistics.one_per_cluster(
+                people[chosen], random_for(seed, generator.name, "people")
+            )
             if len(single) > MAX_PEOPLE:
-                single = np.sort(random_for(seed, generator.name, "cap").choice(single, MAX_PEOPLE, replace=False))
+                single = np.sort(
+                    random_for(seed, generator.name, "cap").choice(
+                        single, MAX_PEOPLE, replace=False
+                    )
+                )
             members = [samples[index] for index in chosen]
-            groups[generator.name] = Group(generator.name, angles[chosen], people[chosen], members, single)
+            groups[generator.name] = Group(
+                generator.name, angles[chosen], people[chosen], members, single
+            )
     return groups
 
 
@@ -93,7 +115,8 @@ def compare(
     seed: int,
     track: Callable[[Sequence[Group]], Iterable[Group]] = iter,
 ) -> dict[str, Any]:
-    """`{"real": ..., "null": ..., "generators": [...]}`: spreads with intervals, tests, and p-values corrected over generators.
+    """`{"real": ..., "null": ..., "generators": [...]}`: spreads with intervals, tests, and
+    p-values corrected over generators.
 
     Args:
         groups: what `group_by_label` gave.
@@ -103,10 +126,15 @@ def compare(
     real = groups[REAL]
     stds = {angle: _bootstrap_stds(real, axis, seed) for axis, angle in enumerate(ANGLES)}
     forged = [group for name, group in groups.items() if name != REAL]
-    rows = [_describe_generator(group, real, taxonomy.get(group.name), stds, permutations, seed) for group in track(forged)]
+    rows = [
+        _describe_generator(group, real, taxonomy.get(group.name), stds, permutations, seed)
+        for group in track(forged)
+    ]
     correct(rows, [("energy", "p"), ("energy_centred", "p")])
     correct(rows, [("pitch", "spread_p"), ("yaw", "spread_p")], together=True)
-    halves = statistics.split_null(real.independent, len(real.single) // 2, permutations, random_for(seed, "halves"))
+    halves = statistics.split_null(
+        real.independent, len(real.single) // 2, permutations, random_for(seed, "halves")
+    )
     return {
         "real": _describe(real, stds),
         "null": {
@@ -119,22 +147,40 @@ def compare(
     }
 
 
-def correct(rows: Sequence[Mapping[str, Any]], places: Sequence[tuple[str, str]], together: bool = False) -> None:
-    """Add Holm's correction of each `row[part][key]` as `<key>_holm`: over the rows, or over rows and places `together`."""
+def correct(
+    rows: Sequence[Mapping[str, Any]], places: Sequence[tuple[str, str]], together: bool = False
+) -> None:
+    """Add Holm's correction of each `row[part][key]` as `<key>_holm`: over the rows, or over rows
+    and places `together`.
+    """
     families = [list(places)] if together else [[place] for place in places]
     for family in families:
-        parts = [(row[part], key) for row in rows for part, key in family if row.get(part) and row[part].get(key) is not None]
-        for (part, key), value in zip(parts, statistics.holm([part[key] for part, key in parts]), strict=True):
+        parts = [
+            (row[part], key)
+            for row in rows
+            for part, key in family
+            if row.get(part) and row[part].get(key) is not None
+        ]
+        for (part, key), value in zip(
+            parts, statistics.holm([part[key] for part, key in parts]), strict=True
+        ):
             part[f"{key}_holm"] = value
 
 
 def _bootstrap_stds(group: Group, axis: int, seed: int) -> np.ndarray:
-    return statistics.cluster_stds(group.gaze[:, axis], group.people, BOOTSTRAPS, random_for(seed, group.name, ANGLES[axis]))
+    return statistics.cluster_stds(
+        group.gaze[:, axis], group.people, BOOTSTRAPS, random_for(seed, group.name, ANGLES[axis])
+    )
 
 
 def _describe(group: Group, stds: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Counts, and mean and spread per angle in radians."""
-    row: dict[str, Any] = {"name": group.name, "n": len(group.gaze), "people": len(set(group.people.tolist())), "tested": len(group.single)}
+    row: dict[str, Any] = {
+        "name": group.name,
+        "n": len(group.gaze),
+        "people": len(set(group.people.tolist())),
+        "tested": len(group.single),
+    }
     for axis, angle in enumerate(ANGLES):
         values = group.gaze[:, axis]
         row[angle] = {
@@ -147,16 +193,28 @@ def _describe(group: Group, stds: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def _describe_generator(
-    group: Group, real: Group, generator: Generator, real_stds: Mapping[str, np.ndarray], permutations: int, seed: int
+    group: Group,
+    real: Group,
+    generator: Generator,
+    real_stds: Mapping[str, np.ndarray],
+    permutations: int,
+    seed: int,
 ) -> dict[str, Any]:
     stds = {angle: _bootstrap_stds(group, axis, seed) for axis, angle in enumerate(ANGLES)}
     row = _describe(group, stds)
-    row.update(title=generator.title, category=generator.category, family=generator.family, seen=generator.seen)
+    row.update(
+        title=generator.title,
+        category=generator.category,
+        family=generator.family,
+        seen=generator.seen,
+    )
     for axis, angle in enumerate(ANGLES):
         theirs, ours = group.gaze[:, axis], real.gaze[:, axis]
         row[angle]["ratio"] = statistics.ratio(float(theirs.std()), float(ours.std()))
         row[angle]["ratio_interval"] = statistics.ratio_interval(stds[angle], real_stds[angle])
-        row[angle]["robust_ratio"] = statistics.ratio(statistics.robust_std(theirs), statistics.robust_std(ours))
+        row[angle]["robust_ratio"] = statistics.ratio(
+            statistics.robust_std(theirs), statistics.robust_std(ours)
+        )
     if not group.testable:
         row["note"] = f"fewer than {MIN_IMAGES} images (of different people): not tested"
         return row
@@ -164,11 +222,22 @@ def _describe_generator(
     test = statistics.energy_test(x, y, permutations, random_for(seed, group.name, "energy"))
     size = min(len(x), len(y) // 2)
     null = statistics.split_null(y, size, permutations, random_for(seed, group.name, "null"))
-    row["energy"] = {"distance": test.statistic, "p": test.p, "real_against_real_q95": float(np.quantile(null, 0.95)), "null_size": size}
-    test = statistics.centred_energy_test(x, y, permutations, random_for(seed, group.name, "centred"))
+    row["energy"] = {
+        "distance": test.statistic,
+        "p": test.p,
+        "real_against_real_q95": float(np.quantile(null, 0.95)),
+        "null_size": size,
+    }
+    test = statistics.centred_energy_test(
+        x, y, permutations, random_for(seed, group.name, "centred")
+    )
     row["energy_centred"] = {"distance": test.statistic, "p": test.p}
     for axis, angle in enumerate(ANGLES):
-        test = statistics.spread_test(x[:, axis], y[:, axis], permutations, random_for(seed, group.name, "spread", angle))
+        test = statistics.spread_test(
+            x[:, axis], y[:, axis], permutations, random_for(seed, group.name, "spread", angle)
+        )
         row[angle]["spread_f"], row[angle]["spread_p"] = test.statistic, test.p
-        row[angle]["narrower"] = statistics.mean_deviation(x[:, axis]) < statistics.mean_deviation(y[:, axis])
+        row[angle]["narrower"] = statistics.mean_deviation(x[:, axis]) < statistics.mean_deviation(
+            y[:, axis]
+        )
     return row

@@ -1,4 +1,6 @@
-"""Gaze of every image of a manifest: from its columns, or measured by an encoder and kept, so that nothing is measured twice."""
+"""Gaze of every image of a manifest: from its columns, or measured by an encoder and kept, so that
+nothing is measured twice.
+"""
 
 from __future__ import annotations
 
@@ -48,11 +50,17 @@ def labelled_gaze(samples: Sequence[Sample]) -> Gaze:
     if missing:
         what = f"{len(missing)} of {len(samples)} images have no gaze_pitch and gaze_yaw (the first: {missing[0]})"
         raise ManifestError(what, remedy=REMEDY)
-    return Gaze(np.array([sample.gaze for sample in samples], dtype=np.float64), "gaze labels of the manifest")
+    return Gaze(
+        np.array([sample.gaze for sample in samples], dtype=np.float64),
+        "gaze labels of the manifest",
+    )
 
 
-def measured_gaze(samples: Sequence[Sample], manifest: Path, kind: str, weights: Path | None, out: Path) -> Gaze:
-    """What the encoder says of every sample; `out` keeps it for as long as manifest, encoder and weights stay the same.
+def measured_gaze(
+    samples: Sequence[Sample], manifest: Path, kind: str, weights: Path | None, out: Path
+) -> Gaze:
+    """What the encoder says of every sample; `out` keeps it for as long as manifest, encoder and
+    weights stay the same.
 
     Raises:
         ConfigError: unknown encoder.
@@ -60,12 +68,21 @@ def measured_gaze(samples: Sequence[Sample], manifest: Path, kind: str, weights:
         WeightsError: no weight file, or one that does not fit.
     """
     if kind not in ENCODERS:
-        raise ConfigError(f"unknown gaze encoder '{kind}'", remedy=f"Known: {', '.join((*ENCODERS, LABELS))}")
+        raise ConfigError(
+            f"unknown gaze encoder '{kind}'", remedy=f"Known: {', '.join((*ENCODERS, LABELS))}"
+        )
     if weights is None:
-        raise WeightsError(f"--gaze {kind} needs a weight file", remedy="Add --weights FILE (docs/data.md, gaze encoders)")
+        raise WeightsError(
+            f"--gaze {kind} needs a weight file",
+            remedy="Add --weights FILE (docs/data.md, gaze encoders)",
+        )
     if not weights.is_file():
         raise WeightsError(f"weights file {weights} does not exist", remedy="Correct --weights")
-    origin = {"encoder": kind, "manifest_sha256": sha256(manifest), "weights_sha256": sha256(weights)}
+    origin = {
+        "encoder": kind,
+        "manifest_sha256": sha256(manifest),
+        "weights_sha256": sha256(weights),
+    }
     names = [_name(sample, manifest) for sample in samples]
     rows = _kept(out, origin)
     todo = [number for number, name in enumerate(names) if name not in rows]
@@ -76,7 +93,9 @@ def measured_gaze(samples: Sequence[Sample], manifest: Path, kind: str, weights:
         starts = range(0, len(todo), BATCH)
         for count, start in enumerate(progress(starts, "gaze", len(starts)), start=1):
             chosen = todo[start : start + BATCH]
-            for number, angles in zip(chosen, _encode(encoder, [samples[number].path for number in chosen]), strict=True):
+            for number, angles in zip(
+                chosen, _encode(encoder, [samples[number].path for number in chosen]), strict=True
+            ):
                 rows[names[number]] = _row(names[number], samples[number], angles)
             if count % KEEP_EVERY == 0 or count == len(starts):
                 _keep(rows.values(), out, origin)
@@ -91,13 +110,17 @@ def _row(name: str, sample: Sample, angles: np.ndarray) -> Row:
 
 def _keep(rows: Iterable[Row], out: Path, origin: dict[str, str]) -> None:
     """Write `gaze.csv` for people and other programs, and `gaze.json`: what it was measured from."""
-    (out / ORIGIN).unlink(missing_ok=True)  # killed between the two, the table counts for nothing rather than for the wrong weights
+    (out / ORIGIN).unlink(
+        missing_ok=True
+    )  # killed between the two, the table counts for nothing rather than for the wrong weights
     write_csv(out / TABLE, COLUMNS, rows)
     write_json(out / ORIGIN, {**origin, "table_sha256": sha256(out / TABLE)})
 
 
 def _kept(out: Path, origin: dict[str, str]) -> dict[str, Row]:
-    """Rows by path of an earlier call, none if it measured something else or the table was changed since."""
+    """Rows by path of an earlier call, none if it measured something else or the table was changed
+    since.
+    """
     if not (out / ORIGIN).is_file() or not (out / TABLE).is_file():
         return {}
     try:
@@ -108,12 +131,16 @@ def _kept(out: Path, origin: dict[str, str]) -> dict[str, Row]:
         say(f"gaze: {out / TABLE} is of another manifest, encoder or weights; measuring again")
         return {}
     with (out / TABLE).open(newline="", encoding="utf-8") as file:
-        return {row[0]: (row[0], row[1], row[2], row[3], row[4]) for row in list(csv.reader(file))[1:]}
+        return {
+            row[0]: (row[0], row[1], row[2], row[3], row[4]) for row in list(csv.reader(file))[1:]
+        }
 
 
 def _name(sample: Sample, manifest: Path) -> str:
     base = manifest.parent
-    return (sample.path.relative_to(base) if sample.path.is_relative_to(base) else sample.path).as_posix()
+    return (
+        sample.path.relative_to(base) if sample.path.is_relative_to(base) else sample.path
+    ).as_posix()
 
 
 def _encoder(kind: str, weights: Path) -> GazeEncoder:
@@ -131,10 +158,15 @@ def _encode(encoder: GazeEncoder, paths: Sequence[Path]) -> np.ndarray:
     from gazeclip.images.preprocess import PixelContract
 
     contract = PixelContract(encoder.input_size)
-    pixels = torch.from_numpy(np.stack([contract.apply(path) for path in paths])).permute(0, 3, 1, 2)
+    pixels = torch.from_numpy(np.stack([contract.apply(path) for path in paths])).permute(
+        0, 3, 1, 2
+    )
     with torch.inference_mode():
         angles = encoder(pixels.to(encoder.mean.device)).gaze.double().cpu().numpy()
     bad = ~np.isfinite(angles).all(axis=1)
     if bad.any():
-        raise WeightsError(f"the encoder gives no number for {paths[int(np.argmax(bad))]}", remedy="Check --weights against --gaze")
+        raise WeightsError(
+            f"the encoder gives no number for {paths[int(np.argmax(bad))]}",
+            remedy="Check --weights against --gaze",
+        )
     return angles

@@ -43,7 +43,16 @@ def markdown(report: Mapping[str, Any], figure: bool = True) -> str:
     for table in tables(report):
         parts.append(f"## {table.title}\n\n{markdown_table(table)}\n\n{table.note}")
     findings = "\n".join(f"- {line}" for line in conclusions(report))
-    return "\n\n".join([*parts, f"## Findings\n\n{findings}", "## Caveats\n\n" + "\n".join(f"- {line}" for line in CAVEATS)]) + "\n"
+    return (
+        "\n\n".join(
+            [
+                *parts,
+                f"## Findings\n\n{findings}",
+                "## Caveats\n\n" + "\n".join(f"- {line}" for line in CAVEATS),
+            ]
+        )
+        + "\n"
+    )
 
 
 def heading(report: Mapping[str, Any]) -> str:
@@ -55,7 +64,9 @@ def heading(report: Mapping[str, Any]) -> str:
 
 
 def conclusions(report: Mapping[str, Any]) -> list[str]:
-    """What the tests say after correction, generator by generator, and what the pairs say of the reason."""
+    """What the tests say after correction, generator by generator, and what the pairs say of the
+    reason.
+    """
     tested = [row for row in report["generators"] if "note" not in row]
     lines = []
     for angle in reversed(ANGLES):
@@ -65,12 +76,25 @@ def conclusions(report: Mapping[str, Any]) -> list[str]:
             ("wider than real", [row["name"] for row in differs if not row[angle]["narrower"]]),
             ("no difference shown", [row["name"] for row in tested if row not in differs]),
         ]
-        lines.append(f"{angle.capitalize()} spread: " + "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names) + ".")
-    for key, what in (("energy", "Distribution as a whole"), ("energy_centred", "Distribution with the means taken out")):
+        lines.append(
+            f"{angle.capitalize()} spread: "
+            + "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names)
+            + "."
+        )
+    for key, what in (
+        ("energy", "Distribution as a whole"),
+        ("energy_centred", "Distribution with the means taken out"),
+    ):
         differs = [row["name"] for row in tested if row[key]["p_holm"] < LEVEL]
-        lines.append(f"{what}: differs from real for {', '.join(differs) or 'none'}; tested {len(tested)}.")
+        lines.append(
+            f"{what}: differs from real for {', '.join(differs) or 'none'}; tested {len(tested)}."
+        )
     lines += [_matched_line(*item) for item in _matched(report)]
-    return lines + [_unrelated_line(entry) for entry in report["matched"] if all((entry[a]["target_correlation"] or 0.0) < RELATED for a in ANGLES)]
+    return lines + [
+        _unrelated_line(entry)
+        for entry in report["matched"]
+        if all((entry[a]["target_correlation"] or 0.0) < RELATED for a in ANGLES)
+    ]
 
 
 def _matched_line(entry: Mapping[str, Any], angle: str, part: Mapping[str, Any]) -> str:
@@ -82,7 +106,9 @@ def _matched_line(entry: Mapping[str, Any], angle: str, part: Mapping[str, Any])
 
 
 def _unrelated_line(entry: Mapping[str, Any]) -> str:
-    both = ", ".join(f"{angle} r {entry[angle]['target_correlation'] or 0.0:.2f}" for angle in reversed(ANGLES))
+    both = ", ".join(
+        f"{angle} r {entry[angle]['target_correlation'] or 0.0:.2f}" for angle in reversed(ANGLES)
+    )
     return (
         f"{entry['name']}: forgeries and photographs share no gaze ({both}): either other photographs of the same people, or gazes replaced by the "
         "forging. The pairs then take out the choice of people, not that of pictures."
@@ -90,12 +116,36 @@ def _unrelated_line(entry: Mapping[str, Any]) -> str:
 
 
 def _spread_table(report: Mapping[str, Any], angle: str) -> Table:
-    columns = ["generator", "n", "people", "mean", "sd [95%]", "sd / real [95%]", "robust sd", "robust / real", "spread p"]
+    columns = [
+        "generator",
+        "n",
+        "people",
+        "mean",
+        "sd [95%]",
+        "sd / real [95%]",
+        "robust sd",
+        "robust / real",
+        "spread p",
+    ]
     rows = []
     for row in (report["real"], *report["generators"]):
         part = row[angle]
-        cells = [row["name"], str(row["n"]), str(row["people"]), f"{part['mean']:+.3f}", f"{part['std']:.3f} {_span(part['std_interval'])}"]
-        rows.append([*cells, _ratio(part, "ratio"), f"{part['robust_std']:.3f}", _ratio(part, "robust_ratio"), _p(part.get("spread_p_holm"))])
+        cells = [
+            row["name"],
+            str(row["n"]),
+            str(row["people"]),
+            f"{part['mean']:+.3f}",
+            f"{part['std']:.3f} {_span(part['std_interval'])}",
+        ]
+        rows.append(
+            [
+                *cells,
+                _ratio(part, "ratio"),
+                f"{part['robust_std']:.3f}",
+                _ratio(part, "robust_ratio"),
+                _p(part.get("spread_p_holm")),
+            ]
+        )
     note = (
         "sd: standard deviation, its bootstrap interval over people; robust sd: 1.4826 times the median absolute deviation; "
         "spread p: Brown-Forsythe by permutation, blind to the centre, Holm-corrected over generators and both angles."
@@ -104,33 +154,69 @@ def _spread_table(report: Mapping[str, Any], angle: str) -> Table:
 
 
 def _test_table(report: Mapping[str, Any]) -> Table:
-    columns = ["generator", "tested", "energy distance", "real / real 95%", "p", "centred energy", "p"]
+    columns = [
+        "generator",
+        "tested",
+        "energy distance",
+        "real / real 95%",
+        "p",
+        "centred energy",
+        "p",
+    ]
     rows = []
     for row in report["generators"]:
         if "note" in row:
             rows.append([row["name"], str(row["tested"]), *["-"] * 5])
             continue
         energy, centred = row["energy"], row["energy_centred"]
-        cells = [row["name"], str(row["tested"]), f"{energy['distance']:.4f}", f"{energy['real_against_real_q95']:.4f}", _p(energy["p_holm"])]
+        cells = [
+            row["name"],
+            str(row["tested"]),
+            f"{energy['distance']:.4f}",
+            f"{energy['real_against_real_q95']:.4f}",
+            _p(energy["p_holm"]),
+        ]
         rows.append([*cells, f"{centred['distance']:.4f}", _p(centred["p_holm"])])
-    null, untested = report["null"], [f"{row['name']}: {row['note']}. " for row in report["generators"] if "note" in row]
+    null, untested = (
+        report["null"],
+        [f"{row['name']}: {row['note']}. " for row in report["generators"] if "note" in row],
+    )
     note = (
         "tested: images of different people. real / real 95%: energy distance between that many real images (half of them at most) and the other "
         "real ones, 95% quantile over random draws. p: permutation, Holm-corrected over generators. centred: each set moved to its mean first. "
         f"Random halves of the real images ({null['size']} each): median {null['median']:.4f}, 95% {null['q95']:.4f}, largest {null['max']:.4f}. "
     )
-    return Table(columns, rows, "Pitch and yaw together against the real images", (note + "".join(untested)).strip())
+    return Table(
+        columns,
+        rows,
+        "Pitch and yaw together against the real images",
+        (note + "".join(untested)).strip(),
+    )
 
 
 def _reason_table(report: Mapping[str, Any]) -> Table:
-    columns = ["generator, angle", "pairs", "people", "sd all real", "sd altered", "sd forged", "selection", "p", "forging [95%]", "p"]
+    columns = [
+        "generator, angle",
+        "pairs",
+        "people",
+        "sd all real",
+        "sd altered",
+        "sd forged",
+        "selection",
+        "p",
+        "forging [95%]",
+        "p",
+    ]
     rows = []
     for entry, angle, part in _matched(report):
         cells = [f"{entry['name']}, {angle}", str(entry["pairs"]), str(entry["people"])]
         cells += [f"{part[key]:.3f}" for key in ("all_real_std", "photographs_std", "forged_std")]
         cells += [_ratio(part, "selection_ratio"), _p(part.get("selection_p_holm"))]
         rows.append([*cells, _ratio(part, "forging_ratio"), _p(part["forging_p_holm"])])
-    energies = "; ".join(f"{entry['name']} {entry['energy']['distance']:.4f} (p {_p(entry['energy']['p_holm'])})" for entry in report["matched"])
+    energies = "; ".join(
+        f"{entry['name']} {entry['energy']['distance']:.4f} (p {_p(entry['energy']['p_holm'])})"
+        for entry in report["matched"]
+    )
     note = (
         "altered: the real photographs behind the forgeries, as often as they were used. "
         "selection: altered / all real, p against the other real ones. "
@@ -156,15 +242,30 @@ def _pair_table(report: Mapping[str, Any]) -> Table:
             f"{part['mean_difference']:+.3f} {_span(part['mean_difference_interval'])}",
             f"{part['rms_difference']:.3f}",
         ]
-        keys = ("target_correlation", *(("source_correlation", "source_std", "target_weight", "source_weight") if sources else ()))
-        rows.append([*cells, *("" if part.get(key) is None else f"{part[key]:.2f}" for key in keys)])
+        keys = (
+            "target_correlation",
+            *(
+                ("source_correlation", "source_std", "target_weight", "source_weight")
+                if sources
+                else ()
+            ),
+        )
+        rows.append(
+            [*cells, *("" if part.get(key) is None else f"{part[key]:.2f}" for key in keys)]
+        )
     note = "diff.: forgery minus the photograph it altered (target). r: correlation with the gaze of that photograph"
-    note += ", and of the one that gave the face (source); w: least-squares weights on both." if sources else "."
+    note += (
+        ", and of the one that gave the face (source); w: least-squares weights on both."
+        if sources
+        else "."
+    )
     return Table(columns, rows, "Gaze of forgeries and of their photographs, pair by pair", note)
 
 
 def _matched(report: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str, Mapping[str, Any]]]:
-    return [(entry, angle, entry[angle]) for entry in report["matched"] for angle in reversed(ANGLES)]
+    return [
+        (entry, angle, entry[angle]) for entry in report["matched"] for angle in reversed(ANGLES)
+    ]
 
 
 def _span(pair: Sequence[float], digits: int = 3) -> str:
@@ -172,7 +273,9 @@ def _span(pair: Sequence[float], digits: int = 3) -> str:
 
 
 def _ratio(part: Mapping[str, Any], key: str) -> str:
-    """`0.73 [0.66, 0.81]`, or without an interval where there is none; empty where it is not defined."""
+    """`0.73 [0.66, 0.81]`, or without an interval where there is none; empty where it is not
+    defined.
+    """
     if part.get(key) is None:
         return ""
     pair = part.get(f"{key}_interval")

@@ -1,6 +1,8 @@
-"""Spread and energy distance of two sets of gaze angles, with permutation tests and intervals. NumPy only.
+"""Spread and energy distance of two sets of gaze angles, with permutation tests and intervals.
+NumPy only.
 
-Permutation p-values are (1 + count) / (1 + N), so never 0 (Phipson and Smyth 2010, DOI 10.2202/1544-6115.1585).
+Permutation p-values are (1 + count) / (1 + N), so never 0 (Phipson and Smyth 2010, DOI
+10.2202/1544-6115.1585).
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NORMAL_MAD = 1.4826  # makes the median absolute deviation of a normal distribution its standard deviation
+NORMAL_MAD = (
+    1.4826  # makes the median absolute deviation of a normal distribution its standard deviation
+)
 NOTHING = 1e-9  # radians; a spread below it is rounding of equal values
 CHUNK = 256  # permutations worked on together
 TIE = 1e-12  # relative; equal statistics that rounding has told apart still count as equal
@@ -25,7 +29,9 @@ class Outcome:
 
 
 def robust_std(values: np.ndarray) -> float:
-    """1.4826 times the median absolute deviation of `(N,)`: the standard deviation that outliers do not reach."""
+    """1.4826 times the median absolute deviation of `(N,)`: the standard deviation that outliers do
+    not reach.
+    """
     return float(NORMAL_MAD * np.median(np.abs(values - np.median(values))))
 
 
@@ -43,26 +49,36 @@ def distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def energy_distance(x: np.ndarray, y: np.ndarray) -> float:
-    """2 E|X-Y| - E|X-X'| - E|Y-Y'| of two samples `(N, D)` and `(M, D)`, in the unit of the data; 0 only for equal samples.
+    """2 E|X-Y| - E|X-X'| - E|Y-Y'| of two samples `(N, D)` and `(M, D)`, in the unit of the data; 0
+    only for equal samples.
 
-    The means run over all pairs, an image with itself included (Szekely and Rizzo 2013, DOI 10.1016/j.jspi.2013.03.018).
-    Two samples of one distribution are therefore not at 0 but at about (1/N + 1/M) E|X-X'|.
+    The means run over all pairs, an image with itself included (Szekely and Rizzo 2013, DOI
+    10.1016/j.jspi.2013.03.018). Two samples of one distribution are therefore not at 0 but at about
+    (1/N + 1/M) E|X-X'|.
     """
     return float(2 * distances(x, y).mean() - distances(x, x).mean() - distances(y, y).mean())
 
 
-def energy_test(x: np.ndarray, y: np.ndarray, permutations: int, rng: np.random.Generator) -> Outcome:
+def energy_test(
+    x: np.ndarray, y: np.ndarray, permutations: int, rng: np.random.Generator
+) -> Outcome:
     """Do `x (N, D)` and `y (M, D)` come from one distribution? Group labels are permuted."""
     table = distances(pooled := np.concatenate((x, y)), pooled)
     observed = float(_energies(table, _first(len(pooled), len(x))[:, None])[0])
-    null = [_energies(table, masks) for masks in _random_masks(len(pooled), len(x), permutations, rng)]
+    null = [
+        _energies(table, masks) for masks in _random_masks(len(pooled), len(x), permutations, rng)
+    ]
     return _outcome(observed, np.concatenate(null))
 
 
-def centred_energy_test(x: np.ndarray, y: np.ndarray, permutations: int, rng: np.random.Generator) -> Outcome:
-    """`energy_test` of shape and spread alone: each group is centred on its mean, and so is each permuted group.
+def centred_energy_test(
+    x: np.ndarray, y: np.ndarray, permutations: int, rng: np.random.Generator
+) -> Outcome:
+    """`energy_test` of shape and spread alone: each group is centred on its mean, and so is each
+    permuted group.
 
-    Distances within a group do not feel the centring, so only those between groups are computed anew.
+    Distances within a group do not feel the centring, so only those between groups are computed
+    anew.
     """
     pooled = np.concatenate((x - x.mean(axis=0), y - y.mean(axis=0)))
     table = distances(pooled, pooled)
@@ -70,18 +86,25 @@ def centred_energy_test(x: np.ndarray, y: np.ndarray, permutations: int, rng: np
     def energies(masks: np.ndarray) -> np.ndarray:
         inside = np.einsum("np,np->p", masks, table @ masks) / len(x) ** 2
         outside = np.einsum("np,np->p", 1 - masks, table @ (1 - masks)) / len(y) ** 2
-        return np.array([_centred_cross(pooled, mask.astype(bool)) for mask in masks.T]) - inside - outside
+        return (
+            np.array([_centred_cross(pooled, mask.astype(bool)) for mask in masks.T])
+            - inside
+            - outside
+        )
 
     observed = float(energies(_first(len(pooled), len(x))[:, None])[0])
     null = [energies(masks) for masks in _random_masks(len(pooled), len(x), permutations, rng)]
     return _outcome(observed, np.concatenate(null))
 
 
-def spread_test(x: np.ndarray, y: np.ndarray, permutations: int, rng: np.random.Generator) -> Outcome:
+def spread_test(
+    x: np.ndarray, y: np.ndarray, permutations: int, rng: np.random.Generator
+) -> Outcome:
     """Do `x (N,)` and `y (M,)` spread equally, wherever their centres are?
 
-    The Brown-Forsythe statistic: one-way F of the absolute deviations from each group's median (Brown and Forsythe 1974,
-    DOI 10.1080/01621459.1974.10482955). Deviations are permuted and each permuted group is centred again.
+    The Brown-Forsythe statistic: one-way F of the absolute deviations from each group's median
+    (Brown and Forsythe 1974, DOI 10.1080/01621459.1974.10482955). Deviations are permuted and each
+    permuted group is centred again.
     """
     residuals = np.concatenate((x - np.median(x), y - np.median(y)))
     observed = float(_brown_forsythe(x[None], y[None])[0])
@@ -89,12 +112,19 @@ def spread_test(x: np.ndarray, y: np.ndarray, permutations: int, rng: np.random.
     for masks in _random_masks(len(residuals), len(x), permutations, rng):
         rows = masks.T.astype(bool)
         values = np.broadcast_to(residuals, rows.shape)
-        null.append(_brown_forsythe(values[rows].reshape(len(rows), -1), values[~rows].reshape(len(rows), -1)))
+        null.append(
+            _brown_forsythe(
+                values[rows].reshape(len(rows), -1), values[~rows].reshape(len(rows), -1)
+            )
+        )
     return _outcome(observed, np.concatenate(null))
 
 
-def paired_spread_test(x: np.ndarray, y: np.ndarray, permutations: int, rng: np.random.Generator) -> Outcome:
-    """Do pairs `x (N,)`, `y (N,)` spread equally? Which member of a pair is which is permuted, after centring both.
+def paired_spread_test(
+    x: np.ndarray, y: np.ndarray, permutations: int, rng: np.random.Generator
+) -> Outcome:
+    """Do pairs `x (N,)`, `y (N,)` spread equally? Which member of a pair is which is permuted,
+    after centring both.
 
     The statistic is the absolute logarithm of the ratio of the mean absolute deviations.
     """
@@ -107,7 +137,9 @@ def paired_spread_test(x: np.ndarray, y: np.ndarray, permutations: int, rng: np.
     return _outcome(observed, np.concatenate(null))
 
 
-def paired_energy_test(x: np.ndarray, y: np.ndarray, permutations: int, rng: np.random.Generator) -> Outcome:
+def paired_energy_test(
+    x: np.ndarray, y: np.ndarray, permutations: int, rng: np.random.Generator
+) -> Outcome:
     """`energy_test` of pairs `x (N, D)`, `y (N, D)`: which member of a pair is which is permuted."""
     table = distances(pooled := np.concatenate((x, y)), pooled)
     observed = float(_energies(table, _first(len(pooled), len(x))[:, None])[0])
@@ -119,13 +151,19 @@ def paired_energy_test(x: np.ndarray, y: np.ndarray, permutations: int, rng: np.
 
 
 def split_null(x: np.ndarray, size: int, rounds: int, rng: np.random.Generator) -> np.ndarray:
-    """Energy distances `(rounds,)` between `size` random rows of `x (N, D)` and all other rows: what equal sets show by chance."""
+    """Energy distances `(rounds,)` between `size` random rows of `x (N, D)` and all other rows:
+    what equal sets show by chance.
+    """
     table = distances(x, x)
-    return np.concatenate([_energies(table, masks) for masks in _random_masks(len(x), size, rounds, rng)])
+    return np.concatenate(
+        [_energies(table, masks) for masks in _random_masks(len(x), size, rounds, rng)]
+    )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values corrected for their number, in the given order (Holm 1979): any below 0.05 errs in 5% of studies at most."""
+    """p-values corrected for their number, in the given order (Holm 1979): any below 0.05 errs in
+    5% of studies at most.
+    """
     order = np.argsort(p_values, kind="stable")
     steps = np.asarray(p_values, dtype=np.float64)[order] * np.arange(len(order), 0, -1)
     corrected = np.empty(len(order))
@@ -133,11 +171,18 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected.tolist()
 
 
-def cluster_stds(values: np.ndarray, clusters: np.ndarray, rounds: int, rng: np.random.Generator) -> np.ndarray:
-    """Standard deviations `(rounds,)` of `values (N,)` with whole `clusters (N,)` resampled: pictures of one person are no two people."""
+def cluster_stds(
+    values: np.ndarray, clusters: np.ndarray, rounds: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Standard deviations `(rounds,)` of `values (N,)` with whole `clusters (N,)` resampled:
+    pictures of one person are no two people.
+    """
     _, index = np.unique(clusters, return_inverse=True)
     centred = values - values.mean()  # against cancellation in E x^2 - (E x)^2
-    sums = np.stack([np.bincount(index, weights) for weights in (np.ones(len(values)), centred, centred**2)], axis=1)
+    sums = np.stack(
+        [np.bincount(index, weights) for weights in (np.ones(len(values)), centred, centred**2)],
+        axis=1,
+    )
     result = np.empty(rounds)
     for number in range(rounds):
         count, first, second = sums[rng.integers(0, len(sums), len(sums))].sum(axis=0)
@@ -145,10 +190,14 @@ def cluster_stds(values: np.ndarray, clusters: np.ndarray, rounds: int, rng: np.
     return result
 
 
-def cluster_means(values: np.ndarray, clusters: np.ndarray, rounds: int, rng: np.random.Generator) -> np.ndarray:
+def cluster_means(
+    values: np.ndarray, clusters: np.ndarray, rounds: int, rng: np.random.Generator
+) -> np.ndarray:
     """Means `(rounds,)`, resampled as in `cluster_stds`."""
     _, index = np.unique(clusters, return_inverse=True)
-    sums = np.stack([np.bincount(index, weights) for weights in (np.ones(len(values)), values)], axis=1)
+    sums = np.stack(
+        [np.bincount(index, weights) for weights in (np.ones(len(values)), values)], axis=1
+    )
     picked = (sums[rng.integers(0, len(sums), len(sums))].sum(axis=0) for _ in range(rounds))
     return np.array([total / count for count, total in picked])
 
@@ -160,7 +209,9 @@ def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
 
 
 def ratio_interval(above: np.ndarray, below: np.ndarray) -> tuple[float, float] | None:
-    """Percentile interval of the ratios of resampled values; None if no value below the line is a spread."""
+    """Percentile interval of the ratios of resampled values; None if no value below the line is a
+    spread.
+    """
     valid = below > NOTHING
     return interval(above[valid] / below[valid]) if valid.any() else None
 
@@ -171,7 +222,9 @@ def ratio(above: float, below: float) -> float | None:
 
 
 def one_per_cluster(clusters: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Indices of one random member of each cluster `(N,)`, in order: what a permutation test may treat as independent."""
+    """Indices of one random member of each cluster `(N,)`, in order: what a permutation test may
+    treat as independent.
+    """
     order = rng.permutation(len(clusters))
     _, first = np.unique(clusters[order], return_index=True)
     return np.sort(order[first])
@@ -186,7 +239,9 @@ def _first(total: int, size: int) -> np.ndarray:
     return (np.arange(total) < size).astype(np.float64)
 
 
-def _random_masks(total: int, size: int, count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+def _random_masks(
+    total: int, size: int, count: int, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
     """`count` random 0/1 columns with `size` ones among `total`, in chunks `(total, P)`."""
     template = _first(total, size)
     for start in range(0, count, CHUNK):
@@ -194,7 +249,9 @@ def _random_masks(total: int, size: int, count: int, rng: np.random.Generator) -
 
 
 def _energies(table: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Energy distance for each column of 0/1 `masks (N, P)` that splits the rows of `table (N, N)` in two."""
+    """Energy distance for each column of 0/1 `masks (N, P)` that splits the rows of `table (N, N)`
+    in two.
+    """
     size = masks[:, 0].sum()
     rest = len(table) - size
     to_first = table @ masks

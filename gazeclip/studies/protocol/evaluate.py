@@ -1,4 +1,5 @@
-"""The benchmark protocol: P1 seen generators, P2 unseen ones of known families, P3 unseen families, P4 another data set. NumPy only.
+"""The benchmark protocol: P1 seen generators, P2 unseen ones of known families, P3 unseen families,
+P4 another data set. NumPy only.
 
 A family is known if a class of the model belongs to it. docs/protocol.md defines every figure.
 """
@@ -12,7 +13,16 @@ from typing import Any
 import numpy as np
 
 from gazeclip.scoring import metrics
-from gazeclip.scoring.outputs import FPR, Attribution, AttributionLevel, SplitOutputs, attribute, family_of, group_name, per_generator
+from gazeclip.scoring.outputs import (
+    FPR,
+    Attribution,
+    AttributionLevel,
+    SplitOutputs,
+    attribute,
+    family_of,
+    group_name,
+    per_generator,
+)
 from gazeclip.taxonomy import REAL, Taxonomy
 
 TITLES = {
@@ -22,15 +32,29 @@ TITLES = {
     "P4": "another data set",
 }
 SPLITS = {"P1": "test", "P2": "test_unseen", "P3": "test_unseen"}
-LEVELS: dict[str, AttributionLevel] = {"P1": "class", "P2": "category+family", "P3": "category+family", "P4": "family"}
-DETECTION = ("detection_acc", "detection_acc_at_threshold", "auc", "auc_interval", "eer", "tpr_at_fpr1")
+LEVELS: dict[str, AttributionLevel] = {
+    "P1": "class",
+    "P2": "category+family",
+    "P3": "category+family",
+    "P4": "family",
+}
+DETECTION = (
+    "detection_acc",
+    "detection_acc_at_threshold",
+    "auc",
+    "auc_interval",
+    "eer",
+    "tpr_at_fpr1",
+)
 NO_FORGED, NO_REAL, NO_IMAGE = "no forged image", "no real image to compare with", "no image"
 Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """One protocol's images: `rows` of `split`, which are its forgeries and all real images of that split."""
+    """One protocol's images: `rows` of `split`, which are its forgeries and all real images of that
+    split.
+    """
 
     split: str
     rows: np.ndarray
@@ -38,7 +62,9 @@ class Selection:
 
 @dataclass(frozen=True)
 class Threshold:
-    """Flag `fake_logit >= value`; fitted to let through all but `fpr` of `n_real` real images of val."""
+    """Flag `fake_logit >= value`; fitted to let through all but `fpr` of `n_real` real images of
+    val.
+    """
 
     value: float
     fpr: float
@@ -47,7 +73,9 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Model:
-    """What is known of the model besides its outputs: its classes, their taxonomy, that of the labels, and its threshold."""
+    """What is known of the model besides its outputs: its classes, their taxonomy, that of the
+    labels, and its threshold.
+    """
 
     classes: tuple[str, ...]
     taxonomy: Taxonomy
@@ -64,14 +92,19 @@ class Model:
     @property
     def families(self) -> tuple[str, ...]:
         """`real` and the families of the classes, in class order."""
-        return tuple(dict.fromkeys(family_of([group_name(self.taxonomy, name) for name in self.classes])))
+        return tuple(
+            dict.fromkeys(family_of([group_name(self.taxonomy, name) for name in self.classes]))
+        )
 
 
-def split_protocols(labels: Mapping[str, Sequence[str]], taxonomy: Taxonomy, classes: Sequence[str]) -> dict[str, Selection]:
+def split_protocols(
+    labels: Mapping[str, Sequence[str]], taxonomy: Taxonomy, classes: Sequence[str]
+) -> dict[str, Selection]:
     """Which images belong to P1, P2 and P3.
 
-    P1 is the whole of `test`. P2 and P3 divide the forgeries of `test_unseen` by whether a class is of their family, whatever its
-    category; both take all real images of `test_unseen`, so their false alarms are the same ones.
+    P1 is the whole of `test`. P2 and P3 divide the forgeries of `test_unseen` by whether a class is
+    of their family, whatever its category; both take all real images of `test_unseen`, so their
+    false alarms are the same ones.
 
     Args:
         labels: split -> its labels; a missing split counts as empty.
@@ -81,9 +114,13 @@ def split_protocols(labels: Mapping[str, Sequence[str]], taxonomy: Taxonomy, cla
         ConfigError: a label that the taxonomy does not know.
     """
     known = {taxonomy.get(name).family for name in classes if name != REAL}
-    test, unseen = (np.array(labels.get(split, ()), dtype=object) for split in ("test", "test_unseen"))
+    test, unseen = (
+        np.array(labels.get(split, ()), dtype=object) for split in ("test", "test_unseen")
+    )
     real = unseen == REAL
-    familiar = np.array([label != REAL and taxonomy.get(str(label)).family in known for label in unseen], dtype=bool)
+    familiar = np.array(
+        [label != REAL and taxonomy.get(str(label)).family in known for label in unseen], dtype=bool
+    )
     return {
         "P1": Selection("test", np.arange(len(test))),
         "P2": Selection("test_unseen", np.flatnonzero(real | familiar)),
@@ -108,20 +145,28 @@ def evaluate_protocol(
 ) -> dict[str, Figures]:
     """P1, P2 and P3 of one data set; the order of the images does not matter.
 
-    What is not defined is None, and `why_null` beside it says why; that holds for every figure of detection where forged or real
-    images are missing, and for attribution to a group or family that no class belongs to.
+    What is not defined is None, and `why_null` beside it says why; that holds for every figure of
+    detection where forged or real images are missing, and for attribution to a group or family that
+    no class belongs to.
 
     Args:
         splits: outputs on `test` and `test_unseen`.
         threshold: from `fit_threshold`; moves `*_at_threshold` only.
-        bootstrap: resamplings of the persons (without identities: of the images) for the 95% intervals; 0 for none.
+        bootstrap: resamplings of the persons (without identities: of the images) for the 95%
+            intervals; 0 for none.
     """
     model = Model(tuple(classes), taxonomy, taxonomy, threshold, bootstrap, seed)
     result = {}
-    for name, selection in split_protocols({split: outputs.labels for split, outputs in splits.items()}, taxonomy, classes).items():
+    for name, selection in split_protocols(
+        {split: outputs.labels for split, outputs in splits.items()}, taxonomy, classes
+    ).items():
         empty = SplitOutputs(np.zeros(0), np.zeros((0, len(classes))), ())
         outputs = splits.get(selection.split, empty).take(selection.rows)
-        result[name] = {"title": TITLES[name], "split": selection.split, **_figures(outputs, model, LEVELS[name])}
+        result[name] = {
+            "title": TITLES[name],
+            "split": selection.split,
+            **_figures(outputs, model, LEVELS[name]),
+        }
     return result
 
 
@@ -135,16 +180,25 @@ def evaluate_other(
     bootstrap: int = 1000,
     seed: int = 0,
 ) -> Figures:
-    """P4: images of another data set, whose labels have a taxonomy of their own. Attribution is by family, the one thing both share."""
+    """P4: images of another data set, whose labels have a taxonomy of their own. Attribution is by
+    family, the one thing both share.
+    """
     model = Model(tuple(classes), taxonomy, label_taxonomy, threshold, bootstrap, seed)
-    return {"title": TITLES["P4"], "split": "test and test_unseen", **_figures(outputs, model, LEVELS["P4"])}
+    return {
+        "title": TITLES["P4"],
+        "split": "test and test_unseen",
+        **_figures(outputs, model, LEVELS["P4"]),
+    }
 
 
 def _figures(outputs: SplitOutputs, model: Model, level: AttributionLevel) -> Figures:
     outputs = _in_fixed_order(outputs)
     fake, probability = outputs.is_fake, outputs.class_probability()
     at_level, by_family = (
-        attribute(probability, outputs.labels, model.classes, model.taxonomy, which, model.label_taxonomy) for which in (level, "family")
+        attribute(
+            probability, outputs.labels, model.classes, model.taxonomy, which, model.label_taxonomy
+        )
+        for which in (level, "family")
     )  # type: ignore[arg-type]
     detection, why = _detection(fake, outputs.fake_logit, outputs.clusters, model)
     attribution, why_not = _attribution(outputs, at_level, by_family, model)
@@ -162,14 +216,18 @@ def _figures(outputs: SplitOutputs, model: Model, level: AttributionLevel) -> Fi
 
 
 def _in_fixed_order(outputs: SplitOutputs) -> SplitOutputs:
-    """Sorted by label and outputs, so that sums and resamplings come out the same for any order of the files."""
+    """Sorted by label and outputs, so that sums and resamplings come out the same for any order of
+    the files.
+    """
     if not outputs.labels:
         return outputs
     codes = np.unique(outputs.labels, return_inverse=True)[1]
     return outputs.take(np.lexsort((*outputs.logits.T, outputs.fake_logit, codes)))
 
 
-def _detection(fake: np.ndarray, score: np.ndarray, clusters: np.ndarray | None, model: Model) -> tuple[Figures, dict[str, str]]:
+def _detection(
+    fake: np.ndarray, score: np.ndarray, clusters: np.ndarray | None, model: Model
+) -> tuple[Figures, dict[str, str]]:
     """Forged against real, `(figures, reasons for None)`."""
     if fake.all() or not fake.any():
         why = NO_IMAGE if not len(fake) else NO_REAL if fake.all() else NO_FORGED
@@ -180,7 +238,9 @@ def _detection(fake: np.ndarray, score: np.ndarray, clusters: np.ndarray | None,
         at_threshold = metrics.accuracy(fake, score >= model.threshold.value)
     else:
         reasons["detection_acc_at_threshold"] = "val has no real image to fit a threshold to"
-    interval = metrics.bootstrap_interval(metrics.roc_auc, fake, score, rounds=model.bootstrap, seed=model.seed, clusters=clusters)
+    interval = metrics.bootstrap_interval(
+        metrics.roc_auc, fake, score, rounds=model.bootstrap, seed=model.seed, clusters=clusters
+    )
     if interval is None:
         reasons["auc_interval"] = "intervals were switched off"
     found = {
@@ -194,20 +254,34 @@ def _detection(fake: np.ndarray, score: np.ndarray, clusters: np.ndarray | None,
     return found, reasons
 
 
-def _attribution(outputs: SplitOutputs, at_level: Attribution, by_family: Attribution, model: Model) -> tuple[Figures, dict[str, str]]:
-    """Means over labels, each counting once: over real and the generators at the protocol's level, over the generators by family."""
+def _attribution(
+    outputs: SplitOutputs, at_level: Attribution, by_family: Attribution, model: Model
+) -> tuple[Figures, dict[str, str]]:
+    """Means over labels, each counting once: over real and the generators at the protocol's level,
+    over the generators by family.
+    """
     labels, fake, clusters = np.array(outputs.labels), outputs.is_fake, outputs.clusters
     found: Figures = {"attribution_unreachable": list(at_level.unreachable)}
     possible = np.isin(at_level.true, at_level.names)
     rows = possible if (possible & fake).any() else np.zeros(len(fake), dtype=bool)
     columns = _codes(labels[rows]), (at_level.true == at_level.predicted)[rows]
     drawn = None if clusters is None else clusters[rows]
-    interval = metrics.bootstrap_interval(_macro, *columns, rounds=model.bootstrap, seed=model.seed, clusters=drawn)
+    interval = metrics.bootstrap_interval(
+        _macro, *columns, rounds=model.bootstrap, seed=model.seed, clusters=drawn
+    )
     found["attribution_macro_acc"] = _macro(*columns)
     found["attribution_macro_acc_interval"] = None if interval is None else list(interval)
     rows = fake & np.isin(by_family.true, by_family.names)
-    found["family_macro_acc"] = _macro(_codes(labels[rows]), (by_family.true == by_family.predicted)[rows])
-    undefined = "no class is of the group or family of these generators" if fake.any() else NO_FORGED if len(fake) else NO_IMAGE
+    found["family_macro_acc"] = _macro(
+        _codes(labels[rows]), (by_family.true == by_family.predicted)[rows]
+    )
+    undefined = (
+        "no class is of the group or family of these generators"
+        if fake.any()
+        else NO_FORGED
+        if len(fake)
+        else NO_IMAGE
+    )
     reasons = {key: undefined for key, value in found.items() if value is None}
     if interval is None and found["attribution_macro_acc"] is not None:
         reasons["attribution_macro_acc_interval"] = "intervals were switched off"
@@ -219,28 +293,59 @@ def _codes(labels: np.ndarray) -> np.ndarray:
 
 
 def _macro(codes: np.ndarray, correct: np.ndarray) -> float | None:
-    """Mean over the labels present of the share of correct images; `codes (N,)` are the labels' numbers."""
+    """Mean over the labels present of the share of correct images; `codes (N,)` are the labels'
+    numbers.
+    """
     if not len(codes):
         return None
     counts = np.bincount(codes)
     return float(np.mean((np.bincount(codes, weights=correct) / np.maximum(counts, 1))[counts > 0]))
 
 
-def _per_generator(outputs: SplitOutputs, model: Model, level: AttributionLevel, at_level: Attribution, by_family: Attribution) -> dict[str, Figures]:
-    labels, fake, score, clusters = np.array(outputs.labels), outputs.is_fake, outputs.fake_logit, outputs.clusters
-    table = per_generator(outputs, model.taxonomy, model.classes, outputs.class_probability(), level, model.label_taxonomy)
+def _per_generator(
+    outputs: SplitOutputs,
+    model: Model,
+    level: AttributionLevel,
+    at_level: Attribution,
+    by_family: Attribution,
+) -> dict[str, Figures]:
+    labels, fake, score, clusters = (
+        np.array(outputs.labels),
+        outputs.is_fake,
+        outputs.fake_logit,
+        outputs.clusters,
+    )
+    table = per_generator(
+        outputs,
+        model.taxonomy,
+        model.classes,
+        outputs.class_probability(),
+        level,
+        model.label_taxonomy,
+    )
     for label, row in table.items():
         mine = labels == label
         family = str(family_of([row["group"]])[0])
-        row["family_seen"], row["group_seen"] = family in model.families, row["group"] in model.groups
-        row["called_family"] = {name: float((by_family.predicted[mine] == name).mean()) for name in model.families}
-        row["flagged_fake_at_threshold"] = None if model.threshold is None else float((score[mine] >= model.threshold.value).mean())
+        row["family_seen"], row["group_seen"] = (
+            family in model.families,
+            row["group"] in model.groups,
+        )
+        row["called_family"] = {
+            name: float((by_family.predicted[mine] == name).mean()) for name in model.families
+        }
+        row["flagged_fake_at_threshold"] = (
+            None
+            if model.threshold is None
+            else float((score[mine] >= model.threshold.value).mean())
+        )
         why: dict[str, str] = {}
         if label == REAL:
             del row["auc"]  # real images are what the generators are measured against
         else:
             rows = mine | ~fake
-            found, why = _detection(fake[rows], score[rows], None if clusters is None else clusters[rows], model)
+            found, why = _detection(
+                fake[rows], score[rows], None if clusters is None else clusters[rows], model
+            )
             row.update(found)
         for key, named in (("attribution_acc", at_level), ("family_acc", by_family)):
             true = str(named.true[mine][0])

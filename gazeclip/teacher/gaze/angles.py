@@ -13,18 +13,24 @@ def gaze_vector(angles: Tensor) -> Tensor:
 
 
 def mirror_doubt(gaze: Tensor, mirrored: Tensor) -> Tensor:
-    """Difference `(B, 2)` in radians of a face's pitch and yaw and those of its mirror image, mirrored back: yaw changes its sign there."""
+    """Difference `(B, 2)` in radians of a face's pitch and yaw and those of its mirror image,
+    mirrored back: yaw changes its sign there.
+    """
     return gaze - mirrored * mirrored.new_tensor((1.0, -1.0))
 
 
 def angular_error(pred: Tensor, target: Tensor) -> Tensor:
-    """Angle in radians `(B,)` between two gazes `(B, 2)`. atan2 keeps gradients finite where arccos does not."""
+    """Angle in radians `(B,)` between two gazes `(B, 2)`. atan2 keeps gradients finite where arccos
+    does not.
+    """
     a, b = gaze_vector(pred), gaze_vector(target)
     return torch.atan2(torch.linalg.vector_norm(torch.linalg.cross(a, b), dim=-1), (a * b).sum(-1))
 
 
 def gaze_loss(pred: Tensor, target: Tensor) -> Tensor:
-    """Mean angular error in radians, a scalar; samples whose target is NaN (no gaze label) are left out."""
+    """Mean angular error in radians, a scalar; samples whose target is NaN (no gaze label) are left
+    out.
+    """
     known = torch.isfinite(target).all(-1)
     if not bool(known.any()):
         return pred.sum() * 0.0

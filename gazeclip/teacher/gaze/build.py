@@ -11,7 +11,8 @@ def build_gaze_encoder(config: GazeConfig, load: bool = True) -> GazeEncoder | N
     """The encoder a configuration names, None for `none`. Encoders from a weight file come frozen.
 
     Args:
-        load: read the weight file; False builds the bare network, whose weights a teacher's checkpoint then fills.
+        load: read the weight file; False builds the bare network, whose weights a teacher's
+            checkpoint then fills.
 
     Raises:
         WeightsError: a layout without its file, or a file that does not fit.
@@ -45,4 +46,6 @@ def _layout(kind: str) -> GazeEncoder:
         from gazeclip.teacher.gaze.l2cs import L2CS
 
         return L2CS()
-    raise ConfigError(f"unknown gaze encoder '{kind}'", remedy="Known: small, eth-xgaze, l2cs, none")
+    raise ConfigError(
+        f"unknown gaze encoder '{kind}'", remedy="Known: small, eth-xgaze, l2cs, none"
+    )

@@ -1,7 +1,8 @@
 """Gaze encoders behind one interface: uint8 pixels in, a feature map and the gaze angles out.
 
-Angles are `(pitch, yaw)` in radians in the camera frame (x right, y down, z away from the camera), so that the unit
-vector is (-cos p sin y, -sin p, -cos p cos y): positive pitch looks up, positive yaw towards the left of the picture.
+Angles are `(pitch, yaw)` in radians in the camera frame (x right, y down, z away from the camera),
+so that the unit vector is (-cos p sin y, -sin p, -cos p cos y): positive pitch looks up, positive
+yaw towards the left of the picture.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class GazeFeatures:
-    """What a gaze encoder saw: `tokens (B, N, Cg)`, the flattened feature map, and `gaze (B, 2)`, pitch and yaw.
+    """What a gaze encoder saw: `tokens (B, N, Cg)`, the flattened feature map, and `gaze (B, 2)`,
+    pitch and yaw.
 
-    `doubt (B, 2)`: by how much pitch and yaw of the mirror image, mirrored back, differ, where that was looked at.
+    `doubt (B, 2)`: by how much pitch and yaw of the mirror image, mirrored back, differ, where that
+    was looked at.
     """
 
     tokens: Tensor
@@ -30,21 +33,29 @@ class GazeFeatures:
 
     def select(self, index: Tensor) -> GazeFeatures:
         """The rows `index (M,)`, e.g. one batch out of features computed once."""
-        return GazeFeatures(self.tokens[index], self.gaze[index], None if self.doubt is None else self.doubt[index])
+        return GazeFeatures(
+            self.tokens[index], self.gaze[index], None if self.doubt is None else self.doubt[index]
+        )
 
     @staticmethod
     def cat(parts: Sequence[GazeFeatures]) -> GazeFeatures:
         """Batches joined along B."""
         doubts = [part.doubt for part in parts if part.doubt is not None]
         doubt = torch.cat(doubts) if len(doubts) == len(parts) else None
-        return GazeFeatures(torch.cat([part.tokens for part in parts]), torch.cat([part.gaze for part in parts]), doubt)
+        return GazeFeatures(
+            torch.cat([part.tokens for part in parts]),
+            torch.cat([part.gaze for part in parts]),
+            doubt,
+        )
 
 
 class GazeEncoder(nn.Module):
     """Base: resizes and normalises uint8 RGB `(B, 3, S, S)` for itself and can be frozen for good.
 
-    Subclasses set `channels` (Cg) and `input_size`, and define `_encode(x (B, 3, I, I) normalised) -> GazeFeatures`.
-    `pretrained` says whether the angles mean anything: weights from a gaze data set, or training on gaze labels.
+    Subclasses set `channels` (Cg) and `input_size`, and define `_encode(x (B, 3, I, I) normalised)
+    -> GazeFeatures`.
+    `pretrained` says whether the angles mean anything: weights from a gaze data set, or training on
+        gaze labels.
     """
 
     channels: int
@@ -52,7 +63,12 @@ class GazeEncoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, name: str, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD) -> None:
+    def __init__(
+        self,
+        name: str,
+        mean: tuple[float, ...] = IMAGENET_MEAN,
+        std: tuple[float, ...] = IMAGENET_STD,
+    ) -> None:
         super().__init__()
         self.name = name
         self.pretrained = False
@@ -90,8 +106,16 @@ class GazeEncoder(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self._frozen):
             x = pixels.float() / 255.0
             if x.shape[-2:] != (self.input_size, self.input_size):
-                x = F.interpolate(x, size=(self.input_size,) * 2, mode="bilinear", antialias=True, align_corners=False)
-            return self._encode(((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last))
+                x = F.interpolate(
+                    x,
+                    size=(self.input_size,) * 2,
+                    mode="bilinear",
+                    antialias=True,
+                    align_corners=False,
+                )
+            return self._encode(
+                ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+            )
 
     def _encode(self, x: Tensor) -> GazeFeatures:
         raise NotImplementedError

@@ -1,4 +1,6 @@
-"""The ETH-XGaze layout: ResNet-18 with a direct regression of pitch and yaw (Zhang et al., arXiv:2007.15837)."""
+"""The ETH-XGaze layout: ResNet-18 with a direct regression of pitch and yaw (Zhang et al.,
+arXiv:2007.15837).
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,11 @@ from gazeclip.teacher.gaze.encoder import GazeEncoder, GazeFeatures, tokens_of
 
 
 class EthXGaze(GazeEncoder):
-    """224 px face crop, ImageNet normalisation; features `(B, 49, 512)`; `fc` gives pitch and yaw in radians.
+    """224 px face crop, ImageNet normalisation; features `(B, 49, 512)`; `fc` gives pitch and yaw
+    in radians.
 
-    The file has torchvision's ResNet-18 names, which timm's network shares, with `fc` of two outputs.
+    The file has torchvision's ResNet-18 names, which timm's network shares, with `fc` of two
+    outputs.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,6 @@
-"""The L2CS layout: ResNet-50 with two classifiers over 90 bins of 4 degrees (Abdelrahman et al., arXiv:2203.03339)."""
+"""The L2CS layout: ResNet-50 with two classifiers over 90 bins of 4 degrees (Abdelrahman et al.,
+arXiv:2203.03339).
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,17 @@ _BINS = 90
 _BIN_DEGREES = 4.0
 _OFFSET_DEGREES = -180.0
 _HEADS = ("fc_yaw_gaze", "fc_pitch_gaze")
-_UNUSED = "fc_finetune"  # a head of an older fine-tuning scheme that the published files still carry
+_UNUSED = (
+    "fc_finetune"  # a head of an older fine-tuning scheme that the published files still carry
+)
 
 
 class L2CS(GazeEncoder):
     """448 px face crop, ImageNet normalisation; features `(B, 196, 2048)`.
 
-    An angle is the expectation of the bins' lower edges, sum(p_i * i) * 4 - 180 degrees. `fc_yaw_gaze` is the
-    horizontal angle as its name says; the published demo hands it out under the name pitch.
+    An angle is the expectation of the bins' lower edges, sum(p_i * i) * 4 - 180 degrees.
+    `fc_yaw_gaze` is the horizontal angle as its name says; the published demo hands it out under
+    the name pitch.
     """
 
     bins: Tensor
@@ -47,17 +52,28 @@ class L2CS(GazeEncoder):
         state = read_state(path)
         for name in _HEADS:
             if f"{name}.weight" not in state:
-                raise WeightsError(f"{path} has no '{name}': not an L2CS file", remedy="Check gaze.kind against the file")
-            head = {key.removeprefix(f"{name}."): state[key] for key in state if key.startswith(f"{name}.")}
+                raise WeightsError(
+                    f"{path} has no '{name}': not an L2CS file",
+                    remedy="Check gaze.kind against the file",
+                )
+            head = {
+                key.removeprefix(f"{name}."): state[key]
+                for key in state
+                if key.startswith(f"{name}.")
+            }
             load_strict(getattr(self, name), head, path)
-        trunk = {key: value for key, value in state.items() if not key.startswith((*_HEADS, _UNUSED))}
+        trunk = {
+            key: value for key, value in state.items() if not key.startswith((*_HEADS, _UNUSED))
+        }
         load_strict(self.network, trunk, path)
         self.mark_trained(f"file {Path(path).name}")
 
     def _encode(self, x: Tensor) -> GazeFeatures:
         feature_map = self.network.forward_features(x)  # type: ignore[operator]
         pooled = feature_map.mean((2, 3))
-        gaze = torch.stack((self._angle(self.fc_pitch_gaze(pooled)), self._angle(self.fc_yaw_gaze(pooled))), dim=-1)
+        gaze = torch.stack(
+            (self._angle(self.fc_pitch_gaze(pooled)), self._angle(self.fc_yaw_gaze(pooled))), dim=-1
+        )
         return GazeFeatures(tokens_of(feature_map), gaze)
 
     def _angle(self, logits: Tensor) -> Tensor:

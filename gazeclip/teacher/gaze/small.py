@@ -15,7 +15,9 @@ _WIDTHS = (24, 32, 64, 96)
 
 
 class SmallGaze(GazeEncoder):
-    """Four stride-2 stages to a stride-16 map `(B, 36, 96)`; the head keeps where things are (no global pooling)."""
+    """Four stride-2 stages to a stride-16 map `(B, 36, 96)`; the head keeps where things are (no
+    global pooling).
+    """
 
     def __init__(self) -> None:
         super().__init__("small gaze CNN", mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
@@ -33,7 +35,8 @@ class SmallGaze(GazeEncoder):
             nn.Linear(64, 2),
         )
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        # Angles start near straight ahead: a large random gaze makes the first angular losses wrap around.
+        # Angles start near straight ahead: a large random gaze makes the first angular losses wrap
+        # around.
         nn.init.normal_(self.head[-1].weight, std=0.01)  # type: ignore[arg-type]
         nn.init.zeros_(self.head[-1].bias)  # type: ignore[arg-type]
 

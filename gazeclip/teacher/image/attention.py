@@ -1,4 +1,6 @@
-"""Multi-head attention and the pre-norm transformer block of the hybrid tower; tokens are `(B, N, width)`."""
+"""Multi-head attention and the pre-norm transformer block of the hybrid tower; tokens are `(B, N,
+width)`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class CrossAttention(nn.Module):
     def forward(self, queries: Tensor, context: Tensor) -> Tensor:
         q = self._split(self.query(queries))
         k, v = (self._split(part) for part in self.key_value(context).chunk(2, dim=-1))
-        mixed = F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout if self.training else 0.0)
+        mixed = F.scaled_dot_product_attention(
+            q, k, v, dropout_p=self.dropout if self.training else 0.0
+        )
         return self.output(mixed.transpose(1, 2).flatten(2))
 
     def _split(self, x: Tensor) -> Tensor:
@@ -40,12 +44,16 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-        mixed = F.scaled_dot_product_attention(q, k, v, dropout_p=self.dropout if self.training else 0.0)
+        mixed = F.scaled_dot_product_attention(
+            q, k, v, dropout_p=self.dropout if self.training else 0.0
+        )
         return self.output(mixed.transpose(1, 2).flatten(2))
 
 
 class DropPath(nn.Module):
-    """Stochastic depth: drops a residual branch per sample `(B, ...)` in training (Huang et al., arXiv:1603.09382)."""
+    """Stochastic depth: drops a residual branch per sample `(B, ...)` in training (Huang et al.,
+    arXiv:1603.09382).
+    """
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -61,12 +69,16 @@ class DropPath(nn.Module):
 class Block(nn.Module):
     """Pre-norm transformer block with an MLP of four times the width."""
 
-    def __init__(self, width: int, heads: int, dropout: float = 0.0, drop_path: float = 0.0) -> None:
+    def __init__(
+        self, width: int, heads: int, dropout: float = 0.0, drop_path: float = 0.0
+    ) -> None:
         super().__init__()
         self.norm_1 = nn.LayerNorm(width)
         self.attention = SelfAttention(width, heads, dropout)
         self.norm_2 = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width), nn.Dropout(dropout))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width), nn.Dropout(dropout)
+        )
         self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:

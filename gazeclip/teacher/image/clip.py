@@ -1,4 +1,6 @@
-"""The CLIP tower: any open_clip vision transformer with a class token, by name, from a file, or small and random."""
+"""The CLIP tower: any open_clip vision transformer with a class token, by name, from a file, or
+small and random.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,10 @@ def build_clip(config: TeacherConfig, image_size: int, load: bool = True) -> nn.
     """
     name, pretrained = config.clip_model, config.clip_pretrained
     if name not in open_clip.list_models():
-        raise ConfigError(f"open_clip has no model '{name}'", remedy=nearest(name, [SMALL, *open_clip.list_models()]))
+        raise ConfigError(
+            f"open_clip has no model '{name}'",
+            remedy=nearest(name, [SMALL, *open_clip.list_models()]),
+        )
     tags = open_clip.list_pretrained_tags_by_model(name)
     is_file = pretrained not in ("none", *tags)
     if load and is_file and not Path(pretrained).is_file():
@@ -45,13 +50,21 @@ def build_clip(config: TeacherConfig, image_size: int, load: bool = True) -> nn.
             remedy=f"Give a checkpoint file, 'none', or one of: {', '.join(tags)}",
         )
     # The tags of OpenAI's weights need QuickGELU whatever the architecture's file says.
-    quick = pretrained in tags and bool((open_clip.get_pretrained_cfg(name, pretrained) or {}).get("quick_gelu"))
+    quick = pretrained in tags and bool(
+        (open_clip.get_pretrained_cfg(name, pretrained) or {}).get("quick_gelu")
+    )
     options: dict[str, Any] = {"force_image_size": image_size, "force_quick_gelu": quick}
     muted = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)  # the download layers log every retry; one line below says it all
+    logging.disable(
+        logging.CRITICAL
+    )  # the download layers log every retry; one line below says it all
     try:
-        return open_clip.create_model(name, pretrained=pretrained if load and pretrained != "none" else None, **options)
-    except Exception as error:  # download and format errors differ by source; the remedy is the same
+        return open_clip.create_model(
+            name, pretrained=pretrained if load and pretrained != "none" else None, **options
+        )
+    except (
+        Exception
+    ) as error:  # download and format errors differ by source; the remedy is the same
         what = "does not fit or cannot be read" if is_file else "could not be downloaded"
         raise WeightsError(
             f"the weights '{pretrained}' of {name}: {what} ({type(error).__name__})",
@@ -62,15 +75,22 @@ def build_clip(config: TeacherConfig, image_size: int, load: bool = True) -> nn.
 
 
 def small_visual(config: TeacherConfig, image_size: int) -> VisionTransformer:
-    """A small random ViT of the configuration's width, depth and heads, for tests and demonstrations.
+    """A small random ViT of the configuration's width, depth and heads, for tests and
+    demonstrations.
 
     Raises:
         ConfigError: weights are asked for, or the image size is not a multiple of the patch.
     """
     if config.clip_pretrained != "none":
-        raise ConfigError(f"clip_model=small has no weights '{config.clip_pretrained}'", remedy="Use clip_pretrained=none")
+        raise ConfigError(
+            f"clip_model=small has no weights '{config.clip_pretrained}'",
+            remedy="Use clip_pretrained=none",
+        )
     if image_size % _SMALL_PATCH:
-        raise ConfigError(f"clip_model=small cannot divide {image_size} px into patches of 16", remedy="Use 96, 112, ...")
+        raise ConfigError(
+            f"clip_model=small cannot divide {image_size} px into patches of 16",
+            remedy="Use 96, 112, ...",
+        )
     return VisionTransformer(
         image_size=image_size,
         patch_size=_SMALL_PATCH,
@@ -113,10 +133,17 @@ class ClipTower(ImageTower):
 
 
 def _check(visual: Any, name: str) -> None:
-    if not isinstance(visual, VisionTransformer) or visual.attn_pool is not None or visual.pool_type != "tok" or visual.proj is None:
+    if (
+        not isinstance(visual, VisionTransformer)
+        or visual.attn_pool is not None
+        or visual.pool_type != "tok"
+        or visual.proj is None
+    ):
         raise ConfigError(
             f"'{name}' is not a vision transformer that reads out its class token",
             remedy="Choose an open_clip ViT such as ViT-B-16, ViT-B-32 or ViT-L-14",
         )
     if not visual.transformer.batch_first:
-        raise ConfigError(f"'{name}' runs its blocks sequence-first", remedy="Choose another open_clip ViT")
+        raise ConfigError(
+            f"'{name}' runs its blocks sequence-first", remedy="Choose another open_clip ViT"
+        )

@@ -1,4 +1,6 @@
-"""The hybrid tower: maps of a pretrained CNN are the tokens of a small transformer (the hybrid of arXiv:2010.11929)."""
+"""The hybrid tower: maps of a pretrained CNN are the tokens of a small transformer (the hybrid of
+arXiv:2010.11929).
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,9 @@ from gazeclip.teacher.image.tower import ImageTower
 
 
 class Seen(NamedTuple):
-    """What the CNNs give for B images: `features (B, K, F)`, what the classifier of each of K would be given; `fine (B, C, h, w)`, the
-    stride-16 map of the first, or both maps folded into one; `coarse (B, D, h, w)`, its stride-32 map, with no channels where folded.
+    """What the CNNs give for B images: `features (B, K, F)`, what the classifier of each of K would
+    be given; `fine (B, C, h, w)`, the stride-16 map of the first, or both maps folded into one;
+    `coarse (B, D, h, w)`, its stride-32 map, with no channels where folded.
     """
 
     features: Tensor
@@ -29,19 +32,29 @@ class Seen(NamedTuple):
 
 
 class HybridTower(ImageTower):
-    """Stride-16 and -32 maps of a timm CNN -> linear -> tokens with learned positions, a class token -> pre-norm blocks -> CLS.
+    """Stride-16 and -32 maps of a timm CNN -> linear -> tokens with learned positions, a class
+    token -> pre-norm blocks -> CLS.
 
-    With `config.folded` a token is a cell of the stride-32 map together with its four cells of the other. Each of
-    `config.extra_sizes` adds a CNN of its own to the class token. `classes`: C, for `config.keep_classifiers`.
+    With `config.folded` a token is a cell of the stride-32 map together with its four cells of the
+    other. Each of
+    `config.extra_sizes` adds a CNN of its own to the class token. `classes`: C, for
+        `config.keep_classifiers`.
     """
 
-    def __init__(self, config: TeacherConfig, image_size: int, classes: int, load: bool = True) -> None:
-        super().__init__(*backbone_stats(config.backbone, config.backbone_weights), config.input_size)
+    def __init__(
+        self, config: TeacherConfig, image_size: int, classes: int, load: bool = True
+    ) -> None:
+        super().__init__(
+            *backbone_stats(config.backbone, config.backbone_weights), config.input_size
+        )
         self.width, self.embed_dim, self.depth = config.width, config.embed_dim, config.depth
         self.pretrained = config.backbone_weights != "none"
         weights = config.backbone_weights if load else "none"
         # Depthwise convolutions train about twice as fast on a CPU with the channels innermost.
-        cnns: list[Any] = [load_backbone(config.backbone, weights, num_classes=0).to(memory_format=torch.channels_last) for _ in config.sizes]  # type: ignore[call-overload]
+        cnns: list[Any] = []
+        for _ in config.sizes:
+            cnn: Any = load_backbone(config.backbone, weights, num_classes=0)
+            cnns.append(cnn.to(memory_format=torch.channels_last))
         self.backbone: Any = cnns[0]
         self.extra = nn.ModuleList(cnns[1:])
         self.extra_sizes = config.extra_sizes
@@ -51,19 +64,32 @@ class HybridTower(ImageTower):
         self.embeddings = nn.ModuleList(nn.Linear(count, self.width) for count in wide)
         self.cls = nn.Parameter(torch.randn(1, 1, self.width) * 0.02)
         self.pooled = nn.Linear(features * len(cnns), self.width)
-        self.classifiers = nn.ModuleList(nn.Linear(features, classes) for _ in cnns if config.keep_classifiers)
-        sides = [math.ceil((config.input_size or image_size) / stride) for stride in STRIDES[1 if self.folded else 0 :]]
-        self.positions = nn.ParameterList(nn.Parameter(torch.randn(1, self.width, side, side) * 0.02) for side in sides)
+        self.classifiers = nn.ModuleList(
+            nn.Linear(features, classes) for _ in cnns if config.keep_classifiers
+        )
+        sides = [
+            math.ceil((config.input_size or image_size) / stride)
+            for stride in STRIDES[1 if self.folded else 0 :]
+        ]
+        self.positions = nn.ParameterList(
+            nn.Parameter(torch.randn(1, self.width, side, side) * 0.02) for side in sides
+        )
         self.ln_pre = nn.LayerNorm(self.width)
         rates = torch.linspace(0.0, config.drop_path, self.depth).tolist()
-        self.layers = nn.ModuleList(Block(self.width, config.heads, config.dropout, rate) for rate in rates)
+        self.layers = nn.ModuleList(
+            Block(self.width, config.heads, config.dropout, rate) for rate in rates
+        )
         for block in self.layers:  # at first each passes its tokens on: what is learnt starts from a linear classifier on the pooled map
             for last in (block.attention.output, block.mlp[2]):  # type: ignore[union-attr, index]
                 nn.init.zeros_(last.weight)  # type: ignore[union-attr, arg-type]
                 nn.init.zeros_(last.bias)  # type: ignore[union-attr, arg-type]
         self.ln_post = nn.LayerNorm(self.width)
         self.projection = nn.Linear(self.width, self.embed_dim, bias=False)
-        self.fixed = [module for cnn in cnns for module in _modules_up_to(cnn, config.frozen_stride, config.backbone)]
+        self.fixed = [
+            module
+            for cnn in cnns
+            for module in _modules_up_to(cnn, config.frozen_stride, config.backbone)
+        ]
         self.fixed += list(self.classifiers) if config.backbone_frozen else []
         for module in self.fixed:
             module.requires_grad_(False)
@@ -79,9 +105,14 @@ class HybridTower(ImageTower):
 
     def see(self, x: Tensor) -> Seen:
         """The CNNs on normalised images `(B, 3, S, S)`."""
-        last, maps = self.backbone.forward_intermediates(_innermost(scaled(x, self.input_size)), indices=self.taken)
+        last, maps = self.backbone.forward_intermediates(
+            _innermost(scaled(x, self.input_size)), indices=self.taken
+        )
         features = [self.backbone.forward_head(last, pre_logits=True)]
-        features += [cnn(_innermost(scaled(x, size))) for cnn, size in zip(self.extra, self.extra_sizes, strict=True)]
+        features += [
+            cnn(_innermost(scaled(x, size)))
+            for cnn, size in zip(self.extra, self.extra_sizes, strict=True)
+        ]
         fine, coarse = (_fold(*maps), maps[1][:, :0]) if self.folded else maps
         return Seen(torch.stack(features, dim=1), fine, coarse)
 
@@ -91,14 +122,23 @@ class HybridTower(ImageTower):
 
     def read(self, seen: Seen) -> tuple[Tensor, Tensor | None]:
         """What `embed` gives, from what the CNNs have seen."""
-        # The class token starts from what the CNNs' own classifiers would be given, so the first step already stands on it.
+        # The class token starts from what the CNNs' own classifiers would be given, so the first
+        # step already stands on it.
         parts = [self.cls + self.pooled(seen.features.flatten(1)).unsqueeze(1)]
         maps = (seen.fine,) if self.folded else (seen.fine, seen.coarse)
-        for feature_map, embedding, position in zip(maps, self.embeddings, self.positions, strict=True):
-            # Contiguous, as maps with channels innermost are already: stored ones are not, and rounding depends on it.
+        for feature_map, embedding, position in zip(
+            maps, self.embeddings, self.positions, strict=True
+        ):
+            # Contiguous, as maps with channels innermost are already: stored ones are not, and
+            # rounding depends on it.
             tokens = embedding(feature_map.flatten(2).transpose(1, 2).contiguous())
-            parts.append(tokens + _resized(position, feature_map.shape[-2:]).flatten(2).transpose(1, 2))
-        said = [classifier(seen.features[:, number]) for number, classifier in enumerate(self.classifiers)]
+            parts.append(
+                tokens + _resized(position, feature_map.shape[-2:]).flatten(2).transpose(1, 2)
+            )
+        said = [
+            classifier(seen.features[:, number])
+            for number, classifier in enumerate(self.classifiers)
+        ]
         return self.ln_pre(torch.cat(parts, dim=1)), torch.stack(said).mean(0) if said else None
 
     def blocks(self) -> Iterable[nn.Module]:
@@ -108,8 +148,10 @@ class HybridTower(ImageTower):
         return self.projection(self.ln_post(cls))
 
     def adopt(self, trained: Sequence[nn.Module], classifiers: Sequence[nn.Module] = ()) -> None:
-        """Start from the weights of a trained form of each CNN, in the order of `TeacherConfig.sizes`, and from those of their classifiers
-        where these stay; they count as pretrained from then on."""
+        """Start from the weights of a trained form of each CNN, in the order of
+        `TeacherConfig.sizes`, and from those of their classifiers where these stay; they count as
+        pretrained from then on.
+        """
         for cnn, found in zip((self.backbone, *self.extra), trained, strict=True):
             cnn.load_state_dict(found.state_dict())
         if len(self.classifiers):
@@ -118,7 +160,11 @@ class HybridTower(ImageTower):
         self.pretrained = True
 
     def pretrained_parameters(self) -> list[nn.Parameter]:
-        return [p for part in (self.backbone, self.extra, self.classifiers) for p in part.parameters()] if self.pretrained else []
+        return (
+            [p for part in (self.backbone, self.extra, self.classifiers) for p in part.parameters()]
+            if self.pretrained
+            else []
+        )
 
 
 def _innermost(images: Tensor) -> Tensor:
@@ -127,7 +173,9 @@ def _innermost(images: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _examined(backbone: Any, name: str) -> tuple[list[int], list[int], int]:
-    """Which maps are the last ones at strides 16 and 32, their channels, and how many features the classifier is given."""
+    """Which maps are the last ones at strides 16 and 32, their channels, and how many features the
+    classifier is given.
+    """
     if not (hasattr(backbone, "forward_intermediates") and hasattr(backbone, "forward_head")):
         raise ConfigError(f"backbone '{name}' does not give its maps", remedy=_REMEDY)
     side = 2 * STRIDES[-1]
@@ -135,10 +183,15 @@ def _examined(backbone: Any, name: str) -> tuple[list[int], list[int], int]:
     try:
         last, maps = backbone.forward_intermediates(torch.zeros(1, 3, side, side), indices=None)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"backbone '{name}' takes images of one size only", remedy=_REMEDY) from error
+        raise ConfigError(
+            f"backbone '{name}' takes images of one size only", remedy=_REMEDY
+        ) from error
     strides = [side // found.shape[-1] if found.dim() == 4 else 0 for found in maps]
     if missing := [stride for stride in STRIDES if stride not in strides]:
-        raise ConfigError(f"backbone '{name}' has maps at strides {strides}, the hybrid tower lacks {missing}", remedy=_REMEDY)
+        raise ConfigError(
+            f"backbone '{name}' has maps at strides {strides}, the hybrid tower lacks {missing}",
+            remedy=_REMEDY,
+        )
     taken = [len(strides) - 1 - strides[::-1].index(stride) for stride in STRIDES]
     features = backbone.forward_head(last, pre_logits=True).shape[-1]
     backbone.train()
@@ -149,18 +202,31 @@ _REMEDY = "Choose a CNN such as tf_efficientnet_lite0, mobilenetv4_conv_small or
 
 
 def _modules_up_to(backbone: nn.Module, stride: int, name: str) -> tuple[nn.Module, ...]:
-    """The layers, in order, up to the last map of at most `stride`, or all; timm registers those of a CNN in the order it runs them."""
+    """The layers, in order, up to the last map of at most `stride`, or all; timm registers those of
+    a CNN in the order it runs them.
+    """
     if not stride:
         return ()
     # Layers are what has weights of its own; timm's BatchNormAct2d has children as well.
-    layers = [(path, layer) for path, layer in backbone.named_modules() if next(layer.parameters(recurse=False), None) is not None]
+    layers = [
+        (path, layer)
+        for path, layer in backbone.named_modules()
+        if next(layer.parameters(recurse=False), None) is not None
+    ]
     if stride >= STRIDES[-1]:
         return tuple(layer for _, layer in layers)
     info: Any = backbone.feature_info
     ends = [item["module"] for item in info if item["reduction"] <= stride]
-    inside = [number for number, (path, _) in enumerate(layers) if ends and f"{path}.".startswith(f"{ends[-1]}.")]
+    inside = [
+        number
+        for number, (path, _) in enumerate(layers)
+        if ends and f"{path}.".startswith(f"{ends[-1]}.")
+    ]
     if not inside:
-        raise ConfigError(f"backbone '{name}' has no layers up to stride {stride} that could be told apart", remedy="Use frozen_stride=0")
+        raise ConfigError(
+            f"backbone '{name}' has no layers up to stride {stride} that could be told apart",
+            remedy="Use frozen_stride=0",
+        )
     return tuple(layer for _, layer in layers[: inside[-1] + 1])
 
 
@@ -172,7 +238,9 @@ def _fold(fine: Tensor, coarse: Tensor) -> Tensor:
 
 
 def _resized(position: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
-    """A position table `(1, width, h, w)` at another grid size, where the image is not of the size it was built for."""
+    """A position table `(1, width, h, w)` at another grid size, where the image is not of the size
+    it was built for.
+    """
     if position.shape[-2:] == tuple(size):
         return position
     return F.interpolate(position, size=tuple(size), mode="bicubic", align_corners=False)

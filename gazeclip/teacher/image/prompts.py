@@ -21,22 +21,27 @@ SPREAD = 0.25  # by how much a component varies over faces; what enters the MLP 
 class GazePrompts(nn.Module):
     """`tokens (B, N, Cg)` and `gaze (B, 2)` -> prompts P `(B, K, width)`.
 
-    K learnable queries cross-attend to Linear(LN(F)) at its places; MLP(g) of the unit gaze vector g is added to each.
-    `config.signal` leaves out one of the two terms; with `config.doubt` the MLP also gets the encoder's doubt.
+    K learnable queries cross-attend to Linear(LN(F)) at its places; MLP(g) of the unit gaze vector
+    g is added to each. `config.signal` leaves out one of the two terms; with `config.doubt` the MLP
+    also gets the encoder's doubt.
     """
 
     def __init__(self, config: GazeConfig, channels: int, width: int, heads: int) -> None:
         super().__init__()
         self.doubt = config.doubt
         self.queries = nn.Parameter(torch.randn(config.tokens, width) * 0.02)
-        self.norm = nn.LayerNorm(width)  # small queries alone would all attend to everything alike, and give K times one prompt
+        self.norm = nn.LayerNorm(
+            width
+        )  # small queries alone would all attend to everything alike, and give K times one prompt
         self.attention: CrossAttention | None = None
         if config.signal != "vector":
             self.embed = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, width))
             self.attention = CrossAttention(width, width, heads)
         self.vector: nn.Sequential | None = None
         if config.signal != "features":
-            self.vector = nn.Sequential(nn.Linear(5 if config.doubt else 3, width), nn.GELU(), nn.Linear(width, width))
+            self.vector = nn.Sequential(
+                nn.Linear(5 if config.doubt else 3, width), nn.GELU(), nn.Linear(width, width)
+            )
 
     def forward(self, features: GazeFeatures) -> Tensor:
         prompts = self.queries.expand(features.gaze.shape[0], -1, -1)
@@ -60,23 +65,29 @@ class GazePrompts(nn.Module):
 @functools.cache
 @torch.inference_mode(False)  # kept, and the next to ask for it may be a training step
 def grid_positions(count: int, width: int) -> Tensor:
-    """Sines and cosines `(count, width)` of the places of a square map read row by row (of a line, if it is no square).
+    """Sines and cosines `(count, width)` of the places of a square map read row by row (of a line,
+    if it is no square).
 
-    Half of the columns tell the row, half the column, as in the fixed positions of arXiv:2104.02057.
+    Half of the columns tell the row, half the column, as in the fixed positions of
+    arXiv:2104.02057.
     """
     side = math.isqrt(count)
     rows, columns = (side, side) if side * side == count else (1, count)
     frequencies = 10_000.0 ** -torch.arange(0, 1, 4 / max(width, 4))
-    places = torch.stack(torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij"), -1).reshape(count, 2, 1)
+    places = torch.stack(
+        torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij"), -1
+    ).reshape(count, 2, 1)
     angles = places * frequencies
     table = torch.cat((angles.sin(), angles.cos()), dim=-1).flatten(1)[:, :width]
     return F.pad(table, (0, width - table.shape[1]))
 
 
 class DeepPrompts(nn.Module):
-    """Renews the prompt tokens at the entrance of the first blocks, as in deep visual prompt tuning (arXiv:2203.12119).
+    """Renews the prompt tokens at the entrance of the first blocks, as in deep visual prompt tuning
+    (arXiv:2203.12119).
 
-    At block i the K prompt slots of `x (B, 1+K+N, width)` are set to P + Linear_i(P) + E_i; both terms start at 0.
+    At block i the K prompt slots of `x (B, 1+K+N, width)` are set to P + Linear_i(P) + E_i; both
+    terms start at 0.
     """
 
     def __init__(self, width: int, tokens: int, blocks: int) -> None:

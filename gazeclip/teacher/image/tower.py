@@ -12,10 +12,12 @@ from gazeclip.teacher.image.prompts import DeepPrompts
 
 
 class ImageTower(nn.Module):
-    """Base of the gaze-aware image encoder: uint8 pixels `(B, 3, S, S)`, prompts `(B, K, width)` or None -> `(B, D)`.
+    """Base of the gaze-aware image encoder: uint8 pixels `(B, 3, S, S)`, prompts `(B, K, width)` or
+    None -> `(B, D)`.
 
-    Subclasses set `width`, `embed_dim` and `depth` and define `embed`, `blocks` and `project`. With `prompts` the
-    sequence is CLS, prompts, patches; only CLS is read out, so the prompts act through attention.
+    Subclasses set `width`, `embed_dim` and `depth` and define `embed`, `blocks` and `project`. With
+    `prompts` the sequence is CLS, prompts, patches; only CLS is read out, so the prompts act
+    through attention.
     """
 
     width: int
@@ -24,7 +26,9 @@ class ImageTower(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...], input_size: int = 0) -> None:
+    def __init__(
+        self, mean: tuple[float, ...], std: tuple[float, ...], input_size: int = 0
+    ) -> None:
         super().__init__()
         self.input_size = input_size
         self.deep: DeepPrompts | None = None
@@ -32,13 +36,17 @@ class ImageTower(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
     def use_deep_prompts(self, tokens: int, blocks: int) -> None:
-        """Prepare deep prompts in the first `blocks` blocks; the first of them is the ordinary insertion.
+        """Prepare deep prompts in the first `blocks` blocks; the first of them is the ordinary
+        insertion.
 
         Raises:
             ConfigError: more blocks than the tower has.
         """
         if blocks > self.depth:
-            raise ConfigError(f"deep_prompts={blocks}, but the image tower has {self.depth} blocks", remedy="Lower deep_prompts")
+            raise ConfigError(
+                f"deep_prompts={blocks}, but the image tower has {self.depth} blocks",
+                remedy="Lower deep_prompts",
+            )
         if blocks > 1:
             self.deep = DeepPrompts(self.width, tokens, blocks - 1)
 
@@ -46,7 +54,9 @@ class ImageTower(nn.Module):
         return self.attend(self.tokens(pixels), prompts)
 
     def tokens(self, pixels: Tensor) -> Tensor:
-        """CLS and patch tokens `(B, 1+N, width)` of the images: what does not depend on the prompts."""
+        """CLS and patch tokens `(B, 1+N, width)` of the images: what does not depend on the
+        prompts.
+        """
         return self.look(pixels)[0]
 
     def look(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -68,8 +78,9 @@ class ImageTower(nn.Module):
         return self.project(x[:, 0])
 
     def embed(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Normalised images `(B, 3, S, S)`, not yet scaled to `input_size` -> CLS and patch tokens `(B, 1+N, width)` after `ln_pre`, and
-        class logits `(B, C)` of the tower's own."""
+        """Normalised images `(B, 3, S, S)`, not yet scaled to `input_size` -> CLS and patch tokens
+        `(B, 1+N, width)` after `ln_pre`, and class logits `(B, C)` of the tower's own.
+        """
         raise NotImplementedError
 
     def blocks(self) -> Iterable[nn.Module]:

@@ -10,7 +10,8 @@ from gazeclip.teacher.image.attention import CrossAttention
 
 
 class VisualPerception(nn.Module):
-    """`v = LN(v_a + gamma * (CrossAttn(v_a, P) + z))`, `z = Linear(mean F)`; gamma is learnable and starts at 0.
+    """`v = LN(v_a + gamma * (CrossAttn(v_a, P) + z))`, `z = Linear(mean F)`; gamma is learnable and
+    starts at 0.
 
     Args:
         embed_dim: D of `v_a (B, D)`.
@@ -24,10 +25,20 @@ class VisualPerception(nn.Module):
         self.attention: CrossAttention | None = None
         if width is not None:
             self.attention = CrossAttention(embed_dim, width, heads)
-            self.summary = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, embed_dim)) if channels is not None else None
+            self.summary = (
+                nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, embed_dim))
+                if channels is not None
+                else None
+            )
             self.gamma = nn.Parameter(torch.zeros(()))
 
-    def forward(self, v_a: Tensor, prompts: Tensor | None, features: GazeFeatures | None, keep: Tensor | float = 1.0) -> Tensor:
+    def forward(
+        self,
+        v_a: Tensor,
+        prompts: Tensor | None,
+        features: GazeFeatures | None,
+        keep: Tensor | float = 1.0,
+    ) -> Tensor:
         """`v_a (B, D)` -> v `(B, D)`; `keep (B, 1)` is 0 for images that go without gaze."""
         if self.attention is None or prompts is None or features is None:
             return self.norm(v_a)

@@ -1,4 +1,6 @@
-"""AWS, the adaptive-enhanced word selector: each text block learns which words of a prompt to strengthen."""
+"""AWS, the adaptive-enhanced word selector: each text block learns which words of a prompt to
+strengthen.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +9,19 @@ from torch import Tensor, nn
 
 
 class WordSelector(nn.Module):
-    """`X <- X + beta * (w - 1) * X`, w = softmax(Linear(GELU(Linear(LN X)))) * n_valid over the words of a prompt.
+    """`X <- X + beta * (w - 1) * X`, w = softmax(Linear(GELU(Linear(LN X)))) * n_valid over the
+    words of a prompt.
 
-    The mean of w over the valid tokens is 1, padding is masked and left alone, and beta starts at 0: a fresh selector
-    is the identity.
+    The mean of w over the valid tokens is 1, padding is masked and left alone, and beta starts at
+    0: a fresh selector is the identity.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         hidden = max(width // 4, 8)
-        self.score = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, 1))
+        self.score = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, 1)
+        )
         self.beta = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:

@@ -12,11 +12,14 @@ from gazeclip.errors import ConfigError
 from gazeclip.teacher.text.aws import WordSelector
 
 
-def run_block(block: Any, x: Tensor, mask: Tensor, selector: WordSelector | None, valid: Tensor) -> Tensor:
-    """One residual attention block on `x (N, L, width)`; the word selector acts between its two halves.
+def run_block(
+    block: Any, x: Tensor, mask: Tensor, selector: WordSelector | None, valid: Tensor
+) -> Tensor:
+    """One residual attention block on `x (N, L, width)`; the word selector acts between its two
+    halves.
 
-    The block's own modules are used (layer scale, GELU or QuickGELU, the extra norms of custom blocks); without a
-    selector the result is what the block itself returns.
+    The block's own modules are used (layer scale, GELU or QuickGELU, the extra norms of custom
+    blocks); without a selector the result is what the block itself returns.
 
     Args:
         mask: additive attention mask `(N * heads, L, L)`.
@@ -37,7 +40,9 @@ def run_block(block: Any, x: Tensor, mask: Tensor, selector: WordSelector | None
 
 
 def attention_mask(valid: Tensor, causal: bool, heads: int) -> Tensor:
-    """Additive mask `(N * heads, L, L)`: no later words where `causal`, and never a padding word as key."""
+    """Additive mask `(N * heads, L, L)`: no later words where `causal`, and never a padding word as
+    key.
+    """
     length = valid.shape[1]
     allowed = valid.unsqueeze(1).expand(-1, length, -1)
     if causal:

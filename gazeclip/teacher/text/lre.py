@@ -1,4 +1,6 @@
-"""LRE, the language refinement encoder: four prompts per class, coarse to fine, become one text embedding."""
+"""LRE, the language refinement encoder: four prompts per class, coarse to fine, become one text
+embedding.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +28,19 @@ _PARTS = ("transformer", "token_embedding", "positional_embedding", "ln_final", 
 class LanguageEncoder(nn.Module):
     """Class prompts -> text embeddings, on any open_clip text transformer.
 
-    Every prompt is encoded on its own and read out at its own end-of-text token. The levels' normalised embeddings are
-    mixed with learned softmax weights. Prompts that several classes share are encoded once.
+    Every prompt is encoded on its own and read out at its own end-of-text token. The levels'
+    normalised embeddings are mixed with learned softmax weights. Prompts that several classes share
+    are encoded once.
 
     Args:
         prompts: per class its prompts, coarse to fine, at least `config.levels` each.
-        text: an open_clip `TextTransformer`, or a CLIP that has its parts; None builds a small one from scratch, whose
-            vocabulary is the words of `prompts`: it cannot know others.
+        text: an open_clip `TextTransformer`, or a CLIP that has its parts; None builds a small one
+            from scratch, whose vocabulary is the words of `prompts`: it cannot know others.
         embed_dim: D of a text transformer built from scratch.
 
     Raises:
-        ConfigError: too few prompts, a prompt longer than the context, or a text side of another kind.
+        ConfigError: too few prompts, a prompt longer than the context, or a text side of another
+            kind.
     """
 
     vocabulary: Tensor
@@ -46,7 +50,13 @@ class LanguageEncoder(nn.Module):
     groups: Tensor
     level_counts: Tensor
 
-    def __init__(self, config: TextConfig, prompts: Sequence[Sequence[str]], embed_dim: int, text: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        config: TextConfig,
+        prompts: Sequence[Sequence[str]],
+        embed_dim: int,
+        text: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.levels = config.levels
         self._tokenizer = SimpleTokenizer()
@@ -58,7 +68,11 @@ class LanguageEncoder(nn.Module):
         if text is None:
             text = _scratch(config, embed_dim, len(words))
         self._adopt(text)
-        selectors = [WordSelector(self.token_embedding.embedding_dim) for _ in self.blocks] if config.aws else []
+        selectors = (
+            [WordSelector(self.token_embedding.embedding_dim) for _ in self.blocks]
+            if config.aws
+            else []
+        )
         self.selectors = nn.ModuleList(selectors)
         self.level_weights = nn.Parameter(torch.zeros(config.levels))
         self.register_buffer("vocabulary", torch.tensor(words, dtype=torch.long))
@@ -68,14 +82,22 @@ class LanguageEncoder(nn.Module):
         index = torch.tensor([[unique.index(prompt) for prompt in row] for row in chosen])
         self.register_buffer("index", index, persistent=False)
         counts = (index[:, None] == index[None]).sum(1)
-        self.register_buffer("level_counts", counts, persistent=False)  # (C, levels): classes that share a prompt
+        self.register_buffer(
+            "level_counts", counts, persistent=False
+        )  # (C, levels): classes that share a prompt
         rows = [tuple(row) for row in chosen]
-        self.register_buffer("groups", torch.tensor([rows.index(row) for row in rows]), persistent=False)
+        self.register_buffer(
+            "groups", torch.tensor([rows.index(row) for row in rows]), persistent=False
+        )
 
     def _adopt(self, text: Any) -> None:
         """Take over the parts of a text transformer; the rest of a CLIP stays behind."""
         missing = [part for part in _PARTS if getattr(text, part, None) is None]
-        if missing or getattr(text, "cls_emb", None) is not None or not text.transformer.batch_first:
+        if (
+            missing
+            or getattr(text, "cls_emb", None) is not None
+            or not text.transformer.batch_first
+        ):
             raise ConfigError(
                 f"the text side {type(text).__name__} is not an open_clip text transformer read out at end-of-text",
                 remedy="Choose a CLIP model with open_clip's own text transformer, such as ViT-B-16",
@@ -125,7 +147,8 @@ class LanguageEncoder(nn.Module):
         """`(ids (N, L), lengths (N,))`, padded with 0 to the longest prompt or to `length`.
 
         Raises:
-            ConfigError: a prompt exceeds the context, or has a word that a text side trained from scratch never saw.
+            ConfigError: a prompt exceeds the context, or has a word that a text side trained from
+                scratch never saw.
         """
         rows = [self._encode_words(prompt) for prompt in prompts]
         longest = max(len(row) for row in rows)
@@ -147,7 +170,9 @@ class LanguageEncoder(nn.Module):
         return [tokenizer.sot_token_id, *tokenizer.encode(prompt), tokenizer.eot_token_id]
 
     def _own_ids(self, row: Tensor, prompt: str) -> Tensor:
-        """Ids of the full tokenizer -> rows of the embedding table, which may hold only known words."""
+        """Ids of the full tokenizer -> rows of the embedding table, which may hold only known
+        words.
+        """
         if not len(self.vocabulary):
             return row
         vocabulary = self.vocabulary.cpu()
@@ -162,7 +187,9 @@ class LanguageEncoder(nn.Module):
 
 def _checked(prompts: Sequence[Sequence[str]], levels: int) -> list[list[str]]:
     if not prompts or any(isinstance(row, str) or len(row) < levels for row in prompts):
-        raise ConfigError(f"every class needs {levels} prompts", remedy="Take them from Taxonomy.prompts")
+        raise ConfigError(
+            f"every class needs {levels} prompts", remedy="Take them from Taxonomy.prompts"
+        )
     return [list(row[:levels]) for row in prompts]
 
 

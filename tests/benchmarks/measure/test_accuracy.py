@@ -9,7 +9,13 @@ import pytest
 from sklearn import metrics as sk
 
 from benchmarks.measure.accuracy import evaluate
-from benchmarks.measure.curves import confusion, gaze_histogram, roc_points, verdict_agreement, verdict_flips
+from benchmarks.measure.curves import (
+    confusion,
+    gaze_histogram,
+    roc_points,
+    verdict_agreement,
+    verdict_flips,
+)
 from gazeclip.errors import StageError
 from gazeclip.scoring.outputs import SplitOutputs, attribute
 from gazeclip.taxonomy import Taxonomy
@@ -44,10 +50,14 @@ def test_figures_agree_with_scikit_learn() -> None:
     labels, predicted = np.array(split.labels), np.array(CLASSES)[split.logits.argmax(axis=1)]
     fpr, tpr, _ = sk.roc_curve(split.is_fake, split.fake_logit)
     # The same arithmetic in another order: only rounding may differ.
-    assert result["auc"] == pytest.approx(sk.roc_auc_score(split.is_fake, split.fake_logit), abs=1e-12)
+    assert result["auc"] == pytest.approx(
+        sk.roc_auc_score(split.is_fake, split.fake_logit), abs=1e-12
+    )
     assert result["tpr_at_fpr1"] == pytest.approx(tpr[fpr <= 0.01].max(), abs=1e-12)
     assert result["attribution_acc"] == pytest.approx(sk.accuracy_score(labels, predicted))
-    assert result["attribution_macro_acc"] == pytest.approx(sk.balanced_accuracy_score(labels, predicted))
+    assert result["attribution_macro_acc"] == pytest.approx(
+        sk.balanced_accuracy_score(labels, predicted)
+    )
     assert result["attribution_by"] == "class"
     assert (result["n"], result["n_real"]) == (300, int((labels == "real").sum()))
     crossing = np.interp(0.0, fpr - (1 - tpr), fpr)
@@ -62,17 +72,23 @@ def test_per_generator_auc_is_against_the_reals_of_the_split() -> None:
     assert table["real"]["auc"] is None
     for name in ("swap", "gan_a", "gan_b"):
         rows = (labels == "real") | (labels == name)
-        assert table[name]["auc"] == pytest.approx(sk.roc_auc_score(labels[rows] == name, split.fake_logit[rows]), abs=1e-12)
+        assert table[name]["auc"] == pytest.approx(
+            sk.roc_auc_score(labels[rows] == name, split.fake_logit[rows]), abs=1e-12
+        )
         assert table[name]["n"] == int((labels == name).sum())
 
 
 def test_unseen_generators_are_attributed_by_the_summed_probability_of_their_group() -> None:
     # gan_a and gan_b together beat swap though each alone loses; only the sum tells.
     probability = np.array([[0.1, 0.4, 0.3, 0.2], [0.5, 0.1, 0.2, 0.2], [0.0, 0.9, 0.1, 0.0]])
-    split = SplitOutputs(np.array([2.0, -1.0, 1.0]), np.log(probability + 1e-12), ("gan_new", "real", "flow_new"))
+    split = SplitOutputs(
+        np.array([2.0, -1.0, 1.0]), np.log(probability + 1e-12), ("gan_new", "real", "flow_new")
+    )
     result = evaluate({"test_unseen": split}, TAXONOMY, CLASSES, bootstrap=0)["test_unseen"]
     assert result["attribution_by"] == "category+family"
-    assert result["attribution_acc"] == pytest.approx(2 / 3)  # no class is a flow: that image cannot be right
+    assert result["attribution_acc"] == pytest.approx(
+        2 / 3
+    )  # no class is a flow: that image cannot be right
     assert result["attribution_unreachable"] == ["entire_synthesis/flow"]
     assert result["per_generator"]["gan_new"]["attribution_acc"] == 1.0
     assert result["per_generator"]["flow_new"]["attribution_acc"] == 0.0
@@ -85,15 +101,26 @@ def test_family_accuracy_forgives_the_generator_but_not_the_family() -> None:
     wanted = ["gan_a", "gan_a", "swap"]
     answered = ["gan_b", "swap", "swap"]
     logits = np.array([[10.0 * (name == answer) for name in CLASSES] for answer in answered])
-    table = evaluate({"test": SplitOutputs(np.ones(3), logits, tuple(wanted))}, TAXONOMY, CLASSES, bootstrap=0)["test"]["per_generator"]
+    table = evaluate(
+        {"test": SplitOutputs(np.ones(3), logits, tuple(wanted))}, TAXONOMY, CLASSES, bootstrap=0
+    )["test"]["per_generator"]
     assert (table["gan_a"]["attribution_acc"], table["gan_a"]["family_acc"]) == (0.0, 0.5)
 
 
 def test_temperature_moves_calibration_and_nothing_else() -> None:
-    """At probability 0.5 + 0.5 on 60% forged images the calibration error is exactly 0.1 once the logits are flattened."""
+    """At probability 0.5 + 0.5 on 60% forged images the calibration error is exactly 0.1 once the
+    logits are flattened.
+    """
     labels = ("swap",) * 6 + ("real",) * 4
-    split = SplitOutputs(np.array([4.0] * 5 + [-4.0] + [-4.0] * 3 + [4.0]), np.zeros((10, 4)), labels)
-    sharp, flat = (evaluate({"test": split}, TAXONOMY, CLASSES, temperature={"detection": t}, bootstrap=0)["test"] for t in (1.0, 1e9))
+    split = SplitOutputs(
+        np.array([4.0] * 5 + [-4.0] + [-4.0] * 3 + [4.0]), np.zeros((10, 4)), labels
+    )
+    sharp, flat = (
+        evaluate({"test": split}, TAXONOMY, CLASSES, temperature={"detection": t}, bootstrap=0)[
+            "test"
+        ]
+        for t in (1.0, 1e9)
+    )
     assert flat["ece"] == pytest.approx(0.1, abs=1e-6)
     p = 1 / (1 + np.exp(-4.0))
     # Six images at p of which five are forged, four at 1-p of which one is.
@@ -107,7 +134,8 @@ def test_interval_covers_the_figure_and_matches_its_standard_error() -> None:
     result = evaluate({"test": split}, TAXONOMY, CLASSES, bootstrap=600)["test"]
     low, high = result["attribution_acc_interval"]
     accuracy = result["attribution_acc"]
-    # A mean of 0/1 values has a known standard error; 600 resamplings put the width within about 12% of it.
+    # A mean of 0/1 values has a known standard error; 600 resamplings put the width within about
+    # 12% of it.
     expected = 2 * 1.96 * np.sqrt(accuracy * (1 - accuracy) / 400)
     assert low < accuracy < high
     assert high - low == pytest.approx(expected, rel=0.2)
@@ -119,12 +147,18 @@ def test_interval_covers_the_figure_and_matches_its_standard_error() -> None:
 def test_a_second_picture_of_everyone_narrows_no_interval() -> None:
     split = random_split(n=200)
     once = replace(split, identities=tuple(f"p{n:04d}" for n in range(200)))
-    one, two = (evaluate({"test": found}, TAXONOMY, CLASSES, bootstrap=100)["test"] for found in (once, once.take(np.arange(200).repeat(2))))
+    one, two = (
+        evaluate({"test": found}, TAXONOMY, CLASSES, bootstrap=100)["test"]
+        for found in (once, once.take(np.arange(200).repeat(2)))
+    )
     for key in ("auc_interval", "attribution_acc_interval"):
         assert two[key] == pytest.approx(one[key])
 
 
-@pytest.mark.parametrize(("label", "why"), [("real", "the split has no forged image"), ("swap", "the split has no real image")])
+@pytest.mark.parametrize(
+    ("label", "why"),
+    [("real", "the split has no forged image"), ("swap", "the split has no real image")],
+)
 def test_figures_that_cannot_be_computed_are_null_with_a_reason(label: str, why: str) -> None:
     split = SplitOutputs(np.array([1.0, -1.0, 0.5]), np.eye(4)[:3], (label,) * 3)
     result = evaluate({"test": split}, TAXONOMY, CLASSES, bootstrap=20)["test"]
@@ -136,9 +170,15 @@ def test_figures_that_cannot_be_computed_are_null_with_a_reason(label: str, why:
 
 
 def test_an_empty_split_is_null_throughout() -> None:
-    result = evaluate({"test": SplitOutputs(np.zeros(0), np.zeros((0, 4)), ())}, TAXONOMY, CLASSES, bootstrap=20)["test"]
+    result = evaluate(
+        {"test": SplitOutputs(np.zeros(0), np.zeros((0, 4)), ())}, TAXONOMY, CLASSES, bootstrap=20
+    )["test"]
     assert result["n"] == 0
-    assert {key: result[key] for key in ("auc", "ece", "attribution_acc")} == {"auc": None, "ece": None, "attribution_acc": None}
+    assert {key: result[key] for key in ("auc", "ece", "attribution_acc")} == {
+        "auc": None,
+        "ece": None,
+        "attribution_acc": None,
+    }
     assert set(result["why_null"].values()) == {"the split is empty"}
 
 
@@ -148,16 +188,29 @@ def test_outputs_that_do_not_belong_together_are_refused() -> None:
     with pytest.raises(StageError, match="NaN"):
         SplitOutputs(np.array([np.nan]), np.zeros((1, 4)), ("real",))
     with pytest.raises(StageError, match="3 attribution outputs for 4 classes"):
-        evaluate({"test": SplitOutputs(np.zeros(1), np.zeros((1, 3)), ("real",))}, TAXONOMY, CLASSES, bootstrap=0)
+        evaluate(
+            {"test": SplitOutputs(np.zeros(1), np.zeros((1, 3)), ("real",))},
+            TAXONOMY,
+            CLASSES,
+            bootstrap=0,
+        )
 
 
 def test_roc_points_keep_the_area() -> None:
     split = random_split(n=500)
     points = roc_points(split.is_fake, split.fake_logit)
     assert points is not None
-    # Corners only: leaving out points on straight lines changes nothing (6 digits are kept per point).
-    assert sk.auc(points["fpr"], points["tpr"]) == pytest.approx(sk.roc_auc_score(split.is_fake, split.fake_logit), abs=1e-5)
-    assert (points["fpr"][0], points["tpr"][0], points["fpr"][-1], points["tpr"][-1]) == (0, 0, 1, 1)
+    # Corners only: leaving out points on straight lines changes nothing (6 digits are kept per
+    # point).
+    assert sk.auc(points["fpr"], points["tpr"]) == pytest.approx(
+        sk.roc_auc_score(split.is_fake, split.fake_logit), abs=1e-5
+    )
+    assert (points["fpr"][0], points["tpr"][0], points["fpr"][-1], points["tpr"][-1]) == (
+        0,
+        0,
+        1,
+        1,
+    )
     assert roc_points(np.ones(3, dtype=bool), np.arange(3.0)) is None
 
 
@@ -175,12 +228,19 @@ def test_confusion_agrees_with_scikit_learn() -> None:
     matrix = confusion(split, TAXONOMY, CLASSES, "class")
     predicted = np.array(CLASSES)[split.logits.argmax(axis=1)]
     assert matrix["rows"] == matrix["columns"] == list(CLASSES)
-    assert np.array_equal(matrix["counts"], sk.confusion_matrix(split.labels, predicted, labels=list(CLASSES)))
+    assert np.array_equal(
+        matrix["counts"], sk.confusion_matrix(split.labels, predicted, labels=list(CLASSES))
+    )
 
 
 def test_confusion_of_unseen_shows_where_each_generator_went() -> None:
     logits = np.log(np.array([[0.1, 0.4, 0.3, 0.2], [0.9, 0.0, 0.1, 0.0]]) + 1e-12)
-    matrix = confusion(SplitOutputs(np.zeros(2), logits, ("gan_new", "flow_new")), TAXONOMY, CLASSES, "category+family")
+    matrix = confusion(
+        SplitOutputs(np.zeros(2), logits, ("gan_new", "flow_new")),
+        TAXONOMY,
+        CLASSES,
+        "category+family",
+    )
     assert matrix["rows"] == ["gan_new", "flow_new"]
     assert matrix["columns"] == ["real", "face_swap/graphics", "entire_synthesis/gan"]
     assert matrix["expected"] == ["entire_synthesis/gan", "entire_synthesis/flow"]
@@ -192,7 +252,16 @@ def test_gaze_histogram_counts_in_degrees_and_keeps_outliers() -> None:
     histogram = gaze_histogram(gaze, np.array([False, False, True]), limit_deg=40, bins=8)
     assert histogram is not None
     assert histogram["pitch"]["real"] == [0, 0, 0, 0, 1, 0, 0, 0]
-    assert histogram["yaw"]["real"] == [0, 0, 0, 0.5, 0, 0, 0, 0.5]  # 90 degrees falls into the last bin
+    assert histogram["yaw"]["real"] == [
+        0,
+        0,
+        0,
+        0.5,
+        0,
+        0,
+        0,
+        0.5,
+    ]  # 90 degrees falls into the last bin
     assert histogram["pitch"]["fake"] == [0, 1, 0, 0, 0, 0, 0, 0]
     assert gaze_histogram(gaze, np.array([True] * 3)) is None
 
@@ -204,7 +273,9 @@ def test_verdict_flips_are_sorted_by_change() -> None:
     flips = verdict_flips(before, after)
     assert [flip["index"] for flip in flips] == [2, 1]
     assert flips[0]["label"] == "swap"
-    agreement = verdict_agreement({"test": before, "test_unseen": before}, {"test": after, "test_unseen": before})
+    agreement = verdict_agreement(
+        {"test": before, "test_unseen": before}, {"test": after, "test_unseen": before}
+    )
     assert agreement == pytest.approx(6 / 8)
     assert flips[0]["p_before"] == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-6)
     with pytest.raises(StageError, match="different images"):

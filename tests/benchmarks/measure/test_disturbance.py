@@ -20,13 +20,25 @@ START = Snapshot(wall=0, own_cpu=0, wait=0, busy=0, steal=0)
     ("after", "causes"),
     [
         (Snapshot(SECOND, SECOND, wait=0, busy=SECOND, steal=0), []),
-        (Snapshot(SECOND, 2 * SECOND, wait=0, busy=2 * SECOND, steal=0), []),  # two busy threads of our own
+        (
+            Snapshot(SECOND, 2 * SECOND, wait=0, busy=2 * SECOND, steal=0),
+            [],
+        ),  # two busy threads of our own
         # Three threads of our own on two CPUs: they wait for each other, and nobody disturbed them.
         (Snapshot(SECOND, 2 * SECOND, wait=SECOND // 2, busy=2 * SECOND, steal=0), []),
-        (Snapshot(SECOND, SECOND, wait=SECOND // 2, busy=SECOND * 9 // 8, steal=0), ["waited for a CPU during 12%"]),
-        (Snapshot(SECOND, SECOND // 2, wait=SECOND // 2, busy=None, steal=None), ["waited for a CPU during 50%"]),
+        (
+            Snapshot(SECOND, SECOND, wait=SECOND // 2, busy=SECOND * 9 // 8, steal=0),
+            ["waited for a CPU during 12%"],
+        ),
+        (
+            Snapshot(SECOND, SECOND // 2, wait=SECOND // 2, busy=None, steal=None),
+            ["waited for a CPU during 50%"],
+        ),
         (Snapshot(SECOND, SECOND, wait=0, busy=2 * SECOND, steal=0), ["other processes used 50%"]),
-        (Snapshot(SECOND, SECOND, wait=0, busy=SECOND, steal=SECOND // 5), ["the hypervisor took 10%"]),
+        (
+            Snapshot(SECOND, SECOND, wait=0, busy=SECOND, steal=SECOND // 5),
+            ["the hypervisor took 10%"],
+        ),
         (Snapshot(SECOND, SECOND, wait=None, busy=None, steal=None), []),
     ],
 )
@@ -38,7 +50,13 @@ def test_causes(after: Snapshot, causes: list[str]) -> None:
 
 def test_differences_below_the_resolution_count_as_nothing() -> None:
     """In a round of 50 ms two ticks of 10 ms may belong to the moment before it."""
-    after = Snapshot(wall=SECOND // 20, own_cpu=SECOND // 20, wait=0, busy=SECOND // 20 + 20_000_000, steal=20_000_000)
+    after = Snapshot(
+        wall=SECOND // 20,
+        own_cpu=SECOND // 20,
+        wait=0,
+        busy=SECOND // 20 + 20_000_000,
+        steal=20_000_000,
+    )
     assert between(START, after, cpus=2).causes == ()
 
 
@@ -55,7 +73,10 @@ def test_reads_the_counters_of_all_threads(tmp_path: Path) -> None:
     probe = SystemProbe(tmp_path, clock=lambda: 42)
     snapshot = probe.snapshot()
     assert (snapshot.wall, snapshot.wait) == (42, 3000)
-    assert (snapshot.busy, snapshot.steal) == (19 * probe.tick_ns, 3 * probe.tick_ns)  # idle and iowait are not work
+    assert (snapshot.busy, snapshot.steal) == (
+        19 * probe.tick_ns,
+        3 * probe.tick_ns,
+    )  # idle and iowait are not work
 
 
 def test_a_system_that_tells_nothing_gives_none(tmp_path: Path) -> None:
@@ -63,7 +84,9 @@ def test_a_system_that_tells_nothing_gives_none(tmp_path: Path) -> None:
     assert (snapshot.wait, snapshot.busy, snapshot.steal) == (None, None, None)
 
 
-@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the scheduler's accounts are Linux's")
+@pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="the scheduler's accounts are Linux's"
+)
 def test_a_real_competitor_on_the_same_cpu_is_noticed() -> None:
     cpu = min(os.sched_getaffinity(0))
     spin = f"import os\nos.sched_setaffinity(0, {{{cpu}}})\nprint(flush=True)\nwhile True: pass"

@@ -1,4 +1,6 @@
-"""Latency: order, warm-up, repetition and percentiles against a clock that the test owns, and ratios against the real one."""
+"""Latency: order, warm-up, repetition and percentiles against a clock that the test owns, and
+ratios against the real one.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ class FakeProbe:
 
 
 def quick(**changes: float) -> LatencyConfig:
-    return LatencyConfig(**{"rounds": 6, "budget_s": 0.6, "min_round_time_s": 0.0, "warmup_max_s": 1.0, **changes})  # type: ignore[arg-type]
+    return LatencyConfig(
+        **{"rounds": 6, "budget_s": 0.6, "min_round_time_s": 0.0, "warmup_max_s": 1.0, **changes}
+    )  # type: ignore[arg-type]
 
 
 def blocks_of(calls: list[str]) -> list[str]:
@@ -89,11 +93,16 @@ def test_percentiles_are_those_of_single_calls() -> None:
     assert stats.min == 1.0
 
 
-@pytest.mark.parametrize(("calls", "missing"), [(5, ["p90", "p95", "p99"]), (10, ["p95", "p99"]), (20, ["p99"]), (100, [])])
+@pytest.mark.parametrize(
+    ("calls", "missing"),
+    [(5, ["p90", "p95", "p99"]), (10, ["p95", "p99"]), (20, ["p99"]), (100, [])],
+)
 def test_tails_that_too_few_calls_cannot_show_are_null(calls: int, missing: list[str]) -> None:
     clock = FakeClock()
     config = quick(rounds=1, budget_s=0.4 * calls + 0.01)
-    stats = measure({"slow": clock.subject("slow", lambda n: 400.0)}, config, clock=clock, probe=FakeProbe())["slow"]
+    stats = measure(
+        {"slow": clock.subject("slow", lambda n: 400.0)}, config, clock=clock, probe=FakeProbe()
+    )["slow"]
     assert stats.calls == calls
     assert [key for key in ("p50", "p90", "p95", "p99") if stats.to_dict()[key] is None] == missing
 
@@ -103,7 +112,9 @@ def test_rounds_interleave_all_subjects_in_changing_seeded_order() -> None:
         clock = FakeClock()
         names = "abc"
         subjects = {name: clock.subject(name, lambda n: 10.0) for name in names}
-        measure(subjects, quick(rounds=12, budget_s=0.12, seed=seed), clock=clock, probe=FakeProbe())
+        measure(
+            subjects, quick(rounds=12, budget_s=0.12, seed=seed), clock=clock, probe=FakeProbe()
+        )
         after_warmup = clock.calls[sum(1 for _ in names) * 10 :]  # two windows of five calls each
         assert len(after_warmup) == 36  # one call per subject and round
         return [tuple(after_warmup[place : place + 3]) for place in range(0, 36, 3)]
@@ -116,9 +127,13 @@ def test_rounds_interleave_all_subjects_in_changing_seeded_order() -> None:
 
 
 def test_drift_hits_all_subjects_alike() -> None:
-    """A machine that slows down by half while measuring must not change the ratio of two equal subjects."""
+    """A machine that slows down by half while measuring must not change the ratio of two equal
+    subjects.
+    """
     clock = FakeClock()
-    drifting = {name: clock.subject(name, lambda n: 10.0 + 0.05 * n) for name in ("first", "second")}
+    drifting = {
+        name: clock.subject(name, lambda n: 10.0 + 0.05 * n) for name in ("first", "second")
+    }
     stats = measure(drifting, quick(rounds=20, budget_s=2.0), clock=clock, probe=FakeProbe())
     assert stats["first"].p50 / stats["second"].p50 == pytest.approx(1.0, abs=0.02)
 
@@ -128,20 +143,27 @@ def test_warmup_goes_on_until_stable() -> None:
     falling = clock.subject("a", lambda n: max(5.0, 50.0 - 3.0 * n))  # steady from call 15 on
     stats = measure({"a": falling}, quick(), clock=clock, probe=FakeProbe())["a"]
     assert stats.stable
-    assert stats.warmup_calls >= 20  # the older of the two windows may hold no falling time but its median
+    assert (
+        stats.warmup_calls >= 20
+    )  # the older of the two windows may hold no falling time but its median
     assert stats.p50 == 5.0
 
 
 def test_warmup_gives_up_in_time_and_says_so() -> None:
     clock = FakeClock()
     restless = clock.subject("a", lambda n: 100.0 * 1.2**n)
-    stats = measure({"a": restless}, quick(warmup_max_s=2.0, rounds=2), clock=clock, probe=FakeProbe())["a"]
+    stats = measure(
+        {"a": restless}, quick(warmup_max_s=2.0, rounds=2), clock=clock, probe=FakeProbe()
+    )["a"]
     assert not stats.stable
 
 
 def test_a_slow_subject_gets_fewer_calls_within_its_budget() -> None:
     clock = FakeClock()
-    subjects = {"fast": clock.subject("fast", lambda n: 1.0), "slow": clock.subject("slow", lambda n: 250.0)}
+    subjects = {
+        "fast": clock.subject("fast", lambda n: 1.0),
+        "slow": clock.subject("slow", lambda n: 250.0),
+    }
     stats = measure(subjects, quick(rounds=4, budget_s=1.0), clock=clock, probe=FakeProbe())
     assert stats["fast"].calls == 4 * 200  # the cap per round
     assert stats["slow"].calls == 4
@@ -150,9 +172,15 @@ def test_a_slow_subject_gets_fewer_calls_within_its_budget() -> None:
 def test_disturbed_rounds_are_measured_again_and_left_out() -> None:
     clock = FakeClock()
     probe = FakeProbe(lambda block: BUSY if block in (1, 2) else QUIET)
-    # Block 1 and 2 are the second and third round of the only subject: 99 ms there, 10 ms elsewhere.
+    # Block 1 and 2 are the second and third round of the only subject: 99 ms there, 10 ms
+    # elsewhere.
     times = [10.0] * 10 + [10.0, 99.0, 99.0] + [10.0] * 50
-    stats = measure({"a": clock.subject("a", lambda n: times[n])}, quick(rounds=4, budget_s=0.04), clock=clock, probe=probe)["a"]
+    stats = measure(
+        {"a": clock.subject("a", lambda n: times[n])},
+        quick(rounds=4, budget_s=0.04),
+        clock=clock,
+        probe=probe,
+    )["a"]
     assert (stats.rounds, stats.rounds_repeated, stats.disturbed) == (4, 2, False)
     assert stats.p50 == 10.0
     assert stats.causes == ("waited for a CPU during 40% of the time",)
@@ -174,9 +202,16 @@ def test_which_rounds_count_does_not_depend_on_their_times() -> None:
 def test_a_machine_that_never_rests_is_marked() -> None:
     clock = FakeClock()
     config = quick(rounds=4, budget_s=0.04, max_repeats=3)
-    stats = measure({"a": clock.subject("a", lambda n: 10.0)}, config, clock=clock, probe=FakeProbe(lambda block: BUSY))["a"]
+    stats = measure(
+        {"a": clock.subject("a", lambda n: 10.0)},
+        config,
+        clock=clock,
+        probe=FakeProbe(lambda block: BUSY),
+    )["a"]
     assert stats.disturbed
-    assert stats.rounds == 4 and stats.calls == 4  # max_repeats + 1 rounds were tried, and all of them used
+    assert (
+        stats.rounds == 4 and stats.calls == 4
+    )  # max_repeats + 1 rounds were tried, and all of them used
 
 
 def test_garbage_collection_is_off_during_samples_and_restored() -> None:

@@ -11,7 +11,9 @@ import pytest
 from benchmarks.measure.machine import describe, source
 
 
-@pytest.mark.parametrize(("text", "quota"), [("150000 100000", 1.5), ("max 100000", None), ("rubbish", None)])
+@pytest.mark.parametrize(
+    ("text", "quota"), [("150000 100000", 1.5), ("max 100000", None), ("rubbish", None)]
+)
 def test_quota_of_cgroup_v2(tmp_path: Path, text: str, quota: float | None) -> None:
     (tmp_path / "cpu.max").write_text(text)
     assert describe(cgroup=tmp_path)["cgroup_cpu_quota"] == quota
@@ -42,7 +44,12 @@ def test_this_machine() -> None:
 def test_the_commit_of_a_checkout(tmp_path: Path) -> None:
     def git(*arguments: str) -> str:
         names = ("-c", "user.name=a", "-c", "user.email=a@b")
-        return subprocess.run(["git", "-C", str(tmp_path), *names, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(tmp_path), *names, *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
 
     assert source(tmp_path) is None
     git("init", "--quiet")

@@ -21,7 +21,14 @@ from benchmarks.report import plots, tables
 from benchmarks.report import write as report
 from benchmarks.report.data import headline_of
 from benchmarks.report.schema import validate_report
-from benchmarks.report.write import ReportData, console_table, render_html, subject_entry, thumbnail, write_report
+from benchmarks.report.write import (
+    ReportData,
+    console_table,
+    render_html,
+    subject_entry,
+    thumbnail,
+    write_report,
+)
 from gazeclip.errors import StageError
 
 Maker = Callable[..., ReportData]
@@ -41,7 +48,11 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.loaded += [value or "" for key, value in attrs if key in ("src", "href", "srcset", "data", "action", "poster", "xlink:href")]
+        self.loaded += [
+            value or ""
+            for key, value in attrs
+            if key in ("src", "href", "srcset", "data", "action", "poster", "xlink:href")
+        ]
         if tag not in VOID:
             self.stack.append(tag)
 
@@ -58,26 +69,45 @@ class Page(HTMLParser):
 
 def test_writes_three_files_and_a_valid_report(tmp_path: Path, report_data: Maker) -> None:
     write_report(tmp_path / "report", report_data())
-    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["report.html", "report.json", "report.md"]
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
+        "report.html",
+        "report.json",
+        "report.md",
+    ]
     written = json.loads((tmp_path / "report/report.json").read_text())
     assert validate_report(written) == []
     assert written["headline"] == "student openvino int8"
-    assert [subject["latency_ms"]["p50"] for subject in written["subjects"]] == [40.0, 12.0, 13.0, 0.8, None]
+    assert [subject["latency_ms"]["p50"] for subject in written["subjects"]] == [
+        40.0,
+        12.0,
+        13.0,
+        0.8,
+        None,
+    ]
     assert "data:image" not in json.dumps(written)
 
 
-def test_a_faulty_report_is_refused_before_anything_is_written(tmp_path: Path, report_data: Maker) -> None:
+def test_a_faulty_report_is_refused_before_anything_is_written(
+    tmp_path: Path, report_data: Maker
+) -> None:
     data = report_data()
     data.subjects[0]["accuracy"]["test"]["auc"] = float("nan")
     data.subjects[1]["size_mb"] = 0
-    with pytest.raises(StageError, match=r"subjects\[0\].accuracy.test.auc: is nan.*subjects\[1\].size_mb: is 0"):
+    with pytest.raises(
+        StageError, match=r"subjects\[0\].accuracy.test.auc: is nan.*subjects\[1\].size_mb: is 0"
+    ):
         write_report(tmp_path / "report", data)
     assert not (tmp_path / "report").exists()
 
 
 def test_numpy_figures_become_plain_ones() -> None:
     subject = Subject("s", "student", "torch", "fp32", np.float32(2.5), lambda images: {}, 224)  # type: ignore[arg-type]
-    entry = subject_entry(subject, accuracy={"test": {"auc": np.float64(0.5), "n": np.int64(3), "auc_interval": np.array([0.1, 0.2])}})
+    entry = subject_entry(
+        subject,
+        accuracy={
+            "test": {"auc": np.float64(0.5), "n": np.int64(3), "auc_interval": np.array([0.1, 0.2])}
+        },
+    )
     assert json.loads(json.dumps(entry))["accuracy"]["test"]["auc_interval"] == [0.1, 0.2]
     assert entry["accuracy"]["test"]["ece"] is None
     assert set(entry["accuracy"]) == {"test", "test_unseen"}
@@ -102,7 +132,14 @@ def test_text_from_outside_is_escaped(report_data: Maker) -> None:
 
 def test_the_page_shows_every_section_and_follows_the_colour_scheme(report_data: Maker) -> None:
     page = Page(render_html(report_data()))
-    for title in ("Results", "Accuracy against latency", "Detection", "Generator by generator", "Where the faces look", "Verdicts"):
+    for title in (
+        "Results",
+        "Accuracy against latency",
+        "Detection",
+        "Generator by generator",
+        "Where the faces look",
+        "Verdicts",
+    ):
         assert title in page.text
     assert "prefers-color-scheme: dark" in page.text and "max-width: 760px" in page.text
     # scatter 2, ROC 2, per generator 1, confusion 2, gaze 2
@@ -128,14 +165,24 @@ def test_a_report_without_subjects_is_still_a_page(tmp_path: Path) -> None:
 
 def test_every_plot_is_well_formed_and_inside_its_canvas(report_data: Maker) -> None:
     subjects = report_data().subjects
-    drawn = [plots.accuracy_against_latency(subjects, "test"), plots.roc(subjects, "test"), plots.per_generator(subjects[3], subjects[0])]
-    drawn += [plots.confusion_matrix(subjects[3]["curves"]["test"]["confusion"]), plots.gaze_histogram(report_data().gaze["test"], "yaw")]
+    drawn = [
+        plots.accuracy_against_latency(subjects, "test"),
+        plots.roc(subjects, "test"),
+        plots.per_generator(subjects[3], subjects[0]),
+    ]
+    drawn += [
+        plots.confusion_matrix(subjects[3]["curves"]["test"]["confusion"]),
+        plots.gaze_histogram(report_data().gaze["test"], "yaw"),
+    ]
     for svg in drawn:
         assert svg is not None
         root = ElementTree.fromstring(svg)
         _, _, width, height = map(float, root.attrib["viewBox"].split())
         for circle in root.iter("circle"):
-            assert 0 <= float(circle.attrib["cx"]) <= width and 0 <= float(circle.attrib["cy"]) <= height
+            assert (
+                0 <= float(circle.attrib["cx"]) <= width
+                and 0 <= float(circle.attrib["cy"]) <= height
+            )
         for rect in root.iter("rect"):
             assert float(rect.attrib["x"]) + float(rect.attrib["width"]) <= width + 1
         assert "nan" not in svg
@@ -144,7 +191,9 @@ def test_every_plot_is_well_formed_and_inside_its_canvas(report_data: Maker) -> 
 def test_scatter_puts_faster_left_and_better_above(report_data: Maker) -> None:
     svg = plots.accuracy_against_latency(report_data().subjects, "test")
     assert svg is not None
-    circles = {c[0].text.split(":")[0]: c for c in ElementTree.fromstring(svg).iter("circle") if c[0].text}
+    circles = {
+        c[0].text.split(":")[0]: c for c in ElementTree.fromstring(svg).iter("circle") if c[0].text
+    }
     x = {name: float(c.attrib["cx"]) for name, c in circles.items()}
     y = {name: float(c.attrib["cy"]) for name, c in circles.items()}
     assert x["OpenVINO int8"] < x["plain <b>&"] < x["teacher"]
@@ -156,7 +205,9 @@ def test_scatter_puts_faster_left_and_better_above(report_data: Maker) -> None:
     ("p50", "threads", "expected"),
     [(4.0, 2, "10×"), (12.5, 2, "3.2×"), (80.0, 2, "0.5×"), (4.0, 1, tables.MISSING)],  # noqa: RUF001
 )
-def test_speed_up_compares_like_with_like(report_data: Maker, p50: float, threads: int, expected: str) -> None:
+def test_speed_up_compares_like_with_like(
+    report_data: Maker, p50: float, threads: int, expected: str
+) -> None:
     subjects = list(report_data().subjects)
     subjects[3]["latency_ms"] |= {"p50": p50, "threads": threads}
     assert tables.rows(subjects)[3]["speed"].text == expected
@@ -172,12 +223,22 @@ def test_a_disturbed_latency_carries_its_mark_everywhere(report_data: Maker) -> 
     data = report_data()
     data.subjects[3]["latency_ms"]["disturbed"] = True
     assert tables.rows(data.subjects)[3]["latency"].text == "0.80 *"
-    assert "other work disturbed" in render_html(data) and "other work disturbed" in report.render_markdown(data)
+    assert "other work disturbed" in render_html(
+        data
+    ) and "other work disturbed" in report.render_markdown(data)
 
 
 @pytest.mark.parametrize(
     ("size", "start"),
-    [(2.6, "A 2.60 MB"), (8.2, "An 8.20 MB"), (11.3, "An 11.3 MB"), (18.0, "An 18.0 MB"), (80.4, "An 80.4 MB"), (1.1, "A 1.10"), (118, "A 118 MB")],
+    [
+        (2.6, "A 2.60 MB"),
+        (8.2, "An 8.20 MB"),
+        (11.3, "An 11.3 MB"),
+        (18.0, "An 18.0 MB"),
+        (80.4, "An 80.4 MB"),
+        (1.1, "A 1.10"),
+        (118, "A 118 MB"),
+    ],
 )
 def test_the_sentence_on_top(report_data: Maker, size: float, start: str) -> None:
     subjects = report_data().subjects
@@ -207,18 +268,29 @@ def test_markdown_has_one_row_per_subject(report_data: Maker) -> None:
 
 
 @pytest.mark.parametrize("with_rich", [True, False])
-def test_console_table(report_data: Maker, monkeypatch: pytest.MonkeyPatch, with_rich: bool) -> None:
+def test_console_table(
+    report_data: Maker, monkeypatch: pytest.MonkeyPatch, with_rich: bool
+) -> None:
     if not with_rich:
         monkeypatch.setitem(__import__("sys").modules, "rich.table", None)
     out = io.StringIO()
     console_table(report_data().to_json(), file=out)
     text = out.getvalue()
-    for expected in ("teacher ViT-B-16", "TPR@1%", "50×", "0.990", "batch 1, 2 threads", "student (OpenVINO"):  # noqa: RUF001
+    for expected in (
+        "teacher ViT-B-16",
+        "TPR@1%",
+        "50×",  # noqa: RUF001
+        "0.990",
+        "batch 1, 2 threads",
+        "student (OpenVINO",
+    ):
         assert expected in text
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
-def test_console_table_fits_the_terminal_and_cuts_no_figure(report_data: Maker, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+def test_console_table_fits_the_terminal_and_cuts_no_figure(
+    report_data: Maker, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True

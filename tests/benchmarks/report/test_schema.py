@@ -21,9 +21,20 @@ REPORT: dict[str, Any] = {
             "engine": "openvino",
             "precision": "int8",
             "size_mb": 2.7,
-            "latency_ms": {"p50": 1.0, "p90": 1.1, "p95": 1.2, "p99": None, "threads": 2, "batch": 1},
+            "latency_ms": {
+                "p50": 1.0,
+                "p90": 1.1,
+                "p95": 1.2,
+                "p99": None,
+                "threads": 2,
+                "batch": 1,
+            },
             "accuracy": {"test": ACCURACY, "test_unseen": {**ACCURACY, "auc": None}},
-            "parity": {"embedding_cosine_min": 0.998, "prob_max_abs": 0.02, "verdict_agreement": 0.99},
+            "parity": {
+                "embedding_cosine_min": 0.998,
+                "prob_max_abs": 0.02,
+                "verdict_agreement": 0.99,
+            },
             "further": {"keys": "are fine"},
         }
     ],
@@ -47,7 +58,17 @@ def test_the_documented_form_is_valid() -> None:
     assert validate_report(REPORT) == []
 
 
-@pytest.mark.parametrize("path", ["size_mb", "latency_ms.p50", "latency_ms.threads", "accuracy.test.auc", "accuracy.test.n", "parity.prob_max_abs"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "size_mb",
+        "latency_ms.p50",
+        "latency_ms.threads",
+        "accuracy.test.auc",
+        "accuracy.test.n",
+        "parity.prob_max_abs",
+    ],
+)
 def test_what_was_not_measured_is_null_and_still_there(path: str) -> None:
     assert validate_report(changed(f"subjects.0.{path}", None)) == []
     faults = validate_report(changed(f"subjects.0.{path}", KeyError))
@@ -62,21 +83,57 @@ def test_what_was_not_measured_is_null_and_still_there(path: str) -> None:
         ("run", "", "run: must be the name of the run"),
         ("machine", None, "machine: must be an object"),
         ("subjects", {}, "subjects: must be a list"),
-        ("subjects.0.role", "pupil", "subjects[0].role: is 'pupil', must be one of teacher, student, peer"),
+        (
+            "subjects.0.role",
+            "pupil",
+            "subjects[0].role: is 'pupil', must be one of teacher, student, peer",
+        ),
         ("subjects.0.engine", "litert", "subjects[0].engine: is 'litert', must be one of"),
         ("subjects.0.precision", "int4", "subjects[0].precision: is 'int4'"),
         ("subjects.0.size_mb", 0.0, "subjects[0].size_mb: is 0.0, must be above 0"),
         ("subjects.0.latency_ms.p50", 0, "subjects[0].latency_ms.p50: is 0, must be above 0"),
-        ("subjects.0.latency_ms.p90", 0.5, "subjects[0].latency_ms: a higher percentile is below a lower one"),
-        ("subjects.0.latency_ms.batch", 1.5, "subjects[0].latency_ms.batch: is 1.5, must be a whole number"),
+        (
+            "subjects.0.latency_ms.p90",
+            0.5,
+            "subjects[0].latency_ms: a higher percentile is below a lower one",
+        ),
+        (
+            "subjects.0.latency_ms.batch",
+            1.5,
+            "subjects[0].latency_ms.batch: is 1.5, must be a whole number",
+        ),
         ("subjects.0.latency_ms", None, "subjects[0].latency_ms: must be an object"),
-        ("subjects.0.accuracy.test.auc", 97.0, "subjects[0].accuracy.test.auc: is 97.0, must lie in [0, 1] (figures are fractions, not percent)"),
-        ("subjects.0.accuracy.test.ece", "low", "subjects[0].accuracy.test.ece: is 'low', must be a number or null"),
-        ("subjects.0.accuracy.test_unseen", None, "subjects[0].accuracy.test_unseen: must be an object"),
-        ("subjects.0.parity.verdict_agreement", -0.1, "subjects[0].parity.verdict_agreement: is -0.1, must lie in [0, 1]"),
+        (
+            "subjects.0.accuracy.test.auc",
+            97.0,
+            "subjects[0].accuracy.test.auc: is 97.0, must lie in [0, 1] (figures are fractions, not percent)",
+        ),
+        (
+            "subjects.0.accuracy.test.ece",
+            "low",
+            "subjects[0].accuracy.test.ece: is 'low', must be a number or null",
+        ),
+        (
+            "subjects.0.accuracy.test_unseen",
+            None,
+            "subjects[0].accuracy.test_unseen: must be an object",
+        ),
+        (
+            "subjects.0.parity.verdict_agreement",
+            -0.1,
+            "subjects[0].parity.verdict_agreement: is -0.1, must lie in [0, 1]",
+        ),
         ("subjects.0.parity", None, "subjects[0].parity: must be an object"),
-        ("subjects.0.accuracy.test.auc", float("nan"), "subjects[0].accuracy.test.auc: is nan, must be a number or null"),
-        ("subjects.0.further.keys", [1.0, float("inf")], "subjects[0].further.keys[1]: is inf, must be a number or null"),
+        (
+            "subjects.0.accuracy.test.auc",
+            float("nan"),
+            "subjects[0].accuracy.test.auc: is nan, must be a number or null",
+        ),
+        (
+            "subjects.0.further.keys",
+            [1.0, float("inf")],
+            "subjects[0].further.keys[1]: is inf, must be a number or null",
+        ),
     ],
 )
 def test_each_fault_is_named_once_at_its_place(path: str, value: Any, fault: str) -> None:
@@ -95,7 +152,9 @@ def test_all_faults_come_at_once() -> None:
 def test_two_subjects_of_one_identity_are_refused() -> None:
     report = copy.deepcopy(REPORT)
     report["subjects"].append(copy.deepcopy(REPORT["subjects"][0]))
-    assert validate_report(report) == ["subjects[1]: same name, engine and precision as subjects[0]"]
+    assert validate_report(report) == [
+        "subjects[1]: same name, engine and precision as subjects[0]"
+    ]
     report["subjects"][1]["precision"] = "fp32"
     assert validate_report(report) == []
 

@@ -1,4 +1,6 @@
-"""Core ML packages through the reference evaluator against PyTorch, and the evaluator's operations against NumPy."""
+"""Core ML packages through the reference evaluator against PyTorch, and the evaluator's operations
+against NumPy.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,20 @@ from export.targets.coreml_padding import register
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
-def test_package_matches_pytorch(job: Any, images: np.ndarray, expected: Any, check: Any, tmp_path: Path, precision: str) -> None:
+def test_package_matches_pytorch(
+    job: Any, images: np.ndarray, expected: Any, check: Any, tmp_path: Path, precision: str
+) -> None:
     result = target.export(job(precision))
     check(evaluate(tmp_path / result["model"], images), expected[precision], precision)
     notes = result["notes"]
     assert notes["quantized_convolutions"] == (46 if precision == "int8" else 0)
     if precision == "int8":
         assert notes["operations"]["constexpr_affine_dequantize"] == 46  # int8 weights in the file
-    spec = __import__("coremltools").models.MLModel(str(tmp_path / result["model"]), skip_model_load=True).get_spec()
+    spec = (
+        __import__("coremltools")
+        .models.MLModel(str(tmp_path / result["model"]), skip_model_load=True)
+        .get_spec()
+    )
     assert spec.description.input[0].type.imageType.width == 64
     assert '"diffusion"' in spec.description.metadata.userDefined["classes"]
 
@@ -79,7 +87,9 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(1, 4, 6, 5)).astype(np.float32)
 
 
-def _conv_loop(x: np.ndarray, w: np.ndarray, strides: list[int], pad: list[int], groups: int) -> np.ndarray:
+def _conv_loop(
+    x: np.ndarray, w: np.ndarray, strides: list[int], pad: list[int], groups: int
+) -> np.ndarray:
     padded = np.pad(x, [(0, 0), (0, 0), (pad[0], pad[1]), (pad[2], pad[3])]).astype(np.float64)
     height = (padded.shape[2] - w.shape[2]) // strides[0] + 1
     width = (padded.shape[3] - w.shape[3]) // strides[1] + 1
@@ -90,7 +100,9 @@ def _conv_loop(x: np.ndarray, w: np.ndarray, strides: list[int], pad: list[int],
         for i in range(height):
             for j in range(width):
                 top, left = i * strides[0], j * strides[1]
-                patch = padded[:, first : first + w.shape[1], top : top + w.shape[2], left : left + w.shape[3]]
+                patch = padded[
+                    :, first : first + w.shape[1], top : top + w.shape[2], left : left + w.shape[3]
+                ]
                 out[:, channel, i, j] = (patch * w[channel]).sum((1, 2, 3))
     return out
 
@@ -99,16 +111,36 @@ def _conv_loop(x: np.ndarray, w: np.ndarray, strides: list[int], pad: list[int],
 def test_convolution_with_uneven_padding(groups: int) -> None:
     w = RNG.normal(size=(8, 4 // groups, 3, 3)).astype(np.float32)
     strides, pad = np.int32([2, 1]), np.int32([0, 1, 2, 0])
-    found = run(_program(_op("conv", x=X, weight=w, strides=strides, pad_type="custom", pad=pad, groups=np.int32(groups))), {})["y"]
-    np.testing.assert_allclose(found.numpy(), _conv_loop(X, w, [2, 1], [0, 1, 2, 0], groups), atol=1e-5)
+    found = run(
+        _program(
+            _op(
+                "conv",
+                x=X,
+                weight=w,
+                strides=strides,
+                pad_type="custom",
+                pad=pad,
+                groups=np.int32(groups),
+            )
+        ),
+        {},
+    )["y"]
+    np.testing.assert_allclose(
+        found.numpy(), _conv_loop(X, w, [2, 1], [0, 1, 2, 0], groups), atol=1e-5
+    )
 
 
 def test_convolution_refuses_a_padding_rule_it_does_not_know() -> None:
     with pytest.raises(StageError, match="pad_type 'same'"):
-        run(_program(_op("conv", x=X, weight=np.ones((1, 4, 3, 3), np.float32), pad_type="same")), {})
+        run(
+            _program(_op("conv", x=X, weight=np.ones((1, 4, 3, 3), np.float32), pad_type="same")),
+            {},
+        )
 
 
-def _quantize(x: np.ndarray, scale: np.ndarray, zero: np.ndarray, low: int, high: int) -> np.ndarray:
+def _quantize(
+    x: np.ndarray, scale: np.ndarray, zero: np.ndarray, low: int, high: int
+) -> np.ndarray:
     return np.clip(np.rint(x / scale) + zero, low, high)
 
 
@@ -165,14 +197,22 @@ def test_pooling_with_padding(name: str) -> None:
     fill, reduce = (-np.inf, np.max) if name == "max_pool" else (0.0, np.mean)
     padded = np.pad(X, [(0, 0), (0, 0), (1, 1), (0, 1)], constant_values=fill)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (2, 2), axis=(2, 3))[:, :, ::2, ::2]
-    inputs = {"kernel_sizes": np.int32([2, 2]), "strides": np.int32([2, 2]), "pad_type": "custom", "pad": np.int32([1, 1, 0, 1])}
+    inputs = {
+        "kernel_sizes": np.int32([2, 2]),
+        "strides": np.int32([2, 2]),
+        "pad_type": "custom",
+        "pad": np.int32([1, 1, 0, 1]),
+    }
     found = run(_program(_op(name, x=X, **inputs)), {})["y"]
     np.testing.assert_allclose(found.numpy(), reduce(windows, axis=(4, 5)), atol=1e-6)
 
 
 def test_every_listed_operation_is_callable() -> None:
     assert len(OPERATIONS) > 40 and all(callable(function) for function in OPERATIONS.values())
-    assert torch.equal(OPERATIONS["concat"]([torch.ones(1), torch.zeros(1)], torch.tensor(0)), torch.tensor([1.0, 0.0]))
+    assert torch.equal(
+        OPERATIONS["concat"]([torch.ones(1), torch.zeros(1)], torch.tensor(0)),
+        torch.tensor([1.0, 0.0]),
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,7 +225,9 @@ def test_every_listed_operation_is_callable() -> None:
         ([0, 1, 0, 1], 0.0, 1, False),  # the convolution pads already
     ],
 )
-def test_zero_padding_moves_into_the_convolution(amounts: list[int], value: float, own: int, merged: bool) -> None:
+def test_zero_padding_moves_into_the_convolution(
+    amounts: list[int], value: float, own: int, merged: bool
+) -> None:
     from coremltools.converters.mil.mil import Builder as mb
     from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
 
@@ -195,10 +237,14 @@ def test_zero_padding_moves_into_the_convolution(amounts: list[int], value: floa
     @mb.program(input_specs=[mb.TensorSpec(shape=X.shape)])
     def program(x: Any) -> Any:
         padded = mb.pad(x=x, pad=amounts, mode="constant", constant_val=np.float32(value))
-        return mb.conv(x=padded, weight=weight, strides=[2, 2], pad_type="custom", pad=[own] * 4, name="y")
+        return mb.conv(
+            x=padded, weight=weight, strides=[2, 2], pad_type="custom", pad=[own] * 4, name="y"
+        )
 
     main = program.functions["main"]
     before = run(main, {"x": torch.from_numpy(X)})["y"]
     PASS_REGISTRY[register()](program)
-    assert [op.op_type for op in main.operations if op.op_type != "const"] == (["conv"] if merged else ["pad", "conv"])
+    assert [op.op_type for op in main.operations if op.op_type != "const"] == (
+        ["conv"] if merged else ["pad", "conv"]
+    )
     torch.testing.assert_close(run(main, {"x": torch.from_numpy(X)})["y"], before, atol=0, rtol=0)

@@ -29,27 +29,39 @@ def _session(model: Any, optimised: Path | None = None, plain: bool = False) -> 
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_file_matches_pytorch_at_any_batch_size(job: Any, images: np.ndarray, expected: Any, check: Any, tmp_path: Path, precision: str) -> None:
+def test_file_matches_pytorch_at_any_batch_size(
+    job: Any, images: np.ndarray, expected: Any, check: Any, tmp_path: Path, precision: str
+) -> None:
     result = target.export(job(precision))
     session = _session(tmp_path / result["model"])
     (entry,) = session.get_inputs()
     assert (entry.name, entry.type, entry.shape[1:]) == ("image", "tensor(uint8)", [64, 64, 3])
-    together = dict(zip(OUTPUT_NAMES, session.run(list(OUTPUT_NAMES), {"image": images}), strict=True))
+    together = dict(
+        zip(OUTPUT_NAMES, session.run(list(OUTPUT_NAMES), {"image": images}), strict=True)
+    )
     check(together, expected[precision], precision)
     alone = session.run(["embedding"], {"image": images[:1]})[0]
     np.testing.assert_allclose(alone, together["embedding"][:1], atol=2e-6)
     properties = session.get_modelmeta().custom_metadata_map
-    assert properties["precision"] == precision and properties["run"] == "test" and '"diffusion"' in properties["classes"]
+    assert (
+        properties["precision"] == precision
+        and properties["run"] == "test"
+        and '"diffusion"' in properties["classes"]
+    )
 
 
 def test_int8_file_has_int8_weights_and_fuses(job: Any, tmp_path: Path) -> None:
     notes = target.export(job("int8"))["notes"]
     model = onnx.load(tmp_path / "model.onnx")
-    large = [item for item in model.graph.initializer if len(item.dims) == 4 and np.prod(item.dims) > 100]
+    large = [
+        item for item in model.graph.initializer if len(item.dims) == 4 and np.prod(item.dims) > 100
+    ]
     assert len(large) == 46 and all(item.data_type == onnx.TensorProto.INT8 for item in large)
     zeros = {item.name: item.data_type for item in model.graph.initializer}
     activations = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
-    assert activations and all(zeros[node.input[2]] == onnx.TensorProto.UINT8 for node in activations)
+    assert activations and all(
+        zeros[node.input[2]] == onnx.TensorProto.UINT8 for node in activations
+    )
     _session(tmp_path / "model.onnx", optimised=tmp_path / "optimised.onnx")
     fused = Counter(node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node)
     # The one convolution behind the pooling has no quantizer after it.
@@ -65,7 +77,9 @@ def test_two_exports_are_the_same_bytes(job: Any, tmp_path: Path) -> None:
 
 
 def _small_graph(top: float, clip: float, kind: type) -> Any:
-    """Quantized input -> Pad -> Conv with quantized float weights -> Clip -> Quantize -> Dequantize, as a tracer writes it."""
+    """Quantized input -> Pad -> Conv with quantized float weights -> Clip -> Quantize ->
+    Dequantize, as a tracer writes it.
+    """
     helper, rng = onnx.helper, np.random.default_rng(0)
     constants = {
         "w": rng.normal(size=(4, 2, 3, 3)).astype(np.float32),
@@ -97,7 +111,10 @@ def _small_graph(top: float, clip: float, kind: type) -> Any:
         "g",
         [helper.make_tensor_value_info("x", floats, ["b", 2, 8, 8])],
         [helper.make_tensor_value_info("y", floats, ["b", 4, 4, 4])],
-        [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+        [
+            onnx.numpy_helper.from_array(np.asarray(value), name)
+            for name, value in constants.items()
+        ],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
@@ -112,6 +129,8 @@ def test_rewrite_keeps_every_number(top: float, absorbed: int, kind: type) -> No
     onnx.checker.check_model(model, full_check=True)
     after = _session(model.SerializeToString(), plain=True).run(None, {"x": x})[0]
     assert counts["moved_pads"] == 1 and counts["folded_weights"] == 1
-    assert counts["absorbed_clips"] == absorbed  # a range of 9 does not saturate at 6: the clip must stay
+    assert (
+        counts["absorbed_clips"] == absorbed
+    )  # a range of 9 does not saturate at 6: the clip must stay
     assert before.max() == pytest.approx(min(top, 6.0), abs=top / 255)
     np.testing.assert_array_equal(after, before)

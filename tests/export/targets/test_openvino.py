@@ -15,20 +15,28 @@ from export.targets import openvino as target  # noqa: E402
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
-def test_file_matches_pytorch_at_any_batch_size(job: Any, images: np.ndarray, expected: Any, check: Any, tmp_path: Path, precision: str) -> None:
+def test_file_matches_pytorch_at_any_batch_size(
+    job: Any, images: np.ndarray, expected: Any, check: Any, tmp_path: Path, precision: str
+) -> None:
     result = target.export(job(precision))
     model = ov.Core().read_model(tmp_path / result["model"])
     assert model.get_rt_info(["gazeclip", "precision"]).astype(str) == precision
     # Some CPUs would otherwise compute in bfloat16.
-    compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1})
+    compiled = ov.Core().compile_model(
+        model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    )
     found = compiled({"image": images})
     check({name: found[name] for name in OUTPUT_NAMES}, expected[precision], precision)
-    np.testing.assert_allclose(compiled({"image": images[:1]})["embedding"], found["embedding"][:1], atol=2e-6)
+    np.testing.assert_allclose(
+        compiled({"image": images[:1]})["embedding"], found["embedding"][:1], atol=2e-6
+    )
 
 
 def test_int8_weights_are_stored_as_bytes(job: Any, student: Any, tmp_path: Path) -> None:
     notes = target.export(job("int8"))["notes"]
     weights = sum(value.numel() for value in student.encoder.parameters() if value.ndim == 4)
-    others = sum(value.numel() for value in student.head.state_dict().values()) + 30_000  # head, biases, scales: float32
+    others = (
+        sum(value.numel() for value in student.head.state_dict().values()) + 30_000
+    )  # head, biases, scales: float32
     assert (tmp_path / "model.bin").stat().st_size < weights + 4 * others
     assert (notes["quantized_convolutions"], notes["float_convolutions"]) == (46, 0)

@@ -14,7 +14,9 @@ from export.targets import tflite as target
 
 
 def _run(library: str, path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
-    interpreter = importlib.import_module(f"{library}.interpreter").Interpreter(model_path=str(path), num_threads=1)
+    interpreter = importlib.import_module(f"{library}.interpreter").Interpreter(
+        model_path=str(path), num_threads=1
+    )
     interpreter.allocate_tensors()
     runner = interpreter.get_signature_runner("serving_default")
     rows = [runner(image=images[place : place + 1]) for place in range(len(images))]
@@ -23,10 +25,15 @@ def _run(library: str, path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_file_matches_pytorch_in_both_interpreters(job: Any, images: np.ndarray, expected: Any, check: Any, tmp_path: Path, precision: str) -> None:
+def test_file_matches_pytorch_in_both_interpreters(
+    job: Any, images: np.ndarray, expected: Any, check: Any, tmp_path: Path, precision: str
+) -> None:
     result = target.export(job(precision))
     for library in ("ai_edge_litert", "tflite_runtime"):
         check(_run(library, tmp_path / result["model"], images), expected[precision], precision)
     # The convolution behind the pooling has no quantizer after it.
     wanted = {"fp32": (0, 46), "int8": (45, 1)}[precision]
-    assert (result["notes"]["quantized_convolutions"], result["notes"]["float_convolutions"]) == wanted
+    assert (
+        result["notes"]["quantized_convolutions"],
+        result["notes"]["float_convolutions"],
+    ) == wanted

@@ -30,7 +30,12 @@ def test_round_trip(bundles: dict[str, Path], arguments: dict[str, Any]) -> None
     np.testing.assert_array_equal(images, arguments["golden_images"])
     np.testing.assert_array_equal(outputs["gaze"], arguments["golden_outputs"]["gaze"])
     point = bundle.operating_point("fpr0.1")
-    assert (point.threshold, point.n_real, point.reliable, point.interval) == (0.99, 300, False, None)
+    assert (point.threshold, point.n_real, point.reliable, point.interval) == (
+        0.99,
+        300,
+        False,
+        None,
+    )
     assert bundle.contract.size == 32
     assert bundle.meta["metrics"]["test"]["n"] == 300  # a NumPy integer came in
 
@@ -45,7 +50,9 @@ def test_file_hashes_are_sha256_of_the_files(bundles: dict[str, Path]) -> None:
             assert entry == {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def test_text_bank_is_what_the_safetensors_library_reads(bundles: dict[str, Path], tmp_path: Path) -> None:
+def test_text_bank_is_what_the_safetensors_library_reads(
+    bundles: dict[str, Path], tmp_path: Path
+) -> None:
     safetensors = pytest.importorskip("safetensors.numpy")
     bank = safetensors.load_file(bundles["onnx"] / "text_bank.safetensors")
     np.testing.assert_array_equal(bank["text_bank"], Bundle.load(bundles["onnx"]).text_bank)
@@ -81,7 +88,9 @@ def test_folders_inside_a_package_are_covered(tmp_path: Path, arguments: dict[st
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"weights")
     write_bundle(tmp_path, target="coreml", model_file="model.mlpackage", **arguments)
-    (tmp_path / "manifest.json").write_text("{}")  # the stage's own record is not part of the bundle
+    (tmp_path / "manifest.json").write_text(
+        "{}"
+    )  # the stage's own record is not part of the bundle
     assert Bundle.load(tmp_path).model_path.is_dir()
     weights.write_bytes(b"weightz")
     with pytest.raises(BundleError, match=r"Data/weights/weight\.bin was changed"):
@@ -113,15 +122,26 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "not an object": (lambda f: (f / "bundle.json").write_text("[]"), "not an object"),
     "missing model": (lambda f: (f / "model.onnx").unlink(), "model.onnx is missing"),
     "flipped bit in the model": (lambda f: _flip(f / "model.onnx"), "model.onnx was changed"),
-    "flipped bit in the bank": (lambda f: _flip(f / "text_bank.safetensors"), "text_bank.safetensors was changed"),
-    "truncated golden": (lambda f: (f / "golden.npz").write_bytes((f / "golden.npz").read_bytes()[:-9]), "instead of"),
+    "flipped bit in the bank": (
+        lambda f: _flip(f / "text_bank.safetensors"),
+        "text_bank.safetensors was changed",
+    ),
+    "truncated golden": (
+        lambda f: (f / "golden.npz").write_bytes((f / "golden.npz").read_bytes()[:-9]),
+        "instead of",
+    ),
     "extra file": (lambda f: (f / "extra.py").write_text("x"), "extra.py does not belong"),
     "model is a link to nothing": (
-        lambda f: (f / "model.onnx").rename(f.parent / "m") and (f / "model.onnx").symlink_to(f.parent / "n"),
+        lambda f: (
+            (f / "model.onnx").rename(f.parent / "m")
+            and (f / "model.onnx").symlink_to(f.parent / "n")
+        ),
         "model.onnx is a link to nothing",
     ),
     "model is a link to a folder": (
-        lambda f: (f / "model.onnx").rename(f.parent / "m") and (f / "model.onnx").symlink_to(f.parent),
+        lambda f: (
+            (f / "model.onnx").rename(f.parent / "m") and (f / "model.onnx").symlink_to(f.parent)
+        ),
         "model.onnx is a link to a folder",
     ),
     "model is a link to another file": (
@@ -131,17 +151,28 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "lowered threshold": (lambda f: _edit(f, False, thresholds={"fpr1": 0.999}), "digest differs"),
     "schema of the future": (lambda f: _edit(f, True, schema=2), "schema 2 is unknown"),
     "fewer classes": (
-        lambda f: _edit(f, True, classes=json.loads((f / "bundle.json").read_text())["classes"][:3]),
+        lambda f: _edit(
+            f, True, classes=json.loads((f / "bundle.json").read_text())["classes"][:3]
+        ),
         r"text_bank.safetensors is float32 \(4, 6\), the bundle says float32 \(3, 6\)",
     ),
-    "other embedding length": (lambda f: _edit(f, True, embedding_dim=7), r"the bundle says float32 \(4, 7\)"),
+    "other embedding length": (
+        lambda f: _edit(f, True, embedding_dim=7),
+        r"the bundle says float32 \(4, 7\)",
+    ),
     "other image size": (lambda f: _edit(f, True, image_size=64), "differs from the contract"),
-    "unknown contract": (lambda f: _edit(f, True, contract={"size": 32, "crop": 1}), "pixel contract is unknown"),
+    "unknown contract": (
+        lambda f: _edit(f, True, contract={"size": 32, "crop": 1}),
+        "pixel contract is unknown",
+    ),
     "zero temperature": (
         lambda f: _edit(f, True, temperature={"attribution": 1, "detection": 0}),
         "temperature of detection",
     ),
-    "path that leaves the folder": (lambda f: _edit(f, True, model_file="../model.onnx"), "not in the file list"),
+    "path that leaves the folder": (
+        lambda f: _edit(f, True, model_file="../model.onnx"),
+        "not in the file list",
+    ),
     "wrong type": (lambda f: _edit(f, True, classes="real"), "'classes' has the wrong type"),
 }
 
@@ -166,7 +197,9 @@ def link_as_a_hub_does(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["openvino", "onnx", "tflite"])
-def test_links_as_a_hub_cache_makes_them_are_followed(target: str, bundles: dict[str, Path], tmp_path: Path) -> None:
+def test_links_as_a_hub_cache_makes_them_are_followed(
+    target: str, bundles: dict[str, Path], tmp_path: Path
+) -> None:
     folder = Path(shutil.copytree(bundles[target], tmp_path / "snapshot"))
     link_as_a_hub_does(folder)
     whole, linked = load(bundles[target], threads=1), load(folder, threads=1)
@@ -179,11 +212,19 @@ def test_links_as_a_hub_cache_makes_them_are_followed(target: str, bundles: dict
 
 def test_hidden_files_are_no_part_of_a_bundle(spoiled: Path, arguments: dict[str, Any]) -> None:
     before = Bundle.load(spoiled).digest
-    for name in (".DS_Store", "Thumbs.db", "._model.onnx", ".ipynb_checkpoints/a.json", "__MACOSX/._a"):
+    for name in (
+        ".DS_Store",
+        "Thumbs.db",
+        "._model.onnx",
+        ".ipynb_checkpoints/a.json",
+        "__MACOSX/._a",
+    ):
         (spoiled / name).parent.mkdir(exist_ok=True)
         (spoiled / name).write_bytes(b"litter")
     assert Bundle.load(spoiled).digest == before
-    assert write_bundle(spoiled, target="onnx", model_file="model.onnx", **arguments).digest == before
+    assert (
+        write_bundle(spoiled, target="onnx", model_file="model.onnx", **arguments).digest == before
+    )
 
 
 def test_remedies_can_help(spoiled: Path) -> None:
@@ -214,15 +255,22 @@ def test_without_verify_only_the_hashes_are_skipped(spoiled: Path) -> None:
         ({"precision": "int4"}, "precision 'int4'"),
         ({"thresholds": {"fpr1": {"threshold": float("nan")}}}, "threshold 'fpr1'"),
         ({"golden_images": np.zeros((8, 16, 16, 3), np.uint8)}, "golden.npz images"),
-        ({"classes": [{"name": "gan", "title": "", "category": "", "family": ""}] * 4}, "class 0 is not 'real'"),
+        (
+            {"classes": [{"name": "gan", "title": "", "category": "", "family": ""}] * 4},
+            "class 0 is not 'real'",
+        ),
     ],
 )
-def test_writer_refuses_parts_that_do_not_fit(change: dict[str, Any], words: str, spoiled: Path, arguments: dict[str, Any]) -> None:
+def test_writer_refuses_parts_that_do_not_fit(
+    change: dict[str, Any], words: str, spoiled: Path, arguments: dict[str, Any]
+) -> None:
     with pytest.raises(BundleError, match=words):
         write_bundle(spoiled, target="onnx", model_file="model.onnx", **(arguments | change))
 
 
-def test_a_killed_export_leaves_no_bundle(spoiled: Path, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_export_leaves_no_bundle(
+    spoiled: Path, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 

@@ -50,9 +50,21 @@ def test_a_fault_of_the_program_is_one_line_and_70(body: str, said: str) -> None
 @pytest.mark.parametrize(
     ("body", "code", "said"),
     [
-        ("raise OSError(errno.ENOSPC, 'No space left on device', '/x/y')", 2, "error: No space left on device: /x/y. Free"),
-        ("raise PermissionError(errno.EACCES, 'Permission denied')", 2, "error: Permission denied. Free space, check"),
-        ("import no_such_package", 2, "error: 'no_such_package' is not installed. See: python -m gazeclip doctor"),
+        (
+            "raise OSError(errno.ENOSPC, 'No space left on device', '/x/y')",
+            2,
+            "error: No space left on device: /x/y. Free",
+        ),
+        (
+            "raise PermissionError(errno.EACCES, 'Permission denied')",
+            2,
+            "error: Permission denied. Free space, check",
+        ),
+        (
+            "import no_such_package",
+            2,
+            "error: 'no_such_package' is not installed. See: python -m gazeclip doctor",
+        ),
         ("raise KeyboardInterrupt", 130, "interrupted; run the same command again"),
         ("raise BrokenPipeError", 141, ""),
         ("raise SystemExit(2)", 2, ""),
@@ -66,12 +78,22 @@ def test_other_exit_codes(body: str, code: int, said: str) -> None:
 
 
 def test_names_that_cannot_be_encoded_are_escaped() -> None:
-    done = run_guarded("print(chr(0x9854)); say(chr(0x1b) + chr(0x9854)); return 0", PYTHONIOENCODING="cp1252:strict")
+    done = run_guarded(
+        "print(chr(0x9854)); say(chr(0x1b) + chr(0x9854)); return 0",
+        PYTHONIOENCODING="cp1252:strict",
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "\\u9854\n", "\\x1b\\u9854\n")
 
 
 def test_verification_without_numpy_is_no_verdict() -> None:
     code = "import runpy, sys; sys.modules['numpy'] = None; sys.argv = ['runtimes', 'list']; runpy.run_module('runtimes', run_name='__main__')"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
     assert "'numpy' is not installed" in done.stderr

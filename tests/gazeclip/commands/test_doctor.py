@@ -33,7 +33,9 @@ all = ["gazeclip-edge[web,mac]"]
 
 def test_dependencies(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(PYPROJECT)
-    (tmp_path / "constraints.txt").write_text("# pins\nnumpy==0.0.1\npillow==99 ; python_version > '3'\n")
+    (tmp_path / "constraints.txt").write_text(
+        "# pins\nnumpy==0.0.1\npillow==99 ; python_version > '3'\n"
+    )
     found = {(d.extra, d.name): d for d in doctor.dependencies(tmp_path)}
     assert set(found) == {
         ("core", "numpy"),
@@ -45,15 +47,22 @@ def test_dependencies(tmp_path: Path) -> None:
     assert found["core", "numpy"].status == "untested" and found["core", "numpy"].tested == "0.0.1"
     assert found["core", "Pillow"].tested == "99"
     missing = found["web", "no-such-package-here"]
-    assert missing.status == "missing" and missing.remedy == "python -m pip install -c constraints.txt -e '.[web]'"
+    assert (
+        missing.status == "missing"
+        and missing.remedy == "python -m pip install -c constraints.txt -e '.[web]'"
+    )
     assert missing.wanted == ">=1"
     assert found["mac", "only-on-a-mac"].status == "not for this system"
     assert found["mac", "only-on-a-mac"].remedy is None
 
 
 def brings_torch(requirement: str, seen: set[str]) -> bool:
-    """Whether a requirement leads to torch, by the metadata of what is installed; other platforms' and extras' are left out."""
-    name = re.split(r"[^A-Za-z0-9._-]", requirement.strip(), maxsplit=1)[0].lower().replace("_", "-")
+    """Whether a requirement leads to torch, by the metadata of what is installed; other platforms'
+    and extras' are left out.
+    """
+    name = (
+        re.split(r"[^A-Za-z0-9._-]", requirement.strip(), maxsplit=1)[0].lower().replace("_", "-")
+    )
     if name == "torch" or name in seen or "extra ==" in requirement:
         return name == "torch"
     seen.add(name)
@@ -65,17 +74,26 @@ def brings_torch(requirement: str, seen: set[str]) -> bool:
 
 
 def test_no_remedy_pulls_a_torch_that_was_not_chosen() -> None:
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    found = {extra for extra, items in extras.items() if any(brings_torch(item, set()) for item in items)}
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    found = {
+        extra for extra, items in extras.items() if any(brings_torch(item, set()) for item in items)
+    }
     assert {"train", "tflite"} <= found <= set(TORCH_EXTRAS)
     for extra in TORCH_EXTRAS:
         command = install_command(extra)
-        assert command.startswith("make install") and command.index("tools/install_torch.py") < command.index("pip install -c constraints.txt")
+        assert command.startswith("make install") and command.index(
+            "tools/install_torch.py"
+        ) < command.index("pip install -c constraints.txt")
         assert f"'.[{extra}]'" in command
     assert (ROOT / "tools/install_torch.py").is_file()
     assert install_command("onnx") == "python -m pip install -c constraints.txt -e '.[onnx]'"
     assert install_command() == "python -m pip install -c constraints.txt -e '.'"
-    with pytest.raises(MissingDependencyError, match=r"'no_such_module' is not installed. Run: make install \(or by hand: python tools/install"):
+    with pytest.raises(
+        MissingDependencyError,
+        match=r"'no_such_module' is not installed. Run: make install \(or by hand: python tools/install",
+    ):
         require("no_such_module", extra="train")
     assert doctor.Dependency("train", "torch", "", "2", None).remedy == install_command("train")
     assert doctor.Dependency(doctor.CORE, "numpy", "", "2", None).remedy == install_command()
@@ -105,13 +123,34 @@ runpy.run_module("gazeclip", run_name="__main__")
 
 
 def test_a_missing_core_is_reported() -> None:
-    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 1, done.stderr
     assert "core: python -m pip install -c constraints.txt -e '.'" in done.stdout
-    assert "unknown: first complete the core install" in done.stdout and "usable threads: unknown" in done.stdout
-    done = subprocess.run([sys.executable, "-c", WITHOUT, "--json"], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    assert (
+        "unknown: first complete the core install" in done.stdout
+        and "usable threads: unknown" in done.stdout
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, "--json"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
     report = json.loads(done.stdout)
-    assert {d["name"] for d in report["dependencies"] if d["extra"] == "core" and d["status"] == "missing"} == {"numpy", "pillow", "pyyaml"}
+    assert {
+        d["name"]
+        for d in report["dependencies"]
+        if d["extra"] == "core" and d["status"] == "missing"
+    } == {"numpy", "pillow", "pyyaml"}
     assert report["engines"] is None and report["cpu"]["usable_threads"] is None
 
 
@@ -126,7 +165,9 @@ def test_a_missing_core_is_reported() -> None:
         ("implementation_name == 'x'", (3, 11, 7), True),
     ],
 )
-def test_markers(monkeypatch: pytest.MonkeyPatch, marker: str, version: tuple[int, int, int], needed: bool) -> None:
+def test_markers(
+    monkeypatch: pytest.MonkeyPatch, marker: str, version: tuple[int, int, int], needed: bool
+) -> None:
     monkeypatch.setattr(sys, "version_info", version)
     assert doctor._applies(marker) is needed
 
@@ -144,10 +185,16 @@ def test_a_build_tag_is_not_another_version() -> None:
             "Some Xeon",
             "AVX2 AVX512 VNNI AMX",
         ),
-        ("Features\t: fp asimd asimddp\nModel\t\t: Raspberry Pi 5\n", "Raspberry Pi 5", "NEON DOTPROD"),
+        (
+            "Features\t: fp asimd asimddp\nModel\t\t: Raspberry Pi 5\n",
+            "Raspberry Pi 5",
+            "NEON DOTPROD",
+        ),
     ],
 )
-def test_cpu(text: str, model: str, features: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cpu(
+    text: str, model: str, features: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc" / "cpuinfo").write_text(text)
@@ -161,7 +208,14 @@ def test_report_imports_no_training_library() -> None:
         "heavy = {'torch', 'timm', 'nncf', 'coremltools'} & set(sys.modules); "
         "sys.exit(3 if heavy else code)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode in (0, 1), done.stderr
     report = json.loads(done.stdout)
     assert report["cpu"]["usable_threads"] >= 1 and set(report["engines"]) == {
@@ -184,7 +238,9 @@ def broken(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("command", [["gazeclip", "doctor"], ["runtimes", "list"]])
-def test_an_engine_that_is_installed_and_broken_is_told(broken: dict[str, str], command: list[str]) -> None:
+def test_an_engine_that_is_installed_and_broken_is_told(
+    broken: dict[str, str], command: list[str]
+) -> None:
     done = subprocess.run(
         [sys.executable, "-m", *command],
         env=broken,
@@ -195,21 +251,36 @@ def test_an_engine_that_is_installed_and_broken_is_told(broken: dict[str, str], 
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    line = next(line for line in done.stdout.splitlines() if line.split()[:1] == ["onnxruntime"] and "cannot" in line)
+    line = next(
+        line
+        for line in done.stdout.splitlines()
+        if line.split()[:1] == ["onnxruntime"] and "cannot" in line
+    )
     assert "'onnxruntime' is installed but cannot be imported (libcudart.so.99: cannot open" in line
-    assert "pip uninstall -y onnxruntime && python -m pip install -c constraints.txt -e '.[onnx]'" in line
+    assert (
+        "pip uninstall -y onnxruntime && python -m pip install -c constraints.txt -e '.[onnx]'"
+        in line
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("raise OSError('no such symbol')", "'spoiled' is installed but cannot be imported (no such symbol)"),
+        (
+            "raise OSError('no such symbol')",
+            "'spoiled' is installed but cannot be imported (no such symbol)",
+        ),
         ("raise AttributeError('_ARRAY_API')", "cannot be imported (_ARRAY_API)"),
-        ("import spoiled.lost", "'spoiled' is installed but cannot be imported (No module named 'spoiled.lost')"),
+        (
+            "import spoiled.lost",
+            "'spoiled' is installed but cannot be imported (No module named 'spoiled.lost')",
+        ),
         ("import no_such_part", "'no_such_part' is not installed. Run: "),
     ],
 )
-def test_require_tells_broken_from_missing(text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_require_tells_broken_from_missing(
+    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "spoiled").mkdir()
     (tmp_path / "spoiled" / "__init__.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
@@ -229,12 +300,19 @@ def compiler(folder: Path, name: str, body: str) -> str:
 def test_the_compiler_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert compiler_fault() == "no C++ compiler (no-such-compiler)"
-    refuses = compiler(tmp_path, "refuses", "echo probe.cpp:1: fatal error: Python.h: No such file >&2; exit 1")
+    refuses = compiler(
+        tmp_path, "refuses", "echo probe.cpp:1: fatal error: Python.h: No such file >&2; exit 1"
+    )
     monkeypatch.setenv("CXX", refuses)
-    assert str(compiler_fault()).endswith("cannot compile two lines: probe.cpp:1: fatal error: Python.h: No such file")
+    assert str(compiler_fault()).endswith(
+        "cannot compile two lines: probe.cpp:1: fatal error: Python.h: No such file"
+    )
     report = doctor.examine()
     assert report["compiler_fault"] == compiler_fault()
-    assert any(line.startswith("C++ compiler: the C++ compiler") and "Python.h" in line for line in doctor.render(report))
+    assert any(
+        line.startswith("C++ compiler: the C++ compiler") and "Python.h" in line
+        for line in doctor.render(report)
+    )
     idle = compiler(tmp_path, "idle", "exit 0")  # says that all went well and writes nothing
     monkeypatch.setenv("CXX", idle)
     assert "cannot compile two lines: exit code 0" in str(compiler_fault())

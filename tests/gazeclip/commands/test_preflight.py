@@ -1,4 +1,6 @@
-"""What would fail hours later is refused before the first stage: all of it together, and before anything is written."""
+"""What would fail hours later is refused before the first stage: all of it together, and before
+anything is written.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,14 @@ SMALL = "mobilenetv4_conv_small"
 def recipe(**groups: Any) -> Recipe:
     """The demo's networks with some groups of keys replaced."""
     model = {"backbone": SMALL, "width": 32, "heads": 2, "embed_dim": 32}
-    return parse_recipe({"name": "x", "teacher": {"model": model}, "student": {"backbone": SMALL, "weights": "teacher"}, **groups})
+    return parse_recipe(
+        {
+            "name": "x",
+            "teacher": {"model": model},
+            "student": {"backbone": SMALL, "weights": "teacher"},
+            **groups,
+        }
+    )
 
 
 def refusal(subject: Recipe) -> str:
@@ -44,29 +53,40 @@ def test_the_demo_may_run() -> None:
 
 def test_real_photographs_need_a_manifest_and_a_gaze_encoder(tmp_path: Path) -> None:
     message = refusal(load_recipe(ROOT / "recipes/real.yaml"))
-    assert "data.manifest is not set, and taxonomy 'dfad' is not that of the embedded faces" in message
+    assert (
+        "data.manifest is not set, and taxonomy 'dfad' is not that of the embedded faces" in message
+    )
     assert "--set data.manifest=MANIFEST.csv (docs/data.md)" in message
     assert "teacher.model.gaze.kind=eth-xgaze needs a weight file" in message
     files = [tmp_path / "m.csv", tmp_path / "g.pth"]
     for file in files:
         file.touch()
     named = [f"data.manifest={files[0]}", f"teacher.model.gaze.weights={files[1]}"]
-    rest = ["baseline.enabled=false", "teacher.model.backbone_weights=none"]  # without the package of ImageNet weights
+    rest = [
+        "baseline.enabled=false",
+        "teacher.model.backbone_weights=none",
+    ]  # without the package of ImageNet weights
     preflight(load_recipe(ROOT / "recipes/real.yaml", named + rest))
 
 
 def test_a_taxonomy_that_has_the_faces_goes_with_them(tmp_path: Path) -> None:
     entries: dict[str, dict[str, Any]] = {
-        name: {"category": label.category, "family": label.family} for name, label in LABELS.items() if name != "real"
+        name: {"category": label.category, "family": label.family}
+        for name, label in LABELS.items()
+        if name != "real"
     }
     (tmp_path / "t.yaml").write_text(yaml.safe_dump({"generators": entries}))
     preflight(recipe(data={"taxonomy": str(tmp_path / "t.yaml")}))
     entries["swap_gan"]["seen"] = False  # the faces of train have it
     (tmp_path / "t.yaml").write_text(yaml.safe_dump({"generators": entries}))
-    assert "data.manifest is not set" in refusal(recipe(data={"taxonomy": str(tmp_path / "t.yaml")}))
+    assert "data.manifest is not set" in refusal(
+        recipe(data={"taxonomy": str(tmp_path / "t.yaml")})
+    )
 
 
-def test_nothing_is_written_before_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_written_before_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     earlier = tmp_path / "runs/real/recipe.yaml"
     earlier.parent.mkdir(parents=True)
@@ -84,20 +104,53 @@ def test_nothing_is_written_before_a_refusal(tmp_path: Path, monkeypatch: pytest
     [
         ({"data": {"manifest": "none.csv"}}, "manifest none.csv does not exist. Make one"),
         ({"data": {"taxonomy": "demmo"}}, "unknown taxonomy 'demmo'. Did you mean 'demo'?"),
-        ({"data": {"faces": {"identities": 3, "val_real": 0}}}, "identities 3 is below 40, too few for five separate pools; val_real 0"),
+        (
+            {"data": {"faces": {"identities": 3, "val_real": 0}}},
+            "identities 3 is below 40, too few for five separate pools; val_real 0",
+        ),
         ({"teacher": teacher(gaze={"kind": "l2cs"})}, "gaze.kind=l2cs needs a weight file"),
         ({"teacher": teacher(gaze={"weights": "no.pth"})}, "gaze.weights no.pth does not exist"),
         ({"teacher": teacher(deep_prompts=5)}, "deep_prompts=5, but the image tower has 4 blocks"),
-        ({"teacher": teacher(keep_classifiers=True), "backbone": {"enabled": False}}, "keep_classifiers keeps those of stage backbone, which is off"),
-        ({"teacher": teacher(backbone_weights="timmm")}, "backbone_weights: 'timmm' is neither a file nor one of none, package, timm. Did"),
-        ({"teacher": teacher(backbone_weights="package")}, "no package brings weights for 'mobilenetv4_conv_small'. There are for tf_eff"),
-        ({"student": {"backbone": "mobilenetv4_conv_smal"}}, f"timm has no model 'mobilenetv4_conv_smal'. Did you mean '{SMALL}'?"),
-        ({"student": {"backbone": "%%%"}}, "timm has no model '%%%'. timm.list_models() names them"),
-        ({"student": {"backbone": SMALL, "weights": "teach"}}, "student.weights: 'teach' is neither a file nor one of none, package, timm, teacher"),
-        ({"student": {"backbone": "repvit_m0_9", "weights": "teacher"}}, "backbone repvit_m0_9, and this one has mobilenetv4_conv_small"),
-        ({"student": {"backbone": "resnetblur50d", "weights": "timm"}}, "timm has no pretrained weights for 'resnetblur50d'"),
-        ({"baseline": {"weights": "no.safetensors"}}, "baseline.weights: 'no.safetensors' is neither a file"),
-        ({"export": {"targets": ["onnx", "openvino"], "precisions": ["fp16"]}}, "onnx cannot be exported as fp16, only as fp32, int8"),
+        (
+            {"teacher": teacher(keep_classifiers=True), "backbone": {"enabled": False}},
+            "keep_classifiers keeps those of stage backbone, which is off",
+        ),
+        (
+            {"teacher": teacher(backbone_weights="timmm")},
+            "backbone_weights: 'timmm' is neither a file nor one of none, package, timm. Did",
+        ),
+        (
+            {"teacher": teacher(backbone_weights="package")},
+            "no package brings weights for 'mobilenetv4_conv_small'. There are for tf_eff",
+        ),
+        (
+            {"student": {"backbone": "mobilenetv4_conv_smal"}},
+            f"timm has no model 'mobilenetv4_conv_smal'. Did you mean '{SMALL}'?",
+        ),
+        (
+            {"student": {"backbone": "%%%"}},
+            "timm has no model '%%%'. timm.list_models() names them",
+        ),
+        (
+            {"student": {"backbone": SMALL, "weights": "teach"}},
+            "student.weights: 'teach' is neither a file nor one of none, package, timm, teacher",
+        ),
+        (
+            {"student": {"backbone": "repvit_m0_9", "weights": "teacher"}},
+            "backbone repvit_m0_9, and this one has mobilenetv4_conv_small",
+        ),
+        (
+            {"student": {"backbone": "resnetblur50d", "weights": "timm"}},
+            "timm has no pretrained weights for 'resnetblur50d'",
+        ),
+        (
+            {"baseline": {"weights": "no.safetensors"}},
+            "baseline.weights: 'no.safetensors' is neither a file",
+        ),
+        (
+            {"export": {"targets": ["onnx", "openvino"], "precisions": ["fp16"]}},
+            "onnx cannot be exported as fp16, only as fp32, int8",
+        ),
     ],
 )
 def test_single_faults(groups: dict[str, Any], what: str) -> None:
@@ -110,7 +163,10 @@ def test_single_faults(groups: dict[str, Any], what: str) -> None:
     ("model", "what"),
     [
         ({"clip_model": "ViT-B-17"}, "open_clip has no model 'ViT-B-17'. Did you mean 'ViT-B-16'?"),
-        ({"clip_pretrained": "opnai"}, "clip_pretrained 'opnai' is neither a file nor a tag of ViT-B-16"),
+        (
+            {"clip_pretrained": "opnai"},
+            "clip_pretrained 'opnai' is neither a file nor a tag of ViT-B-16",
+        ),
         ({"clip_model": "small"}, "clip_model=small has no weights 'openai'"),
         ({"clip_model": "small", "clip_pretrained": "none"}, "cannot divide 100 px"),
         ({}, "backbone.enabled trains the CNN of a hybrid"),
@@ -118,12 +174,23 @@ def test_single_faults(groups: dict[str, Any], what: str) -> None:
     ],
 )
 def test_clip_teachers(model: dict[str, Any], what: str) -> None:
-    assert what in refusal(recipe(teacher=teacher(tower="clip", **model), backbone={"enabled": True}, data={"image_size": 100}))
+    assert what in refusal(
+        recipe(
+            teacher=teacher(tower="clip", **model),
+            backbone={"enabled": True},
+            data={"image_size": 100},
+        )
+    )
 
 
 def test_a_sound_clip_teacher() -> None:
     preflight(recipe(teacher=teacher(tower="clip"), student={"backbone": SMALL}))
-    preflight(recipe(teacher=teacher(tower="clip", clip_model="small", clip_pretrained="none"), student={"backbone": SMALL}))
+    preflight(
+        recipe(
+            teacher=teacher(tower="clip", clip_model="small", clip_pretrained="none"),
+            student={"backbone": SMALL},
+        )
+    )
 
 
 def test_all_faults_are_reported_together() -> None:
@@ -153,17 +220,33 @@ def test_missing_packages_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("importlib.util.find_spec", without)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # engines are imported, not looked for
     message = refusal(recipe())
-    assert "not installed: nncf. Run: make install (or by hand: python tools/install_torch.py && " in message
-    assert "not installed: jinja2. Run: python -m pip install -c constraints.txt -e '.[bench]'" in message
-    assert "not installed: coremltools. Run: python -m pip install -c constraints.txt -e '.[coreml]'" in message
-    assert "not installed: onnxruntime ('onnxruntime' is not installed). Run: python -m pip install -c constraints.txt -e '.[onnx]'" in message
+    assert (
+        "not installed: nncf. Run: make install (or by hand: python tools/install_torch.py && "
+        in message
+    )
+    assert (
+        "not installed: jinja2. Run: python -m pip install -c constraints.txt -e '.[bench]'"
+        in message
+    )
+    assert (
+        "not installed: coremltools. Run: python -m pip install -c constraints.txt -e '.[coreml]'"
+        in message
+    )
+    assert (
+        "not installed: onnxruntime ('onnxruntime' is not installed). Run: python -m pip install -c constraints.txt -e '.[onnx]'"
+        in message
+    )
     preflight_of_others = refusal(recipe(export={"targets": ["openvino"]}))
     assert "coremltools" not in preflight_of_others and "onnxruntime" not in preflight_of_others
 
 
 def test_without_torch_the_rest_is_still_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     subject, found = recipe(data={"manifest": "none.csv"}), module.find_spec
-    monkeypatch.setattr(module, "find_spec", lambda name, package=None: None if name == "torch" else found(name, package))
+    monkeypatch.setattr(
+        module,
+        "find_spec",
+        lambda name, package=None: None if name == "torch" else found(name, package),
+    )
     monkeypatch.setattr(importlib, "import_module", _refuse_torch(importlib.import_module))
     message = refusal(subject)
     assert "not installed: torch. Run: make install" in message

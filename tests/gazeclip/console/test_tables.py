@@ -31,6 +31,13 @@ def test_with_and_without_rich(monkeypatch: pytest.MonkeyPatch) -> None:
     rich = shown()
     monkeypatch.setitem(sys.modules, "rich", None)
     plain = shown()
-    assert plain.splitlines()[:4] == ["Title", "name                AUC", "a|b     0.9 [0.8, 0.95]", "longer                1"]
+    assert plain.splitlines()[:4] == [
+        "Title",
+        "name                AUC",
+        "a|b     0.9 [0.8, 0.95]",
+        "longer                1",
+    ]
     for text in (rich, plain):  # brackets are no markup
-        assert [text.count(part) for part in ("Title", "0.9 [0.8, 0.95]", "longer", "Note [x].")] == [2, 2, 2, 2]
+        assert [
+            text.count(part) for part in ("Title", "0.9 [0.8, 0.95]", "longer", "Note [x].")
+        ] == [2, 2, 2, 2]

@@ -35,5 +35,11 @@ def test_a_message_keeps_its_list_and_no_other_line_break() -> None:
 
 def test_json_of_any_name_is_valid() -> None:
     name = b"\xff.png".decode("utf-8", "surrogateescape")
-    text = json.dumps(make_encodable({"results": [{"source": name, "p": 0.5, name: None}], "note": "\x1b"}), ensure_ascii=False)
-    assert json.loads(text.encode("utf-8")) == {"results": [{"source": "\\xff.png", "p": 0.5, "\\xff.png": None}], "note": "\x1b"}
+    text = json.dumps(
+        make_encodable({"results": [{"source": name, "p": 0.5, name: None}], "note": "\x1b"}),
+        ensure_ascii=False,
+    )
+    assert json.loads(text.encode("utf-8")) == {
+        "results": [{"source": "\\xff.png", "p": 0.5, "\\xff.png": None}],
+        "note": "\x1b",
+    }

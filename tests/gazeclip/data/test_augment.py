@@ -31,7 +31,9 @@ def test_replay_from_the_vector_is_bit_identical() -> None:
         assert vector.shape == (N_PARAMETERS,)
         again = Augmentation.from_vector(np.frombuffer(vector.tobytes(), np.float32))
         assert again == first
-        np.testing.assert_array_equal(again.apply(PICTURE, CONTRACT), first.apply(PICTURE, CONTRACT))
+        np.testing.assert_array_equal(
+            again.apply(PICTURE, CONTRACT), first.apply(PICTURE, CONTRACT)
+        )
         used |= {f.name for f in fields(first) if getattr(first, f.name) != f.default}
     assert used == {f.name for f in fields(Augmentation)}  # the loop has met every degradation
 
@@ -41,20 +43,43 @@ def test_a_draw_depends_on_its_arguments_only() -> None:
     drawn(5, 5, 5)
     np.random.seed(3)
     assert drawn(0, 1, 2) == a
-    assert len({drawn(*key).vector().tobytes() for key in [(0, 1, 2), (1, 1, 2), (0, 2, 2), (0, 1, 3), (0, 2, 1)]}) == 5
+    assert (
+        len(
+            {
+                drawn(*key).vector().tobytes()
+                for key in [(0, 1, 2), (1, 1, 2), (0, 2, 2), (0, 1, 3), (0, 2, 1)]
+            }
+        )
+        == 5
+    )
 
 
 def test_a_training_is_shown_other_pictures_in_another_order_than_the_one_it_starts_from() -> None:
-    """A CNN that was fitted to the draws of its own training would find every one of them again in the teacher's."""
-    backbone, model = ([drawn(0, index, 0, 1.0, stream) for index in range(20)] for stream in ("backbone", "teacher"))
+    """A CNN that was fitted to the draws of its own training would find every one of them again in
+    the teacher's.
+    """
+    backbone, model = (
+        [drawn(0, index, 0, 1.0, stream) for index in range(20)]
+        for stream in ("backbone", "teacher")
+    )
     assert not any(a == b for a, b in zip(backbone, model, strict=True))
-    orders = [[index for index, _ in epoch_keys(50, 0, 0, lambda index: 0, stream)] for stream in ("backbone", "teacher")]
+    orders = [
+        [index for index, _ in epoch_keys(50, 0, 0, lambda index: 0, stream)]
+        for stream in ("backbone", "teacher")
+    ]
     assert orders[0] != orders[1] and sorted(orders[0]) == sorted(orders[1])
 
 
 def test_strength_zero_is_crop_and_mirror_only() -> None:
     for number in range(50):
-        plain = replace(drawn(0, 0, number, 0.0), crop_left=0.0, crop_top=0.0, crop_side=1.0, flip=0.0, noise_seed=0.0)
+        plain = replace(
+            drawn(0, 0, number, 0.0),
+            crop_left=0.0,
+            crop_top=0.0,
+            crop_side=1.0,
+            flip=0.0,
+            noise_seed=0.0,
+        )
         assert plain == Augmentation()
 
 
@@ -76,7 +101,9 @@ def test_crops_and_mirrors_by_hand() -> None:
     corner = Augmentation(crop_left=0.5, crop_top=0.25, crop_side=0.5).apply(PICTURE, contract)
     np.testing.assert_array_equal(corner, PIXELS[12:36, 24:48])
     np.testing.assert_array_equal(Augmentation().apply(PICTURE, CONTRACT), CONTRACT.apply(PIXELS))
-    np.testing.assert_array_equal(Augmentation(flip=1.0).apply(PICTURE, CONTRACT), CONTRACT.apply(PIXELS)[:, ::-1])
+    np.testing.assert_array_equal(
+        Augmentation(flip=1.0).apply(PICTURE, CONTRACT), CONTRACT.apply(PIXELS)[:, ::-1]
+    )
 
 
 def test_exposure_by_hand() -> None:
@@ -91,7 +118,9 @@ def test_exposure_by_hand() -> None:
 @pytest.fixture
 def manifest(tmp_path: Path) -> Manifest:
     samples = []
-    for number, (label, gaze) in enumerate([("real", (0.1, 0.3)), ("swap_gan", None), ("synth_gan_v2", (-0.2, -0.4))]):
+    for number, (label, gaze) in enumerate(
+        [("real", (0.1, 0.3)), ("swap_gan", None), ("synth_gan_v2", (-0.2, -0.4))]
+    ):
         path = tmp_path / f"{number}.png"
         Image.fromarray(np.roll(PIXELS, number, 0)).save(path)
         samples.append(Sample(path, label, "train", None, gaze))
@@ -99,14 +128,22 @@ def manifest(tmp_path: Path) -> Manifest:
 
 
 def test_a_mirrored_face_looks_the_other_way(manifest: Manifest) -> None:
-    dataset = FaceDataset(manifest, "train", CONTRACT, ("real", "swap_gan"), lambda _, number: Augmentation(flip=float(number)))
+    dataset = FaceDataset(
+        manifest,
+        "train",
+        CONTRACT,
+        ("real", "swap_gan"),
+        lambda _, number: Augmentation(flip=float(number)),
+    )
     straight, mirrored, plain = dataset[0, 0], dataset[0, 1], dataset[0, -1]
     torch.testing.assert_close(straight["gaze"], torch.tensor([0.1, 0.3]))
     torch.testing.assert_close(mirrored["gaze"], torch.tensor([0.1, -0.3]))
     torch.testing.assert_close(plain["gaze"], torch.tensor([0.1, 0.3]))
     assert torch.equal(mirrored["pixels"], straight["pixels"].flip(-1))
     assert torch.equal(plain["pixels"], torch.from_numpy(CONTRACT.apply(PIXELS)).permute(2, 0, 1))
-    torch.testing.assert_close(dataset[0, 0]["gaze"], torch.tensor([0.1, 0.3]))  # the flip left no trace
+    torch.testing.assert_close(
+        dataset[0, 0]["gaze"], torch.tensor([0.1, 0.3])
+    )  # the flip left no trace
     assert torch.isnan(dataset[1, 1]["gaze"]).all()
 
 
@@ -125,4 +162,8 @@ def test_epochs_are_permutations_that_repeat() -> None:
     keys = epoch_keys(50, 1, 2, lambda index: index % 3)
     assert sorted(keys) == [(index, index % 3) for index in range(50)]
     assert keys == epoch_keys(50, 1, 2, lambda index: index % 3)
-    assert keys != epoch_keys(50, 1, 3, lambda index: index % 3) != epoch_keys(50, 2, 3, lambda index: index % 3)
+    assert (
+        keys
+        != epoch_keys(50, 1, 3, lambda index: index % 3)
+        != epoch_keys(50, 2, 3, lambda index: index % 3)
+    )

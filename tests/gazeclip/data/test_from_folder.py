@@ -1,4 +1,6 @@
-"""A manifest from a folder: persons stay together, unseen generators stay apart, and the result repeats."""
+"""A manifest from a folder: persons stay together, unseen generators stay apart, and the result
+repeats.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def fill(folder: Path, persons: range, labels: tuple[str, ...] = LABELS) -> None
     for number, label in enumerate(labels):
         (folder / label).mkdir(parents=True, exist_ok=True)
         for person in persons:
-            pixels = np.random.default_rng((number, person)).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+            pixels = np.random.default_rng((number, person)).integers(
+                0, 256, (4, 4, 3), dtype=np.uint8
+            )
             Image.fromarray(pixels).save(folder / label / f"p{person}_x.png")
 
 
@@ -40,7 +44,9 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_persons_stay_together_and_unseen_apart(faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_persons_stay_together_and_unseen_apart(
+    faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = rows_of(write_manifest(faces, "demo", tmp_path / "m.csv", PATTERN))
     splits: dict[str, set[str]] = defaultdict(set)
     for row in rows:
@@ -50,35 +56,58 @@ def test_persons_stay_together_and_unseen_apart(faces: Path, tmp_path: Path, cap
     for found in splits.values():
         assert len(found) == 1 or found == {"test", "test_unseen"}
     trained = {row["identity"] for row in rows if row["split"] in ("train", "val", "calibration")}
-    assert {row["identity"] for row in rows if row["label"] == "synth_gan_v2"} == set(splits) - trained
+    assert {row["identity"] for row in rows if row["label"] == "synth_gan_v2"} == set(
+        splits
+    ) - trained
     assert len(rows) == 160 + len(splits) - len(trained)
     assert f"left out {len(trained)} images" in capsys.readouterr().err
     assert {row["split"] for row in rows} == {"train", "val", "calibration", "test", "test_unseen"}
     known = {(row["label"], row["category"], row["family"]) for row in rows}
-    assert known == {("real", "real", "real"), ("swap_gan", "face_swap", "gan"), ("synth_gan_v2", "entire_synthesis", "gan")}
+    assert known == {
+        ("real", "real", "real"),
+        ("swap_gan", "face_swap", "gan"),
+        ("synth_gan_v2", "entire_synthesis", "gan"),
+    }
 
 
 def test_the_shares_are_roughly_those_stated(faces: Path, tmp_path: Path) -> None:
-    reals = [row["split"] for row in rows_of(write_manifest(faces, "demo", tmp_path / "m.csv", PATTERN)) if row["label"] == "real"]
+    reals = [
+        row["split"]
+        for row in rows_of(write_manifest(faces, "demo", tmp_path / "m.csv", PATTERN))
+        if row["label"] == "real"
+    ]
     assert reals.count("train") / len(reals) == pytest.approx(0.53, abs=0.17)
 
 
 def test_repeats_to_the_byte_and_follows_the_seed(faces: Path, tmp_path: Path) -> None:
-    first, second = (write_manifest(faces, "demo", tmp_path / name, PATTERN).read_bytes() for name in ("a.csv", "b.csv"))
+    first, second = (
+        write_manifest(faces, "demo", tmp_path / name, PATTERN).read_bytes()
+        for name in ("a.csv", "b.csv")
+    )
     assert first == second
     assert write_manifest(faces, "demo", tmp_path / "c.csv", PATTERN, seed=1).read_bytes() != first
 
 
 def test_a_person_keeps_the_split_when_others_come(faces: Path, tmp_path: Path) -> None:
-    before = {row["path"]: row["split"] for row in rows_of(write_manifest(faces, "demo", faces / "m.csv", PATTERN))}
+    before = {
+        row["path"]: row["split"]
+        for row in rows_of(write_manifest(faces, "demo", faces / "m.csv", PATTERN))
+    }
     (tmp_path / "more").mkdir()
     fill(tmp_path / "more", range(100))
-    after = {row["path"]: row["split"] for row in rows_of(write_manifest(tmp_path / "more", "demo", tmp_path / "more" / "m.csv", PATTERN))}
+    after = {
+        row["path"]: row["split"]
+        for row in rows_of(
+            write_manifest(tmp_path / "more", "demo", tmp_path / "more" / "m.csv", PATTERN)
+        )
+    }
     assert {path: after[path] for path in before} == before
     assert len(after) > len(before)
 
 
-def test_without_a_pattern_each_file_is_a_person_and_a_warning_says_so(faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_pattern_each_file_is_a_person_and_a_warning_says_so(
+    faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = rows_of(write_manifest(faces, "demo", tmp_path / "m.csv"))
     assert len({row["identity"] for row in rows}) == len(rows) == 240
     assert "without --identity" in capsys.readouterr().err
@@ -86,9 +115,15 @@ def test_without_a_pattern_each_file_is_a_person_and_a_warning_says_so(faces: Pa
 
 @pytest.mark.parametrize(
     ("pattern", "kind", "what"),
-    [("(", ConfigError, "regular expression"), ("abc", ConfigError, "no group"), ("(zzz)", ManifestError, "does not match")],
+    [
+        ("(", ConfigError, "regular expression"),
+        ("abc", ConfigError, "no group"),
+        ("(zzz)", ManifestError, "does not match"),
+    ],
 )
-def test_faulty_patterns(faces: Path, tmp_path: Path, pattern: str, kind: type[Exception], what: str) -> None:
+def test_faulty_patterns(
+    faces: Path, tmp_path: Path, pattern: str, kind: type[Exception], what: str
+) -> None:
     with pytest.raises(kind, match=what):
         write_manifest(faces, "demo", tmp_path / "m.csv", pattern)
     assert not (tmp_path / "m.csv").exists()
@@ -125,7 +160,9 @@ def test_a_refused_manifest_leaves_no_file_and_changes_none(tmp_path: Path) -> N
     fill(tmp_path / "few", range(2), ("real", "swap_gan"))  # two persons cannot fill four splits
     for force in (False, True):
         with pytest.raises(ManifestError, match="too few persons"):
-            write_manifest(tmp_path / "few", "demo", tmp_path / "out" / "m.csv", PATTERN, force=force)
+            write_manifest(
+                tmp_path / "few", "demo", tmp_path / "out" / "m.csv", PATTERN, force=force
+            )
     assert not (tmp_path / "out").exists()
     (tmp_path / "m.csv").write_text("of before")
     with pytest.raises(ManifestError, match="too few persons"):
@@ -148,7 +185,10 @@ def test_suffixes_in_capitals_and_of_scans(faces: Path, tmp_path: Path) -> None:
     for index, path in enumerate(sorted((tmp_path / "real").iterdir())):
         Image.open(path).save(path.with_suffix(".tif" if index % 2 else ".TIFF"))
         path.unlink()
-    labels = [row["label"] for row in rows_of(write_manifest(tmp_path, "demo", tmp_path / "m.csv", PATTERN))]
+    labels = [
+        row["label"]
+        for row in rows_of(write_manifest(tmp_path, "demo", tmp_path / "m.csv", PATTERN))
+    ]
     assert labels.count("real") == 80
 
 

@@ -1,4 +1,6 @@
-"""Keeping generators from training: where their images go, and that the result is a manifest a training accepts."""
+"""Keeping generators from training: where their images go, and that the result is a manifest a
+training accepts.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +34,36 @@ def manifest(tmp_path: Path) -> Path:
 
 def test_a_family_leaves_training_and_becomes_p3(manifest: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert main(["data", "hold-out", str(manifest), "--taxonomy", "dfad", "--family", "flow", "--out", str(out)]) == 0
+    assert (
+        main(
+            [
+                "data",
+                "hold-out",
+                str(manifest),
+                "--taxonomy",
+                "dfad",
+                "--family",
+                "flow",
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     taxonomy = Taxonomy.load(str(out / "taxonomy.yaml"))
     made = read_manifest(out / "manifest.csv", taxonomy)  # as a training reads it, images decoded
     assert made.classes == SEEN[:3]
-    assert made.counts()["test_unseen"] == {"flux1_schnell": 1, "real": 1, "stylegan3r_ffhq": 1, "flux1_dev": 1}
+    assert made.counts()["test_unseen"] == {
+        "flux1_schnell": 1,
+        "real": 1,
+        "stylegan3r_ffhq": 1,
+        "flux1_dev": 1,
+    }
     before = read_manifest(manifest, Taxonomy.load("dfad"))
     assert len(made.samples) == len(before.samples) - 3  # of train, val and calibration
-    assert {(s.path.name, s.identity, s.gaze) for s in made.samples} <= {(s.path.name, s.identity, s.gaze) for s in before.samples}
+    assert {(s.path.name, s.identity, s.gaze) for s in made.samples} <= {
+        (s.path.name, s.identity, s.gaze) for s in before.samples
+    }
     labels = made.labels("test_unseen").tolist()
     chosen = split_protocols({"test_unseen": labels}, taxonomy, made.classes)
     assert {labels[row] for row in chosen["P3"].rows} == {"real", "flux1_schnell", "flux1_dev"}
@@ -47,7 +71,9 @@ def test_a_family_leaves_training_and_becomes_p3(manifest: Path, tmp_path: Path)
 
 
 def test_a_single_generator_becomes_p2(manifest: Path) -> None:
-    samples, taxonomy = hold_out(read_manifest(manifest, Taxonomy.load("dfad")), (), ("flux1_schnell",))
+    samples, taxonomy = hold_out(
+        read_manifest(manifest, Taxonomy.load("dfad")), (), ("flux1_schnell",)
+    )
     assert not taxonomy.get("flux1_schnell").seen
     assert taxonomy.get("stylegan1_ffhq").seen
     assert [s.split for s in samples if s.label == "flux1_schnell"] == ["test_unseen"]

@@ -19,7 +19,9 @@ COLUMNS = ("path", "label", "split", "identity", "gaze_pitch", "gaze_yaw")
 
 
 def image(path: Path, seed: int) -> str:
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)).save(path)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)).save(
+        path
+    )
     return path.name
 
 
@@ -36,8 +38,12 @@ def sound(folder: Path) -> list[tuple[str, ...]]:
     for split in ("train", "val", "calibration", "test"):
         for label in ("real", "swap_gan"):
             number = len(rows)
-            rows.append((image(folder / f"{number}.png", number), label, split, f"p-{split}", "0.1", "-0.2"))
-    rows.append((image(folder / "u0.png", 50), "real", "test_unseen", "p-test"))  # a tested person may be tested twice
+            rows.append(
+                (image(folder / f"{number}.png", number), label, split, f"p-{split}", "0.1", "-0.2")
+            )
+    rows.append(
+        (image(folder / "u0.png", 50), "real", "test_unseen", "p-test")
+    )  # a tested person may be tested twice
     rows.append((image(folder / "u1.png", 51), "synth_gan_v2", "test_unseen"))
     return rows
 
@@ -51,7 +57,9 @@ def faults_of(path: Path, **options: bool) -> str:
 def test_a_sound_manifest(tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     path = write(tmp_path / "m.csv", sound(tmp_path))
-    manifest = read_manifest(path, TAXONOMY, progress=lambda done, total: calls.append((done, total)))
+    manifest = read_manifest(
+        path, TAXONOMY, progress=lambda done, total: calls.append((done, total))
+    )
     assert manifest.classes == ("real", "swap_gan")
     assert manifest.counts()["test_unseen"] == {"real": 1, "synth_gan_v2": 1}
     assert manifest.labels("val").tolist() == ["real", "swap_gan"]
@@ -120,20 +128,35 @@ def test_all_faults_are_reported_together(tmp_path: Path) -> None:
         ("real", "train", ("x", "0"), "gaze must be"),
     ],
 )
-def test_a_faulty_row_is_checked_to_its_end(tmp_path: Path, label: str, split: str, gaze: tuple[str, str], what: str) -> None:
+def test_a_faulty_row_is_checked_to_its_end(
+    tmp_path: Path, label: str, split: str, gaze: tuple[str, str], what: str
+) -> None:
     rows = sound(tmp_path)
-    assert what in faults_of(write(tmp_path / "m.csv", [*rows, ("gone.png", label, split, "", *gaze)]))
+    assert what in faults_of(
+        write(tmp_path / "m.csv", [*rows, ("gone.png", label, split, "", *gaze)])
+    )
     assert "gone.png is missing" in faults_of(tmp_path / "m.csv")
     (tmp_path / "bad.png").write_bytes(b"no picture")
-    assert "bad.png is not an image that can be read" in faults_of(write(tmp_path / "m.csv", [*rows, ("bad.png", label, split, "", *gaze)]))
-    assert "0.png is listed twice" in faults_of(write(tmp_path / "m.csv", [*rows, ("0.png", label, split, "", *gaze)]))
+    assert "bad.png is not an image that can be read" in faults_of(
+        write(tmp_path / "m.csv", [*rows, ("bad.png", label, split, "", *gaze)])
+    )
+    assert "0.png is listed twice" in faults_of(
+        write(tmp_path / "m.csv", [*rows, ("0.png", label, split, "", *gaze)])
+    )
     if split != "tset":  # a mistyped split is no split that a person could lie in
         other = "p-val" if split != "val" else "p-train"
-        message = faults_of(write(tmp_path / "m.csv", [*rows, (image(tmp_path / "n.png", 90), label, split, other, *gaze)]))
+        message = faults_of(
+            write(
+                tmp_path / "m.csv",
+                [*rows, (image(tmp_path / "n.png", 90), label, split, other, *gaze)],
+            )
+        )
         assert "identity 'p-" in message
 
 
-@pytest.mark.parametrize("gaze", [("0.1", ""), ("", "0.1"), ("nan", "0"), ("0", "inf"), ("4", "0"), ("0", "-30")])
+@pytest.mark.parametrize(
+    "gaze", [("0.1", ""), ("", "0.1"), ("nan", "0"), ("0", "inf"), ("4", "0"), ("0", "-30")]
+)
 def test_faulty_gaze(tmp_path: Path, gaze: tuple[str, str]) -> None:
     rows = sound(tmp_path)
     rows[0] = (*rows[0][:4], *gaze)
@@ -171,7 +194,15 @@ def test_names_that_no_file_can_have(tmp_path: Path, name: str) -> None:
 def test_many_faults_are_counted_and_shortened(tmp_path: Path) -> None:
     rows = sound(tmp_path)
     (tmp_path / "3.png").unlink()
-    rows += [(image(tmp_path / f"n{number}.png", 100 + number), "nonsense", "train", "p-val" if number == 0 else "") for number in range(30)]
+    rows += [
+        (
+            image(tmp_path / f"n{number}.png", 100 + number),
+            "nonsense",
+            "train",
+            "p-val" if number == 0 else "",
+        )
+        for number in range(30)
+    ]
     path = write(tmp_path / "m.csv", rows)
     message = faults_of(path)
     assert "32 fault(s)" in message
@@ -186,7 +217,10 @@ def test_many_faults_are_counted_and_shortened(tmp_path: Path) -> None:
 
 
 def test_the_files_it_names(tmp_path: Path) -> None:
-    path = write(tmp_path / "m.csv", [("a/b.png", "nonsense", "trian"), (str(tmp_path / "c.png"), "real", "train")])
+    path = write(
+        tmp_path / "m.csv",
+        [("a/b.png", "nonsense", "trian"), (str(tmp_path / "c.png"), "real", "train")],
+    )
     assert image_paths(path) == [tmp_path / "a/b.png", tmp_path / "c.png"]
 
 
@@ -303,7 +337,9 @@ def test_no_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*arguments: object, **options: object) -> object:  # as root any file can be read, so a mode would not do
+    def refuse(
+        *arguments: object, **options: object
+    ) -> object:  # as root any file can be read, so a mode would not do
         raise PermissionError(13, "Permission denied")
 
     path = write(tmp_path / "m.csv", sound(tmp_path))
@@ -319,10 +355,19 @@ def test_damaged_parquet_is_one_line(tmp_path: Path, cut: str) -> None:
     import pyarrow.parquet
 
     path = tmp_path / "m.parquet"
-    pyarrow.parquet.write_table(pyarrow.table({name: [f"{name}{i}" for i in range(500)] for name in COLUMNS}), path)
+    pyarrow.parquet.write_table(
+        pyarrow.table({name: [f"{name}{i}" for i in range(500)] for name in COLUMNS}), path
+    )
     whole = path.read_bytes()
     middle = len(whole) // 2
-    path.write_bytes({"none": b"", "tail": whole[:-9], "middle": whole[:100] + b"\xff" * 400 + whole[500:], "text": b"path,label,split\n" * 9}[cut])
+    path.write_bytes(
+        {
+            "none": b"",
+            "tail": whole[:-9],
+            "middle": whole[:100] + b"\xff" * 400 + whole[500:],
+            "text": b"path,label,split\n" * 9,
+        }[cut]
+    )
     assert middle > 500
     message = faults_of(path)
     assert "m.parquet is not a whole Parquet file (" in message
@@ -334,7 +379,9 @@ def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
     import pyarrow.parquet
 
     rows = sound(tmp_path)
-    columns: dict[str, list[object]] = {name: [(row[i] if len(row) > i else None) for row in rows] for i, name in enumerate(COLUMNS)}
+    columns: dict[str, list[object]] = {
+        name: [(row[i] if len(row) > i else None) for row in rows] for i, name in enumerate(COLUMNS)
+    }
     for name in ("gaze_pitch", "gaze_yaw"):  # numbers and nulls, as a table has them
         columns[name] = [None if value is None else float(str(value)) for value in columns[name]]
     pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "m.parquet")
@@ -346,4 +393,9 @@ def test_the_hash_follows_the_file(tmp_path: Path) -> None:
     rows = sound(tmp_path)
     before = read_manifest(write(tmp_path / "m.csv", rows), TAXONOMY).content_hash()
     assert read_manifest(write(tmp_path / "m.csv", rows), TAXONOMY).content_hash() == before
-    assert read_manifest(write(tmp_path / "m.csv", [*rows[:-1], (*rows[-1], "someone")]), TAXONOMY).content_hash() != before
+    assert (
+        read_manifest(
+            write(tmp_path / "m.csv", [*rows[:-1], (*rows[-1], "someone")]), TAXONOMY
+        ).content_hash()
+        != before
+    )

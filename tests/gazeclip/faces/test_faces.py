@@ -1,4 +1,6 @@
-"""The procedural faces: same bytes for the same seed, separate people per split, gaze and traces that are really in the pixels."""
+"""The procedural faces: same bytes for the same seed, separate people per split, gaze and traces
+that are really in the pixels.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ SMALL = FacesConfig(
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("faces")
     seen: list[tuple[int, int]] = []
-    manifest = write_dataset(folder, SMALL, progress=lambda done, total: seen.append((done, total)), processes=1)
+    manifest = write_dataset(
+        folder, SMALL, progress=lambda done, total: seen.append((done, total)), processes=1
+    )
     assert manifest == folder / "manifest.csv"
     assert seen[-1] == (dataset.count_all_images(SMALL), dataset.count_all_images(SMALL))
     return folder
@@ -53,7 +57,11 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_same_bytes_whatever_the_number_of_processes(written: Path, tmp_path: Path) -> None:
@@ -68,7 +76,16 @@ def test_another_seed_gives_other_faces() -> None:
 
 def test_rows_columns_and_files(written: Path) -> None:
     rows = rows_of(written)
-    assert tuple(rows[0]) == ("path", "label", "category", "family", "split", "identity", "gaze_pitch", "gaze_yaw")
+    assert tuple(rows[0]) == (
+        "path",
+        "label",
+        "category",
+        "family",
+        "split",
+        "identity",
+        "gaze_pitch",
+        "gaze_yaw",
+    )
     assert len(rows) == dataset.count_all_images(SMALL) == len({row["path"] for row in rows})
     for row in rows:
         with Image.open(written / row["path"]) as image:
@@ -87,7 +104,9 @@ def test_every_label_is_in_the_right_splits(written: Path) -> None:
 
 def test_labels_agree_with_the_demo_taxonomy(written: Path) -> None:
     taxonomy = Taxonomy.load("demo")
-    assert {g.name: g.seen for g in taxonomy.generators if g.name != "real"} == {name: label.seen for name, label in LABELS.items() if name != "real"}
+    assert {g.name: g.seen for g in taxonomy.generators if g.name != "real"} == {
+        name: label.seen for name, label in LABELS.items() if name != "real"
+    }
     for row in rows_of(written):
         assert (row["category"], row["family"]) == taxonomy.group(row["label"])
 
@@ -123,13 +142,24 @@ def test_faults_of_a_config_are_reported_together() -> None:
 def _blue_centre(pitch: float, yaw: float) -> tuple[float, float]:
     """Centre (x, y) in pixels of what is blue: the irises of a red-skinned person on a red ground."""
     rng = np.random.default_rng(0)
-    face = replace(FaceParams.from_identity(1), iris=(0.0, 0.0, 255.0), skin=(220.0, 120.0, 90.0), hair=(80.0, 40.0, 20.0))
+    face = replace(
+        FaceParams.from_identity(1),
+        iris=(0.0, 0.0, 255.0),
+        skin=(220.0, 120.0, 90.0),
+        hair=(80.0, 40.0, 20.0),
+    )
     face = replace(face, cloth=(150.0, 40.0, 30.0), lip=(160.0, 80.0, 70.0))
-    photo = replace(PhotoParams.sample(rng, (0.0, 0.0)), background=((150.0, 90.0, 60.0), (120.0, 60.0, 40.0)), roll=0.0)
+    photo = replace(
+        PhotoParams.sample(rng, (0.0, 0.0)),
+        background=((150.0, 90.0, 60.0), (120.0, 60.0, 40.0)),
+        roll=0.0,
+    )
     image = render(face, photo, EyePair((pitch, yaw), (pitch, yaw)), 96)
     weight = np.clip(image[..., 2] - image[..., 0] - 20, 0, None)
     rows, columns = np.mgrid[0:96, 0:96]
-    return float((weight * columns).sum() / weight.sum()), float((weight * rows).sum() / weight.sum())
+    return float((weight * columns).sum() / weight.sum()), float(
+        (weight * rows).sum() / weight.sum()
+    )
 
 
 def test_iris_moves_with_the_gaze() -> None:
@@ -154,12 +184,19 @@ def _power(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def grid_peak(image: np.ndarray) -> float:
-    """Power at the corners and quarters of the spectrum over that of their surroundings: the upsampling grid."""
+    """Power at the corners and quarters of the spectrum over that of their surroundings: the
+    upsampling grid.
+    """
     spectrum, _ = _power(image)
     n = spectrum.shape[0]
     ratio = 1.0
     for row, column in ((n // 2, n // 2), (n // 4, n // 4), (0, n // 4), (n // 4, 0)):
-        near = np.array([[spectrum[(row + i) % n, (column + j) % n] for j in range(-6, 7)] for i in range(-6, 7)])
+        near = np.array(
+            [
+                [spectrum[(row + i) % n, (column + j) % n] for j in range(-6, 7)]
+                for i in range(-6, 7)
+            ]
+        )
         ratio = max(ratio, float(near[5:8, 5:8].mean() / np.median(near)))
     return ratio
 
@@ -186,11 +223,15 @@ MEASURES = {
 
 @pytest.mark.parametrize("label", [*SEEN, *UNSEEN])
 def test_trace_survives_noise_and_jpeg(label: str) -> None:
-    """The family's own measure tells the forged photo from its untouched counterpart after the whole camera."""
+    """The family's own measure tells the forged photo from its untouched counterpart after the
+    whole camera.
+    """
     measure, factor = MEASURES[LABELS[label].family]
     ratios = []
     for index in range(4):
-        forged, untouched = (render_one(label, 96, 0, index, strength)[1] for strength in (1.0, 0.0))
+        forged, untouched = (
+            render_one(label, 96, 0, index, strength)[1] for strength in (1.0, 0.0)
+        )
         ratios.append(measure(forged) / measure(untouched))
     assert np.median(ratios) > factor, ratios
 

@@ -32,8 +32,13 @@ def file_size_limit(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.parametrize(("failure", "expected"), [(OSError(28, "No space left"), ArtifactError), (KeyboardInterrupt(), KeyboardInterrupt)])
-def test_a_write_that_fails_midway_leaves_the_old_file(tmp_path: Path, failure: BaseException, expected: type[BaseException]) -> None:
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [(OSError(28, "No space left"), ArtifactError), (KeyboardInterrupt(), KeyboardInterrupt)],
+)
+def test_a_write_that_fails_midway_leaves_the_old_file(
+    tmp_path: Path, failure: BaseException, expected: type[BaseException]
+) -> None:
     path = tmp_path / "f"
     path.write_text("old")
 
@@ -49,7 +54,13 @@ def test_a_write_that_fails_midway_leaves_the_old_file(tmp_path: Path, failure: 
 
 def test_the_file_is_not_visible_while_it_is_written(tmp_path: Path) -> None:
     seen: list[bool] = []
-    atomic_write(tmp_path / "deep" / "f", lambda temporary: (temporary.write_text("x"), seen.append((tmp_path / "deep" / "f").exists())))
+    atomic_write(
+        tmp_path / "deep" / "f",
+        lambda temporary: (
+            temporary.write_text("x"),
+            seen.append((tmp_path / "deep" / "f").exists()),
+        ),
+    )
     assert seen == [False]
     assert (tmp_path / "deep" / "f").read_text() == "x"
 
@@ -97,7 +108,13 @@ def test_unreadable_json(tmp_path: Path) -> None:
 
 def test_tensors_come_back_bit_identical_with_their_meta(tmp_path: Path) -> None:
     base = torch.randn(4, 6)
-    tensors = {"view": base.t(), "same": base, "half": base.half(), "count": torch.tensor(3), "nan": torch.tensor([float("nan")])}
+    tensors = {
+        "view": base.t(),
+        "same": base,
+        "half": base.half(),
+        "count": torch.tensor(3),
+        "nan": torch.tensor([float("nan")]),
+    }
     save_tensors(tmp_path / "t", tensors, {"epoch": 3, "b": [1]})
     loaded, meta = load_tensors(tmp_path / "t")
     assert meta == {"epoch": 3, "b": [1]}
@@ -137,4 +154,8 @@ def test_hashes(tmp_path: Path) -> None:
     assert sha256(tmp_path / "d") != before
     (tmp_path / "d" / "c").rename(tmp_path / "d" / "b")
     assert sha256(tmp_path / "d") == before
-    assert fingerprint({"a": 1, "b": (2,)}) == fingerprint({"b": [2], "a": 1}) != fingerprint({"a": 1, "b": [3]})
+    assert (
+        fingerprint({"a": 1, "b": (2,)})
+        == fingerprint({"b": [2], "a": 1})
+        != fingerprint({"a": 1, "b": [3]})
+    )

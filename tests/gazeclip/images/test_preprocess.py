@@ -26,10 +26,17 @@ def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
 
 def png_header(width: int, height: int) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 10)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 10))
+        + chunk(b"IEND", b"")
+    )
 
 
 TURNS = {
@@ -66,7 +73,10 @@ def test_a_transparent_palette_entry() -> None:
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.putpixel((1, 0), 1)
-    assert np.asarray(load_image(encoded(image, transparency=0)))[0].tolist() == [[128] * 3, [40, 50, 60]]
+    assert np.asarray(load_image(encoded(image, transparency=0)))[0].tolist() == [
+        [128] * 3,
+        [40, 50, 60],
+    ]
 
 
 def test_sixteen_bits_keep_their_range() -> None:
@@ -78,8 +88,13 @@ def test_sixteen_bits_keep_their_range() -> None:
 
 def test_cmyk_jpeg_and_grey() -> None:
     cyan = Image.new("CMYK", (64, 64), (255, 0, 0, 0))
-    np.testing.assert_allclose(np.asarray(load_image(encoded(cyan, "JPEG", quality=95)))[30, 30], [0, 255, 255], atol=4)
-    assert np.asarray(load_image(encoded(Image.new("L", (4, 4), 77)))).reshape(-1, 3).tolist() == [[77] * 3] * 16
+    np.testing.assert_allclose(
+        np.asarray(load_image(encoded(cyan, "JPEG", quality=95)))[30, 30], [0, 255, 255], atol=4
+    )
+    assert (
+        np.asarray(load_image(encoded(Image.new("L", (4, 4), 77)))).reshape(-1, 3).tolist()
+        == [[77] * 3] * 16
+    )
 
 
 def test_one_kind_of_square_whatever_the_source(tmp_path) -> None:
@@ -93,11 +108,15 @@ def test_one_kind_of_square_whatever_the_source(tmp_path) -> None:
         assert got.dtype == np.uint8
         np.testing.assert_array_equal(got, expected)
     assert not np.array_equal(PixelContract(32, "bilinear").apply(path), expected)
-    np.testing.assert_array_equal(PixelContract(40).apply(pixels[:, :40]), pixels[:, :40])  # nothing to resample
+    np.testing.assert_array_equal(
+        PixelContract(40).apply(pixels[:, :40]), pixels[:, :40]
+    )  # nothing to resample
 
 
 def test_draft_never_goes_below_three_times_the_size() -> None:
-    ramp = np.broadcast_to(np.linspace(0, 255, 1600).astype(np.uint8)[None, :, None], (1600, 1600, 3))
+    ramp = np.broadcast_to(
+        np.linspace(0, 255, 1600).astype(np.uint8)[None, :, None], (1600, 1600, 3)
+    )
     data = encoded(Image.fromarray(ramp.copy()), "JPEG", quality=95)
     assert load_image(data, draft_size=96).size == (400, 400)
     assert load_image(data, draft_size=200).size == (800, 800)
@@ -153,7 +172,10 @@ def test_paths_that_are_no_files(tmp_path) -> None:
         load_image(tmp_path)
 
 
-@pytest.mark.parametrize("array", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)])
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)],
+)
 def test_arrays_that_are_no_pictures(array: np.ndarray) -> None:
     with pytest.raises(ImageError, match="not a picture"):
         load_image(array)

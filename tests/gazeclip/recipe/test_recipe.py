@@ -1,4 +1,6 @@
-"""Recipes: all faults at once, single values from the command line, and what is saved is what is read."""
+"""Recipes: all faults at once, single values from the command line, and what is saved is what is
+read.
+"""
 
 from __future__ import annotations
 
@@ -59,18 +61,38 @@ def refusal(data: dict[str, Any]) -> str:
 
 
 def test_a_faulty_teacher_model_hides_nothing_else() -> None:
-    message = refusal({"teacher": {"model": {"width": 0, "towr": 1}, "train": {"epochs": 0}}, "cache": {"shard_size": 0}})
-    for fault in ("width must be at least 1, not 0", "teacher.model.towr: unknown", "teacher.train.epochs: ", "cache.shard_size: "):
+    message = refusal(
+        {
+            "teacher": {"model": {"width": 0, "towr": 1}, "train": {"epochs": 0}},
+            "cache": {"shard_size": 0},
+        }
+    )
+    for fault in (
+        "width must be at least 1, not 0",
+        "teacher.model.towr: unknown",
+        "teacher.train.epochs: ",
+        "cache.shard_size: ",
+    ):
         assert fault in message, fault
     assert message.count("; ") == 3
 
 
-# Of every number of a recipe the largest value that is too small, or the smallest that is too large.
+# Of every number of a recipe the largest value that is too small, or the smallest that is too
+# large.
 TRAIN = {
     "epochs": 0, "batch_size": 0, "accumulate": 0, "checkpoint_minutes": -0.1, "lr": 0, "backbone_lr_scale": -1e-9, "weight_decay": -1e-9,
     "warmup_epochs": -0.1, "ema_decay": 1, "clip_norm": 0, "patience": 0,
 }  # fmt: skip
-LOSS = {"embedding": -1, "relation": -1, "logits": -1, "temperature": 0, "gaze": -1, "attribution": -1, "detection": -1, "label_smoothing": 1}
+LOSS = {
+    "embedding": -1,
+    "relation": -1,
+    "logits": -1,
+    "temperature": 0,
+    "gaze": -1,
+    "attribution": -1,
+    "detection": -1,
+    "label_smoothing": 1,
+}
 LIMITS: dict[str, Any] = {
     "seed": -1,
     "data": {"image_size": 31, "workers": -1},
@@ -86,7 +108,10 @@ LIMITS: dict[str, Any] = {
 
 
 def keys_of(data: dict[str, Any], prefix: str = "") -> set[str]:
-    parts = (keys_of(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key} for key, value in data.items())
+    parts = (
+        keys_of(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key}
+        for key, value in data.items()
+    )
     return set().union(*parts)
 
 
@@ -100,8 +125,14 @@ def test_all_numbers_have_limits() -> None:
 def test_no_number_was_forgotten() -> None:
     def numbers(kind: type, prefix: str = "") -> set[str]:
         hints = get_type_hints(kind)
-        found = {f"{prefix}{item.name}" for item in fields(kind) if hints[item.name] in (int, float)}
-        groups = [item.name for item in fields(kind) if is_dataclass(hints[item.name]) and item.name not in ("model", "faces")]
+        found = {
+            f"{prefix}{item.name}" for item in fields(kind) if hints[item.name] in (int, float)
+        }
+        groups = [
+            item.name
+            for item in fields(kind)
+            if is_dataclass(hints[item.name]) and item.name not in ("model", "faces")
+        ]
         return found.union(*(numbers(hints[name], f"{prefix}{name}.") for name in groups))
 
     assert numbers(Recipe) <= keys_of(LIMITS)  # the teacher's model and the faces check themselves
@@ -115,17 +146,35 @@ def test_numbers_are_finite(value: float) -> None:
 
 
 def test_the_limits_themselves_are_allowed() -> None:
-    edge = {"epochs": 1, "checkpoint_minutes": 0, "backbone_lr_scale": 0, "weight_decay": 0, "warmup_epochs": 0, "ema_decay": 0, "patience": 1}
-    recipe = parse_recipe({"name": "x", "data": {"workers": 0}, "baseline": {"train": {**edge, "augment": 0}, "label_smoothing": 0}})
-    assert recipe.baseline.train == AugmentedTrainConfig(**edge, augment=0)
-    assert parse_recipe({"name": "x", "student": {"loss": dict.fromkeys(("gaze", "logits", "relation"), 0)}}).student.loss == DistillLoss(
-        gaze=0, logits=0, relation=0
+    edge = {
+        "epochs": 1,
+        "checkpoint_minutes": 0,
+        "backbone_lr_scale": 0,
+        "weight_decay": 0,
+        "warmup_epochs": 0,
+        "ema_decay": 0,
+        "patience": 1,
+    }
+    recipe = parse_recipe(
+        {
+            "name": "x",
+            "data": {"workers": 0},
+            "baseline": {"train": {**edge, "augment": 0}, "label_smoothing": 0},
+        }
     )
+    assert recipe.baseline.train == AugmentedTrainConfig(**edge, augment=0)
+    assert parse_recipe(
+        {"name": "x", "student": {"loss": dict.fromkeys(("gaze", "logits", "relation"), 0)}}
+    ).student.loss == DistillLoss(gaze=0, logits=0, relation=0)
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../x", "/tmp/x", "a\\b", ".hidden", " x", "x\0"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "a/b", "../x", "/tmp/x", "a\\b", ".hidden", " x", "x\0"]
+)
 def test_a_name_is_a_plain_folder_name(name: str) -> None:
-    assert refusal({"name": name, "seed": -1}).startswith("recipe: name: must be a plain folder name, got ")
+    assert refusal({"name": name, "seed": -1}).startswith(
+        "recipe: name: must be a plain folder name, got "
+    )
 
 
 @pytest.mark.parametrize("name", ["demo", "real-2", "run.3", "a b", "ä"])
@@ -134,31 +183,59 @@ def test_plain_names(name: str) -> None:
 
 
 def test_a_bare_no_is_explained() -> None:
-    assert "write 'no' in quotes" in refusal({"student": {"train": yaml.safe_load("{precision: no}")}})
+    assert "write 'no' in quotes" in refusal(
+        {"student": {"train": yaml.safe_load("{precision: no}")}}
+    )
 
 
 def test_augmentation_can_be_set_only_where_it_is_used() -> None:
-    message = refusal({name: {"train": {"augment": 0.5}} for name in ("teacher", "baseline", "student", "quantize")})
-    assert "student.train.augment: unknown" in message and "quantize.train.augment: unknown" in message
+    message = refusal(
+        {
+            name: {"train": {"augment": 0.5}}
+            for name in ("teacher", "baseline", "student", "quantize")
+        }
+    )
+    assert (
+        "student.train.augment: unknown" in message and "quantize.train.augment: unknown" in message
+    )
     assert "teacher" not in message and "baseline" not in message
 
 
 def test_a_group_given_in_part_keeps_the_defaults_of_its_stage() -> None:
-    recipe = parse_recipe({"name": "x", "quantize": {"train": {"epochs": 7}}, "teacher": {"gaze_train": {"epochs": 3}, "train": {"lr": 0.01}}})
-    assert recipe.quantize.train == TrainConfig(epochs=7, lr=5e-5, weight_decay=0.0, warmup_epochs=0.0, ema_decay=0.0)
-    assert recipe.teacher.gaze_train == AugmentedTrainConfig(epochs=3, batch_size=64, lr=2e-3, augment=0.5)
+    recipe = parse_recipe(
+        {
+            "name": "x",
+            "quantize": {"train": {"epochs": 7}},
+            "teacher": {"gaze_train": {"epochs": 3}, "train": {"lr": 0.01}},
+        }
+    )
+    assert recipe.quantize.train == TrainConfig(
+        epochs=7, lr=5e-5, weight_decay=0.0, warmup_epochs=0.0, ema_decay=0.0
+    )
+    assert recipe.teacher.gaze_train == AugmentedTrainConfig(
+        epochs=3, batch_size=64, lr=2e-3, augment=0.5
+    )
     assert recipe.teacher.train == AugmentedTrainConfig(lr=0.01)
 
 
 def test_a_core_install_can_import_it() -> None:
     code = "import sys; sys.modules['pydantic'] = None; import gazeclip.recipe.load as r; r.Recipe(name='x'); sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=True, timeout=60)
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=True, timeout=60
+    )
 
 
 def test_overrides_are_typed_and_leave_the_rest(tmp_path: Path) -> None:
     path = write(tmp_path, "name: x\nstudent: {backbone: b, train: {epochs: 4}}\n")
     recipe = load_recipe(
-        path, ["student.train.lr=1e-4", "quantize.train.epochs=7", "export.targets=[onnx]", "data.manifest=m=1.csv", "baseline.enabled=false"]
+        path,
+        [
+            "student.train.lr=1e-4",
+            "quantize.train.epochs=7",
+            "export.targets=[onnx]",
+            "data.manifest=m=1.csv",
+            "baseline.enabled=false",
+        ],
     )
     assert recipe.student.train == TrainConfig(epochs=4, lr=1e-4)
     assert recipe.student.backbone == "b"
@@ -214,5 +291,9 @@ def test_the_peer_is_trained_as_long_as_the_student(path: Path) -> None:
     """Its backbone sees as many epochs as the student's has seen, which starts from the teacher's."""
     recipe = load_recipe(path)
     frozen = recipe.teacher.model.frozen_stride == 32
-    assert recipe.inherited_epochs == recipe.backbone.train.epochs + (0 if frozen else recipe.teacher.train.epochs) > 0
+    assert (
+        recipe.inherited_epochs
+        == recipe.backbone.train.epochs + (0 if frozen else recipe.teacher.train.epochs)
+        > 0
+    )
     assert recipe.baseline.train.epochs == recipe.inherited_epochs + recipe.student.train.epochs

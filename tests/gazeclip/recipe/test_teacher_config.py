@@ -12,7 +12,9 @@ from gazeclip.recipe.teacher import GazeConfig, TeacherConfig, TextConfig
 
 
 def test_round_trip_keeps_nested_values():
-    config = TeacherConfig(width=64, heads=2, gaze=GazeConfig("none", tokens=3), text=TextConfig(levels=2, aws=False))
+    config = TeacherConfig(
+        width=64, heads=2, gaze=GazeConfig("none", tokens=3), text=TextConfig(levels=2, aws=False)
+    )
     assert TeacherConfig.from_dict(config.to_dict()) == config
 
 
@@ -25,7 +27,15 @@ def test_unknown_key_names_the_nearest():
 
 def test_all_faults_are_reported_together():
     with pytest.raises(ConfigError) as error:
-        TeacherConfig(tower="clipp", width=100, heads=3, dropout=1.5, text=TextConfig(levels=5), w_nce=0, w_attribution=0)
+        TeacherConfig(
+            tower="clipp",
+            width=100,
+            heads=3,
+            dropout=1.5,
+            text=TextConfig(levels=5),
+            w_nce=0,
+            w_attribution=0,
+        )
     for part in ("tower", "width 100", "dropout", "levels", "w_nce"):
         assert part in error.value.message
 

@@ -1,4 +1,6 @@
-"""Stages: skipped when up to date, resumed when killed, and a finished folder is whole at every instant."""
+"""Stages: skipped when up to date, resumed when killed, and a finished folder is whole at every
+instant.
+"""
 
 from __future__ import annotations
 
@@ -40,12 +42,28 @@ def body(folder: Path) -> dict[str, Any]:
     return {"score": 1.0}
 
 
-def go(run: Run, work: Body = body, config: Any = 1, inputs: Mapping[str, str] | None = None, force: bool = False) -> bool:
-    return execute(run, "cache", config=config, inputs=inputs or {"x": "1"}, body=work, say=lambda _: None, force=force)
+def go(
+    run: Run,
+    work: Body = body,
+    config: Any = 1,
+    inputs: Mapping[str, str] | None = None,
+    force: bool = False,
+) -> bool:
+    return execute(
+        run,
+        "cache",
+        config=config,
+        inputs=inputs or {"x": "1"},
+        body=work,
+        say=lambda _: None,
+        force=force,
+    )
 
 
 def leftovers(run: Run) -> list[str]:
-    return sorted(item.name for item in run.root.iterdir() if item.name not in ("recipe.yaml", "cache"))
+    return sorted(
+        item.name for item in run.root.iterdir() if item.name not in ("recipe.yaml", "cache")
+    )
 
 
 def killed(folder: Path) -> dict[str, Any]:
@@ -72,7 +90,11 @@ def test_reruns_on_any_change_and_on_force(run: Run) -> None:
     assert go(run, config=2, inputs={"x": "2"}, force=True)
 
 
-@pytest.mark.parametrize("harm", [lambda file: file.write_text("b"), lambda file: file.unlink()], ids=["changed", "deleted"])
+@pytest.mark.parametrize(
+    "harm",
+    [lambda file: file.write_text("b"), lambda file: file.unlink()],
+    ids=["changed", "deleted"],
+)
 def test_a_damaged_output_is_made_again(run: Run, harm: Callable[[Path], object]) -> None:
     go(run)
     harm(run.folder("cache") / "sub" / "a.txt")
@@ -98,8 +120,14 @@ def test_a_killed_body_leaves_no_folder_and_its_files_to_the_next_attempt(run: R
     assert leftovers(run) == []
 
 
-@pytest.mark.parametrize("change", [{"config": 2}, {"inputs": {"x": "2"}}, {"force": True}], ids=["config", "inputs", "force"])
-def test_files_of_an_attempt_with_other_inputs_are_dropped(run: Run, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [{"config": 2}, {"inputs": {"x": "2"}}, {"force": True}],
+    ids=["config", "inputs", "force"],
+)
+def test_files_of_an_attempt_with_other_inputs_are_dropped(
+    run: Run, change: dict[str, Any]
+) -> None:
     with pytest.raises(KeyboardInterrupt):
         go(run, killed)
     assert go(run, **change)
@@ -112,7 +140,11 @@ def test_a_failing_rerun_leaves_the_old_result_whole(run: Run) -> None:
     with pytest.raises(KeyboardInterrupt):
         go(run, killed, config=2)
     assert run.manifest("cache") == before
-    assert sorted(p.name for p in run.folder("cache").rglob("*")) == ["a.txt", "manifest.json", "sub"]
+    assert sorted(p.name for p in run.folder("cache").rglob("*")) == [
+        "a.txt",
+        "manifest.json",
+        "sub",
+    ]
     assert not go(run)  # the old result is still the right one for the old config
 
 
@@ -128,7 +160,9 @@ def test_a_rerun_replaces_and_does_not_mix(run: Run) -> None:
     assert leftovers(run) == []
 
 
-def test_what_was_complete_when_killed_and_is_damaged_since_is_made_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_complete_when_killed_and_is_damaged_since_is_made_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def kill(run: Run, stage: str) -> None:
         raise KeyboardInterrupt
 
@@ -210,7 +244,14 @@ def test_latest_run_is_the_last_touched(tmp_path: Path) -> None:
 
 def make(run: Run, stage: str, text: str, **inputs: str) -> None:
     """A finished stage whose only file holds `text`."""
-    execute(run, stage, config=text, inputs=inputs, body=lambda folder: write(folder / "a.txt", text), say=lambda _: None)
+    execute(
+        run,
+        stage,
+        config=text,
+        inputs=inputs,
+        body=lambda folder: write(folder / "a.txt", text),
+        say=lambda _: None,
+    )
 
 
 def write(path: Path, text: str) -> dict[str, Any]:
@@ -228,7 +269,9 @@ def test_nothing_is_built_on_a_stale_stage(run: Run) -> None:
         run.output_hash("text_bank")  # two stages away
     assert "python -m gazeclip teacher" in str(caught.value.remedy)
     make(run, "teacher", "t", data=run.output_hash("data"))
-    run.output_hash("text_bank")  # the new teacher has the same bytes, so what was made from it still holds
+    run.output_hash(
+        "text_bank"
+    )  # the new teacher has the same bytes, so what was made from it still holds
 
 
 @pytest.mark.parametrize(
@@ -245,7 +288,9 @@ def test_the_remedy_makes_exactly_what_is_missing(run: Run, stage: str, expected
     assert expected in str(caught.value.remedy)
 
 
-def test_what_was_complete_when_killed_is_published_not_made_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_complete_when_killed_is_published_not_made_again(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def dies(run: Run, stage: str) -> None:
         raise KeyboardInterrupt
 
@@ -283,7 +328,11 @@ with lock(Run(Path(sys.argv[1]))):
 def held(run: Run) -> Iterator[subprocess.Popen[str]]:
     """Another process that is working on the run until its standard input ends."""
     with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(run.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]
+        [sys.executable, "-c", HOLDER, str(run.root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
     ) as process:
         assert process.stdout is not None and process.stdout.readline() == "held\n"
         yield process
@@ -316,7 +365,9 @@ def options(run: Run, *values: str) -> argparse.Namespace:
 
 
 @pytest.mark.parametrize("write", ["stage command", "pipeline"])
-def test_a_refused_command_has_not_changed_the_recipe(run: Run, held: subprocess.Popen[str], write: str) -> None:
+def test_a_refused_command_has_not_changed_the_recipe(
+    run: Run, held: subprocess.Popen[str], write: str
+) -> None:
     before = (run.root / "recipe.yaml").read_bytes()
     with pytest.raises(StageError, match="another process"):
         if write == "pipeline":
@@ -328,13 +379,17 @@ def test_a_refused_command_has_not_changed_the_recipe(run: Run, held: subprocess
 
 
 def test_a_stage_takes_its_own_settings_only(run: Run) -> None:
-    with open_run(options(run, "quantize.calibration_images=5", "data.workers=0"), "quantize") as opened:
+    with open_run(
+        options(run, "quantize.calibration_images=5", "data.workers=0"), "quantize"
+    ) as opened:
         recipe = load_recipe(opened.root / "recipe.yaml")
         assert (recipe.quantize.calibration_images, recipe.data.workers) == (5, 0)
         assert go(opened)  # a command's stages run inside its lock
     before = (run.root / "recipe.yaml").read_bytes()
     with (
-        pytest.raises(ConfigError, match=r"--set teacher.train.epochs is not of this stage. Here: student\.\*"),
+        pytest.raises(
+            ConfigError, match=r"--set teacher.train.epochs is not of this stage. Here: student\.\*"
+        ),
         open_run(options(run, "teacher.train.epochs=9"), "student"),
     ):
         pass

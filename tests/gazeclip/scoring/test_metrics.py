@@ -23,18 +23,26 @@ def sample(seed: int, n: int = 200, ties: bool = False) -> tuple[np.ndarray, np.
 @pytest.mark.parametrize("seed", range(3))
 def test_roc_auc_is_scikit_learns(seed: int, ties: bool) -> None:
     positive, score = sample(seed, ties=ties)
-    assert metrics.roc_auc(positive, score) == pytest.approx(sk.roc_auc_score(positive, score), abs=1e-12)
+    assert metrics.roc_auc(positive, score) == pytest.approx(
+        sk.roc_auc_score(positive, score), abs=1e-12
+    )
 
 
 def test_roc_auc_by_hand() -> None:
     # pairs (positive, negative): 3>1, 3>2, 2>1 won, 2=2 half: 3.5 of 4
-    assert metrics.roc_auc(np.array([0, 0, 1, 1]), np.array([1.0, 2.0, 2.0, 3.0])) == pytest.approx(3.5 / 4)
+    assert metrics.roc_auc(np.array([0, 0, 1, 1]), np.array([1.0, 2.0, 2.0, 3.0])) == pytest.approx(
+        3.5 / 4
+    )
 
 
 @pytest.mark.parametrize("ties", [False, True])
 def test_roc_curve_is_scikit_learns(ties: bool) -> None:
     positive, score = sample(4, ties=ties)
-    for ours, theirs in zip(metrics.roc_curve(positive, score), sk.roc_curve(positive, score, drop_intermediate=False), strict=True):
+    for ours, theirs in zip(
+        metrics.roc_curve(positive, score),
+        sk.roc_curve(positive, score, drop_intermediate=False),
+        strict=True,
+    ):
         np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
 
@@ -43,7 +51,9 @@ def test_roc_curve_is_scikit_learns(ties: bool) -> None:
 def test_tpr_at_fpr_is_the_best_admissible_point(fpr: float, ties: bool) -> None:
     positive, score = sample(5, ties=ties)
     false_rate, true_rate, _ = sk.roc_curve(positive, score, drop_intermediate=False)
-    assert metrics.tpr_at_fpr(positive, score, fpr) == pytest.approx(true_rate[false_rate <= fpr].max())
+    assert metrics.tpr_at_fpr(positive, score, fpr) == pytest.approx(
+        true_rate[false_rate <= fpr].max()
+    )
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -53,8 +63,12 @@ def test_eer_is_where_the_interpolated_curve_meets_the_diagonal(seed: int, ties:
     false_rate, true_rate, _ = sk.roc_curve(positive, score, drop_intermediate=False)
     # The curve's length as parameter: FPR alone is no function of TPR on vertical pieces.
     place = np.arange(len(false_rate), dtype=float)
-    root = brentq(lambda t: np.interp(t, place, false_rate) - 1 + np.interp(t, place, true_rate), 0, place[-1])
-    assert metrics.eer(positive, score) == pytest.approx(np.interp(root, place, false_rate), abs=1e-9)
+    root = brentq(
+        lambda t: np.interp(t, place, false_rate) - 1 + np.interp(t, place, true_rate), 0, place[-1]
+    )
+    assert metrics.eer(positive, score) == pytest.approx(
+        np.interp(root, place, false_rate), abs=1e-9
+    )
 
 
 def test_eer_of_perfect_and_inverted_scores() -> None:
@@ -82,9 +96,15 @@ def test_nothing_is_undefined() -> None:
 def test_accuracies_are_scikit_learns() -> None:
     rng = np.random.default_rng(0)
     target, predicted = rng.choice(4, 300, p=[0.7, 0.1, 0.1, 0.1]), rng.integers(0, 4, 300)
-    assert metrics.accuracy(target, predicted) == pytest.approx(sk.accuracy_score(target, predicted))
-    assert metrics.macro_accuracy(target, predicted) == pytest.approx(sk.balanced_accuracy_score(target, predicted))
-    assert metrics.accuracy(target, predicted) != pytest.approx(metrics.macro_accuracy(target, predicted))
+    assert metrics.accuracy(target, predicted) == pytest.approx(
+        sk.accuracy_score(target, predicted)
+    )
+    assert metrics.macro_accuracy(target, predicted) == pytest.approx(
+        sk.balanced_accuracy_score(target, predicted)
+    )
+    assert metrics.accuracy(target, predicted) != pytest.approx(
+        metrics.macro_accuracy(target, predicted)
+    )
 
 
 def test_ece_against_a_loop_and_by_hand() -> None:
@@ -93,9 +113,15 @@ def test_ece_against_a_loop_and_by_hand() -> None:
     positive = rng.random(502) < probability**2
     expected = 0.0
     for b in range(15):
-        rows = [i for i, p in enumerate(probability) if b / 15 <= p < (b + 1) / 15 or (b == 14 and p == 1.0)]
+        rows = [
+            i
+            for i, p in enumerate(probability)
+            if b / 15 <= p < (b + 1) / 15 or (b == 14 and p == 1.0)
+        ]
         if rows:
-            gap = abs(sum(positive[i] for i in rows) - sum(probability[i] for i in rows)) / len(rows)
+            gap = abs(sum(positive[i] for i in rows) - sum(probability[i] for i in rows)) / len(
+                rows
+            )
             expected += gap * len(rows) / len(probability)
     assert metrics.ece(positive, probability) == pytest.approx(expected, abs=1e-12)
     assert metrics.ece(np.array([1, 0]), np.array([0.8, 0.8])) == pytest.approx(0.3)
@@ -130,7 +156,10 @@ def test_temperature_of_a_binary_logit_minimises_the_loss() -> None:
     logit = rng.normal(size=500)
     target = (rng.random(500) < 1 / (1 + np.exp(-logit))).astype(int)
     best = minimize_scalar(
-        lambda t: sk.log_loss(target, 1 / (1 + np.exp(-4 * logit / t))), bounds=(0.05, 20), method="bounded", options={"xatol": 1e-8}
+        lambda t: sk.log_loss(target, 1 / (1 + np.exp(-4 * logit / t))),
+        bounds=(0.05, 20),
+        method="bounded",
+        options={"xatol": 1e-8},
     )
     assert metrics.fit_temperature(4.0 * logit, target) == pytest.approx(best.x, rel=1e-3)
 
@@ -161,14 +190,19 @@ def test_bootstrap_is_the_normal_interval_of_a_mean_and_repeats() -> None:
 
 def test_bootstrap_resamples_rows_jointly() -> None:
     column = np.arange(50)
-    assert metrics.bootstrap_interval(metrics.accuracy, column, column.copy(), rounds=50) == (1.0, 1.0)
+    assert metrics.bootstrap_interval(metrics.accuracy, column, column.copy(), rounds=50) == (
+        1.0,
+        1.0,
+    )
 
 
 def test_bootstrap_over_persons_learns_nothing_from_a_second_picture() -> None:
     values = np.random.default_rng(7).normal(size=60)
     names = np.array([f"p{number:02d}" for number in range(60)])
     once = metrics.bootstrap_interval(lambda v: float(v.mean()), values)
-    assert metrics.bootstrap_interval(lambda v: float(v.mean()), values.repeat(2), clusters=names.repeat(2)) == pytest.approx(once)
+    assert metrics.bootstrap_interval(
+        lambda v: float(v.mean()), values.repeat(2), clusters=names.repeat(2)
+    ) == pytest.approx(once)
     narrower = metrics.bootstrap_interval(lambda v: float(v.mean()), values.repeat(2))
     assert narrower[1] - narrower[0] < 0.8 * (once[1] - once[0])
 

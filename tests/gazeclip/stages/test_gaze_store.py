@@ -28,7 +28,9 @@ class Images:
 
     def __init__(self, broken_from: int = 99) -> None:
         self.broken_from, self.read = broken_from, 0
-        self.pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (11, 3, 96, 96), dtype=np.uint8))
+        self.pixels = torch.from_numpy(
+            np.random.default_rng(0).integers(0, 256, (11, 3, 96, 96), dtype=np.uint8)
+        )
 
     def __len__(self) -> int:
         return 11
@@ -64,7 +66,10 @@ def test_rows_are_what_the_encoder_gives(tmp_path: Path, encoder: GazeEncoder) -
 
 def test_stores_side_by_side_differ_by_encoder_images_size_and_split(encoder: GazeEncoder) -> None:
     def context(data: str = "a", size: int = 96) -> Any:
-        return SimpleNamespace(run=SimpleNamespace(output_hash=lambda stage: f"{stage} {data}"), contract=PixelContract(size))
+        return SimpleNamespace(
+            run=SimpleNamespace(output_hash=lambda stage: f"{stage} {data}"),
+            contract=PixelContract(size),
+        )
 
     other = SmallGaze().freeze()
     names = [store_name(context(), encoder, "train"), store_name(context(), encoder, "val"), store_name(context(), other, "train"),
@@ -73,7 +78,9 @@ def test_stores_side_by_side_differ_by_encoder_images_size_and_split(encoder: Ga
     assert store_name(context(), copy.deepcopy(encoder), "train") == names[0]
 
 
-def test_a_disk_without_room_is_told_before_anything_is_measured(tmp_path: Path, encoder: GazeEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_without_room_is_told_before_anything_is_measured(
+    tmp_path: Path, encoder: GazeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -37,17 +37,28 @@ TAXONOMY = {
 
 def draw(path: Path, seed: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(path)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(
+        path
+    )
 
 
 class Workspace:
     """A run on 24 images of the user's own, with its data stage done."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.manifest, self.taxonomy = root, root / "set" / "manifest.csv", root / "two.yaml"
+        self.root, self.manifest, self.taxonomy = (
+            root,
+            root / "set" / "manifest.csv",
+            root / "two.yaml",
+        )
         self.weights = root / "weights.bin"
         self.weights.write_bytes(b"one")
-        rows = [(f"{split}_{label}_{k}.png", label, split) for split in SPLITS for label in ("real", "swap", "gan") for k in range(2)]
+        rows = [
+            (f"{split}_{label}_{k}.png", label, split)
+            for split in SPLITS
+            for label in ("real", "swap", "gan")
+            for k in range(2)
+        ]
         for number, row in enumerate(rows):
             draw(root / "set" / row[0], number)
         with self.manifest.open("w", newline="") as file:
@@ -60,7 +71,12 @@ class Workspace:
     def configure(self, **changes: Any) -> None:
         recipe = {
             "name": "run",
-            "data": {"manifest": str(self.manifest), "taxonomy": str(self.taxonomy), "image_size": 32, **changes},
+            "data": {
+                "manifest": str(self.manifest),
+                "taxonomy": str(self.taxonomy),
+                "image_size": 32,
+                **changes,
+            },
             "teacher": {"model": {"gaze": {"kind": "none"}, "backbone_weights": str(self.weights)}},
             "baseline": {"weights": str(self.weights)},
         }
@@ -72,7 +88,11 @@ class Workspace:
     def made_from(self, module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         """What a stage would hash, without running it."""
         found: dict[str, Any] = {}
-        monkeypatch.setattr(module, "execute", lambda run, name, *, config, inputs, **_: found.update(config=config, inputs=inputs))
+        monkeypatch.setattr(
+            module,
+            "execute",
+            lambda run, name, *, config, inputs, **_: found.update(config=config, inputs=inputs),
+        )
         module.run_stage(self.run)
         return found
 
@@ -83,7 +103,10 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def retitle(place: Workspace) -> None:
-    changed = {**TAXONOMY["generators"], "gan": {**TAXONOMY["generators"]["gan"], "title": "another network"}}  # type: ignore[index]
+    changed = {
+        **TAXONOMY["generators"],
+        "gan": {**TAXONOMY["generators"]["gan"], "title": "another network"},
+    }  # type: ignore[index]
     place.taxonomy.write_text(yaml.safe_dump({**TAXONOMY, "generators": changed}, sort_keys=False))
 
 
@@ -99,7 +122,10 @@ def redraw(place: Workspace) -> None:
 @pytest.mark.parametrize("change", [retitle, reorder, redraw])
 @pytest.mark.parametrize("module", [teacher, baseline], ids=["teacher", "baseline"])
 def test_taxonomy_and_pixels_reach_every_training(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, change: Callable[[Workspace], None], module: ModuleType
+    workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Workspace], None],
+    module: ModuleType,
 ) -> None:
     before = workspace.made_from(module, monkeypatch)
     change(workspace)
@@ -110,11 +136,16 @@ def test_taxonomy_and_pixels_reach_every_training(
 def test_a_network_for_other_pictures_is_refused(workspace: Workspace) -> None:
     Context(workspace.run).require_size("student", 32)
     workspace.configure(image_size=48)
-    with pytest.raises(ArtifactError, match=r"'student' was made for 32 px, and data.image_size is 48. Run: python -m distill"):
+    with pytest.raises(
+        ArtifactError,
+        match=r"'student' was made for 32 px, and data.image_size is 48. Run: python -m distill",
+    ):
         Context(workspace.run).require_size("student", 32)
 
 
-def test_a_new_date_on_an_image_checks_the_data_again_and_no_more(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_date_on_an_image_checks_the_data_again_and_no_more(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = workspace.made_from(baseline, monkeypatch)
     os.utime(workspace.root / "set" / "train_gan_0.png", (1, 1))
     assert workspace.prepare()
@@ -210,21 +241,25 @@ def test_a_manifest_that_is_gone_or_changed_is_told_apart(workspace: Workspace) 
     text = workspace.manifest.read_text()
     workspace.manifest.write_text(text + "\n")
     with pytest.raises(ArtifactError, match=r"changed after it was checked\. Run: python"):
-        Context(workspace.run).manifest  # noqa: B018 (a property that checks)
+        Context(workspace.run).manifest  # noqa: B018
     workspace.manifest.unlink()
     with pytest.raises(ArtifactError, match=r"no longer there\. If the data set moved, .* --set"):
         Context(workspace.run).manifest  # noqa: B018
 
 
 @pytest.mark.parametrize("module", [teacher, baseline], ids=["teacher", "baseline"])
-def test_other_bytes_in_a_weight_file_count(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
+def test_other_bytes_in_a_weight_file_count(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, module: ModuleType
+) -> None:
     before = workspace.made_from(module, monkeypatch)
     workspace.weights.write_bytes(b"two")
     after = workspace.made_from(module, monkeypatch)
     assert before["config"] == after["config"] and before["inputs"] != after["inputs"]
 
 
-def test_the_cache_depends_on_the_data_and_not_on_the_batch(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_depends_on_the_data_and_not_on_the_batch(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Run, "output_hash", lambda self, stage: stage)
     found = workspace.made_from(cache, monkeypatch)
     assert found["inputs"] == {"teacher": "teacher", "data": "data"}

@@ -1,4 +1,6 @@
-"""The teacher's stages on tiny faces, killed in every phase: what is resumed ends with the weights of what was not killed."""
+"""The teacher's stages on tiny faces, killed in every phase: what is resumed ends with the weights
+of what was not killed.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ FACES = {"size": 64, "identities": 60, "train_real": 16, "train_fake": 4, "val_r
          "calibration_fake": 1, "test_real": 2, "test_fake": 1, "unseen_real": 2, "unseen_fake": 1}  # fmt: skip
 
 
-# The stages on two processes; the first of them dies in the teacher's second epoch where the environment says so.
+# The stages on two processes; the first of them dies in the teacher's second epoch where the
+# environment says so.
 TWO = """
 import os, signal, sys
 from pathlib import Path
@@ -89,21 +92,30 @@ def whole(finished: Run) -> str:
     return sha256(finished.folder("teacher") / "model.safetensors")
 
 
-def test_frozen_cnns_of_the_teacher_are_those_that_were_trained_each_at_its_size(finished: Run, tmp_path: Path) -> None:
+def test_frozen_cnns_of_the_teacher_are_those_that_were_trained_each_at_its_size(
+    finished: Run, tmp_path: Path
+) -> None:
     context = Context(finished)
     members = list(backbone.load_backbone_stage(context).members)
     assert [member.input_size for member in members] == [80, 0]
     first, second = (member.state_dict() for member in members)
-    assert not all(torch.equal(first[name], second[name]) for name in first)  # each has draws of its own
+    assert not all(
+        torch.equal(first[name], second[name]) for name in first
+    )  # each has draws of its own
     pixels = torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8)
     prompts = [context.taxonomy.prompts(name) for name in context.classes]
     model = GazeCLIP(replace(context.recipe.teacher.model, frozen_stride=32), prompts, 64).eval()
-    model.tower.adopt([member.encoder for member in members], [member.classifier for member in members])
+    model.tower.adopt(
+        [member.encoder for member in members], [member.classifier for member in members]
+    )
     seen = []
     model.tower.pooled.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     with torch.no_grad():
         model.tower.tokens(pixels)
-        alone = [member.encoder(scaled((pixels.float() - member.mean) / member.std, member.input_size)) for member in members]
+        alone = [
+            member.encoder(scaled((pixels.float() - member.mean) / member.std, member.input_size))
+            for member in members
+        ]
         together = backbone.load_backbone_stage(context)(pixels)
         logits = torch.stack([member(pixels).logits for member in members])
     torch.testing.assert_close(seen[0], torch.cat(alone, 1), atol=1e-4, rtol=1e-4)
@@ -115,8 +127,13 @@ def test_a_fresh_teacher_with_silent_heads_says_what_its_cnns_say(finished: Run)
     context = Context(finished)
     together = backbone.load_backbone_stage(context)
     config = replace(context.recipe.teacher.model, w_nce=0.0, frozen_stride=32)
-    model = GazeCLIP(config, [context.taxonomy.prompts(name) for name in context.classes], 64).eval()
-    model.tower.adopt([member.encoder for member in together.members], [member.classifier for member in together.members])
+    model = GazeCLIP(
+        config, [context.taxonomy.prompts(name) for name in context.classes], 64
+    ).eval()
+    model.tower.adopt(
+        [member.encoder for member in together.members],
+        [member.classifier for member in together.members],
+    )
     for head in (model.heads.attribution, model.heads.detection):
         torch.nn.init.zeros_(head.weight)
         torch.nn.init.zeros_(head.bias)
@@ -124,19 +141,29 @@ def test_a_fresh_teacher_with_silent_heads_says_what_its_cnns_say(finished: Run)
     with torch.no_grad():
         ours, theirs = model(pixels), together(pixels)
     torch.testing.assert_close(ours.logits, theirs.logits, atol=1e-4, rtol=1e-4)
-    forged = torch.logsumexp(theirs.logits[:, 1:], 1) - theirs.logits[:, 0]  # of the mean, not the mean of theirs
+    forged = (
+        torch.logsumexp(theirs.logits[:, 1:], 1) - theirs.logits[:, 0]
+    )  # of the mean, not the mean of theirs
     torch.testing.assert_close(ours.fake_logit[:, 0], forged, atol=1e-4, rtol=1e-4)
     assert not any(p.requires_grad for p in model.tower.classifiers.parameters())
 
 
-def test_what_frozen_cnns_gave_another_run_gives_the_same_weights(finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_frozen_cnns_gave_another_run_gives_the_same_weights(
+    finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     digests, stores = [], tmp_path / "cnn_features"
     for name, folder in (("alone", None), ("first", stores), ("second", stores)):
         run = Run(tmp_path / name)
         shutil.copytree(finished.root, run.root)
-        save_recipe(load_recipe(run.root / RECIPE, ["teacher.model.frozen_stride=32"]), run.root / RECIPE)
+        save_recipe(
+            load_recipe(run.root / RECIPE, ["teacher.model.frozen_stride=32"]), run.root / RECIPE
+        )
         if name == "second":
-            monkeypatch.setattr(HybridTower, "see", lambda *_: pytest.fail("the CNNs are run although what they give is there"))
+            monkeypatch.setattr(
+                HybridTower,
+                "see",
+                lambda *_: pytest.fail("the CNNs are run although what they give is there"),
+            )
         teacher.run_stage(run, cnn_features=folder)
         digests.append(sha256(run.folder("teacher") / "model.safetensors"))
     assert digests[0] == digests[1] == digests[2]
@@ -153,7 +180,9 @@ def test_trained_cnns_leave_nothing_to_keep(finished: Run, tmp_path: Path) -> No
 def test_a_cnn_of_another_size_is_refused(finished: Run, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     shutil.copytree(finished.root, run.root)
-    save_recipe(load_recipe(run.root / RECIPE, ["teacher.model.extra_sizes=[96]"]), run.root / RECIPE)
+    save_recipe(
+        load_recipe(run.root / RECIPE, ["teacher.model.extra_sizes=[96]"]), run.root / RECIPE
+    )
     with pytest.raises(ArtifactError, match="input_size 0, not 96"):
         teacher.run_stage(run, force=True)
 
@@ -197,9 +226,18 @@ def in_the_gaze_store(monkeypatch: pytest.MonkeyPatch) -> None:
         after_steps("teacher", 1),
         after_steps("teacher", 3),
     ],
-    ids=["gaze encoder", "backbone", "second backbone", "gaze store", "teacher", "teacher, second epoch"],
+    ids=[
+        "gaze encoder",
+        "backbone",
+        "second backbone",
+        "gaze store",
+        "teacher",
+        "teacher, second epoch",
+    ],
 )
-def test_killed_in_any_phase_ends_with_the_same_weights(tmp_path: Path, whole: str, kill: Callable[[pytest.MonkeyPatch], None]) -> None:
+def test_killed_in_any_phase_ends_with_the_same_weights(
+    tmp_path: Path, whole: str, kill: Callable[[pytest.MonkeyPatch], None]
+) -> None:
     run = made(tmp_path / "run")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         kill(patch)
@@ -208,7 +246,10 @@ def test_killed_in_any_phase_ends_with_the_same_weights(tmp_path: Path, whole: s
 
 
 def test_two_processes_killed_in_the_teacher_end_with_the_same_weights(tmp_path: Path) -> None:
-    script, (uncut, parts) = tmp_path / "two.py", (made(tmp_path / name, batch_size=8) for name in ("whole", "parts"))
+    script, (uncut, parts) = (
+        tmp_path / "two.py",
+        (made(tmp_path / name, batch_size=8) for name in ("whole", "parts")),
+    )
     script.write_text(TWO)
     first = launch(script, uncut.root)
     assert first.returncode == 0, first.stderr[-3000:]
@@ -217,4 +258,6 @@ def test_two_processes_killed_in_the_teacher_end_with_the_same_weights(tmp_path:
     resumed = launch(script, parts.root)
     assert resumed.returncode == 0, resumed.stderr[-3000:]
     assert "resuming after epoch 1 and 1 steps" in resumed.stderr
-    assert sha256(parts.folder("teacher") / "model.safetensors") == sha256(uncut.folder("teacher") / "model.safetensors")
+    assert sha256(parts.folder("teacher") / "model.safetensors") == sha256(
+        uncut.folder("teacher") / "model.safetensors"
+    )

@@ -1,4 +1,6 @@
-"""The grid: which variants, their spread over seeds against NumPy, and a tiny grid trained for real."""
+"""The grid: which variants, their spread over seeds against NumPy, and a tiny grid trained for
+real.
+"""
 
 from __future__ import annotations
 
@@ -59,17 +61,27 @@ def test_an_unknown_variant_gets_a_hint() -> None:
 
 
 def scored(variant: str, seed: int, exchanged: bool = False) -> Entry:
-    """A made-up teacher: 30 real faces of `test`, 40 forged ones, each person twice; nothing unseen."""
+    """A made-up teacher: 30 real faces of `test`, 40 forged ones, each person twice; nothing
+    unseen.
+    """
     rng = np.random.default_rng((seed, len(variant)))
     labels = ("real",) * 30 + ("swap_poisson",) * 40
     fake = np.array([label != "real" for label in labels])
     people = tuple(f"p{number // 2}" for number in range(70))
     score = rng.normal(0, 1, 70) + fake
-    test = SplitOutputs(score, np.eye(len(CLASSES))[rng.integers(0, len(CLASSES), 70)], labels, identities=people)
+    test = SplitOutputs(
+        score, np.eye(len(CLASSES))[rng.integers(0, len(CLASSES), 70)], labels, identities=people
+    )
     none = SplitOutputs(np.zeros(0), np.zeros((0, len(CLASSES))), ())
-    others = Answers(np.stack([rng.permutation(score) for _ in range(4)]), rng.integers(0, len(CLASSES), (4, 70)))
+    others = Answers(
+        np.stack([rng.permutation(score) for _ in range(4)]), rng.integers(0, len(CLASSES), (4, 70))
+    )
     nobody = Answers(np.zeros((4, 0)), np.zeros((4, 0), dtype=int))
-    scores = Scores({"test": test, "test_unseen": none}, {"test": others, "test_unseen": nobody} if exchanged else None, {"vpe.gamma": [0.1]})
+    scores = Scores(
+        {"test": test, "test_unseen": none},
+        {"test": others, "test_unseen": nobody} if exchanged else None,
+        {"vpe.gamma": [0.1]},
+    )
     return Entry(variant, seed, TAXONOMY, CLASSES, scores)
 
 
@@ -83,7 +95,9 @@ def auc(entry: Entry, rows: np.ndarray | None = None, score: np.ndarray | None =
 
 
 def attribution(entry: Entry, rows: np.ndarray, predicted: np.ndarray | None = None) -> float:
-    """By the definition: the mean over the classes that are there of how often a face of it gets its name."""
+    """By the definition: the mean over the classes that are there of how often a face of it gets
+    its name.
+    """
     outputs = entry.scores.outputs["test"]
     true = np.array(outputs.labels)[rows]
     named = np.array(CLASSES)[outputs.logits.argmax(1) if predicted is None else predicted][rows]
@@ -91,68 +105,135 @@ def attribution(entry: Entry, rows: np.ndarray, predicted: np.ndarray | None = N
 
 
 def test_spread_over_seeds_and_paired_differences_with_intervals_over_persons() -> None:
-    full, bare = ([scored(name, seed, name == FULL) for seed in (2, 0, 1)] for name in (FULL, "bare"))
-    rows = summarise([*full, *bare], [Variant(FULL, "all"), Variant("bare", "little", ("a=1",))], rounds=200)
+    full, bare = (
+        [scored(name, seed, name == FULL) for seed in (2, 0, 1)] for name in (FULL, "bare")
+    )
+    rows = summarise(
+        [*full, *bare], [Variant(FULL, "all"), Variant("bare", "little", ("a=1",))], rounds=200
+    )
     assert [row["seeds"] for row in rows] == [[2, 0, 1]] * 2
     found, values = rows[1]["figures"], np.array([auc(entry) for entry in bare])
-    assert found["test AUC"] == pytest.approx({"mean": values.mean(), "sd": values.std(ddof=1), "n": 3})
+    assert found["test AUC"] == pytest.approx(
+        {"mean": values.mean(), "sd": values.std(ddof=1), "n": 3}
+    )
     gap = values - np.array([auc(entry) for entry in full])
     against = found["test AUC against full"]
-    assert (against["mean"], against["sd"], against["n"]) == pytest.approx((gap.mean(), gap.std(ddof=1), 3))
+    assert (against["mean"], against["sd"], against["n"]) == pytest.approx(
+        (gap.mean(), gap.std(ddof=1), 3)
+    )
     rng, draws, named = np.random.default_rng(0), [], []
     for _ in range(200):  # persons in the order of their names, each with both images
         persons = np.array(sorted({f"p{n}" for n in range(35)}))[rng.integers(0, 35, 35)]
-        rows_drawn = np.concatenate([[2 * int(name[1:]), 2 * int(name[1:]) + 1] for name in persons])
-        draws.append(np.mean([auc(b, rows_drawn) - auc(f, rows_drawn) for b, f in zip(bare, full, strict=True)]))
-        named.append(np.mean([attribution(b, rows_drawn) - attribution(f, rows_drawn) for b, f in zip(bare, full, strict=True)]))
-    assert against["interval"] == pytest.approx([np.quantile(draws, 0.025), np.quantile(draws, 0.975)])
+        rows_drawn = np.concatenate(
+            [[2 * int(name[1:]), 2 * int(name[1:]) + 1] for name in persons]
+        )
+        draws.append(
+            np.mean(
+                [auc(b, rows_drawn) - auc(f, rows_drawn) for b, f in zip(bare, full, strict=True)]
+            )
+        )
+        named.append(
+            np.mean(
+                [
+                    attribution(b, rows_drawn) - attribution(f, rows_drawn)
+                    for b, f in zip(bare, full, strict=True)
+                ]
+            )
+        )
+    assert against["interval"] == pytest.approx(
+        [np.quantile(draws, 0.025), np.quantile(draws, 0.975)]
+    )
     attributed, everyone = found["test attribution against full"], np.arange(70)
-    gaps = [attribution(b, everyone) - attribution(f, everyone) for b, f in zip(bare, full, strict=True)]
-    assert (attributed["mean"], attributed["sd"]) == pytest.approx((np.mean(gaps), np.std(gaps, ddof=1)))
-    assert attributed["interval"] == pytest.approx([np.quantile(named, 0.025), np.quantile(named, 0.975)])
+    gaps = [
+        attribution(b, everyone) - attribution(f, everyone) for b, f in zip(bare, full, strict=True)
+    ]
+    assert (attributed["mean"], attributed["sd"]) == pytest.approx(
+        (np.mean(gaps), np.std(gaps, ddof=1))
+    )
+    assert attributed["interval"] == pytest.approx(
+        [np.quantile(named, 0.025), np.quantile(named, 0.975)]
+    )
     exchanged = rows[0]["figures"]["test AUC with another face's gaze"]
-    expected = [np.mean([auc(entry, score=column) for column in entry.scores.exchanged["test"].fake_logit]) - auc(entry) for entry in full]
+    expected = [
+        np.mean([auc(entry, score=column) for column in entry.scores.exchanged["test"].fake_logit])
+        - auc(entry)
+        for entry in full
+    ]
     assert exchanged["mean"] == pytest.approx(np.mean(expected)) and exchanged["interval"][1] < 0
     exchanged = rows[0]["figures"]["test attribution with another face's gaze"]
     expected = [
-        np.mean([attribution(entry, everyone, named) for named in entry.scores.exchanged["test"].predicted]) - attribution(entry, everyone)
+        np.mean(
+            [
+                attribution(entry, everyone, named)
+                for named in entry.scores.exchanged["test"].predicted
+            ]
+        )
+        - attribution(entry, everyone)
         for entry in full
     ]
     assert exchanged["mean"] == pytest.approx(np.mean(expected))
-    assert rows[0]["figures"]["test AUC against full"] is None and found["test AUC with another face's gaze"] is None
+    assert (
+        rows[0]["figures"]["test AUC against full"] is None
+        and found["test AUC with another face's gaze"] is None
+    )
     assert found["unseen AUC"] is None and found["unseen AUC against full"] is None
 
 
-def test_probes_find_what_gaze_tells_and_nothing_where_it_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_probes_find_what_gaze_tells_and_nothing_where_it_tells_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rng = np.random.default_rng(0)
     targets = np.repeat([0, 1, 3], 60)  # class 2 has no training image
-    yaw = rng.normal(0, 1, 180) * np.repeat([1.0, 0.1, 0.1], 60)  # forged faces look ahead: a matter of spread, not of direction
+    yaw = rng.normal(0, 1, 180) * np.repeat(
+        [1.0, 0.1, 0.1], 60
+    )  # forged faces look ahead: a matter of spread, not of direction
     table = probe._quadratic(np.stack((rng.normal(0, 1, 180), yaw), axis=1))
     noise = rng.normal(0, 1, (180, 8))
-    tables = {"angles": {"train": table, "test": table}, "features": {"train": noise, "test": rng.normal(0, 1, (180, 8))}}
+    tables = {
+        "angles": {"train": table, "test": table},
+        "features": {"train": noise, "test": rng.normal(0, 1, (180, 8))},
+    }
     monkeypatch.setattr(probe, "_tables", lambda *_: (tables, targets))
     found = probe.probe(SimpleNamespace(classes=("real", "a", "b", "c")), ("test",), Path())  # type: ignore[arg-type]
     assert metrics.roc_auc(targets != 0, found["angles_test_fake_logit"]) > 0.85
     assert abs(metrics.roc_auc(targets != 0, found["features_test_fake_logit"]) - 0.5) < 0.15
-    assert (found["angles_test_logits"][:, 2] == -30.0).all() and found["angles_test_logits"].shape == (180, 4)
+    assert (found["angles_test_logits"][:, 2] == -30.0).all() and found[
+        "angles_test_logits"
+    ].shape == (180, 4)
 
 
 def test_the_table_leaves_out_what_was_not_measured() -> None:
     entries = [scored(name, seed) for name in (BACKBONE.name, FULL, "bare") for seed in (0, 1)]
-    rows = summarise(entries, [Variant(FULL, "all"), Variant("bare", "little", ("a=1",))], rounds=20)
+    rows = summarise(
+        entries, [Variant(FULL, "all"), Variant("bare", "little", ("a=1",))], rounds=20
+    )
     figures, differences = tables(rows)
-    assert [row[0] for row in figures.rows] == ["backbone", "full", "bare"] and [row[0] for row in differences.rows] == ["backbone", "bare"]
+    assert [row[0] for row in figures.rows] == ["backbone", "full", "bare"] and [
+        row[0] for row in differences.rows
+    ] == ["backbone", "bare"]
     assert figures.header == ["variant", "what", "test AUC", "test attribution"]
-    assert differences.header == ["variant", "test AUC against full", "test attribution against full"]
-    assert figures.rows[2][2] in markdown(rows, {"seeds": [0, 1]}) and "[" in differences.rows[1][-1]
+    assert differences.header == [
+        "variant",
+        "test AUC against full",
+        "test attribution against full",
+    ]
+    assert (
+        figures.rows[2][2] in markdown(rows, {"seeds": [0, 1]}) and "[" in differences.rows[1][-1]
+    )
     entries[2] = scored(FULL, 0, exchanged=True)
-    rows = {row[0]: row for row in tables(summarise(entries, [Variant(FULL, "all")], rounds=20))[1].rows}
+    rows = {
+        row[0]: row for row in tables(summarise(entries, [Variant(FULL, "all")], rounds=20))[1].rows
+    }
     assert rows["full"][1] == MISSING and rows["backbone"][1] != MISSING  # full against itself
 
 
 def test_one_seed_has_no_deviation() -> None:
     row = summarise([scored(FULL, 0)], [Variant(FULL, "all")], rounds=0)[0]
-    assert row["figures"]["test AUC"] == {"mean": pytest.approx(auc(scored(FULL, 0))), "sd": None, "n": 1}
+    assert row["figures"]["test AUC"] == {
+        "mean": pytest.approx(auc(scored(FULL, 0))),
+        "sd": None,
+        "n": 1,
+    }
     assert len(tables([row])) == 1 and "±" not in tables([row])[0].rows[0][2]
 
 
@@ -172,32 +253,88 @@ def test_a_tiny_grid_is_trained_scored_and_not_trained_again(tmp_path: Path) -> 
         "student": {"backbone": "mobilenetv4_conv_small_050"},
     }
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(recipe))
-    command = [sys.executable, "-m", "gazeclip", "ablate", "tiny.yaml", "--variants", "no-gaze", "--seeds", "0,1", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "gazeclip",
+        "ablate",
+        "tiny.yaml",
+        "--variants",
+        "no-gaze",
+        "--seeds",
+        "0,1",
+        "--json",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    first = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    first = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
     assert first.returncode == 0, first.stderr[-3000:]
     *controls, full, bare = json.loads(first.stdout)
-    assert [row["variant"] for row in controls] == ["backbone", "cnn-1", "cnn-2", "angles", "features"]
+    assert [row["variant"] for row in controls] == [
+        "backbone",
+        "cnn-1",
+        "cnn-2",
+        "angles",
+        "features",
+    ]
     assert controls[1]["figures"] != controls[2]["figures"]
     angles = controls[3]
-    assert first.stderr.count("backbone: done") == 2 and first.stderr.count("backbone: up to date") == 2  # one CNN per seed
+    assert (
+        first.stderr.count("backbone: done") == 2
+        and first.stderr.count("backbone: up to date") == 2
+    )  # one CNN per seed
     assert 0 < angles["figures"]["test AUC"]["mean"] < 1 and angles["figures"]["test AUC"]["n"] == 2
     assert full["variant"] == "full" and full["seeds"] == [0, 1]
     shuffled = "test AUC with another face's gaze"
     assert full["figures"][shuffled]["n"] == 2 and len(full["figures"][shuffled]["interval"]) == 2
     assert full["figures"]["test AUC against full"] is None and bare["figures"][shuffled] is None
     assert bare["figures"]["test AUC against full"]["n"] == 2
-    assert all(abs(gates["vpe.gamma"][0]) > 0 for gates in full["gates"]) and "vpe.gamma" not in bare["gates"][0]
-    again = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    assert (
+        all(abs(gates["vpe.gamma"][0]) > 0 for gates in full["gates"])
+        and "vpe.gamma" not in bare["gates"][0]
+    )
+    again = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
     assert again.stdout == first.stdout
     assert "teacher: done" not in again.stderr and again.stderr.count("teacher: up to date") == 4
     out = tmp_path / "runs" / "tiny-ablation"
     assert (out / "ablation.md").is_file()
-    kept = sorted(folder.name.rsplit("-", 1)[0] for folder in (out / "data" / "gaze_features").iterdir())
-    assert kept == [name for name in ("test", "test_unseen", "train", "val") for _ in range(2)]  # each seed trains an encoder of its own
+    kept = sorted(
+        folder.name.rsplit("-", 1)[0] for folder in (out / "data" / "gaze_features").iterdir()
+    )
+    assert kept == [
+        name for name in ("test", "test_unseen", "train", "val") for _ in range(2)
+    ]  # each seed trains an encoder of its own
     other = [*command, "--set", "backbone.train.epochs=2", "--variants", "no-gaze", "--seeds", "0"]
-    changed = subprocess.run(other, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False)
-    assert changed.stderr.count("backbone: done") == 1 and changed.stderr.count("backbone: up to date") == 1  # not one per variant
+    changed = subprocess.run(
+        other,
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert (
+        changed.stderr.count("backbone: done") == 1
+        and changed.stderr.count("backbone: up to date") == 1
+    )  # not one per variant
     off = [*other, "--set", "backbone.enabled=false"]
-    without = subprocess.run(off, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    without = subprocess.run(
+        off, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
     assert "backbone" not in [row["variant"] for row in json.loads(without.stdout)]

@@ -64,7 +64,9 @@ def test_quota(files: dict[str, str], threads: int, tmp_path: Path) -> None:
 
 
 def test_affinity_and_wish_cap_the_quota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = _tree(tmp_path, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "600000 100000\n"})
+    root = _tree(
+        tmp_path, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "600000 100000\n"}
+    )
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
     assert usable_threads(root) == 4
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: {5, 7})

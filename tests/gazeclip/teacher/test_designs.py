@@ -1,4 +1,6 @@
-"""What a teacher can be built with besides its plain form: the parts of the gaze signal, folded tokens, frozen convolutions, levels."""
+"""What a teacher can be built with besides its plain form: the parts of the gaze signal, folded
+tokens, frozen convolutions, levels.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,19 @@ def embeddings(model: GazeCLIP, *gazes: GazeFeatures) -> list[torch.Tensor]:
         return [model.encode_image(pixels(), gaze).embedding for gaze in gazes]
 
 
-@pytest.mark.parametrize(("signal", "sees_map", "sees_angles"), [("both", True, True), ("features", True, False), ("vector", False, True)])
+@pytest.mark.parametrize(
+    ("signal", "sees_map", "sees_angles"),
+    [("both", True, True), ("features", True, False), ("vector", False, True)],
+)
 def test_signal_chooses_what_of_the_gaze_enters(signal, sees_map, sees_angles):
     model = build(with_gaze(signal=signal), alive=True)
     gaze = model.encode_gaze(pixels())
-    own, other_map, other_angles = embeddings(model, gaze, GazeFeatures(gaze.tokens[ORDER], gaze.gaze), GazeFeatures(gaze.tokens, gaze.gaze + 0.5))
+    own, other_map, other_angles = embeddings(
+        model,
+        gaze,
+        GazeFeatures(gaze.tokens[ORDER], gaze.gaze),
+        GazeFeatures(gaze.tokens, gaze.gaze + 0.5),
+    )
     assert ((own - other_map).abs().max() > 1e-4) == sees_map  # rounding makes 1e-7
     assert ((own - other_angles).abs().max() > 1e-4) == sees_angles
 
@@ -44,10 +54,14 @@ def test_doubt_is_zero_for_a_symmetric_picture_and_enters_when_asked():
     symmetric = torch.cat((pixels()[..., :32], pixels()[..., :32].flip(-1)), dim=-1)
     doubt = model.encode_gaze(symmetric).doubt
     gaze = model.encode_gaze(symmetric).gaze
-    torch.testing.assert_close(doubt, torch.stack((torch.zeros(4), 2 * gaze[:, 1]), 1), atol=1e-5, rtol=1e-4)  # the angles are those of one picture
+    torch.testing.assert_close(
+        doubt, torch.stack((torch.zeros(4), 2 * gaze[:, 1]), 1), atol=1e-5, rtol=1e-4
+    )  # the angles are those of one picture
     assert plain.encode_gaze(pixels()).doubt is None
     gaze = model.encode_gaze(pixels())
-    assert gaze.select(ORDER).doubt.equal(gaze.doubt[ORDER]) and GazeFeatures.cat([gaze, gaze]).doubt.shape == (8, 2)
+    assert gaze.select(ORDER).doubt.equal(gaze.doubt[ORDER]) and GazeFeatures.cat(
+        [gaze, gaze]
+    ).doubt.shape == (8, 2)
     own, other = embeddings(model, gaze, replace(gaze, doubt=gaze.doubt + 0.5))
     assert (own - other).abs().max() > 1e-4
     with pytest.raises(ConfigError, match=r"gaze\.doubt is part of the vector"):
@@ -68,7 +82,11 @@ def test_gaze_dropout_hides_the_gaze_in_training_only():
 def test_gaze_dropout_hides_its_share_image_by_image(monkeypatch):
     model, seen = build(with_gaze(dropout=0.25), alive=True).train(), []
     gaze = GazeFeatures.cat([model.encode_gaze(pixels())] * 200)
-    monkeypatch.setattr(model.tower, "attend", lambda tokens, prompts: seen.append(prompts) or torch.zeros(800, model.embed_dim))
+    monkeypatch.setattr(
+        model.tower,
+        "attend",
+        lambda tokens, prompts: seen.append(prompts) or torch.zeros(800, model.embed_dim),
+    )
     torch.manual_seed(0)
     model.perceive(torch.zeros(800, 1, model.tower.width), gaze)
     hidden = (seen[0] == 0).flatten(1)
@@ -102,14 +120,21 @@ def maps_of(tower, x):
     tower.eval()
     with torch.no_grad():
         last, maps = tower.forward_intermediates(x)
-        return {x.shape[-1] // found.shape[-1]: found for found in maps} | {0: tower.forward_head(last, pre_logits=True)}
+        return {x.shape[-1] // found.shape[-1]: found for found in maps} | {
+            0: tower.forward_head(last, pre_logits=True)
+        }
 
 
 @pytest.mark.parametrize(("stride", "free"), [(8, {0, 16, 32}), (16, {0, 32}), (32, set())])
-@pytest.mark.parametrize("backbone", ["tf_efficientnet_lite0", "mobilenetv4_conv_small_050", "resnet18"])
+@pytest.mark.parametrize(
+    "backbone", ["tf_efficientnet_lite0", "mobilenetv4_conv_small_050", "resnet18"]
+)
 def test_frozen_stride_stops_training_there_and_nowhere_else(backbone, stride, free):
     model = build(replace(HYBRID, backbone=backbone, frozen_stride=stride)).train()
-    tower, before = model.tower.backbone, {name: value.clone() for name, value in model.tower.backbone.state_dict().items()}
+    tower, before = (
+        model.tower.backbone,
+        {name: value.clone() for name, value in model.tower.backbone.state_dict().items()},
+    )
     x = torch.randn(2, 3, 64, 64)
     maps = maps_of(tower, x)
     model.train()
@@ -121,7 +146,9 @@ def test_frozen_stride_stops_training_there_and_nowhere_else(backbone, stride, f
     after = tower.state_dict()
     moved = [name for name in before if not torch.equal(before[name], after[name])]
     again = maps_of(tower, x)
-    assert {at for at in maps if not torch.equal(maps[at], again[at])} == free and bool(moved) == bool(free)
+    assert {at for at in maps if not torch.equal(maps[at], again[at])} == free and bool(
+        moved
+    ) == bool(free)
     trained = {name for name, parameter in tower.named_parameters() if parameter.requires_grad}
     assert trained <= set(moved)
 
@@ -142,15 +169,24 @@ def test_gates_are_told():
 
 @pytest.mark.parametrize("base", [HYBRID, CLIP], ids=["hybrid", "clip"])
 def test_the_tower_enlarges_its_images_as_pillow_does(base):
-    """A tower that enlarges 64 px to 96 gives what one without does for images that Pillow enlarged."""
+    """A tower that enlarges 64 px to 96 gives what one without does for images that Pillow
+    enlarged.
+    """
     torch.manual_seed(0)
     large = GazeCLIP(replace(base, input_size=96), PROMPTS, 64).eval()
     plain = GazeCLIP(base, PROMPTS, 96).eval()
     plain.load_state_dict(large.state_dict())
-    smooth = F.interpolate(torch.rand(4, 3, 8, 8), size=(64, 64), mode="bicubic").clamp(0.1, 0.9)  # nothing that rounding or clipping would change
+    smooth = F.interpolate(torch.rand(4, 3, 8, 8), size=(64, 64), mode="bicubic").clamp(
+        0.1, 0.9
+    )  # nothing that rounding or clipping would change
     small = (255 * smooth).round().to(torch.uint8)
-    by_pillow = [Image.fromarray(face.permute(1, 2, 0).numpy()).resize((96, 96), Image.Resampling.BICUBIC) for face in small]
-    expected = torch.stack([torch.from_numpy(np.array(face)).permute(2, 0, 1) for face in by_pillow])
+    by_pillow = [
+        Image.fromarray(face.permute(1, 2, 0).numpy()).resize((96, 96), Image.Resampling.BICUBIC)
+        for face in small
+    ]
+    expected = torch.stack(
+        [torch.from_numpy(np.array(face)).permute(2, 0, 1) for face in by_pillow]
+    )
     with torch.no_grad():
         ours, theirs = large.tower.tokens(small), plain.tower.tokens(expected)
         assert ours.shape == theirs.shape
@@ -165,18 +201,31 @@ def test_every_cnn_reaches_the_class_token_and_is_saved_frozen_and_trained_like_
         next(model.tower.extra[0].parameters()).mul_(1.5)
         after = model.tower.tokens(pixels())
     assert (before - after)[:, 0].abs().max() > 1e-4 and torch.equal(before[:, 1:], after[:, 1:])
-    assert not any(p.requires_grad for p in model.tower.extra.parameters()) and not model.train().tower.extra[0].bn1.training
+    assert (
+        not any(p.requires_grad for p in model.tower.extra.parameters())
+        and not model.train().tower.extra[0].bn1.training
+    )
     model.save(tmp_path)
     loaded = GazeCLIP.load(tmp_path)
     assert loaded.config == model.config
     torch.testing.assert_close(loaded.tower.tokens(pixels()), model.eval().tower.tokens(pixels()))
     free = build(replace(HYBRID, extra_sizes=(96,)))
     free.tower.adopt((free.tower.backbone, *free.tower.extra))
-    slow = {id(p) for group in free.parameter_groups(1.0, 0.1, 0.0) if group["lr"] == 0.1 for p in group["params"]}
-    assert slow == {id(p) for cnn in (free.tower.backbone, *free.tower.extra) for p in cnn.parameters()}
+    slow = {
+        id(p)
+        for group in free.parameter_groups(1.0, 0.1, 0.0)
+        if group["lr"] == 0.1
+        for p in group["params"]
+    }
+    assert slow == {
+        id(p) for cnn in (free.tower.backbone, *free.tower.extra) for p in cnn.parameters()
+    }
 
 
-@pytest.mark.parametrize(("backbone", "why"), [("vit_tiny_patch16_224", "takes images of one size only"), ("test_vit", "takes images|lacks")])
+@pytest.mark.parametrize(
+    ("backbone", "why"),
+    [("vit_tiny_patch16_224", "takes images of one size only"), ("test_vit", "takes images|lacks")],
+)
 def test_a_network_without_maps_is_refused(backbone, why):
     with pytest.raises(ConfigError, match=why):
         build(replace(HYBRID, backbone=backbone))

@@ -21,7 +21,13 @@ from gazeclip.teacher.gaze.small import SmallGaze
 
 
 def pixels(count: int, size: int = 96, seed: int = 0) -> torch.Tensor:
-    return torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+    return torch.randint(
+        0,
+        256,
+        (count, 3, size, size),
+        dtype=torch.uint8,
+        generator=torch.Generator().manual_seed(seed),
+    )
 
 
 def test_gaze_vector_convention():
@@ -36,7 +42,9 @@ def test_angular_error_equals_arccos_of_the_dot_product():
     a, b = (torch.rand(50, 2, generator=generator, dtype=torch.float64) * 2 - 1 for _ in range(2))
     dot = (gaze_vector(a).numpy() * gaze_vector(b).numpy()).sum(1)
     # float64: arccos loses half the digits near 0, so 1e-7 is what the reference can give.
-    np.testing.assert_allclose(angular_error(a, b).numpy(), np.arccos(np.clip(dot, -1, 1)), atol=1e-7)
+    np.testing.assert_allclose(
+        angular_error(a, b).numpy(), np.arccos(np.clip(dot, -1, 1)), atol=1e-7
+    )
 
 
 def test_gaze_loss_has_finite_gradients_at_the_target_and_skips_unlabelled():
@@ -49,7 +57,9 @@ def test_gaze_loss_has_finite_gradients_at_the_target_and_skips_unlabelled():
     assert gaze_loss(pred, target[1:].expand(2, 2)).item() == 0.0
 
 
-@pytest.mark.parametrize(("kind", "tokens", "channels"), [(SmallGaze, 36, 96), (EthXGaze, 49, 512), (L2CS, 196, 2048)])
+@pytest.mark.parametrize(
+    ("kind", "tokens", "channels"), [(SmallGaze, 36, 96), (EthXGaze, 49, 512), (L2CS, 196, 2048)]
+)
 def test_shapes_and_freezing(kind, tokens, channels):
     encoder = kind()
     assert not encoder.pretrained
@@ -89,7 +99,9 @@ def test_l2cs_angles_are_the_expectation_over_bins():
     p = np.exp(logits.numpy().astype(np.float64))
     p /= p.sum(1, keepdims=True)
     expected = np.radians(sum(p[:, i] * i for i in range(90)) * 4.0 - 180.0)
-    np.testing.assert_allclose(encoder._angle(logits).numpy(), expected, atol=1e-5)  # float32 sum of angles up to pi
+    np.testing.assert_allclose(
+        encoder._angle(logits).numpy(), expected, atol=1e-5
+    )  # float32 sum of angles up to pi
 
 
 def test_l2cs_file_pitch_comes_from_the_pitch_head(tmp_path):
@@ -98,7 +110,9 @@ def test_l2cs_file_pitch_comes_from_the_pitch_head(tmp_path):
     state = {f"module.{name}": value for name, value in source.network.state_dict().items()}
     for head, peak in (("fc_yaw_gaze", 50), ("fc_pitch_gaze", 40)):
         state[f"module.{head}.weight"] = torch.zeros(90, 2048)
-        state[f"module.{head}.bias"] = torch.full((90,), -50.0).index_fill(0, torch.tensor(peak), 50.0)
+        state[f"module.{head}.bias"] = torch.full((90,), -50.0).index_fill(
+            0, torch.tensor(peak), 50.0
+        )
     state["module.fc_finetune.weight"] = torch.zeros(3, 2051)
     torch.save(state, tmp_path / "l2cs.pkl")
     encoder = build_gaze_encoder(GazeConfig("l2cs", weights=str(tmp_path / "l2cs.pkl")))
@@ -128,7 +142,9 @@ def bad_states(state: dict[str, torch.Tensor]) -> list[tuple[dict[str, torch.Ten
 
 def test_misfitting_files_are_refused_with_the_reason(tmp_path):
     path = tmp_path / "weights.safetensors"
-    for state, reason in bad_states({name: value.contiguous() for name, value in EthXGaze().network.state_dict().items()}):
+    for state, reason in bad_states(
+        {name: value.contiguous() for name, value in EthXGaze().network.state_dict().items()}
+    ):
         save_file(state, str(path))
         with pytest.raises(WeightsError, match=reason):
             build_gaze_encoder(GazeConfig("eth-xgaze", weights=str(path)))
@@ -153,6 +169,8 @@ def test_layouts_need_their_file():
 
 def test_features_select_and_cat():
     features = GazeFeatures(torch.arange(12.0).view(3, 2, 2), torch.arange(6.0).view(3, 2))
-    joined = GazeFeatures.cat([features.select(torch.tensor([2])), features.select(torch.tensor([0, 1]))])
+    joined = GazeFeatures.cat(
+        [features.select(torch.tensor([2])), features.select(torch.tensor([0, 1]))]
+    )
     assert torch.equal(joined.gaze, features.gaze[[2, 0, 1]])
     assert torch.equal(joined.tokens, features.tokens[[2, 0, 1]])

@@ -9,7 +9,14 @@ import torch
 import torch.nn.functional as F
 
 from gazeclip.recipe.teacher import TeacherConfig
-from gazeclip.teacher.losses import ConsistencyLoss, DetectionLoss, IdentityInfoNCE, LevelLoss, MultiPositiveInfoNCE, TeacherLoss
+from gazeclip.teacher.losses import (
+    ConsistencyLoss,
+    DetectionLoss,
+    IdentityInfoNCE,
+    LevelLoss,
+    MultiPositiveInfoNCE,
+    TeacherLoss,
+)
 from gazeclip.teacher.outputs import TeacherOutput
 
 LABELS = torch.tensor([0, 2, 2, 1, 0, 4, 2])
@@ -19,7 +26,12 @@ COUNTS = (SHARED[:, None] == SHARED[None]).sum(1)
 
 
 def logits(classes: int = 5, seed: int = 0) -> torch.Tensor:
-    return torch.randn(len(LABELS), classes, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 3
+    return (
+        torch.randn(
+            len(LABELS), classes, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+        )
+        * 3
+    )
 
 
 def naive_multi_positive(scores: torch.Tensor, labels: list[int], groups: list[int]) -> float:
@@ -39,15 +51,21 @@ def naive_multi_positive(scores: torch.Tensor, labels: list[int], groups: list[i
 @pytest.mark.parametrize("groups", [[0, 1, 2, 3, 4], [0, 1, 2, 1, 2]])
 def test_multi_positive_info_nce_equals_a_naive_loop(groups):
     loss = MultiPositiveInfoNCE()(logits(), LABELS, torch.tensor(groups))
-    assert loss.item() == pytest.approx(naive_multi_positive(logits(), LABELS.tolist(), groups), rel=1e-9)  # float64
+    assert loss.item() == pytest.approx(
+        naive_multi_positive(logits(), LABELS.tolist(), groups), rel=1e-9
+    )  # float64
 
 
 def test_duplicated_texts_are_no_negatives():
     """Two classes with one text: confusing them costs nothing, which identity targets punish."""
     scores = torch.full((2, 2), 5.0)
     labels, groups = torch.tensor([0, 1]), torch.tensor([0, 0])
-    assert MultiPositiveInfoNCE()(scores, labels, groups).item() == pytest.approx(math.log(2))  # the floor for 2 positives
-    perfect = MultiPositiveInfoNCE()(torch.tensor([[9.0, 9.0, -9.0]]), labels[:1], torch.tensor([0, 0, 1]))
+    assert MultiPositiveInfoNCE()(scores, labels, groups).item() == pytest.approx(
+        math.log(2)
+    )  # the floor for 2 positives
+    perfect = MultiPositiveInfoNCE()(
+        torch.tensor([[9.0, 9.0, -9.0]]), labels[:1], torch.tensor([0, 0, 1])
+    )
     assert perfect.item() == pytest.approx(0.5 * math.log(2), abs=1e-4)
 
 
@@ -61,8 +79,13 @@ def test_identity_targets_equal_clip_on_pairs():
 
 def test_detection_calls_every_forgery_fake():
     scores = logits(2)
-    expected = -sum(F.log_softmax(scores[i], 0)[0 if label == 0 else 1] for i, label in enumerate(LABELS.tolist()))
-    assert DetectionLoss()(scores, LABELS).item() == pytest.approx((expected / len(LABELS)).item(), rel=1e-9)
+    expected = -sum(
+        F.log_softmax(scores[i], 0)[0 if label == 0 else 1]
+        for i, label in enumerate(LABELS.tolist())
+    )
+    assert DetectionLoss()(scores, LABELS).item() == pytest.approx(
+        (expected / len(LABELS)).item(), rel=1e-9
+    )
 
 
 def test_consistency_is_a_kl_divergence():
@@ -72,7 +95,9 @@ def test_consistency_is_a_kl_divergence():
     for i in range(len(LABELS)):
         rest = (q[i, 0].item(), 1 - q[i, 0].item())
         expected += sum(p[i, k].item() * math.log(p[i, k].item() / rest[k]) for k in range(2))
-    assert ConsistencyLoss()(detection, attribution).item() == pytest.approx(expected / len(LABELS), rel=1e-6)
+    assert ConsistencyLoss()(detection, attribution).item() == pytest.approx(
+        expected / len(LABELS), rel=1e-6
+    )
     agreeing = torch.stack((attribution[:, 0], attribution[:, 1:].logsumexp(1)), 1)
     assert ConsistencyLoss()(agreeing, attribution).item() == pytest.approx(0.0, abs=1e-9)
 
@@ -87,7 +112,9 @@ def test_level_loss_is_a_choice_among_the_different_prompts_of_each_level():
             different = {SHARED[c, level].item(): scores[i, c, level].item() for c in range(5)}
             total = math.log(sum(math.exp(value) for value in different.values()))
             expected += total - different[SHARED[label, level].item()]
-    assert LevelLoss()(scores, LABELS, COUNTS).item() == pytest.approx(expected / (4 * len(LABELS)), rel=1e-6)
+    assert LevelLoss()(scores, LABELS, COUNTS).item() == pytest.approx(
+        expected / (4 * len(LABELS)), rel=1e-6
+    )
 
 
 def output() -> TeacherOutput:
@@ -100,15 +127,24 @@ def output() -> TeacherOutput:
 
 
 def test_total_is_the_weighted_sum_of_its_terms():
-    config = TeacherConfig(w_nce=0.3, w_attribution=2.0, w_detection=0.7, w_consistency=0.1, w_levels=0.4)
+    config = TeacherConfig(
+        w_nce=0.3, w_attribution=2.0, w_detection=0.7, w_consistency=0.1, w_levels=0.4
+    )
     terms = TeacherLoss(config)(output(), LABELS)
-    expected = 0.3 * terms["nce"] + 2.0 * terms["attribution"] + 0.7 * terms["detection"] + 0.1 * terms["consistency"]
+    expected = (
+        0.3 * terms["nce"]
+        + 2.0 * terms["attribution"]
+        + 0.7 * terms["detection"]
+        + 0.1 * terms["consistency"]
+    )
     expected = expected + 0.4 * terms["levels"]
     torch.testing.assert_close(terms["loss"], expected)
 
 
 def test_terms_without_weight_are_absent_and_smoothing_is_used():
-    terms = TeacherLoss(TeacherConfig(w_nce=0.0, w_detection=0.0, label_smoothing=0.2))(output(), LABELS)
+    terms = TeacherLoss(TeacherConfig(w_nce=0.0, w_detection=0.0, label_smoothing=0.2))(
+        output(), LABELS
+    )
     assert set(terms) == {"loss", "attribution"}
     plain = F.cross_entropy(logits(5, 3), LABELS)
     smooth = 0.8 * plain - 0.2 * logits(5, 3).log_softmax(1).mean()
@@ -116,5 +152,8 @@ def test_terms_without_weight_are_absent_and_smoothing_is_used():
 
 
 def test_nce_targets_switch():
-    multi, identity = (TeacherLoss(TeacherConfig(nce_targets=kind))(output(), LABELS)["nce"] for kind in ("multi", "identity"))
+    multi, identity = (
+        TeacherLoss(TeacherConfig(nce_targets=kind))(output(), LABELS)["nce"]
+        for kind in ("multi", "identity")
+    )
     assert abs(multi - identity) > 1e-3

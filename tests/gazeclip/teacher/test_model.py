@@ -34,7 +34,9 @@ def build(config: TeacherConfig = HYBRID, size: int = 64, alive: bool = False) -
 
 @torch.no_grad()
 def awakened(model: GazeCLIP) -> GazeCLIP:
-    """As after some training: gates are open, and the hybrid's blocks, which start by passing on what they get, do something."""
+    """As after some training: gates are open, and the hybrid's blocks, which start by passing on
+    what they get, do something.
+    """
     if model.vpe.attention is not None:
         model.vpe.gamma.fill_(0.5)
     for selector in model.lre.selectors:
@@ -46,7 +48,13 @@ def awakened(model: GazeCLIP) -> GazeCLIP:
 
 
 def pixels(count: int = 4, size: int = 64) -> torch.Tensor:
-    return torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+    return torch.randint(
+        0,
+        256,
+        (count, 3, size, size),
+        dtype=torch.uint8,
+        generator=torch.Generator().manual_seed(3),
+    )
 
 
 @BOTH
@@ -66,13 +74,17 @@ def test_shapes_norms_and_fusion(config):
     probabilities = out.logits.softmax(1)
     by_class = torch.log((1 - probabilities[:, 0]) / probabilities[:, 0])
     by_head = out.detection[:, 1] - out.detection[:, 0]
-    torch.testing.assert_close(out.fake_logit, ((by_class + by_head) / 2)[:, None], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(
+        out.fake_logit, ((by_class + by_head) / 2)[:, None], rtol=1e-3, atol=1e-4
+    )
 
 
 def test_heads_that_were_never_trained_stay_out():
     out = build(replace(HYBRID, w_nce=0.0, w_detection=0.0))(pixels())
     assert torch.equal(out.logits, out.attribution)
-    torch.testing.assert_close(out.fake_logit[:, 0], out.logits[:, 1:].logsumexp(1) - out.logits[:, 0])
+    torch.testing.assert_close(
+        out.fake_logit[:, 0], out.logits[:, 1:].logsumexp(1) - out.logits[:, 0]
+    )
     out = build(replace(HYBRID, w_attribution=0.0))(pixels())
     assert torch.equal(out.logits, out.text_logits)
 
@@ -90,8 +102,12 @@ def test_batch_size_independence(config):
 @BOTH
 @pytest.mark.parametrize(("prompts", "vpe"), [(True, False), (False, True), (True, True)])
 def test_gaze_path_is_alive(config, prompts, vpe):
-    """Another face's gaze changes the embedding, by the prompts alone, by the cross-attention alone, and by both."""
-    model = build(replace(config, use_vpe=vpe, gaze=replace(config.gaze, prompts=prompts)), alive=True)
+    """Another face's gaze changes the embedding, by the prompts alone, by the cross-attention
+    alone, and by both.
+    """
+    model = build(
+        replace(config, use_vpe=vpe, gaze=replace(config.gaze, prompts=prompts)), alive=True
+    )
     gaze = model.encode_gaze(pixels())
     with torch.no_grad():
         own = model.encode_image(pixels(), gaze).embedding
@@ -100,7 +116,9 @@ def test_gaze_path_is_alive(config, prompts, vpe):
     assert (own - shuffled).norm(dim=1).min() > 1e-4  # rounding makes 1e-6
     if prompts:  # the angles themselves matter too, not only the feature map
         assert (own - turned).norm(dim=1).min() > 1e-3
-    torch.testing.assert_close(own, model.encode_image(pixels()).embedding.detach())  # precomputed = computed
+    torch.testing.assert_close(
+        own, model.encode_image(pixels()).embedding.detach()
+    )  # precomputed = computed
 
 
 LABELS = torch.tensor([0, 1] * 8)
@@ -111,11 +129,19 @@ def faces(model: GazeCLIP) -> GazeFeatures:
     """Reals look to one side, forgeries to the other; the feature map of the encoder says so too."""
     yaw = (2.0 * LABELS - 1.0) * 0.5 + 0.1 * torch.randn(16)
     angles = torch.stack((0.1 * torch.randn(16), yaw), dim=1)
-    return GazeFeatures(yaw[:, None, None] * torch.linspace(-1, 1, model.gaze_encoder.channels) + 0.1 * torch.randn(16, 4, 1), angles)
+    return GazeFeatures(
+        yaw[:, None, None] * torch.linspace(-1, 1, model.gaze_encoder.channels)
+        + 0.1 * torch.randn(16, 4, 1),
+        angles,
+    )
 
 
-def learn_from_gaze_alone(model: GazeCLIP, optimizer: torch.optim.Optimizer, steps: int) -> tuple[float, float]:
-    """All images are one grey square and only the gaze differs by class: accuracy with the own gaze, and with another's."""
+def learn_from_gaze_alone(
+    model: GazeCLIP, optimizer: torch.optim.Optimizer, steps: int
+) -> tuple[float, float]:
+    """All images are one grey square and only the gaze differs by class: accuracy with the own
+    gaze, and with another's.
+    """
     criterion = TeacherLoss(model.config)
     for _ in range(steps):
         optimizer.zero_grad()
@@ -124,7 +150,11 @@ def learn_from_gaze_alone(model: GazeCLIP, optimizer: torch.optim.Optimizer, ste
     gaze = faces(model)
     with torch.no_grad():
         own = (model(GREY, gaze).logits[:, :2].argmax(1) == LABELS).float().mean()
-        other = (model(GREY, gaze.select(torch.arange(16).roll(1))).logits[:, :2].argmax(1) == LABELS).float().mean()
+        other = (
+            (model(GREY, gaze.select(torch.arange(16).roll(1))).logits[:, :2].argmax(1) == LABELS)
+            .float()
+            .mean()
+        )
     return float(own), float(other)
 
 
@@ -132,8 +162,18 @@ def learn_from_gaze_alone(model: GazeCLIP, optimizer: torch.optim.Optimizer, ste
 @pytest.mark.parametrize(("prompts", "vpe"), [(True, False), (False, True)])
 def test_shuffled_gaze_lowers_the_score(config, prompts, vpe):
     torch.manual_seed(0)
-    model = build(replace(config, use_vpe=vpe, gaze=replace(config.gaze, prompts=prompts), text=replace(config.text, levels=2)), alive=True)
-    own, other = learn_from_gaze_alone(model, torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3), 25)
+    model = build(
+        replace(
+            config,
+            use_vpe=vpe,
+            gaze=replace(config.gaze, prompts=prompts),
+            text=replace(config.text, levels=2),
+        ),
+        alive=True,
+    )
+    own, other = learn_from_gaze_alone(
+        model, torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3), 25
+    )
     assert own > 0.9
     assert other < 0.3  # rolled by one, every face gets the gaze of the other class
 
@@ -141,8 +181,14 @@ def test_shuffled_gaze_lowers_the_score(config, prompts, vpe):
 def test_gates_open_by_themselves_at_the_rates_of_a_recipe():
     """gamma starts at 0, and a training of real length has a few hundred steps of at most 5e-4."""
     torch.manual_seed(0)
-    model = build(replace(HYBRID, gaze=replace(HYBRID.gaze, prompts=False), text=replace(HYBRID.text, levels=2)))
-    own, other = learn_from_gaze_alone(model, torch.optim.AdamW(model.parameter_groups(5e-4, 0.2, 0.05)), 100)
+    model = build(
+        replace(
+            HYBRID, gaze=replace(HYBRID.gaze, prompts=False), text=replace(HYBRID.text, levels=2)
+        )
+    )
+    own, other = learn_from_gaze_alone(
+        model, torch.optim.AdamW(model.parameter_groups(5e-4, 0.2, 0.05)), 100
+    )
     assert abs(float(model.vpe.gamma)) > 0.1
     assert own > 0.9 and other < 0.3
 
@@ -151,16 +197,47 @@ def test_rates_and_decay_by_kind():
     model = build(replace(HYBRID, deep_prompts=2))
     model.tower.pretrained = True
     groups = model.parameter_groups(1e-3, 0.1, 0.05)
-    place = {id(parameter): (group["lr"], group["weight_decay"]) for group in groups for parameter in group["params"]}
-    found = {name: place[id(parameter)] for name, parameter in model.named_parameters() if id(parameter) in place}
-    assert found["vpe.gamma"] == found["lre.selectors.0.beta"] == found["lre.level_weights"] == (pytest.approx(0.03), 0.0)
+    place = {
+        id(parameter): (group["lr"], group["weight_decay"])
+        for group in groups
+        for parameter in group["params"]
+    }
+    found = {
+        name: place[id(parameter)]
+        for name, parameter in model.named_parameters()
+        if id(parameter) in place
+    }
+    assert (
+        found["vpe.gamma"]
+        == found["lre.selectors.0.beta"]
+        == found["lre.level_weights"]
+        == (pytest.approx(0.03), 0.0)
+    )
     assert found["tower.layers.0.mlp.0.weight"] == (1e-3, 0.05)
-    assert found["tower.layers.0.mlp.0.bias"] == found["tower.cls"] == found["tower.positions.0"] == found["gaze_prompts.queries"] == (1e-3, 0.0)
-    assert found["tower.deep.offsets"] == found["lre.token_embedding.weight"] == (1e-3, 0.0) and found["lre.text_projection"] == (1e-3, 0.05)
-    assert {rate for name, (rate, _) in found.items() if name.startswith("tower.backbone.")} == {1e-3 * 0.1}
+    assert (
+        found["tower.layers.0.mlp.0.bias"]
+        == found["tower.cls"]
+        == found["tower.positions.0"]
+        == found["gaze_prompts.queries"]
+        == (1e-3, 0.0)
+    )
+    assert found["tower.deep.offsets"] == found["lre.token_embedding.weight"] == (
+        1e-3,
+        0.0,
+    ) and found["lre.text_projection"] == (1e-3, 0.05)
+    assert {rate for name, (rate, _) in found.items() if name.startswith("tower.backbone.")} == {
+        1e-3 * 0.1
+    }
     clip = build(replace(CLIP, gate_lr_scale=2.0))
-    decay = {id(p): group["weight_decay"] for group in clip.parameter_groups(1e-3, 0.1, 0.05) for p in group["params"]}
-    assert decay[id(clip.tower.visual.proj)] == 0.05 and decay[id(clip.tower.visual.positional_embedding)] == 0.0
+    decay = {
+        id(p): group["weight_decay"]
+        for group in clip.parameter_groups(1e-3, 0.1, 0.05)
+        for p in group["params"]
+    }
+    assert (
+        decay[id(clip.tower.visual.proj)] == 0.05
+        and decay[id(clip.tower.visual.positional_embedding)] == 0.0
+    )
 
 
 def test_a_frozen_text_side_is_encoded_once_and_again_for_other_weights(monkeypatch):
@@ -170,13 +247,22 @@ def test_a_frozen_text_side_is_encoded_once_and_again_for_other_weights(monkeypa
     monkeypatch.setattr(model.lre, "encode", lambda *args: calls.append(1) or encode(*args))
     with torch.inference_mode():
         first = model(pixels()).text
-    model.train()(pixels()).text_logits.sum().backward()  # tensors of inference mode would refuse this
+    model.train()(
+        pixels()
+    ).text_logits.sum().backward()  # tensors of inference mode would refuse this
     assert len(calls) == 1
-    assert [name for name, parameter in model.lre.named_parameters() if parameter.grad is not None] == ["level_weights"]
+    assert [
+        name for name, parameter in model.lre.named_parameters() if parameter.grad is not None
+    ] == ["level_weights"]
     with torch.no_grad():
         model.lre.level_weights.copy_(torch.tensor([3.0, 0.0, 0.0, 0.0]))
-    assert not torch.allclose(model(pixels()).text, first) and len(calls) == 1  # mixed anew, not encoded anew
-    state = {name: value + 0.1 if name.startswith("lre.") and value.is_floating_point() else value for name, value in model.state_dict().items()}
+    assert (
+        not torch.allclose(model(pixels()).text, first) and len(calls) == 1
+    )  # mixed anew, not encoded anew
+    state = {
+        name: value + 0.1 if name.startswith("lre.") and value.is_floating_point() else value
+        for name, value in model.state_dict().items()
+    }
     model.load_state_dict(state)
     assert not torch.allclose(model(pixels()).text, first)
     assert len(calls) == 2
@@ -202,11 +288,17 @@ def test_training_reaches_everything_but_the_frozen_gaze_encoder(config):
                 norm.weight.fill_(1.0)
     TeacherLoss(model.config)(model(pixels()), labels)["loss"].backward()
     assert all(parameter.grad is None for parameter in model.gaze_encoder.parameters())
-    assert all(torch.equal(value, before[name]) for name, value in model.gaze_encoder.state_dict().items())
+    assert all(
+        torch.equal(value, before[name]) for name, value in model.gaze_encoder.state_dict().items()
+    )
     frozen = {id(parameter) for parameter in model.gaze_encoder.parameters()}
-    silent = [name for name, p in model.named_parameters() if id(p) not in frozen and (p.grad is None or not p.grad.abs().any())]
-    # A bias added to all scores before a softmax cannot matter: the selectors' last one, and the keys' of attention
-    # (which are parts of larger vectors and so do not show here).
+    silent = [
+        name
+        for name, p in model.named_parameters()
+        if id(p) not in frozen and (p.grad is None or not p.grad.abs().any())
+    ]
+    # A bias added to all scores before a softmax cannot matter: the selectors' last one, and the
+    # keys' of attention (which are parts of larger vectors and so do not show here).
     assert [name for name in silent if not name.endswith("score.3.bias")] == []
 
 
@@ -242,8 +334,13 @@ def test_deep_prompts_start_as_the_gaze_prompts_and_matter_once_moved(config):
     tokens, prompts = torch.randn(4, 9, 32), torch.randn(4, 4, 32)
     with torch.no_grad():
         renewed = model.tower.deep(tokens, prompts, 1)
-        assert torch.equal(renewed[:, 1:5], prompts) and torch.equal(renewed[:, [0, 5, 6, 7, 8]], tokens[:, [0, 5, 6, 7, 8]])
-        assert model.tower.deep(tokens, prompts, 0) is tokens and model.tower.deep(tokens, prompts, 2) is tokens
+        assert torch.equal(renewed[:, 1:5], prompts) and torch.equal(
+            renewed[:, [0, 5, 6, 7, 8]], tokens[:, [0, 5, 6, 7, 8]]
+        )
+        assert (
+            model.tower.deep(tokens, prompts, 0) is tokens
+            and model.tower.deep(tokens, prompts, 2) is tokens
+        )
         first = model.encode_image(pixels()).embedding
         model.tower.deep.offsets.normal_()
         second = model.encode_image(pixels()).embedding
@@ -285,9 +382,14 @@ def test_foreign_or_damaged_folders_are_refused(tmp_path):
 @pytest.mark.parametrize("size", [64, 80, 96])
 def test_hybrid_positions_follow_the_image_size(size):
     model = build(size=size)
-    assert [tuple(p.shape[-2:]) for p in model.tower.positions] == [(-(-size // s),) * 2 for s in (16, 32)]
+    assert [tuple(p.shape[-2:]) for p in model.tower.positions] == [
+        (-(-size // s),) * 2 for s in (16, 32)
+    ]
     assert model(pixels(2, size)).embedding.shape == (2, 24)
-    assert model(pixels(2, 64)).embedding.shape == (2, 24)  # another size resizes the position tables
+    assert model(pixels(2, 64)).embedding.shape == (
+        2,
+        24,
+    )  # another size resizes the position tables
 
 
 def test_hybrid_tells_where_things_are():
@@ -306,16 +408,22 @@ def test_the_hybrid_starts_as_a_linear_map_of_what_a_classifier_is_given():
     model = build()
     tower = model.tower
     with torch.no_grad():
-        pooled = tower.backbone((pixels().float() / 255 - tower.mean) / tower.std)  # timm's own forward, without a classifier
+        pooled = tower.backbone(
+            (pixels().float() / 255 - tower.mean) / tower.std
+        )  # timm's own forward, without a classifier
         expected = tower.project(tower.ln_pre(tower.cls[:, 0] + tower.pooled(pooled)))
-        torch.testing.assert_close(tower(pixels(), torch.randn(4, 3, 32)), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            tower(pixels(), torch.randn(4, 3, 32)), expected, rtol=1e-4, atol=1e-5
+        )
 
 
 def test_clip_tower_without_prompts_equals_open_clip():
     model = build(replace(CLIP, gaze=GazeConfig("none")))
     x = (pixels().float() / 255 - model.tower.mean) / model.tower.std
     with torch.no_grad():
-        torch.testing.assert_close(model.tower(pixels()), model.tower.visual(x), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            model.tower(pixels()), model.tower.visual(x), rtol=1e-4, atol=1e-5
+        )
 
 
 def test_clip_errors_name_the_remedy(tmp_path):

@@ -1,4 +1,6 @@
-"""The language refinement encoder against open_clip's own text side, and the properties its predecessors lacked."""
+"""The language refinement encoder against open_clip's own text side, and the properties its
+predecessors lacked.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ def stir(lre: LanguageEncoder, beta: float = 0.7) -> LanguageEncoder:
 
 @pytest.mark.parametrize("quick_gelu", [False, True])
 def test_fresh_encoder_equals_plain_clip(quick_gelu):
-    """AWS at beta = 0 is the identity, and our cropped context, masks and read-out are those of open_clip."""
+    """AWS at beta = 0 is the identity, and our cropped context, masks and read-out are those of
+    open_clip.
+    """
     clip, prompts = tiny_clip(quick_gelu), demo_prompts()
     lre = LanguageEncoder(TextConfig(), prompts, 16, clip).eval()
     texts = [prompt for row in prompts for prompt in row]
@@ -60,7 +64,14 @@ def test_fresh_encoder_equals_plain_clip(quick_gelu):
 def test_custom_residual_blocks_are_run_as_open_clip_runs_them():
     torch.manual_seed(0)
     text = open_clip.transformer.TextTransformer(
-        context_length=32, width=32, heads=2, layers=2, output_dim=16, qk_norm=True, scale_attn=True, scale_fc=True
+        context_length=32,
+        width=32,
+        heads=2,
+        layers=2,
+        output_dim=16,
+        qk_norm=True,
+        scale_attn=True,
+        scale_fc=True,
     ).eval()
     lre = LanguageEncoder(TextConfig(), demo_prompts(), 16, text).eval()
     texts = list(demo_prompts()[1])
@@ -74,7 +85,9 @@ def test_changing_any_level_changes_the_class_text(level):
     other = [list(row) for row in prompts]
     other[1][level] = other[2][level] if other[2][level] != other[1][level] else other[0][level]
     clip = tiny_clip(False)
-    before, after = (LanguageEncoder(TextConfig(), rows, 16, clip)()[0] for rows in (prompts, other))
+    before, after = (
+        LanguageEncoder(TextConfig(), rows, 16, clip)()[0] for rows in (prompts, other)
+    )
     assert (before[1] - after[1]).abs().max() > 1e-3
     torch.testing.assert_close(before[2:], after[2:], rtol=1e-4, atol=1e-5)
 
@@ -137,7 +150,9 @@ def test_word_selector_formula():
         scores = selector.score(x[row, :count]).squeeze(-1)
         weights = torch.exp(scores) / torch.exp(scores).sum() * count
         for word in range(count):
-            torch.testing.assert_close(out[row, word], x[row, word] * (1 + 0.5 * (weights[word] - 1)))
+            torch.testing.assert_close(
+                out[row, word], x[row, word] * (1 + 0.5 * (weights[word] - 1))
+            )
     assert torch.equal(out[1, 3:], x[1, 3:])
 
 
@@ -157,7 +172,9 @@ def test_shared_prompts_are_encoded_once_and_equal_classes_share_a_group():
 def test_own_end_of_text_is_read():
     """Two prompts that share a beginning differ, and a longer neighbour does not move the read-out."""
     lre = encoder()
-    vectors = lre.encode(*lre.tokenize(["a photo of a real face", "a photo of a fake face", "a photo"]))
+    vectors = lre.encode(
+        *lre.tokenize(["a photo of a real face", "a photo of a fake face", "a photo"])
+    )
     assert torch.pdist(vectors).min() > 1e-2
 
 
@@ -172,6 +189,8 @@ def test_unknown_words_long_prompts_and_missing_levels_are_refused():
 
 
 def test_text_sides_of_another_kind_are_refused():
-    coca = open_clip.transformer.TextTransformer(context_length=16, width=32, heads=2, layers=1, output_dim=16, embed_cls=True)
+    coca = open_clip.transformer.TextTransformer(
+        context_length=16, width=32, heads=2, layers=1, output_dim=16, embed_cls=True
+    )
     with pytest.raises(ConfigError, match="end-of-text"):
         LanguageEncoder(TextConfig(), demo_prompts(), 16, coca)

@@ -1,4 +1,6 @@
-"""Several processes: shares of an epoch, and a training of two that is killed and ends with the same weights."""
+"""Several processes: shares of an epoch, and a training of two that is killed and ends with the
+same weights.
+"""
 
 from __future__ import annotations
 
@@ -77,11 +79,18 @@ def test_shares_are_disjoint_and_together_the_order_of_one_process(world: int) -
     keys = epoch_keys(50, 0, 3, lambda index: 7)
     shares = [rank_keys(keys, 4, rank, world) for rank in range(world)]
     assert len({len(share) for share in shares}) == 1
-    woven = [key for start in range(0, len(shares[0]), 4) for share in shares for key in share[start : start + 4]]
+    woven = [
+        key
+        for start in range(0, len(shares[0]), 4)
+        for share in shares
+        for key in share[start : start + 4]
+    ]
     assert woven == keys[: len(woven)] and len(woven) == 50 // (4 * world) * 4 * world
 
 
-def test_a_stage_for_one_process_refuses_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_for_one_process_refuses_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     (tmp_path / RECIPE).write_text("name: x")
     with pytest.raises(ConfigError, match="runs in one process") as caught:
@@ -89,11 +98,24 @@ def test_a_stage_for_one_process_refuses_several(tmp_path: Path, monkeypatch: py
     assert "distill cache" in str(caught.value.remedy)
 
 
-def launch(script: Path, folder: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+def launch(
+    script: Path, folder: Path, *arguments: str, **extra: str
+) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **extra}
     port = 29_500 + (os.getpid() + time.monotonic_ns()) % 2_000
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}", str(script), str(folder), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node=2",
+        f"--master_port={port}",
+        str(script),
+        str(folder),
+        *arguments,
+    ]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
 
 
 @pytest.mark.slow
@@ -109,10 +131,17 @@ def test_two_processes_killed_and_resumed_end_with_the_same_weights(tmp_path: Pa
     assert resumed.returncode == 0, resumed.stderr[-2000:]
     assert "resuming after epoch 1 and 2 steps" in resumed.stderr
     for name in ("last", "best"):
-        first, second = (load_tensors(tmp_path / folder / f"{name}.safetensors")[0] for folder in ("whole", "parts"))
+        first, second = (
+            load_tensors(tmp_path / folder / f"{name}.safetensors")[0]
+            for folder in ("whole", "parts")
+        )
         assert first.keys() == second.keys()
         assert all(torch.equal(first[key], second[key]) for key in first)
-    sums = sorted(line.split()[2] for line in (whole.stdout + resumed.stdout).splitlines() if line.startswith("sum"))
+    sums = sorted(
+        line.split()[2]
+        for line in (whole.stdout + resumed.stdout).splitlines()
+        if line.startswith("sum")
+    )
     assert len(sums) == 4 and len(set(sums)) == 1  # both ranks, both runs
 
 

@@ -37,7 +37,12 @@ class Toy:
             nn.Unflatten(1, (1, 2, 2)), nn.Conv2d(1, 2, 1), nn.Conv2d(2, 8, 2), nn.Flatten(),  # several channels, larger than 1x1
             nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 1),
         )  # fmt: skip
-        self.kill_at, self.nan_at, self.steep_at, self.scores = kill_at, nan_at, steep_at, None if scores is None else list(scores)
+        self.kill_at, self.nan_at, self.steep_at, self.scores = (
+            kill_at,
+            nan_at,
+            steep_at,
+            None if scores is None else list(scores),
+        )
         self.at, self.fetched = (0, 0), 0
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
@@ -59,7 +64,9 @@ class Toy:
         x = batch["pixels"]
         loss = (model(x)[:, 0] - x.sum(1)).square().mean()
         if self.at == self.steep_at:
-            loss = loss + next(model.parameters()).sub(next(model.parameters()).detach()).sum().sqrt()  # 0, with an infinite slope
+            loss = (
+                loss + next(model.parameters()).sub(next(model.parameters()).detach()).sum().sqrt()
+            )  # 0, with an infinite slope
         return {"loss": loss * float("nan") if self.at == self.nan_at else loss}
 
     def evaluate(self) -> dict[str, float]:
@@ -81,7 +88,9 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 @pytest.mark.parametrize("kill_at", [(1, 0), (2, 1), (4, 2)])
-def test_killed_and_resumed_is_bit_identical(tmp_path: Path, ema: float, kill_at: tuple[int, int]) -> None:
+def test_killed_and_resumed_is_bit_identical(
+    tmp_path: Path, ema: float, kill_at: tuple[int, int]
+) -> None:
     config = TrainConfig(epochs=5, lr=0.03, ema_decay=ema)
     whole = Toy()
     expected = fit(whole, config, tmp_path / "whole", seed=1)
@@ -92,14 +101,29 @@ def test_killed_and_resumed_is_bit_identical(tmp_path: Path, ema: float, kill_at
     result = fit(resumed, config, tmp_path / "parts", seed=1)
     same(resumed.model.state_dict(), whole.model.state_dict())
     for name in ("last", "best"):
-        same(*(load_tensors(tmp_path / folder / f"{name}.safetensors")[0] for folder in ("parts", "whole")))
+        same(
+            *(
+                load_tensors(tmp_path / folder / f"{name}.safetensors")[0]
+                for folder in ("parts", "whole")
+            )
+        )
     assert result["best"] == expected["best"]
-    assert [entry["loss"] for entry in result["history"]] == [entry["loss"] for entry in expected["history"]]
-    assert [entry["epoch"] for entry in read_json(tmp_path / "parts" / "history.json")] == [1, 2, 3, 4, 5]
+    assert [entry["loss"] for entry in result["history"]] == [
+        entry["loss"] for entry in expected["history"]
+    ]
+    assert [entry["epoch"] for entry in read_json(tmp_path / "parts" / "history.json")] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
 
 
 @pytest.mark.parametrize("kill_at", [(0, 1), (1, 2), (3, 1)])
-def test_killed_inside_an_epoch_goes_on_at_the_next_step(tmp_path: Path, kill_at: tuple[int, int]) -> None:
+def test_killed_inside_an_epoch_goes_on_at_the_next_step(
+    tmp_path: Path, kill_at: tuple[int, int]
+) -> None:
     config = TrainConfig(epochs=4, lr=0.03, ema_decay=0.9, checkpoint_minutes=0.0)
     whole = Toy()
     expected = fit(whole, config, tmp_path / "whole", seed=1)
@@ -109,13 +133,19 @@ def test_killed_inside_an_epoch_goes_on_at_the_next_step(tmp_path: Path, kill_at
     resumed = Toy()
     torch.manual_seed(999)
     result = fit(resumed, config, tmp_path / "parts", seed=1)
-    assert resumed.fetched == 4 * STEPS - (kill_at[0] * STEPS + kill_at[1])  # no batch is made twice
+    assert resumed.fetched == 4 * STEPS - (
+        kill_at[0] * STEPS + kill_at[1]
+    )  # no batch is made twice
     same(resumed.model.state_dict(), whole.model.state_dict())
-    assert [entry["loss"] for entry in result["history"]] == [entry["loss"] for entry in expected["history"]]
+    assert [entry["loss"] for entry in result["history"]] == [
+        entry["loss"] for entry in expected["history"]
+    ]
 
 
 class Plain(Toy):
-    """Without dropout and batch statistics, which see how a batch is cut; six batches of one image or two of three."""
+    """Without dropout and batch statistics, which see how a batch is cut; six batches of one image
+    or two of three.
+    """
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -134,22 +164,37 @@ class Plain(Toy):
 def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
     large, small = Plain(3), Plain(1)
     fit(large, TrainConfig(epochs=3, lr=0.03, ema_decay=0.0), tmp_path / "large", seed=1)
-    fit(small, TrainConfig(epochs=3, lr=0.03, ema_decay=0.0, accumulate=3), tmp_path / "small", seed=1)
-    for (name, a), b in zip(large.model.state_dict().items(), small.model.state_dict().values(), strict=True):
-        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4, msg=name)  # sums in another order, through Adam's division
+    fit(
+        small,
+        TrainConfig(epochs=3, lr=0.03, ema_decay=0.0, accumulate=3),
+        tmp_path / "small",
+        seed=1,
+    )
+    for (name, a), b in zip(
+        large.model.state_dict().items(), small.model.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(
+            a, b, atol=1e-5, rtol=1e-4, msg=name
+        )  # sums in another order, through Adam's division
 
 
 def test_bf16_learns_and_leaves_a_float32_model(tmp_path: Path) -> None:
     task, seen = Toy(), set()
-    task.model[-1].register_forward_hook(lambda module, inputs, output: seen.add((module.training, output.dtype)))
-    result = fit(task, TrainConfig(epochs=30, lr=0.03, ema_decay=0.0, precision="bf16"), tmp_path, seed=0)
+    task.model[-1].register_forward_hook(
+        lambda module, inputs, output: seen.add((module.training, output.dtype))
+    )
+    result = fit(
+        task, TrainConfig(epochs=30, lr=0.03, ema_decay=0.0, precision="bf16"), tmp_path, seed=0
+    )
     assert (True, torch.bfloat16) in seen and (True, torch.float32) not in seen
     assert result["best"]["score"] > result["history"][0]["score"] / 2
     x = torch.randn(5, 4)
     by_hand = x
     for layer in task.model:
         by_hand = layer(by_hand)
-    assert torch.equal(task.model(x), by_hand)  # autocast is gone, or these would differ in the third digit
+    assert torch.equal(
+        task.model(x), by_hand
+    )  # autocast is gone, or these would differ in the third digit
     assert task.model[1].weight.dtype == torch.float32
 
 
@@ -165,7 +210,9 @@ def test_it_learns(tmp_path: Path) -> None:
 
 def test_nan_names_the_batch_and_keeps_the_last_epoch(tmp_path: Path) -> None:
     config = TrainConfig(epochs=4, ema_decay=0.9)
-    with pytest.raises(StageError, match=r"toy: loss is nan in epoch 3 on batch \[2, 1\]") as caught:
+    with pytest.raises(
+        StageError, match=r"toy: loss is nan in epoch 3 on batch \[2, 1\]"
+    ) as caught:
         fit(Toy(nan_at=(2, 1)), config, tmp_path, seed=1)
     assert caught.value.remedy
     tensors, counters = load_tensors(tmp_path / "last.safetensors")
@@ -175,7 +222,10 @@ def test_nan_names_the_batch_and_keeps_the_last_epoch(tmp_path: Path) -> None:
 
 def test_an_infinite_gradient_stops_before_it_reaches_a_weight(tmp_path: Path) -> None:
     task = Toy(steep_at=(1, 1))
-    with pytest.raises(StageError, match=r"toy: gradient is (inf|nan) in epoch 2 on the step that ends with batch \[1, 1\]"):
+    with pytest.raises(
+        StageError,
+        match=r"toy: gradient is (inf|nan) in epoch 2 on the step that ends with batch \[1, 1\]",
+    ):
         fit(task, TrainConfig(epochs=4, ema_decay=0.9, checkpoint_minutes=0.0), tmp_path, seed=1)
     assert all(torch.isfinite(value).all() for value in task.model.state_dict().values())
     tensors, counters = load_tensors(tmp_path / "last.safetensors")
@@ -184,7 +234,12 @@ def test_an_infinite_gradient_stops_before_it_reaches_a_weight(tmp_path: Path) -
 
 
 def test_the_best_epoch_is_kept_and_patience_stops(tmp_path: Path) -> None:
-    result = fit(Toy(scores=[0.1, 0.6, 0.5, 0.6, 0.9]), TrainConfig(epochs=5, patience=2, ema_decay=0.0), tmp_path / "a", seed=1)
+    result = fit(
+        Toy(scores=[0.1, 0.6, 0.5, 0.6, 0.9]),
+        TrainConfig(epochs=5, patience=2, ema_decay=0.0),
+        tmp_path / "a",
+        seed=1,
+    )
     assert len(result["history"]) == 4  # an equal score is no improvement
     assert result["best"] == {"epoch": 2, "score": 0.6}
     two = Toy(scores=[0.1, 0.6])
@@ -213,7 +268,9 @@ def test_ema_against_a_loop() -> None:
         decay = min(0.8, (1 + step) / (10 + step))
         for name, value in model.state_dict().items():
             counter = name.endswith("num_batches_tracked")
-            shadow[name] = value.double() if counter else decay * shadow[name] + (1 - decay) * value.double()
+            shadow[name] = (
+                value.double() if counter else decay * shadow[name] + (1 - decay) * value.double()
+            )
     for name, value in ema.shadow.items():
         torch.testing.assert_close(value.double(), shadow[name], atol=1e-4, rtol=1e-4)
 

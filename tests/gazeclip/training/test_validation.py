@@ -21,15 +21,21 @@ def test_figures_are_those_of_scikit_learn() -> None:
     found, targets = outputs()
     figures = validation_figures(found, targets)
     assert figures["auc"] == pytest.approx(roc_auc_score(targets != 0, found["fake_logit"][:, 0]))
-    assert figures["attribution_macro_acc"] == pytest.approx(balanced_accuracy_score(targets, found["logits"].argmax(axis=1)))
-    assert figures["score"] == pytest.approx((figures["auc"] + figures["attribution_macro_acc"]) / 2)
+    assert figures["attribution_macro_acc"] == pytest.approx(
+        balanced_accuracy_score(targets, found["logits"].argmax(axis=1))
+    )
+    assert figures["score"] == pytest.approx(
+        (figures["auc"] + figures["attribution_macro_acc"]) / 2
+    )
 
 
 def test_a_missing_class_gives_no_figure() -> None:
     found, targets = outputs()
     for rows in (targets == 0, targets != 0):
         with pytest.raises(StageError, match="no real or no forged"):
-            validation_figures({name: values[rows] for name, values in found.items()}, targets[rows])
+            validation_figures(
+                {name: values[rows] for name, values in found.items()}, targets[rows]
+            )
 
 
 @pytest.mark.parametrize("name", ["logits", "fake_logit"])
