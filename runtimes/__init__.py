@@ -24,14 +24,14 @@ __all__ = [
     "usable_threads",
 ]
 _MODULES = {
-    "ENGINES": "registry",
-    "Attribution": "verdict",
-    "Gaze": "verdict",
-    "Verdict": "verdict",
-    "Verifier": "verifier",
-    "engine_status": "registry",
-    "load": "verifier",
-    "usable_threads": "threads",
+    "ENGINES": "runtimes.engines.registry",
+    "Attribution": "runtimes.verdict",
+    "Gaze": "runtimes.verdict",
+    "Verdict": "runtimes.verdict",
+    "Verifier": "runtimes.verifier",
+    "engine_status": "runtimes.engines.registry",
+    "load": "runtimes.verifier",
+    "usable_threads": "gazeclip.system.threads",
 }
 
 
@@ -41,4 +41,4 @@ def __getattr__(name: str) -> Any:
     """
     if name not in _MODULES:
         raise AttributeError(f"module 'runtimes' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"runtimes.{_MODULES[name]}"), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -77,7 +77,9 @@ def test_verification_leaves_and_sends_nothing(
 def test_an_import_leaves_and_sends_nothing(module: str, tmp_path: Path) -> None:
     pytest.importorskip(module.partition(".")[0])
     trace = run_in_fresh_home(
-        tmp_path / "home", "-c", f"from gazeclip.errors import require; require({module!r}, 'all')"
+        tmp_path / "home",
+        "-c",
+        f"from gazeclip.system.packages import require; require({module!r}, 'all')",
     )
     assert [str(path) for path in (tmp_path / "home").rglob("*")] == []
     assert lines_that_reach_out(trace) == []
@@ -88,7 +90,9 @@ def test_an_import_leaves_and_sends_nothing(module: str, tmp_path: Path) -> None
 def test_a_converter_leaves_and_sends_nothing(module: str, tmp_path: Path) -> None:
     pytest.importorskip(module)
     trace = run_in_fresh_home(
-        tmp_path / "home", "-c", f"from gazeclip.errors import require; require({module!r}, 'all')"
+        tmp_path / "home",
+        "-c",
+        f"from gazeclip.system.packages import require; require({module!r}, 'all')",
     )
     assert [str(path) for path in (tmp_path / "home").rglob("*")] == []
     assert lines_that_reach_out(trace) == []

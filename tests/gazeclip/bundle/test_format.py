@@ -274,7 +274,7 @@ def test_a_killed_export_leaves_no_bundle(
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gazeclip.bundle.bundle.write_golden", killed)
+    monkeypatch.setattr("gazeclip.bundle.write.write_golden", killed)
     with pytest.raises(KeyboardInterrupt):
         write_bundle(spoiled, target="onnx", model_file="model.onnx", **arguments)
     with pytest.raises(BundleError, match=r"has no bundle\.json"):

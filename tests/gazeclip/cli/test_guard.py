@@ -16,7 +16,14 @@ ROOT = Path(__file__).parents[3]
 
 def run_guarded(body: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A process whose `main(argv)` is `body`, under `guard`."""
-    code = f"import errno, sys\nfrom gazeclip.cli.options import guard, say\ndef main(argv):\n    {body}\nguard(main)"
+    code = f"""
+import errno, sys
+from gazeclip.cli.guard import guard
+from gazeclip.console.progress import say
+def main(argv):
+    {body}
+guard(main)
+"""
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=ROOT,

@@ -204,7 +204,7 @@ def test_cpu(
 
 def test_report_imports_no_training_library() -> None:
     code = (
-        "import sys; from gazeclip import doctor; code = doctor.main(json=True); "
+        "import sys; from gazeclip.commands import doctor; code = doctor.main(json=True); "
         "heavy = {'torch', 'timm', 'nncf', 'coremltools'} & set(sys.modules); "
         "sys.exit(3 if heavy else code)"
     )

@@ -84,8 +84,9 @@ def test_other_faults_pass_as_they_are(run: Run) -> None:
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from gazeclip.cli import guard
-from gazeclip.run import Run, execute
+from gazeclip.cli.guard import guard
+from gazeclip.run.folder import Run
+from gazeclip.run.execute import execute
 
 def body(folder):
     with open(folder / "model.bin", "wb", buffering=0) as file:

@@ -317,7 +317,8 @@ def test_what_was_complete_when_killed_is_published_not_made_again(
 HOLDER = """
 import sys, time
 from pathlib import Path
-from gazeclip.run import Run, lock
+from gazeclip.run.folder import Run
+from gazeclip.run.lock import lock
 with lock(Run(Path(sys.argv[1]))):
     print("held", flush=True)
     sys.stdin.read()

@@ -38,8 +38,8 @@ FACES = {"size": 64, "identities": 60, "train_real": 16, "train_fake": 4, "val_r
 TWO = """
 import os, signal, sys
 from pathlib import Path
-from gazeclip import ranks
-from gazeclip.run import Run
+from gazeclip.system import ranks
+from gazeclip.run.folder import Run
 from gazeclip.training import loop
 from tests.gazeclip.test_teacher_stage import train
 

@@ -28,8 +28,8 @@ import os, signal, sys
 from pathlib import Path
 import torch
 from torch import nn
-from gazeclip import ranks
-from gazeclip.recipe import TrainConfig
+from gazeclip.system import ranks
+from gazeclip.recipe.training import TrainConfig
 from gazeclip.training import fit, split_decay
 
 class Toy:
@@ -149,10 +149,10 @@ TEACHER = """
 import os, sys
 from pathlib import Path
 import torch
-from gazeclip.recipe import TrainConfig
-from gazeclip import ranks
+from gazeclip.recipe.training import TrainConfig
+from gazeclip.system import ranks
 from gazeclip.taxonomy import Taxonomy
-from gazeclip.teacher.config import GazeConfig, TeacherConfig, TextConfig
+from gazeclip.recipe.teacher import GazeConfig, TeacherConfig, TextConfig
 from gazeclip.teacher.losses import TeacherLoss
 from gazeclip.teacher.model import GazeCLIP
 from gazeclip.training import fit
