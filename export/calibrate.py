@@ -1,6 +1,4 @@
-"""Temperature and operating thresholds of one exported file, fitted on what that file says of the
-calibration split.
-"""
+"""Temperature and operating thresholds of one exported file, fitted on the calibration split."""
 
 from __future__ import annotations
 
@@ -9,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.scoring.metrics import (
     bootstrap_interval,
     ece,
@@ -28,7 +27,7 @@ class Calibration:
     """
 
     temperature: dict[str, float]
-    thresholds: dict[str, Any]
+    thresholds: dict[str, OperatingPoint]
     metrics: dict[str, Any]
 
 
@@ -49,15 +48,19 @@ def calibrate(outputs: dict[str, np.ndarray], targets: np.ndarray) -> Calibratio
     }
     probability = sigmoid(logit / temperature["detection"])
     real = probability[~fake]
-    thresholds: dict[str, Any] = {"default": 0.5}
+    thresholds = {"default": OperatingPoint("default", 0.5)}
     for name, fpr in OPERATING_POINTS.items():
         interval = bootstrap_interval(lambda scores, fpr=fpr: threshold_at_fpr(scores, fpr), real)
-        thresholds[name] = {
-            "threshold": min(threshold_at_fpr(real, fpr), 1.0),
-            "n_real": len(real),
-            "reliable": len(real) * fpr >= 1.0,
-            "interval": [min(bound, 1.0) for bound in interval] if interval else None,
-        }
+        if interval:
+            low, high = interval
+            interval = (min(low, 1.0), min(high, 1.0))
+        thresholds[name] = OperatingPoint(
+            name,
+            min(threshold_at_fpr(real, fpr), 1.0),
+            n_real=len(real),
+            reliable=len(real) * fpr >= 1.0,
+            interval=interval,
+        )
     metrics = {
         "calibration_n": len(targets),
         "ece_before": ece(fake, sigmoid(logit)),

@@ -18,6 +18,7 @@ from export.calibrate import calibrate
 from export.job import ExportJob, Precision
 from export.parity import BOUNDS, compare, require_integer, require_parity
 from export.runner import open_runner, run_all, unfinished_bundle
+from gazeclip.bundle.contents import BundleClass, BundleContents, Golden
 from gazeclip.bundle.write import write_bundle
 from gazeclip.console.progress import say, working
 from gazeclip.faces.dataset import render_golden
@@ -178,13 +179,11 @@ def _write(
     parity = compare(exporter.reference(precision), run_all(infer, exporter.probes))
     require_parity(parity, precision, f"{target} {precision}")
     calibration = calibrate(run_all(infer, exporter.calibration), _targets(context))
-    write_bundle(
-        folder,
+    contents = BundleContents(
         target=target,
         precision=precision,
         model_file=result["model"],
-        classes=context.taxonomy.describe(context.classes),
-        image_size=size,
+        classes=[BundleClass(**entry) for entry in context.taxonomy.describe(context.classes)],
         contract=context.contract,
         temperature=calibration.temperature,
         thresholds=calibration.thresholds,
@@ -193,11 +192,12 @@ def _write(
         provenance=_provenance(exporter),
         versions=versions(),
         text_bank=model.head.text_bank.numpy(),
-        golden_images=exporter.golden,
-        golden_outputs=run_all(infer, exporter.golden),
-        golden_tolerance=GOLDEN_TOLERANCE[precision],
+        golden=Golden(
+            exporter.golden, run_all(infer, exporter.golden), GOLDEN_TOLERANCE[precision]
+        ),
         io_names=result.get("io", {}),
     )
+    write_bundle(folder, contents)
     say(
         f"export: {target} {precision}: {model_size_mb(folder, result['model']):.2f} MB, parity in {engine}: "
         f"embedding cosine min {parity['embedding_cosine_min']:.5f}, probability error max {parity['prob_max_abs']:.2e}, "

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from gazeclip.bundle.bundle import OperatingPoint
+from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.console.progress import progress, say
 from gazeclip.console.text import make_encodable, printable
 from gazeclip.errors import ConfigError, ImageError, StageError

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from gazeclip.bundle.bundle import Bundle, BundleClass, OperatingPoint
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.contents import BundleClass, OperatingPoint
 from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.errors import BundleError, ConfigError, ImageError
 from gazeclip.images.preprocess import ImageSource

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gazeclip.bundle.contents import BundleClass, BundleContents, Golden, OperatingPoint
 from gazeclip.bundle.write import write_bundle
 from gazeclip.images.preprocess import PixelContract
 
 SIZE, DIM = 32, 6
 CLASSES = [
-    {"name": "real", "title": "a camera", "category": "real", "family": "real"},
-    {"name": "swap", "title": "Swap", "category": "face_swap", "family": "graphics"},
-    {"name": "gan", "title": "A GAN", "category": "entire_synthesis", "family": "gan"},
-    {"name": "flow", "title": "A flow", "category": "entire_synthesis", "family": "flow"},
+    BundleClass("real", "a camera", category="real", family="real"),
+    BundleClass("swap", "Swap", category="face_swap", family="graphics"),
+    BundleClass("gan", "A GAN", category="entire_synthesis", family="gan"),
+    BundleClass("flow", "A flow", category="entire_synthesis", family="flow"),
 ]
 Weights = dict[str, np.ndarray]
 
@@ -215,45 +217,44 @@ def write_model(folder: Path, target: str, weights: Weights) -> str:
 
 
 @pytest.fixture(scope="session")
-def arguments(
+def contents(
     weights: Weights, reference: Callable[[np.ndarray], dict[str, np.ndarray]]
-) -> dict[str, Any]:
-    """Arguments of `write_bundle` that go with the network, but for target and model file."""
+) -> BundleContents:
+    """What goes with the network into a bundle; target and model file are those of ONNX."""
     images = np.random.default_rng(3).integers(0, 256, (8, SIZE, SIZE, 3), dtype=np.uint8)
-    return {
-        "precision": "fp32",
-        "classes": CLASSES,
-        "image_size": SIZE,
-        "contract": PixelContract(SIZE),
-        "temperature": {"attribution": 2.0, "detection": 1.5},
-        "thresholds": {
-            "fpr1": {"threshold": 0.8, "n_real": 300, "reliable": True, "interval": [0.75, 0.85]},
-            "fpr0.1": {"threshold": 0.99, "n_real": 300, "reliable": False, "interval": None},
-            "default": 0.5,
+    outputs = {name: value.astype(np.float32) for name, value in reference(images).items()}
+    # float32 sums over 1,024 pixels against float64
+    tolerance = {"embedding": 1e-5, "logits": 1e-4, "fake_logit": 1e-5, "gaze": 1e-5}
+    return BundleContents(
+        target="onnx",
+        precision="fp32",
+        model_file="model.onnx",
+        classes=CLASSES,
+        contract=PixelContract(SIZE),
+        temperature={"attribution": 2.0, "detection": 1.5},
+        thresholds={
+            "fpr1": OperatingPoint("fpr1", 0.8, n_real=300, interval=(0.75, 0.85)),
+            "fpr0.1": OperatingPoint("fpr0.1", 0.99, n_real=300, reliable=False),
+            "default": OperatingPoint("default", 0.5),
         },
-        "metrics": {"test": {"auc": 0.9, "n": np.int64(300)}, "test_unseen": {"auc": None, "n": 0}},
-        "parity": {"embedding_cosine_min": 0.9999},
-        "provenance": {"teacher_sha256": "a" * 64, "data_manifest_sha256": "b" * 64},
-        "versions": {"onnx": "1"},
-        "text_bank": weights["bank"],
-        "golden_images": images,
-        "golden_outputs": {
-            name: value.astype(np.float32) for name, value in reference(images).items()
-        },
-        # float32 sums over 1,024 pixels against float64
-        "golden_tolerance": {"embedding": 1e-5, "logits": 1e-4, "fake_logit": 1e-5, "gaze": 1e-5},
-    }
+        metrics={"test": {"auc": 0.9, "n": np.int64(300)}, "test_unseen": {"auc": None, "n": 0}},
+        parity={"embedding_cosine_min": 0.9999},
+        provenance={"teacher_sha256": "a" * 64, "data_manifest_sha256": "b" * 64},
+        versions={"onnx": "1"},
+        text_bank=weights["bank"],
+        golden=Golden(images, outputs, tolerance),
+    )
 
 
 @pytest.fixture(scope="session")
 def bundles(
-    tmp_path_factory: pytest.TempPathFactory, weights: Weights, arguments: dict[str, Any]
+    tmp_path_factory: pytest.TempPathFactory, weights: Weights, contents: BundleContents
 ) -> dict[str, Path]:
     """A whole bundle per target. Tests that spoil one copy it first."""
     root = tmp_path_factory.mktemp("bundles")
     for target in ("openvino", "onnx", "tflite"):
         name = write_model(root / target, target, weights)
-        write_bundle(root / target, target=target, model_file=name, **arguments)
+        write_bundle(root / target, replace(contents, target=target, model_file=name))
     return {target: root / target for target in ("openvino", "onnx", "tflite")}
 
 

@@ -1,5 +1,4 @@
-"""An exported model as one self-describing folder: `write_bundle` makes it, `Bundle.load` refuses
-what is not whole.
+"""An exported model as one self-describing folder; `Bundle.load` refuses what is not whole.
 
 NumPy only, because a phone gateway reads bundles too.
 """
@@ -15,38 +14,12 @@ from typing import Any
 import numpy as np
 
 from gazeclip.bundle.check import array_faults, refuse, refuse_changed
+from gazeclip.bundle.contents import BundleClass, OperatingPoint
 from gazeclip.bundle.layout import GOLDEN, MANIFEST, TEXT_BANK
 from gazeclip.bundle.parts import read_golden, read_text_bank
 from gazeclip.errors import BundleError, ConfigError, nearest
 from gazeclip.files.atomic import parse_json
 from gazeclip.images.preprocess import PixelContract
-
-
-@dataclass(frozen=True)
-class BundleClass:
-    """One attribution class; index 0 of a bundle is always `real`."""
-
-    name: str
-    title: str
-    category: str
-    family: str
-
-
-@dataclass(frozen=True)
-class OperatingPoint:
-    """A decision threshold on the fake probability; an image is called fake when its probability
-    reaches it.
-
-    `n_real` real calibration images set it, and `interval` is its bootstrap interval; both None for
-    a threshold that was chosen and not measured. `reliable` is False where those images were too
-    few for that false-positive rate.
-    """
-
-    name: str
-    threshold: float
-    n_real: int | None = None
-    reliable: bool = True
-    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,8 +31,7 @@ class Bundle:
 
     @classmethod
     def load(cls, folder: str | Path, verify: bool = True) -> Bundle:
-        """Read and check the bundle in `folder`; `verify=False` skips only the hashing of the
-        files.
+        """Read and check the bundle in `folder`; `verify=False` skips only the hashing of files.
 
         Raises:
             BundleError: missing, truncated or extra files, a changed byte, another schema, or parts
@@ -99,9 +71,7 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """SHA-256 that covers bundle.json and through it every file: one name for exactly this
-        bundle.
-        """
+        """SHA-256 over bundle.json and through it every file: a name for exactly this bundle."""
         return str(self.meta["digest"])
 
     @property
@@ -139,27 +109,14 @@ class Bundle:
         return str(self.meta["io"][name])
 
     def operating_point(self, threshold: str | float = "fpr1") -> OperatingPoint:
-        """A named operating point of this bundle, or an own threshold on the fake probability in
-        [0, 1].
+        """A named operating point of this bundle, or an own threshold in [0, 1].
 
         Raises:
             ConfigError: unknown name, or a number outside [0, 1].
         """
         points: Mapping[str, Any] = self.meta["thresholds"]
         if isinstance(threshold, str) and threshold in points:
-            entry = points[threshold]
-            if isinstance(entry, int | float):
-                return OperatingPoint(threshold, float(entry))
-            interval = entry.get("interval")
-            bounds = (float(interval[0]), float(interval[1])) if interval else None
-            n_real = entry.get("n_real")
-            return OperatingPoint(
-                threshold,
-                float(entry["threshold"]),
-                n_real,
-                bool(entry.get("reliable", True)),
-                bounds,
-            )
+            return OperatingPoint.from_entry(threshold, points[threshold])
         try:
             value = float(threshold)
         except (TypeError, ValueError):

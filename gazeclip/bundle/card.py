@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.console.tables import Table, markdown_table
 
 
@@ -67,13 +68,10 @@ def _classes(classes: Sequence[Mapping[str, str]]) -> list[tuple[str, ...]]:
 def _points(thresholds: Mapping[str, Any]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for name, entry in sorted(thresholds.items()):
-        entry = entry if isinstance(entry, dict) else {"threshold": entry, "reliable": True}
-        interval = entry.get("interval")
-        bounds = f"{_figure(interval[0])} to {_figure(interval[1])}" if interval else "-"
-        reliable = "yes" if entry.get("reliable", True) else "no"
-        rows.append(
-            (name, _figure(entry["threshold"]), _figure(entry.get("n_real")), bounds, reliable)
-        )
+        point = OperatingPoint.from_entry(name, entry)
+        bounds = " to ".join(map(_figure, point.interval)) if point.interval else "-"
+        reliable = "yes" if point.reliable else "no"
+        rows.append((name, _figure(point.threshold), _figure(point.n_real), bounds, reliable))
     return rows
 
 

@@ -6,6 +6,7 @@ rules.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from gazeclip.bundle.contents import BundleClass, OperatingPoint
 from gazeclip.bundle.layout import (
     GOLDEN,
     MANIFEST,
@@ -28,6 +30,8 @@ from gazeclip.files.hashes import fingerprint, sha256
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.images.walk import is_hidden
 
+_POINT_KEYS = {field.name for field in dataclasses.fields(OperatingPoint)} - {"name"}
+_CLASS_KEYS = {field.name for field in dataclasses.fields(BundleClass)}
 NOT_LISTED = "does not belong to it"
 _TYPES: dict[str, type] = {
     "target": str,
@@ -124,9 +128,8 @@ def meta_faults(meta: Mapping[str, Any], files: bool = True) -> list[str]:
 
 
 def _class_faults(classes: list[Any]) -> list[str]:
-    keys = {"name", "title", "category", "family"}
-    if any(not isinstance(entry, dict) or set(entry) != keys for entry in classes):
-        return [f"each class needs exactly {', '.join(sorted(keys))}"]
+    if any(not isinstance(entry, dict) or set(entry) != _CLASS_KEYS for entry in classes):
+        return [f"each class needs exactly {', '.join(sorted(_CLASS_KEYS))}"]
     names = [entry["name"] for entry in classes]
     faults = [] if names[:1] == ["real"] else ["class 0 is not 'real'"]
     faults += [] if len(names) >= 2 else ["fewer than two classes"]
@@ -157,16 +160,35 @@ def _number_faults(meta: Mapping[str, Any]) -> list[str]:
         if not _is_number(value) or value <= 0:
             faults.append(f"temperature of {name} is {value!r}, not a number above 0")
     for name, entry in meta["thresholds"].items():
-        value = entry.get("threshold") if isinstance(entry, dict) else entry
-        # a threshold "just above the highest real score" may pass 1 by one rounding step
-        if not _is_number(value) or not 0 <= value <= 1 + 1e-9:
-            faults.append(f"threshold '{name}' is {value!r}, not a probability")
+        faults += _threshold_faults(name, entry)
     tolerance = meta["golden"].get("tolerance", {})
     for name in OUTPUTS:
         value = tolerance.get(name)
         if not _is_number(value) or value < 0:
             faults.append(f"golden tolerance of {name} is {value!r}, not a number of at least 0")
     return faults
+
+
+def _threshold_faults(name: str, entry: object) -> list[str]:
+    if not isinstance(entry, dict) or set(entry) != _POINT_KEYS:
+        return [f"threshold '{name}' needs exactly {', '.join(sorted(_POINT_KEYS))}"]
+    faults = []
+    value = entry["threshold"]
+    # A threshold "just above the highest real score" may pass 1 by one rounding step.
+    if not _is_number(value) or not 0 <= value <= 1 + 1e-9:
+        faults.append(f"threshold '{name}' is {value!r}, not a probability")
+    if not isinstance(entry["n_real"], int | None):
+        faults.append(f"n_real of threshold '{name}' is {entry['n_real']!r}, not a number or null")
+    if not isinstance(entry["reliable"], bool):
+        faults.append(f"reliable of threshold '{name}' is {entry['reliable']!r}, not true or false")
+    interval = entry["interval"]
+    if interval is not None and not _is_pair(interval):
+        faults.append(f"interval of threshold '{name}' is {interval!r}, not two numbers or null")
+    return faults
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

@@ -1,9 +1,8 @@
-"""Nothing sends telemetry: every library that reports its use is told not to, before it is
-imported.
+"""Nothing sends telemetry: every library that reports its use is told not to before its import.
 
-`errors.require` calls `switch_telemetry_off` before each import and `silence` after it, so that no
-engine, converter or stage
-has to remember it. Standard library only: a gateway without torch uses it as well.
+`gazeclip.system.packages.require` calls `switch_telemetry_off` before each import and `silence`
+after it, so that no engine, converter or stage has to remember it. Standard library only: a gateway
+without torch uses it as well.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ import sys
 from types import ModuleType
 
 SWITCHES = {
-    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime writes an id and a database into HOME as soon as it is imported
+    # ONNX Runtime writes an id and a database into HOME as soon as it is imported.
+    "ORT_DISABLE_TELEMETRY": "1",
     "NNCF_CI": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -40,9 +40,7 @@ def switch_telemetry_off() -> None:
 
 
 def silence(module: ModuleType) -> None:
-    """What can only be switched off once a library is imported; nothing for a library without such
-    a switch.
-    """
+    """What can only be switched off once a library is imported, where it has such a switch."""
     if module.__name__ == "onnxruntime" and hasattr(module, "disable_telemetry_events"):
         module.disable_telemetry_events()
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from export.calibrate import OPERATING_POINTS, calibrate
+from gazeclip.bundle.contents import OperatingPoint
 
 
 def data(n: int, scale: float = 1.0, seed: int = 0) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -60,20 +61,20 @@ def test_thresholds_keep_their_rates_on_the_calibrated_probability() -> None:
             -outputs["fake_logit"][targets == 0, 0].astype(float) / result.temperature["detection"]
         )
     )
-    assert result.thresholds["default"] == 0.5
+    assert result.thresholds["default"] == OperatingPoint("default", 0.5)
     for name, fpr in OPERATING_POINTS.items():
         entry = result.thresholds[name]
         # The threshold is the float just above a score; another formula of the sigmoid may round to
         # either side of it.
-        passed = int((real >= entry["threshold"] + 1e-12).sum())
+        passed = int((real >= entry.threshold + 1e-12).sum())
         assert passed == int(fpr * len(real))
-        assert (
-            real >= entry["threshold"] - 1e-12
-        ).sum() == passed + 1  # and no lower threshold would do
-        assert entry["n_real"] == len(real)
-        low, high = entry["interval"]
-        assert low <= entry["threshold"] <= high <= 1.0
-    assert 0.5 < result.thresholds["fpr1"]["threshold"] < result.thresholds["fpr0.1"]["threshold"]
+        # And no lower threshold would do.
+        assert (real >= entry.threshold - 1e-12).sum() == passed + 1
+        assert entry.n_real == len(real)
+        assert entry.interval is not None
+        low, high = entry.interval
+        assert low <= entry.threshold <= high <= 1.0
+    assert 0.5 < result.thresholds["fpr1"].threshold < result.thresholds["fpr0.1"].threshold
 
 
 def test_few_reals_are_marked_unreliable() -> None:
@@ -84,7 +85,7 @@ def test_few_reals_are_marked_unreliable() -> None:
             "logits": np.zeros((n_real + 2, 2), np.float32),
         }
         thresholds = calibrate(outputs, np.append(np.zeros(n_real, int), [1, 1])).thresholds
-        assert (thresholds["fpr1"]["reliable"], thresholds["fpr0.1"]["reliable"]) == reliable
+        assert (thresholds["fpr1"].reliable, thresholds["fpr0.1"].reliable) == reliable
 
 
 def test_calibration_helps_and_says_how_much() -> None:

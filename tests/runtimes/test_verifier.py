@@ -8,6 +8,7 @@ import io
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.contents import BundleContents
 from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.bundle.write import write_bundle
 from gazeclip.errors import BundleError, ConfigError, ImageError, MissingDependencyError
@@ -180,17 +182,16 @@ def test_shared_between_threads(verifier: Verifier, reference: Reference) -> Non
 
 
 def test_self_test_passes_and_catches_another_model(
-    verifier: Verifier, weights: dict[str, np.ndarray], arguments: dict[str, Any], tmp_path: Path
+    verifier: Verifier, weights: dict[str, np.ndarray], contents: BundleContents, tmp_path: Path
 ) -> None:
     assert max(verifier.self_test().values()) < 1e-4
-    golden = {name: value.copy() for name, value in arguments["golden_outputs"].items()}
-    golden["fake_logit"][5] += 1e-3  # far beyond the tolerance of 1e-5
+    outputs = {name: value.copy() for name, value in contents.golden.outputs.items()}
+    outputs["fake_logit"][5] += 1e-3  # far beyond the tolerance of 1e-5
     source, target = verifier.bundle.model_path, verifier.bundle.target
     for file in source.parent.glob("model.*"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    write_bundle(
-        tmp_path, target=target, model_file=source.name, **(arguments | {"golden_outputs": golden})
-    )
+    golden = replace(contents.golden, outputs=outputs)
+    write_bundle(tmp_path, replace(contents, target=target, model_file=source.name, golden=golden))
     with pytest.raises(BundleError, match=r"fake_logit off by 0\.001"):
         load(tmp_path, verifier.engine.name, threads=1).self_test()
 
@@ -244,19 +245,14 @@ def test_core_ml_says_where_it_runs(
 
 
 def test_a_model_that_does_not_fit_its_bundle_is_refused(
-    bundles: dict[str, Path], arguments: dict[str, Any], tmp_path: Path
+    bundles: dict[str, Path], contents: BundleContents, tmp_path: Path
 ) -> None:
     (tmp_path / "model.onnx").write_bytes((bundles["onnx"] / "model.onnx").read_bytes())
-    write_bundle(
-        tmp_path,
-        target="onnx",
-        model_file="model.onnx",
-        **(arguments | {"io_names": {"gaze": "angles"}}),
-    )
+    write_bundle(tmp_path, replace(contents, io_names={"gaze": "angles"}))
     with pytest.raises(BundleError, match="has no output angles"):
         load(tmp_path)
     (tmp_path / "model.onnx").write_bytes(b"not a model")
-    write_bundle(tmp_path, target="onnx", model_file="model.onnx", **arguments)
+    write_bundle(tmp_path, contents)
     with pytest.raises(BundleError, match="cannot load") as caught:
         load(tmp_path)
     assert "\n" not in str(caught.value)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +16,21 @@ import pytest
 
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.check import seal
+from gazeclip.bundle.contents import BundleClass, BundleContents, OperatingPoint
 from gazeclip.bundle.parts import read_text_bank
 from gazeclip.bundle.write import write_bundle
 from gazeclip.errors import BundleError
 from runtimes import load
 
 
-def test_round_trip(bundles: dict[str, Path], arguments: dict[str, Any]) -> None:
+def test_round_trip(bundles: dict[str, Path], contents: BundleContents) -> None:
     bundle = Bundle.load(bundles["onnx"])
     assert [entry.name for entry in bundle.classes] == ["real", "swap", "gan", "flow"]
     assert bundle.temperature == {"attribution": 2.0, "detection": 1.5}
-    np.testing.assert_array_equal(bundle.text_bank, arguments["text_bank"])
+    np.testing.assert_array_equal(bundle.text_bank, contents.text_bank)
     images, outputs = bundle.golden
-    np.testing.assert_array_equal(images, arguments["golden_images"])
-    np.testing.assert_array_equal(outputs["gaze"], arguments["golden_outputs"]["gaze"])
+    np.testing.assert_array_equal(images, contents.golden.images)
+    np.testing.assert_array_equal(outputs["gaze"], contents.golden.outputs["gaze"])
     point = bundle.operating_point("fpr0.1")
     assert (point.threshold, point.n_real, point.reliable, point.interval) == (
         0.99,
@@ -66,10 +68,10 @@ def test_text_bank_is_what_the_safetensors_library_reads(
             read_text_bank(tmp_path / "cut.safetensors")
 
 
-def test_writing_twice_gives_the_same_bytes(spoiled: Path, arguments: dict[str, Any]) -> None:
+def test_writing_twice_gives_the_same_bytes(spoiled: Path, contents: BundleContents) -> None:
     before = {path.name: path.read_bytes() for path in spoiled.iterdir()}
     (spoiled / ".golden.npz.x.partial").write_bytes(b"left by a killed export")
-    write_bundle(spoiled, target="onnx", model_file="model.onnx", **arguments)
+    write_bundle(spoiled, contents)
     assert {path.name: path.read_bytes() for path in spoiled.iterdir()} == before
 
 
@@ -83,11 +85,12 @@ def test_card_is_written_from_the_data(bundles: dict[str, Path]) -> None:
         assert piece in card, piece
 
 
-def test_folders_inside_a_package_are_covered(tmp_path: Path, arguments: dict[str, Any]) -> None:
+def test_folders_inside_a_package_are_covered(tmp_path: Path, contents: BundleContents) -> None:
     weights = tmp_path / "model.mlpackage" / "Data" / "weights" / "weight.bin"
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"weights")
-    write_bundle(tmp_path, target="coreml", model_file="model.mlpackage", **arguments)
+    package = replace(contents, target="coreml", model_file="model.mlpackage")
+    write_bundle(tmp_path, package)
     (tmp_path / "manifest.json").write_text(
         "{}"
     )  # the stage's own record is not part of the bundle
@@ -112,6 +115,7 @@ def _edit(folder: Path, reseal: bool, **changes: Any) -> None:
     path.write_text(json.dumps(meta))
 
 
+_POINT = OperatingPoint("fpr1", 0.9).to_entry()
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no folder": (shutil.rmtree, "is not a folder"),
     "no bundle.json": (lambda f: (f / "bundle.json").unlink(), "has no bundle.json"),
@@ -149,6 +153,18 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         "model.onnx has [0-9]+ bytes instead of",
     ),
     "lowered threshold": (lambda f: _edit(f, False, thresholds={"fpr1": 0.999}), "digest differs"),
+    "threshold that is a bare number": (
+        lambda f: _edit(f, True, thresholds={"fpr1": 0.9}),
+        "threshold 'fpr1' needs exactly interval, n_real, reliable, threshold",
+    ),
+    "threshold whose interval is one number": (
+        lambda f: _edit(f, True, thresholds={"fpr1": _POINT | {"interval": [0.9]}}),
+        r"interval of threshold 'fpr1' is \[0\.9\], not two numbers",
+    ),
+    "threshold that is reliable by a number": (
+        lambda f: _edit(f, True, thresholds={"fpr1": _POINT | {"reliable": 1, "n_real": "x"}}),
+        "n_real of threshold 'fpr1' is 'x'.*reliable of threshold 'fpr1' is 1,",
+    ),
     "schema of the future": (lambda f: _edit(f, True, schema=2), "schema 2 is unknown"),
     "fewer classes": (
         lambda f: _edit(
@@ -210,7 +226,7 @@ def test_links_as_a_hub_cache_makes_them_are_followed(
         Bundle.load(folder)
 
 
-def test_hidden_files_are_no_part_of_a_bundle(spoiled: Path, arguments: dict[str, Any]) -> None:
+def test_hidden_files_are_no_part_of_a_bundle(spoiled: Path, contents: BundleContents) -> None:
     before = Bundle.load(spoiled).digest
     for name in (
         ".DS_Store",
@@ -222,9 +238,7 @@ def test_hidden_files_are_no_part_of_a_bundle(spoiled: Path, arguments: dict[str
         (spoiled / name).parent.mkdir(exist_ok=True)
         (spoiled / name).write_bytes(b"litter")
     assert Bundle.load(spoiled).digest == before
-    assert (
-        write_bundle(spoiled, target="onnx", model_file="model.onnx", **arguments).digest == before
-    )
+    assert write_bundle(spoiled, contents).digest == before
 
 
 def test_remedies_can_help(spoiled: Path) -> None:
@@ -251,31 +265,30 @@ def test_without_verify_only_the_hashes_are_skipped(spoiled: Path) -> None:
     ("change", "words"),
     [
         ({"text_bank": np.zeros((3, 6), np.float32)}, "text_bank"),
-        ({"golden_tolerance": {"embedding": 1e-5}}, "golden tolerance of logits"),
+        ({"golden": {"tolerance": {"embedding": 1e-5}}}, "golden tolerance of logits"),
         ({"precision": "int4"}, "precision 'int4'"),
-        ({"thresholds": {"fpr1": {"threshold": float("nan")}}}, "threshold 'fpr1'"),
-        ({"golden_images": np.zeros((8, 16, 16, 3), np.uint8)}, "golden.npz images"),
-        (
-            {"classes": [{"name": "gan", "title": "", "category": "", "family": ""}] * 4},
-            "class 0 is not 'real'",
-        ),
+        ({"thresholds": {"fpr1": OperatingPoint("fpr1", float("nan"))}}, "threshold 'fpr1'"),
+        ({"golden": {"images": np.zeros((8, 16, 16, 3), np.uint8)}}, "golden.npz images"),
+        ({"classes": [BundleClass("gan", "", "", "")] * 4}, "class 0 is not 'real'"),
     ],
 )
 def test_writer_refuses_parts_that_do_not_fit(
-    change: dict[str, Any], words: str, spoiled: Path, arguments: dict[str, Any]
+    change: dict[str, Any], words: str, spoiled: Path, contents: BundleContents
 ) -> None:
+    if "golden" in change:
+        change = {"golden": replace(contents.golden, **change["golden"])}
     with pytest.raises(BundleError, match=words):
-        write_bundle(spoiled, target="onnx", model_file="model.onnx", **(arguments | change))
+        write_bundle(spoiled, replace(contents, **change))
 
 
 def test_a_killed_export_leaves_no_bundle(
-    spoiled: Path, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    spoiled: Path, contents: BundleContents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("gazeclip.bundle.write.write_golden", killed)
     with pytest.raises(KeyboardInterrupt):
-        write_bundle(spoiled, target="onnx", model_file="model.onnx", **arguments)
+        write_bundle(spoiled, contents)
     with pytest.raises(BundleError, match=r"has no bundle\.json"):
         Bundle.load(spoiled)
