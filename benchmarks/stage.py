@@ -32,7 +32,7 @@ from gazeclip.files.atomic import read_json
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run
-from gazeclip.run.stages import folder_name
+from gazeclip.run.stages import bundle_stage
 from gazeclip.scoring.outputs import SplitOutputs
 from gazeclip.system.threads import usable_threads
 
@@ -46,7 +46,7 @@ def run_stage(run: Run, force: bool = False) -> bool:
     recipe = context.recipe
     stages = ["data", "teacher", "student", *(["baseline"] if recipe.baseline.enabled else [])]
     stages += [
-        folder_name(target, precision)
+        bundle_stage(target, precision)
         for precision in recipe.export.precisions
         for target in recipe.export.targets
     ]
@@ -57,7 +57,6 @@ def run_stage(run: Run, force: bool = False) -> bool:
         config=asdict(recipe.report),
         inputs=inputs,
         body=lambda f: _body(context, f, inputs),
-        say=say,
         force=force,
     )
     show(run)

@@ -92,7 +92,6 @@ def run_stage(run: Run, force: bool = False) -> bool:
         config=config,
         inputs=inputs,
         body=lambda folder: _body(context, folder),
-        say=say,
         force=force,
     )
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from distill.cache import TeacherCache
 from distill.losses import DistillationLoss
 from distill.text_bank import TextBank
-from gazeclip.console.progress import say
 from gazeclip.data.dataset import Batch
 from gazeclip.errors import ArtifactError, ConfigError
 from gazeclip.files.hashes import file_inputs
@@ -146,7 +145,6 @@ def run_stage(run: Run, force: bool = False) -> bool:
         config=config,
         inputs=inputs,
         body=body,
-        say=say,
         force=force,
         distributed=True,
     )

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gazeclip.console.progress import say
 from gazeclip.errors import ArtifactError
 from gazeclip.files.atomic import read_json, write_json
 from gazeclip.files.hashes import sha256
@@ -60,7 +59,6 @@ def run_stage(run: Run, force: bool = False) -> bool:
         config=config,
         inputs={"teacher": run.output_hash("teacher")},
         body=lambda f: _body(context, f),
-        say=say,
         force=force,
     )
 

@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
     with open_run(args, "export") as run:
         run.manifest("student")
         from export.stage import Exporter, export_one
-        from gazeclip.run.stages import folder_name
+        from gazeclip.run.stages import bundle_stage
 
         exporter = Exporter(run)
         # What the report asks for; a target that was named is wanted as it ships.
@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
         for precision in precisions:
             for target in targets:
                 export_one(exporter, target, precision, force=args.force)
-                print(run.folder(folder_name(target, precision)))
+                print(run.folder(bundle_stage(target, precision)))
     return 0
 
 

@@ -27,7 +27,7 @@ from gazeclip.networks.student import Student
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run
-from gazeclip.run.stages import folder_name
+from gazeclip.run.stages import bundle_stage
 from gazeclip.stages.load import load_run_student
 from gazeclip.system.packages import versions
 from quantize.encoder import count_quantizers
@@ -140,11 +140,10 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
 
     return execute(
         run,
-        folder_name(target, precision),
+        bundle_stage(target, precision),
         config=config,
         inputs=inputs,
         body=body,
-        say=say,
         force=force,
     )
 

@@ -55,7 +55,6 @@ def run_stage(run: Run, force: bool = False) -> bool:
         config=config,
         inputs=inputs,
         body=lambda f: _body(context, f),
-        say=say,
         force=force,
     )
 

@@ -17,6 +17,7 @@ from gazeclip.errors import ConfigError, ImageError, StageError
 from gazeclip.images.preprocess import IMAGE_SUFFIXES
 from gazeclip.images.walk import find_images
 from gazeclip.run.folder import latest_run
+from gazeclip.run.stages import SHIPPED, bundle_stage
 from runtimes.engines.registry import ENGINES, engine_status
 from runtimes.render import write_csv, write_table
 from runtimes.verdict import Verdict
@@ -220,7 +221,7 @@ def recent_bundle(engine: str | None = None) -> Path:
     reasons = []
     for candidate in candidates:
         for target in candidate.reads if engine is not None else candidate.reads[:1]:
-            folder = run / "export" / target
+            folder = run / bundle_stage(target, SHIPPED)
             if not (folder / "bundle.json").is_file():
                 continue
             reason = candidate.available()

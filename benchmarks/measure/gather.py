@@ -19,7 +19,7 @@ from gazeclip.bundle.bundle import Bundle
 from gazeclip.console.progress import say
 from gazeclip.errors import MissingDependencyError
 from gazeclip.run.context import Context
-from gazeclip.run.stages import folder_name
+from gazeclip.run.stages import bundle_stage
 from gazeclip.stages.load import load_plain, load_run_student, load_teacher, teacher_function
 
 Infer = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -48,7 +48,7 @@ def gather(context: Context, threads: int, left_out: list[str]) -> list[Gathered
     stage = context.recipe.export
     for precision in stage.precisions:
         for target in stage.targets:
-            name = folder_name(target, precision)
+            name = bundle_stage(target, precision)
             context.run.manifest(name)
             try:
                 found.append(_bundle(context, name, threads))

@@ -54,8 +54,7 @@ def is_proven(recipe: Recipe, run: Run) -> bool:
             made = run.manifest(stage)
             if made["version"] != __version__ or made["config"][stage] != wanted[stage]:
                 return False
-        names = [folder.name for folder in run.folder("export").iterdir() if folder.name[0] != "."]
-        shipped = {_bundle_kind(run, name) for name in names if run.done(f"export/{name}")}
+        shipped = {_bundle_kind(run, stage) for stage in run.bundles()}
     except (GazeClipError, OSError, KeyError):
         return False
     kinds = [
@@ -66,8 +65,7 @@ def is_proven(recipe: Recipe, run: Run) -> bool:
     return all((*kind, recipe.data.image_size) in shipped for kind in kinds)
 
 
-def _bundle_kind(run: Run, name: str) -> tuple[str, str, int]:
-    stage = f"export/{name}"
+def _bundle_kind(run: Run, stage: str) -> tuple[str, str, int]:
     run.output_hash(stage)  # refuses one of another student
     config = run.manifest(stage)["config"]
     return config["target"], config["precision"], config["contract"]["size"]

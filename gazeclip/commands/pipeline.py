@@ -63,7 +63,7 @@ def run_stage(run: Run, name: str, force: bool = False) -> bool:
     from gazeclip.system.threads import usable_threads
 
     _limit_threads(usable_threads())
-    return bool(importlib.import_module(STAGES[name]).run_stage(run, force=force))
+    return bool(importlib.import_module(STAGES[name].module).run_stage(run, force=force))
 
 
 def _limit_threads(threads: int) -> None:

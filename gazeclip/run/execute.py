@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gazeclip import __version__
+from gazeclip.console.progress import say
 from gazeclip.errors import ArtifactError, ConfigError
 from gazeclip.files.atomic import read_json, write_json
 from gazeclip.files.disk import disk_faults_named
@@ -34,7 +35,6 @@ def execute(
     config: Any,
     inputs: Mapping[str, str],
     body: Callable[[Path], Mapping[str, Any]],
-    say: Callable[[str], None] = print,
     force: bool = False,
     distributed: bool = False,
 ) -> bool:
@@ -60,7 +60,7 @@ def execute(
             remedy=f"Run: {command(stage)}",
         )
     with lock(run):
-        return _execute(run, stage, config, dict(inputs), body, say, force)
+        return _execute(run, stage, config, dict(inputs), body, force)
 
 
 def _execute(
@@ -69,7 +69,6 @@ def _execute(
     config: Any,
     inputs: dict[str, str],
     body: Callable[[Path], Mapping[str, Any]],
-    say: Callable[[str], None],
     force: bool,
 ) -> bool:
     made_from = {"stage": stage, "config": config, "inputs": inputs, "version": __version__}

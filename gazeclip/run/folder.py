@@ -11,7 +11,7 @@ from typing import Any
 from gazeclip.errors import StageError
 from gazeclip.files.atomic import read_json
 from gazeclip.files.hashes import fingerprint
-from gazeclip.run.stages import COMMANDS, command
+from gazeclip.run.stages import EXPORT, STAGES, command, parse_bundle_stage
 
 MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
@@ -57,6 +57,19 @@ class Run:
         """Whether the stage has a finished folder."""
         return (self.folder(stage) / MANIFEST).is_file()
 
+    def bundles(self) -> dict[str, tuple[str, str]]:
+        """Stages of the finished bundles, each with its target and precision, in their folders'
+        order by name.
+        """
+        found = {}
+        for folder in sorted(self.folder(EXPORT).glob("*")):
+            stage = f"{EXPORT}/{folder.name}"
+            bundle = parse_bundle_stage(stage)
+            hidden = folder.name.startswith(".")  # half made, or retired
+            if bundle and not hidden and self.done(stage):
+                found[stage] = bundle
+        return found
+
     def manifest(self, stage: str) -> dict[str, Any]:
         """The manifest of a finished stage.
 
@@ -79,7 +92,7 @@ class Run:
         """
         manifest = self.manifest(stage)
         for name, digest in manifest["inputs"].items():
-            if name in COMMANDS and self.output_hash(name) != digest:
+            if name in STAGES and self.output_hash(name) != digest:
                 raise StageError(
                     f"stage '{stage}' of {self.root} was made from another '{name}' than the one that is there",
                     remedy=f"Run first: {command(stage)} --run {self.root}",

@@ -1,47 +1,70 @@
-"""The stages of a run, in order: where each lives and how it is started alone."""
+"""The stages of a run, in order: where each lives, how it is started alone, and what the folders of
+bundles are called.
+
+    for stage in STAGES.values():
+        print(stage.name, stage.module)
+    command("export/onnx-fp32")  # python -m export --target onnx --precision fp32
+"""
 
 from __future__ import annotations
 
-# How a user starts each stage alone; the remedy when its output is missing.
-COMMANDS = {
-    "data": "python -m gazeclip data prepare",
-    "backbone": "python -m gazeclip backbone",
-    "teacher": "python -m gazeclip teacher",
-    "baseline": "python -m gazeclip baseline",
-    "text_bank": "python -m distill text-bank",
-    "cache": "python -m distill cache",
-    "student": "python -m distill",
-    "quantized": "python -m quantize",
-    "export": "python -m export --target all",
-    "report": "python -m benchmarks",
-}
+from dataclasses import dataclass
+
+EXPORT = "export"  # the stage whose folder holds one folder a bundle
+SHIPPED = "int8"  # the precision whose bundle needs no mention of it in its folder's name
 
 
-def command(stage: str) -> str:
-    """The command that makes one stage; `export/<target>-<precision>` names a bundle."""
-    kind, _, name = stage.partition("/")
-    if kind == "export" and name:
-        target, _, precision = name.partition("-")
-        return f"python -m export --target {target} --precision {precision or 'int8'}"
-    return COMMANDS.get(kind, "python -m gazeclip run")
+@dataclass(frozen=True)
+class Stage:
+    """One step of a run.
 
-
-STAGES = {
-    "data": "gazeclip.stages.data",
-    "backbone": "gazeclip.stages.backbone",
-    "teacher": "gazeclip.stages.teacher",
-    "baseline": "gazeclip.stages.baseline",
-    "text_bank": "distill.text_bank",
-    "cache": "distill.cache",
-    "student": "distill.student",
-    "quantized": "quantize.stage",
-    "export": "export.stage",
-    "report": "benchmarks.stage",
-}
-
-
-def folder_name(target: str, precision: str) -> str:
-    """Stage name of a bundle: `export/<target>` is the INT8 build that ships, others carry their
-    precision.
+    Attributes:
+        name: of the stage and, but for `export`, of its folder.
+        module: has `run_stage(run, force)`; imported when the stage is run.
+        command: starts the stage alone; the remedy where its output is missing.
     """
-    return f"export/{target}" if precision == "int8" else f"export/{target}-{precision}"
+
+    name: str
+    module: str
+    command: str
+
+
+_TABLE = (
+    Stage("data", "gazeclip.stages.data", "python -m gazeclip data prepare"),
+    Stage("backbone", "gazeclip.stages.backbone", "python -m gazeclip backbone"),
+    Stage("teacher", "gazeclip.stages.teacher", "python -m gazeclip teacher"),
+    Stage("baseline", "gazeclip.stages.baseline", "python -m gazeclip baseline"),
+    Stage("text_bank", "distill.text_bank", "python -m distill text-bank"),
+    Stage("cache", "distill.cache", "python -m distill cache"),
+    Stage("student", "distill.student", "python -m distill"),
+    Stage("quantized", "quantize.stage", "python -m quantize"),
+    Stage(EXPORT, "export.stage", "python -m export --target all"),
+    Stage("report", "benchmarks.stage", "python -m benchmarks"),
+)
+STAGES = {stage.name: stage for stage in _TABLE}
+
+
+def command(name: str) -> str:
+    """The command that makes one stage or one bundle (`bundle_stage`)."""
+    if bundle := parse_bundle_stage(name):
+        target, precision = bundle
+        return f"python -m export --target {target} --precision {precision}"
+    return STAGES[name].command if name in STAGES else "python -m gazeclip run"
+
+
+def bundle_stage(target: str, precision: str) -> str:
+    """Stage and folder of a bundle: `export/<target>` is the INT8 build that ships, others carry
+    their precision.
+    """
+    if precision == SHIPPED:
+        return f"{EXPORT}/{target}"
+    return f"{EXPORT}/{target}-{precision}"
+
+
+def parse_bundle_stage(name: str) -> tuple[str, str] | None:
+    """`(target, precision)` of a name that `bundle_stage` made; None for any other stage."""
+    kind, _, folder = name.partition("/")
+    if kind != EXPORT or not folder:
+        return None
+    target, _, precision = folder.partition("-")
+    return target, precision or SHIPPED

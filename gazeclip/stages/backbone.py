@@ -101,7 +101,6 @@ def run_stage(run: Run, force: bool = False) -> bool:
         config=config,
         inputs=inputs,
         body=lambda folder: _body(context, model, folder),
-        say=say,
         force=force,
         distributed=True,
     )

@@ -43,7 +43,6 @@ def run_stage(run: Run, force: bool = False) -> bool:
             folder / RESUME,
             drop_path=student.drop_path,
         ),
-        say=say,
         force=force,
         distributed=True,
     )

@@ -49,7 +49,6 @@ def run_stage(run: Run, force: bool = False) -> bool:
         config=plain,
         inputs=inputs,
         body=lambda folder: _body(context, source, folder),
-        say=say,
         force=force,
     )
 

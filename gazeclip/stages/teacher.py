@@ -159,7 +159,6 @@ def run_stage(
         config=config,
         inputs=inputs,
         body=body,
-        say=say,
         force=force,
         distributed=True,
     )

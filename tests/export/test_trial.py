@@ -167,4 +167,4 @@ def _finish(
         return {}
 
     (run.root / "recipe.yaml").touch()
-    execute(run, stage, config=config, inputs=inputs or {}, body=body, say=lambda _: None)
+    execute(run, stage, config=config, inputs=inputs or {}, body=body)

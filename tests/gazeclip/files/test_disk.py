@@ -34,7 +34,7 @@ def good(folder: Path) -> dict[str, Any]:
 
 
 def go(run: Run, body: Any, config: int = 1) -> bool:
-    return execute(run, "export/onnx", config=config, inputs={}, body=body, say=lambda _: None)
+    return execute(run, "export/onnx", config=config, inputs={}, body=body)
 
 
 def raising(error: Exception) -> Any:
@@ -85,8 +85,8 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from gazeclip.cli.guard import guard
-from gazeclip.run.folder import Run
 from gazeclip.run.execute import execute
+from gazeclip.run.folder import Run
 
 def body(folder):
     with open(folder / "model.bin", "wb", buffering=0) as file:

@@ -26,6 +26,7 @@ from gazeclip.run import execute as module
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run, latest_run
 from gazeclip.run.lock import lock
+from gazeclip.run.stages import STAGES, bundle_stage, parse_bundle_stage
 
 Body = Callable[[Path], Mapping[str, Any]]
 
@@ -55,7 +56,6 @@ def go(
         config=config,
         inputs=inputs or {"x": "1"},
         body=work,
-        say=lambda _: None,
         force=force,
     )
 
@@ -250,7 +250,6 @@ def make(run: Run, stage: str, text: str, **inputs: str) -> None:
         config=text,
         inputs=inputs,
         body=lambda folder: write(folder / "a.txt", text),
-        say=lambda _: None,
     )
 
 
@@ -272,6 +271,22 @@ def test_nothing_is_built_on_a_stale_stage(run: Run) -> None:
     run.output_hash(
         "text_bank"
     )  # the new teacher has the same bytes, so what was made from it still holds
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp32", "fp16"])
+def test_the_name_of_a_bundle_is_read_as_it_was_built(run: Run, precision: str) -> None:
+    name = bundle_stage("onnx", precision)
+    assert parse_bundle_stage(name) == ("onnx", precision)
+    make(run, name, "a")
+    make(run, "teacher", "t")
+    (run.root / "export" / ".tflite.old").mkdir()
+    (run.root / "export" / "openvino").mkdir()  # without a manifest: not finished
+    assert run.bundles() == {name: ("onnx", precision)}
+
+
+def test_only_bundles_have_a_name_of_a_bundle() -> None:
+    assert [parse_bundle_stage(name) for name in STAGES] == [None] * len(STAGES)
+    assert [name for name, stage in STAGES.items() if stage.name != name] == []
 
 
 @pytest.mark.parametrize(

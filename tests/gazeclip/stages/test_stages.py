@@ -15,7 +15,6 @@ import yaml
 from PIL import Image
 
 from distill import cache
-from gazeclip.console.progress import say
 from gazeclip.errors import ArtifactError
 from gazeclip.recipe.load import parse_recipe, save_recipe
 from gazeclip.run.context import Context
@@ -210,9 +209,7 @@ def test_a_later_stage_is_up_to_date_after_the_move(
 ) -> None:
     def train() -> bool:
         inputs = {"data": workspace.run.output_hash("data")}
-        return execute(
-            workspace.run, "teacher", config={}, inputs=inputs, body=lambda _: {}, say=say
-        )
+        return execute(workspace.run, "teacher", config={}, inputs=inputs, body=lambda _: {})
 
     assert train()
     move(workspace)
