@@ -20,7 +20,7 @@ from gazeclip.console.progress import say
 from gazeclip.errors import MissingDependencyError
 from gazeclip.run.context import Context
 from gazeclip.run.stages import bundle_stage
-from gazeclip.stages.load import load_plain, load_run_student, load_teacher, teacher_function
+from gazeclip.stages.load import load_classifier, load_run_student, load_teacher, teacher_function
 
 Infer = Callable[[np.ndarray], dict[str, np.ndarray]]
 
@@ -91,7 +91,7 @@ def _baseline(context: Context) -> Subject:
         "torch",
         "fp32",
         _weights_mb(folder),
-        torch_infer(load_plain(context, "baseline")),
+        torch_infer(load_classifier(context, "baseline")),
         size,
         notes=note,
     )

@@ -39,7 +39,7 @@ class DistillLoss:
 
 
 @dataclass(frozen=True)
-class PlainStage:
+class ClassifierStage:
     """A backbone with a linear classifier on labels alone."""
 
     enabled: bool = True
@@ -48,7 +48,7 @@ class PlainStage:
 
 
 @dataclass(frozen=True)
-class BackboneStage(PlainStage):
+class BackboneStage(ClassifierStage):
     """The hybrid teacher's CNN by itself, before the transformer stands on it. Its weights at the
     start: `teacher.model`.
     """
@@ -73,9 +73,9 @@ class TeacherStage:
 
 
 @dataclass(frozen=True)
-class BaselineStage(PlainStage):
-    """The peer that every claim is measured against: the student's backbone, fine-tuned on labels,
-    no gaze, no teacher.
+class BaselineStage(ClassifierStage):
+    """What every claim is measured against: the student's backbone, fine-tuned on labels, no gaze,
+    no teacher.
     """
 
     weights: str = "none"

@@ -19,27 +19,29 @@ from torch import Tensor, nn
 from gazeclip.console.progress import say
 from gazeclip.errors import ArtifactError, ConfigError
 from gazeclip.files.hashes import file_inputs
-from gazeclip.networks.plain import Plain, PlainOutput
+from gazeclip.networks.classifier import BackboneClassifier, ClassifierOutput
 from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import RESUME, Run
 from gazeclip.run.stages import command
-from gazeclip.stages.load import load_plain
-from gazeclip.stages.plain import train_plain
+from gazeclip.stages.classifier import train_classifier
+from gazeclip.stages.load import load_classifier
 
 
 class Together(nn.Module):
-    """Several plain networks, their outputs averaged: what the CNNs of a teacher say without it."""
+    """Several classifiers, their outputs averaged: what the CNNs of a teacher say without it."""
 
-    def __init__(self, members: Sequence[Plain]) -> None:
+    def __init__(self, members: Sequence[BackboneClassifier]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(self, pixels: Tensor) -> PlainOutput:
+    def forward(self, pixels: Tensor) -> ClassifierOutput:
         """uint8 pixels `(B, 3, S, S)`."""
         found = [member(pixels) for member in self.members]
-        return PlainOutput(*(torch.stack(outputs).mean(0) for outputs in zip(*found, strict=True)))
+        return ClassifierOutput(
+            *(torch.stack(outputs).mean(0) for outputs in zip(*found, strict=True))
+        )
 
 
 def load_backbone_stage(context: Context) -> Together:
@@ -50,7 +52,9 @@ def load_backbone_stage(context: Context) -> Together:
             size.
     """
     model = context.recipe.teacher.model
-    members = [load_plain(context, "backbone", _part(number)) for number in range(len(model.sizes))]
+    members = [
+        load_classifier(context, "backbone", _part(number)) for number in range(len(model.sizes))
+    ]
     for found, size in zip(members, model.sizes, strict=True):
         wanted = {"backbone": model.backbone, "weights": model.backbone_weights, "input_size": size}
         other = [
@@ -112,7 +116,7 @@ def _body(context: Context, model: TeacherConfig, folder: Path) -> dict[str, Any
         part, name = _part(number), "backbone" + (f"/{number + 1}" if number else "")
         start = model.backbone, model.backbone_weights
         resume = folder / RESUME / (part or "first")
-        found[part or "first"] = train_plain(
+        found[part or "first"] = train_classifier(
             context, context.recipe.backbone, name, *start, folder / part, resume, input_size=size
         )
     return found

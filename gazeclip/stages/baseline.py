@@ -1,5 +1,6 @@
-"""Stage `baseline`: the student's backbone fine-tuned on labels alone, without gaze, text or
-teacher. The peer to beat.
+"""Stage `baseline`: the student's backbone fine-tuned on labels alone, and what has to be beaten.
+
+No gaze, no text, no teacher.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from gazeclip.files.hashes import file_inputs
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import RESUME, Run
-from gazeclip.stages.plain import train_plain
+from gazeclip.stages.classifier import train_classifier
 
 
 def run_stage(run: Run, force: bool = False) -> bool:
@@ -33,7 +34,7 @@ def run_stage(run: Run, force: bool = False) -> bool:
         "baseline",
         config=config,
         inputs=inputs,
-        body=lambda folder: train_plain(
+        body=lambda folder: train_classifier(
             context,
             stage,
             "baseline",

@@ -9,7 +9,7 @@ import torch
 from gazeclip.errors import ArtifactError
 from gazeclip.files.atomic import read_json
 from gazeclip.files.tensors import load_tensors
-from gazeclip.networks.plain import Plain
+from gazeclip.networks.classifier import BackboneClassifier
 from gazeclip.networks.student import Student, load_student
 from gazeclip.run.context import Context
 from gazeclip.run.stages import command
@@ -30,7 +30,7 @@ def load_run_student(context: Context) -> Student:
     return student
 
 
-def load_plain(context: Context, stage: str, part: str = "") -> Plain:
+def load_classifier(context: Context, stage: str, part: str = "") -> BackboneClassifier:
     """The network that stage `baseline` or `backbone` trained, in eval mode, from its own files;
     `part`: a folder inside the stage's.
 
@@ -43,7 +43,9 @@ def load_plain(context: Context, stage: str, part: str = "") -> Plain:
     facts = read_json(folder / "config.json")
     context.require_size(stage, facts["contract"]["size"])
     tensors, _ = load_tensors(folder / "model.safetensors")
-    model = Plain(facts["backbone"], "none", len(facts["classes"]), input_size=facts["input_size"])
+    model = BackboneClassifier(
+        facts["backbone"], "none", len(facts["classes"]), input_size=facts["input_size"]
+    )
     model.load_state_dict(tensors)
     model.source = {name: facts[name] for name in model.source}
     return model.eval()

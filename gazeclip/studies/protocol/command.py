@@ -144,9 +144,9 @@ def _load(context: Context, name: str) -> Callable[[Any], Any]:
 
         return teacher_function(load_teacher(context))  # type: ignore[no-any-return]
     if name == "baseline":
-        from gazeclip.stages.load import load_plain
+        from gazeclip.stages.load import load_classifier
 
-        return load_plain(context, "baseline")
+        return load_classifier(context, "baseline")
     from gazeclip.stages.load import load_run_student
 
     return load_run_student(context)

@@ -1,6 +1,4 @@
-"""A backbone with one linear classifier: the peer of the student, and the start of a hybrid
-teacher.
-"""
+"""A backbone with one linear classifier: the baseline of the student, the start of a teacher's CNN."""
 
 from __future__ import annotations
 
@@ -13,14 +11,14 @@ from gazeclip.networks.backbones import build_encoder, scaled
 from gazeclip.networks.weights import backbone_stats
 
 
-class PlainOutput(NamedTuple):
+class ClassifierOutput(NamedTuple):
     """logits `(B, C)`, fake_logit `(B, 1)`."""
 
     logits: Tensor
     fake_logit: Tensor
 
 
-class Plain(nn.Module):
+class BackboneClassifier(nn.Module):
     """Backbone and one linear classifier; the detection score is the log odds of any forgery
     against real.
 
@@ -48,10 +46,10 @@ class Plain(nn.Module):
         features = int(getattr(self.encoder, "head_hidden_size", 0) or self.encoder.num_features)  # type: ignore[arg-type]
         self.classifier = nn.Linear(features, n_classes)
 
-    def forward(self, pixels: Tensor) -> PlainOutput:
+    def forward(self, pixels: Tensor) -> ClassifierOutput:
         """uint8 pixels `(B, 3, S, S)`."""
         images = scaled((pixels.float() - self.mean) / self.std, self.input_size)
         features = self.encoder(images.contiguous(memory_format=torch.channels_last))
         logits = self.classifier(features)
         fake_logit = torch.logsumexp(logits[:, 1:], dim=-1, keepdim=True) - logits[:, :1]
-        return PlainOutput(logits, fake_logit)
+        return ClassifierOutput(logits, fake_logit)

@@ -14,20 +14,24 @@ from torch import Tensor, nn
 from gazeclip.data.dataset import Batch
 from gazeclip.files.atomic import write_json
 from gazeclip.files.tensors import save_tensors
-from gazeclip.networks.plain import Plain
-from gazeclip.recipe.stages import PlainStage
+from gazeclip.networks.classifier import BackboneClassifier
+from gazeclip.recipe.stages import ClassifierStage
 from gazeclip.recipe.training import TrainConfig
 from gazeclip.run.context import Context
 from gazeclip.system import ranks
 from gazeclip.training import FaceTask, fit, split_decay
 
+KIND = "classifier"  # as its files call the network
 
-class PlainTask(FaceTask):
+
+class ClassifierTask(FaceTask):
     """Cross-entropy over the classes."""
 
-    def __init__(self, context: Context, stage: PlainStage, model: Plain, name: str) -> None:
+    def __init__(
+        self, context: Context, stage: ClassifierStage, model: BackboneClassifier, name: str
+    ) -> None:
         super().__init__(context, stage.train, name)
-        self.model: Plain = model
+        self.model: BackboneClassifier = model
         self.smoothing = stage.label_smoothing
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
@@ -44,9 +48,9 @@ class PlainTask(FaceTask):
         }
 
 
-def train_plain(
+def train_classifier(
     context: Context,
-    stage: PlainStage,
+    stage: ClassifierStage,
     name: str,
     backbone: str,
     weights: str,
@@ -59,17 +63,17 @@ def train_plain(
     Args:
         name: of the task; each has an order and augmentations of its own.
         resume: keeps the state that survives a kill.
-        options: those of `Plain`.
+        options: those of `BackboneClassifier`.
     """
     seed = context.recipe.seed
     torch.manual_seed(seed)
-    model = Plain(backbone, weights, len(context.classes), **options)
-    task = PlainTask(context, stage, model, name)
+    model = BackboneClassifier(backbone, weights, len(context.classes), **options)
+    task = ClassifierTask(context, stage, model, name)
     result = fit(task, stage.train, resume, seed)
     if ranks.is_main():
-        save_tensors(folder / "model.safetensors", task.model.state_dict(), {"kind": "plain"})
+        save_tensors(folder / "model.safetensors", task.model.state_dict(), {"kind": KIND})
         facts = {
-            "kind": "plain",
+            "kind": KIND,
             "classes": context.classes,
             "contract": context.contract.to_dict(),
             **model.source,
