@@ -13,12 +13,13 @@ from distill.cache import TeacherCache
 from distill.losses import DistillationLoss
 from distill.text_bank import TextBank
 from gazeclip.data.dataset import Batch
-from gazeclip.errors import ArtifactError, ConfigError
+from gazeclip.errors import ArtifactError, Fault, raise_first
 from gazeclip.files.hashes import file_inputs
 from gazeclip.networks.backbones import build_encoder
 from gazeclip.networks.student import Student, StudentSpec, save_student
 from gazeclip.networks.weights import backbone_stats
 from gazeclip.recipe.stages import FROM_TEACHER, DistillLoss
+from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.recipe.training import TrainConfig
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
@@ -106,6 +107,23 @@ def build_student(context: Context) -> Student:
     return Student(spec, encoder, bank.embeddings, bank.logit_scale)
 
 
+def find_inheritance_faults(teacher: TeacherConfig, backbone: str) -> list[Fault]:
+    """Why a student with this backbone cannot start from the teacher's convolutions."""
+    is_hybrid = teacher.tower == "hybrid"
+    if is_hybrid and teacher.backbone == backbone:
+        return []
+    have = teacher.backbone if is_hybrid else f"the tower {teacher.tower}"
+    what = (
+        f"student.weights=teacher needs a hybrid teacher with backbone {backbone},"
+        f" and this one has {have}"
+    )
+    remedy = (
+        f"Use --set teacher.model.backbone={backbone},"
+        " or student.weights none, package, timm or a file"
+    )
+    return [Fault(what, remedy)]
+
+
 def inherit_backbone(encoder: nn.Module, teacher: GazeCLIP, backbone: str) -> None:
     """Start a student from the convolutions of a hybrid teacher with the same backbone, instead of
     from scratch.
@@ -113,13 +131,7 @@ def inherit_backbone(encoder: nn.Module, teacher: GazeCLIP, backbone: str) -> No
     Raises:
         ConfigError: the teacher has no such backbone.
     """
-    config = teacher.config
-    if config.tower != "hybrid" or config.backbone != backbone:
-        have = config.backbone if config.tower == "hybrid" else config.clip_model
-        raise ConfigError(
-            f"student.weights=teacher needs a hybrid teacher with backbone {backbone}, and this one has {have}",
-            remedy=f"Use --set teacher.model.backbone={backbone}, or student.weights none, package, timm or a file",
-        )
+    raise_first(find_inheritance_faults(teacher.config, backbone))
     encoder.load_state_dict(teacher.tower.get_submodule("backbone").state_dict())
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 
 class GazeClipError(Exception):
@@ -53,10 +54,35 @@ class MissingDependencyError(GazeClipError):
     """An optional package is not installed, or is and cannot be imported."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x'?` for the closest known name, or the list of names. A hint only, never
-    applied.
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with an input: for those who list all of them, and for the one who
+    raises the first.
+    """
+
+    what: str
+    remedy: str
+    error: type[GazeClipError] = ConfigError
+
+    def within(self, setting: str) -> Fault:
+        """The same with the name of the setting in front of it, as a recipe's reader knows it."""
+        return replace(self, what=f"{setting}{self.what}")
+
+
+def raise_first(faults: Iterable[Fault]) -> None:
+    """Raise the first fault as the error that it is; nothing happens if there is none."""
+    for fault in faults:
+        raise fault.error(fault.what, remedy=fault.remedy)
+
+
+def nearest(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """`Did you mean 'x'?` for the closest known name; a hint only, never applied.
+
+    Args:
+        otherwise: what to say where no name is close; the list of all names by default.
     """
     names = list(known)
     close = difflib.get_close_matches(word, names, n=1)
-    return f"Did you mean '{close[0]}'?" if close else f"Known: {', '.join(names)}"
+    if close:
+        return f"Did you mean '{close[0]}'?"
+    return f"Known: {', '.join(names)}" if otherwise is None else otherwise

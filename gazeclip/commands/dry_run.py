@@ -18,7 +18,7 @@ from pathlib import Path
 from gazeclip import __version__
 from gazeclip.commands.preflight import refuse_recipe
 from gazeclip.console.progress import say, working
-from gazeclip.errors import GazeClipError
+from gazeclip.errors import Fault, GazeClipError
 from gazeclip.files.atomic import read_json
 from gazeclip.recipe.stages import Recipe
 from gazeclip.run.folder import Run
@@ -39,7 +39,7 @@ def dry_run(recipe: Recipe, run: Run) -> None:
         found = Path(folder) / "faults.json"
         trouble = _try_in_process(recipe, found, folder)
         if found.is_file():
-            refuse_recipe(recipe, [(what, remedy) for what, remedy in read_json(found)])
+            refuse_recipe(recipe, [Fault(what, remedy) for what, remedy in read_json(found)])
         else:  # it shows nothing about the recipe, and the stages will tell
             say(f"warning: the dry run itself failed ({trouble}); the stages are run without it")
 

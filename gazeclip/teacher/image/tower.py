@@ -7,8 +7,16 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from gazeclip.errors import ConfigError
+from gazeclip.errors import Fault, raise_first
 from gazeclip.teacher.image.prompts import DeepPrompts
+
+
+def find_deep_prompt_faults(blocks: int, depth: int) -> list[Fault]:
+    """Why deep prompts do not fit a tower of `depth` blocks."""
+    if blocks <= depth:
+        return []
+    what = f"deep_prompts={blocks}, but the image tower has {depth} blocks"
+    return [Fault(what, "Lower deep_prompts or raise depth")]
 
 
 class ImageTower(nn.Module):
@@ -42,11 +50,7 @@ class ImageTower(nn.Module):
         Raises:
             ConfigError: more blocks than the tower has.
         """
-        if blocks > self.depth:
-            raise ConfigError(
-                f"deep_prompts={blocks}, but the image tower has {self.depth} blocks",
-                remedy="Lower deep_prompts",
-            )
+        raise_first(find_deep_prompt_faults(blocks, self.depth))
         if blocks > 1:
             self.deep = DeepPrompts(self.width, tokens, blocks - 1)
 
