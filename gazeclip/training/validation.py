@@ -1,10 +1,8 @@
-"""Run a torch model over a split and give NumPy arrays; the same figures for val that the report
-computes for test.
-"""
+"""Run a torch model over a split and give NumPy arrays; figures of val to choose an epoch by."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,16 +22,29 @@ def predict(
     batch_size: int = 64,
     workers: int = 0,
     device: torch.device | str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+    names: Sequence[str] = OUTPUTS,
 ) -> dict[str, np.ndarray]:
-    """`model(batch)` over the plain images -> those of `OUTPUTS` that the model has, as arrays `(N,
-    ...)` float32.
+    """`model(batch)` over all images of a split, without augmentation.
+
+    Args:
+        progress: called with (images done, images in all) after each batch.
+        names: attributes of the model's output, each `(B, ...)`.
+
+    Returns:
+        Those of `names` that the output has, as float32 arrays `(N, ...)`; empty if there is no
+        image.
     """
     parts: dict[str, list[np.ndarray]] = {}
+    done = 0
     for batch in batches(dataset, plain_keys(len(dataset)), batch_size, workers):
         output = model({name: value.to(device) for name, value in batch.items()})
-        for name in OUTPUTS:
+        for name in names:
             if hasattr(output, name):
                 parts.setdefault(name, []).append(getattr(output, name).float().cpu().numpy())
+        done += len(batch["index"])
+        if progress is not None:
+            progress(done, len(dataset))
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 
