@@ -64,6 +64,4 @@ def label_outputs(samples: Sequence[Sample], arrays: Mapping[str, np.ndarray]) -
     """
     labels = tuple(sample.label for sample in samples)
     persons = tuple(sample.person for sample in samples)
-    return SplitOutputs(
-        arrays["fake_logit"], arrays["logits"], labels, arrays.get("gaze"), persons
-    )
+    return SplitOutputs(arrays["fake_logit"], arrays["logits"], labels, arrays.get("gaze"), persons)

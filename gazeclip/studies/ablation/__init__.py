@@ -1,3 +1,6 @@
-"""Which part of GazeCLIP earns its place: the same training with one switch changed, over seeds
-(docs/ablation.md).
+"""Which part of GazeCLIP earns its place (docs/ablation.md).
+
+The same training with one switch changed, over seeds:
+
+    python -m gazeclip ablate recipes/demo.yaml --variants no-gaze,no-text --seeds 0,1,2
 """

@@ -55,26 +55,27 @@ def run_ablate(args: argparse.Namespace) -> int:
     from gazeclip.files.atomic import write_json, write_text
     from gazeclip.recipe.load import load_recipe
     from gazeclip.run.folder import RUNS
-    from gazeclip.studies.ablation.grid import chosen
+    from gazeclip.studies.ablation.grid import choose_variants
     from gazeclip.studies.ablation.run import run_grid
-    from gazeclip.studies.ablation.table import markdown, summarise, tables
+    from gazeclip.studies.ablation.table import build_tables, render_markdown, summarise_grid
 
-    variants = chosen([name for name in args.variants.split(",") if name], args.custom)
-    seeds = _seeds(args.seeds)
+    variants = choose_variants([name for name in args.variants.split(",") if name], args.custom)
+    seeds = _parse_seeds(args.seeds)
     out = args.out or RUNS / f"{load_recipe(args.recipe, args.set).name}-ablation"
-    rows = summarise(run_grid(args.recipe, args.set, variants, seeds, out), variants)
+    entries = run_grid(args.recipe, args.set, variants, seeds, out)
+    rows = summarise_grid(entries, variants)
     facts = {"recipe": str(args.recipe), "set": args.set, "seeds": seeds}
     write_json(out / "ablation.json", {**facts, "variants": rows})
-    write_text(out / "ablation.md", markdown(rows, facts))
+    write_text(out / "ablation.md", render_markdown(rows, facts))
     if args.json:
         print(json.dumps(rows, indent=2, allow_nan=False, ensure_ascii=False))
     else:
-        print_tables(tables(rows), sys.stdout)
+        print_tables(build_tables(rows), sys.stdout)
     say(f"ablation: {out / 'ablation.md'}")
     return 0
 
 
-def _seeds(text: str) -> list[int]:
+def _parse_seeds(text: str) -> list[int]:
     try:
         seeds = [int(part) for part in text.split(",")]
     except ValueError as error:

@@ -70,8 +70,7 @@ GRID = (
     Variant("no-text", "no language side in the loss", ("teacher.model.w_nce=0",)),
 )
 
-# No variants: where every variant of a seed starts, and what gaze says by itself
-# (gazeclip/studies/ablation/probe.py).
+# No variants: where every variant of a seed starts, and what gaze says by itself (see probe.py).
 BACKBONE = Variant("backbone", "the CNNs alone, before the teacher")
 CONTROLS = (
     BACKBONE,
@@ -81,41 +80,42 @@ CONTROLS = (
 CNN = "cnn-"  # and its number: one of several CNNs
 
 
-def control(name: str) -> Variant:
+def find_control(name: str) -> Variant:
     """The control of that name."""
     known = {variant.name: variant for variant in CONTROLS}
     return known.get(name) or Variant(name, f"of these, number {name.removeprefix(CNN)} alone")
 
 
-def chosen(names: Sequence[str], custom: Sequence[str]) -> list[Variant]:
-    """The named variants (none named: all) and those given as `NAME:key=value[,key=value...]`;
-    `full` always comes first.
+def choose_variants(names: Sequence[str], custom: Sequence[str]) -> list[Variant]:
+    """The named variants (none named: all) and the custom ones; `full` always comes first.
+
+    Args:
+        custom: each as `NAME:key=value[,key=value...]`.
 
     Raises:
         ConfigError: an unknown name, or a custom one of another form.
     """
     known = {variant.name: variant for variant in GRID}
-    taken = {*known, *(control.name for control in CONTROLS)}
+    taken = {*known, *(item.name for item in CONTROLS)}
     for name in names:
         if name not in known:
             raise ConfigError(f"there is no variant '{name}'", remedy=nearest(name, known))
-    own = [_custom(text, taken) for text in custom]
-    named = [known[name] for name in dict.fromkeys([FULL, *names])] if names or own else list(GRID)
-    return named + own
+    own = [_parse_custom(text, taken) for text in custom]
+    if not names and not own:
+        return list(GRID)
+    return [known[name] for name in dict.fromkeys([FULL, *names])] + own
 
 
-def _custom(text: str, taken: set[str]) -> Variant:
+def _parse_custom(text: str, taken: set[str]) -> Variant:
     name, separator, values = text.partition(":")
     overrides = tuple(part.strip() for part in values.split(",") if part.strip())
-    plain = name.replace("-", "").replace("_", "").isalnum()
-    if (
-        not separator
-        or not plain
-        or not overrides
-        or any("=" not in part for part in overrides)
-        or name in taken
-        or name.startswith(CNN)
-    ):
-        what = f"--custom {text} is not NAME:key=value[,key=value] with a new NAME"
-        raise ConfigError(what, remedy="Example: --custom wide:teacher.model.width=384")
+    # The name becomes part of a folder's.
+    is_name = name.replace("-", "").replace("_", "").isalnum()
+    is_new = name not in taken and not name.startswith(CNN)
+    sets_values = bool(separator and overrides) and all("=" in part for part in overrides)
+    if not (is_name and is_new and sets_values):
+        raise ConfigError(
+            f"--custom {text} is not NAME:key=value[,key=value] with a new NAME",
+            remedy="Example: --custom wide:teacher.model.width=384",
+        )
     return Variant(name, ", ".join(overrides), overrides)

@@ -16,9 +16,14 @@ from gazeclip.recipe.stages import Recipe
 from gazeclip.run.context import Context
 from gazeclip.run.folder import Run
 from gazeclip.run.lock import lock
-from gazeclip.stages import teacher as teacher
+from gazeclip.stages import teacher
 from gazeclip.studies.ablation.grid import FULL, Variant
-from gazeclip.studies.ablation.scores import Scores, backbone_scores, probe_scores, scores_of
+from gazeclip.studies.ablation.scores import (
+    Scores,
+    score_backbones,
+    score_gaze_alone,
+    score_teacher,
+)
 from gazeclip.taxonomy import Taxonomy
 
 
@@ -49,13 +54,14 @@ def run_grid(
         ConfigError: a variant that the recipe cannot have; nothing has been trained then.
     """
     plans = [
-        (variant, seed, _recipe(recipe, overrides, variant, seed))
+        (variant, seed, _load_variant(recipe, overrides, variant, seed))
         for seed in seeds
         for variant in variants
     ]
     for _, _, plan in plans:
         preflight_teacher(plan)
-    found, first = list[Entry](), dict[str, Run]()
+    found: list[Entry] = []
+    first: dict[str, Run] = {}
     with lock(Run(out / "data")):  # one grid at a time: its runs share more than their data
         data = prepare_run(plans[0][2], out / "data")
         run_stage(data, "data")
@@ -63,29 +69,35 @@ def run_grid(
         for number, (variant, seed, plan) in enumerate(plans):
             say(f"ablation {number + 1} of {len(plans)}: {variant.name} (seed {seed})")
             own = replace(plan, data=replace(plan.data, manifest=manifest))
-            found += _train(variant, own, Run(out / f"{variant.name}-seed{seed}"), first, data.root)
+            found += _train_variant(
+                variant, own, Run(out / f"{variant.name}-seed{seed}"), first, data.root
+            )
     return found
 
 
-def _train(
+def _train_variant(
     variant: Variant, plan: Recipe, run: Run, first: dict[str, Run], kept: Path
 ) -> list[Entry]:
-    """The variant's entry, and for `full` those of the controls. `first`: which run has trained a
-    CNN by itself, by `_cnn`. `kept`: where what frozen encoders and CNNs give is kept for all.
+    """The variant's entry, and for `full` those of the controls.
+
+    Args:
+        first: which run has trained a CNN by itself, by `_fingerprint_cnn`.
+        kept: where what frozen encoders and CNNs give is kept for all.
     """
-    gaze_features, cnn_features = kept / "gaze_features", kept / "cnn_features"
+    gaze_features = kept / "gaze_features"
+    cnn_features = kept / "cnn_features"
     with lock(run):
         prepare_run(plan, run.root)
         run_stage(run, "data")
         if plan.backbone.enabled:
-            _take_backbone(run, first.setdefault(_cnn(plan), run))
+            _take_backbone(run, first.setdefault(_fingerprint_cnn(plan), run))
             run_stage(run, "backbone")
         teacher.run_stage(run, gaze_features=gaze_features, cnn_features=cnn_features)
-        scores = {variant.name: scores_of(run, gaze_features, cnn_features)}
+        scores = {variant.name: score_teacher(run, gaze_features, cnn_features)}
         if variant.name == FULL and plan.backbone.enabled:
-            scores |= backbone_scores(run)
+            scores |= score_backbones(run)
         if variant.name == FULL and plan.teacher.model.gaze.kind != "none":
-            scores |= probe_scores(run, gaze_features)
+            scores |= score_gaze_alone(run, gaze_features)
         context = Context(run)
         return [
             Entry(name, plan.seed, context.taxonomy, context.classes, of)
@@ -93,9 +105,10 @@ def _train(
         ]
 
 
-def _cnn(plan: Recipe) -> str:
-    """What tells the CNN that a plan wants trained by itself from another's; the grid's data are
-    the same for all.
+def _fingerprint_cnn(plan: Recipe) -> str:
+    """What tells the CNN that a plan wants trained by itself from another's.
+
+    The data are not part of it: they are the same for the whole grid.
     """
     model = plan.teacher.model
     return fingerprint(
@@ -112,12 +125,15 @@ def _cnn(plan: Recipe) -> str:
 
 def _take_backbone(run: Run, first: Run) -> None:
     """Copy the CNN of the first run that wants this one."""
-    source, target = first.folder("backbone"), run.folder("backbone")
-    if run is first or (
-        run.done("backbone")
-        and first.manifest("backbone")["fingerprint"] == run.manifest("backbone")["fingerprint"]
-    ):
+    source = first.folder("backbone")
+    target = run.folder("backbone")
+    if run is first:
         return
+    if run.done("backbone"):
+        mine = run.manifest("backbone")["fingerprint"]
+        if mine == first.manifest("backbone")["fingerprint"]:
+            return
+    # Copied beside it first: a kill never leaves half a CNN under the stage's name.
     made = run.root / ".backbone.copy"
     shutil.rmtree(made, ignore_errors=True)
     shutil.copytree(source, made)
@@ -125,5 +141,5 @@ def _take_backbone(run: Run, first: Run) -> None:
     made.rename(target)
 
 
-def _recipe(path: Path, overrides: Sequence[str], variant: Variant, seed: int) -> Recipe:
+def _load_variant(path: Path, overrides: Sequence[str], variant: Variant, seed: int) -> Recipe:
     return load_recipe(path, overrides, then=[*variant.overrides, f"seed={seed}"])

@@ -20,7 +20,7 @@ DETECTION = (
 )
 
 
-def tables(report: Mapping[str, Any]) -> list[Table]:
+def build_tables(report: Mapping[str, Any]) -> list[Table]:
     """All tables of a `protocol.json`: the summary first, then each protocol that has a forged
     image.
     """
@@ -34,12 +34,16 @@ def tables(report: Mapping[str, Any]) -> list[Table]:
         "by",
         "family ACC",
     )
-    rows = tuple(_summary(name, entry) for name, entry in protocols.items())
-    details = [_generators(name, entry) for name, entry in protocols.items() if entry["n_forged"]]
+    rows = tuple(_summarise_protocol(name, entry) for name, entry in protocols.items())
+    details = [
+        _build_generator_table(name, entry)
+        for name, entry in protocols.items()
+        if entry["n_forged"]
+    ]
     return [Table(header, rows, f"{report['model']} of {report['run']}"), *details]
 
 
-def notes(report: Mapping[str, Any]) -> list[str]:
+def explain_figures(report: Mapping[str, Any]) -> list[str]:
     """What must be read beside the figures, and why figures are missing."""
     threshold, protocols = report["threshold"], report["protocols"]
     measured = {name: entry for name, entry in protocols.items() if entry["auc"] is not None}
@@ -82,12 +86,12 @@ def notes(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def markdown(report: Mapping[str, Any]) -> str:
+def render_markdown(report: Mapping[str, Any]) -> str:
     """The whole of `protocol.md`."""
     lines = ["# Protocol", ""]
-    for table in tables(report):
+    for table in build_tables(report):
         lines += [f"## {table.title}", "", markdown_table(table), ""]
-    lines += [*(f"- {note}" for note in notes(report)), "", "## Made from", ""]
+    lines += [*(f"- {note}" for note in explain_figures(report)), "", "## Made from", ""]
     lines += [
         f"- {key}: {value}"
         for key, value in report["made_from"].items()
@@ -99,25 +103,25 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 def print_report(report: Mapping[str, Any], out: TextIO) -> None:
     """The tables and notes."""
-    print_tables(tables(report), out)
-    print(*notes(report), sep="\n", file=out)
+    print_tables(build_tables(report), out)
+    print(*explain_figures(report), sep="\n", file=out)
 
 
-def _summary(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
-    attribution = _with_interval(entry, "attribution_macro_acc")
+def _summarise_protocol(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    attribution = _format_interval(entry, "attribution_macro_acc")
     counts = str(entry["n_forged"]), str(entry["n_real"])
-    family = _figure(entry["family_macro_acc"])
+    family = _format_figure(entry["family_macro_acc"])
     return (
         f"{name} {entry['title']}",
         *counts,
-        *_detection(entry),
+        *_format_detection(entry),
         attribution,
         LEVEL_TITLES[entry["attribution_by"]],
         family,
     )
 
 
-def _generators(name: str, entry: Mapping[str, Any]) -> Table:
+def _build_generator_table(name: str, entry: Mapping[str, Any]) -> Table:
     header = (
         "label",
         "category/family",
@@ -131,9 +135,11 @@ def _generators(name: str, entry: Mapping[str, Any]) -> Table:
     )
     rows = []
     for label, row in _reals_last(entry["per_generator"]):
-        found = [MISSING] * len(DETECTION) if label == REAL else _detection(row)
+        found = [MISSING] * len(DETECTION) if label == REAL else _format_detection(row)
         seen = MISSING if label == REAL else "yes" if row["group_seen"] else "no"
-        figures = (_figure(row[key]) for key in ("flagged_fake", "attribution_acc", "family_acc"))
+        figures = (
+            _format_figure(row[key]) for key in ("flagged_fake", "attribution_acc", "family_acc")
+        )
         rows.append(
             (
                 label,
@@ -142,7 +148,7 @@ def _generators(name: str, entry: Mapping[str, Any]) -> Table:
                 str(row["n"]),
                 *found,
                 *figures,
-                _called(row["called_family"]),
+                _format_shares(row["called_family"]),
             )
         )
     return Table(
@@ -154,13 +160,14 @@ def _reals_last(table: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return sorted(table.items(), key=lambda item: item[0] == REAL)
 
 
-def _detection(entry: Mapping[str, Any]) -> list[str]:
+def _format_detection(entry: Mapping[str, Any]) -> list[str]:
     return [
-        _with_interval(entry, key) if key == "auc" else _figure(entry[key]) for _, key in DETECTION
+        _format_interval(entry, key) if key == "auc" else _format_figure(entry[key])
+        for _, key in DETECTION
     ]
 
 
-def _called(shares: Mapping[str, float]) -> str:
+def _format_shares(shares: Mapping[str, float]) -> str:
     """The families a generator is called, most frequent first."""
     return ", ".join(
         f"{name} {share:.2f}"
@@ -169,12 +176,12 @@ def _called(shares: Mapping[str, float]) -> str:
     )
 
 
-def _figure(value: float | None) -> str:
+def _format_figure(value: float | None) -> str:
     return MISSING if value is None else f"{value:.3f}"
 
 
-def _with_interval(entry: Mapping[str, Any], key: str) -> str:
+def _format_interval(entry: Mapping[str, Any], key: str) -> str:
     interval = entry.get(f"{key}_interval")
-    return _figure(entry[key]) + (
+    return _format_figure(entry[key]) + (
         "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]"
     )

@@ -21,10 +21,10 @@ from gazeclip.recipe.load import load_recipe
 from gazeclip.scoring import metrics
 from gazeclip.scoring.outputs import SplitOutputs
 from gazeclip.studies.ablation import probe
-from gazeclip.studies.ablation.grid import BACKBONE, FULL, GRID, Variant, chosen
+from gazeclip.studies.ablation.grid import BACKBONE, FULL, GRID, Variant, choose_variants
 from gazeclip.studies.ablation.run import Entry
 from gazeclip.studies.ablation.scores import Answers, Scores
-from gazeclip.studies.ablation.table import markdown, summarise, tables
+from gazeclip.studies.ablation.table import build_tables, render_markdown, summarise_grid
 from gazeclip.taxonomy import Taxonomy
 
 ROOT = Path(__file__).parents[3]
@@ -41,9 +41,12 @@ def test_every_variant_changes_the_recipe_that_it_is_made_from() -> None:
 
 
 def test_named_and_custom_variants_come_after_full() -> None:
-    assert chosen([], []) == list(GRID)
-    assert [item.name for item in chosen(["no-aws", "full", "no-aws"], [])] == [FULL, "no-aws"]
-    own = chosen([], ["wide:teacher.model.width=64, teacher.train.lr=0.1"])
+    assert choose_variants([], []) == list(GRID)
+    assert [item.name for item in choose_variants(["no-aws", "full", "no-aws"], [])] == [
+        FULL,
+        "no-aws",
+    ]
+    own = choose_variants([], ["wide:teacher.model.width=64, teacher.train.lr=0.1"])
     assert [item.name for item in own] == [FULL, "wide"]
     assert own[1].overrides == ("teacher.model.width=64", "teacher.train.lr=0.1")
 
@@ -51,12 +54,12 @@ def test_named_and_custom_variants_come_after_full() -> None:
 @pytest.mark.parametrize("text", ["wide", "wide:", "wide:x", ":a=1", "full:a=1", "../up:a=1"])
 def test_faulty_custom_variants_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="NAME:key=value"):
-        chosen([], [text])
+        choose_variants([], [text])
 
 
 def test_an_unknown_variant_gets_a_hint() -> None:
     with pytest.raises(ConfigError) as caught:
-        chosen(["no-gase"], [])
+        choose_variants(["no-gase"], [])
     assert "no-gaze" in str(caught.value.remedy)
 
 
@@ -108,7 +111,7 @@ def test_spread_over_seeds_and_paired_differences_with_intervals_over_persons() 
     full, bare = (
         [scored(name, seed, name == FULL) for seed in (2, 0, 1)] for name in (FULL, "bare")
     )
-    rows = summarise(
+    rows = summarise_grid(
         [*full, *bare], [Variant(FULL, "all"), Variant("bare", "little", ("a=1",))], rounds=200
     )
     assert [row["seeds"] for row in rows] == [[2, 0, 1]] * 2
@@ -187,14 +190,14 @@ def test_probes_find_what_gaze_tells_and_nothing_where_it_tells_nothing(
     yaw = rng.normal(0, 1, 180) * np.repeat(
         [1.0, 0.1, 0.1], 60
     )  # forged faces look ahead: a matter of spread, not of direction
-    table = probe._quadratic(np.stack((rng.normal(0, 1, 180), yaw), axis=1))
+    table = probe._expand_angles(np.stack((rng.normal(0, 1, 180), yaw), axis=1))
     noise = rng.normal(0, 1, (180, 8))
     tables = {
         "angles": {"train": table, "test": table},
         "features": {"train": noise, "test": rng.normal(0, 1, (180, 8))},
     }
-    monkeypatch.setattr(probe, "_tables", lambda *_: (tables, targets))
-    found = probe.probe(SimpleNamespace(classes=("real", "a", "b", "c")), ("test",), Path())  # type: ignore[arg-type]
+    monkeypatch.setattr(probe, "_build_tables", lambda *_: (tables, targets))
+    found = probe.score_probes(SimpleNamespace(classes=("real", "a", "b", "c")), ("test",), Path())  # type: ignore[arg-type]
     assert metrics.roc_auc(targets != 0, found["angles_test_fake_logit"]) > 0.85
     assert abs(metrics.roc_auc(targets != 0, found["features_test_fake_logit"]) - 0.5) < 0.15
     assert (found["angles_test_logits"][:, 2] == -30.0).all() and found[
@@ -204,10 +207,10 @@ def test_probes_find_what_gaze_tells_and_nothing_where_it_tells_nothing(
 
 def test_the_table_leaves_out_what_was_not_measured() -> None:
     entries = [scored(name, seed) for name in (BACKBONE.name, FULL, "bare") for seed in (0, 1)]
-    rows = summarise(
+    rows = summarise_grid(
         entries, [Variant(FULL, "all"), Variant("bare", "little", ("a=1",))], rounds=20
     )
-    figures, differences = tables(rows)
+    figures, differences = build_tables(rows)
     assert [row[0] for row in figures.rows] == ["backbone", "full", "bare"] and [
         row[0] for row in differences.rows
     ] == ["backbone", "bare"]
@@ -218,23 +221,25 @@ def test_the_table_leaves_out_what_was_not_measured() -> None:
         "test attribution against full",
     ]
     assert (
-        figures.rows[2][2] in markdown(rows, {"seeds": [0, 1]}) and "[" in differences.rows[1][-1]
+        figures.rows[2][2] in render_markdown(rows, {"seeds": [0, 1]})
+        and "[" in differences.rows[1][-1]
     )
     entries[2] = scored(FULL, 0, exchanged=True)
     rows = {
-        row[0]: row for row in tables(summarise(entries, [Variant(FULL, "all")], rounds=20))[1].rows
+        row[0]: row
+        for row in build_tables(summarise_grid(entries, [Variant(FULL, "all")], rounds=20))[1].rows
     }
     assert rows["full"][1] == MISSING and rows["backbone"][1] != MISSING  # full against itself
 
 
 def test_one_seed_has_no_deviation() -> None:
-    row = summarise([scored(FULL, 0)], [Variant(FULL, "all")], rounds=0)[0]
+    row = summarise_grid([scored(FULL, 0)], [Variant(FULL, "all")], rounds=0)[0]
     assert row["figures"]["test AUC"] == {
         "mean": pytest.approx(auc(scored(FULL, 0))),
         "sd": None,
         "n": 1,
     }
-    assert len(tables([row])) == 1 and "±" not in tables([row])[0].rows[0][2]
+    assert len(build_tables([row])) == 1 and "±" not in build_tables([row])[0].rows[0][2]
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from gazeclip.studies.protocol.evaluate import (
     fit_threshold,
     split_protocols,
 )
-from gazeclip.studies.protocol.tables import markdown, print_report
+from gazeclip.studies.protocol.tables import print_report, render_markdown
 from gazeclip.taxonomy import Taxonomy
 
 GENERATORS = {
@@ -354,7 +354,7 @@ def report(splits: dict[str, SplitOutputs]) -> dict[str, Any]:
 
 def test_tables_show_dashes_and_reasons_instead_of_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     made = report({"test": outputs(CLASSES, 150)})
-    text = markdown(made)
+    text = render_markdown(made)
     assert "P2: no figures, because test_unseen has no forged image of this kind" in text
     assert next(line for line in text.splitlines() if line.startswith("| P3")).count("–") == 7  # noqa: RUF001
     assert "arXiv:1" in text
@@ -369,7 +369,7 @@ def test_tables_show_dashes_and_reasons_instead_of_figures(monkeypatch: pytest.M
 
 
 def test_a_set_without_reals_says_so() -> None:
-    text = markdown(report({"test": outputs(CLASSES[1:], 40)}))
+    text = render_markdown(report({"test": outputs(CLASSES[1:], 40)}))
     assert "P1: no detection figures but the share flagged, because test has no real image" in text
 
 

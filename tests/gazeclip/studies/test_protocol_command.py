@@ -82,7 +82,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             logits=torch.stack([-bright, bright, bright - 1, bright - 1], dim=1),
         )
 
-    monkeypatch.setattr("gazeclip.studies.protocol.command._load", lambda context, name: model)
+    load = "gazeclip.studies.protocol.measure.load_model"
+    monkeypatch.setattr(load, lambda context, name: model)
     monkeypatch.chdir(tmp_path)
     return root
 
