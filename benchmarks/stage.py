@@ -56,7 +56,7 @@ def run_stage(run: Run, force: bool = False) -> bool:
         "report",
         config=asdict(recipe.report),
         inputs=inputs,
-        body=lambda f: _body(context, f, inputs),
+        body=lambda f: _write_report(context, f, inputs),
         force=force,
     )
     show(run)
@@ -69,7 +69,7 @@ def show(run: Run) -> None:
     print(f"report: {run.folder('report') / 'report.html'}")
 
 
-def _body(context: Context, folder: Path, inputs: Mapping[str, str]) -> dict[str, Any]:
+def _write_report(context: Context, folder: Path, inputs: Mapping[str, str]) -> dict[str, Any]:
     recipe = context.recipe
     threads = recipe.report.threads or usable_threads()
     left_out: list[str] = []

@@ -91,12 +91,12 @@ def run_stage(run: Run, force: bool = False) -> bool:
         "cache",
         config=config,
         inputs=inputs,
-        body=lambda folder: _body(context, folder),
+        body=lambda folder: _write_cache(context, folder),
         force=force,
     )
 
 
-def _body(context: Context, folder: Path) -> dict[str, Any]:
+def _write_cache(context: Context, folder: Path) -> dict[str, Any]:
     stage, seed = context.recipe.cache, context.recipe.seed
     keep_freed_memory()
     draw = lambda index, number: drawn(seed, index, number, stage.strength, "cache")  # noqa: E731

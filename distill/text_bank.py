@@ -58,13 +58,13 @@ def run_stage(run: Run, force: bool = False) -> bool:
         "text_bank",
         config=config,
         inputs={"teacher": run.output_hash("teacher")},
-        body=lambda f: _body(context, f),
+        body=lambda f: _write_text_bank(context, f),
         force=force,
     )
 
 
 @torch.inference_mode()
-def _body(context: Context, folder: Path) -> dict[str, Any]:
+def _write_text_bank(context: Context, folder: Path) -> dict[str, Any]:
     teacher = load_teacher(context)
     embeddings, levels = teacher.encode_text()
     save_tensors(

@@ -54,12 +54,12 @@ def run_stage(run: Run, force: bool = False) -> bool:
         "quantized",
         config=config,
         inputs=inputs,
-        body=lambda f: _body(context, f),
+        body=lambda f: _write_quantized(context, f),
         force=force,
     )
 
 
-def _body(context: Context, folder: Path) -> dict[str, Any]:
+def _write_quantized(context: Context, folder: Path) -> dict[str, Any]:
     stage = context.recipe.quantize
     slower = load_quantizers()
     if slower is not None:

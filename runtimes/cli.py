@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import warnings
 from collections import Counter
@@ -12,7 +11,7 @@ from typing import Any
 
 from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.console.progress import progress, say
-from gazeclip.console.text import make_encodable, printable
+from gazeclip.console.text import format_json, printable
 from gazeclip.errors import ConfigError, ImageError, StageError
 from gazeclip.images.preprocess import IMAGE_SUFFIXES
 from gazeclip.images.walk import find_images
@@ -123,8 +122,8 @@ def _show(
     args: argparse.Namespace, verifier: Verifier, point: OperatingPoint, judged: Judged
 ) -> None:
     if args.json:
-        found = make_encodable(document(verifier, point, judged, args.embedding))
-        print(json.dumps(found, indent=2, allow_nan=False))
+        found = document(verifier, point, judged, args.embedding)
+        print(format_json(found, only_ascii=True))
     elif args.csv:
         write_csv(sys.stdout, judged)
     else:

@@ -7,8 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TextIO
 
-from gazeclip.console.tables import Table as PlainTable
-from gazeclip.console.tables import print_plain
+from gazeclip.console.tables import Styled, Table, print_plain, print_table
 from gazeclip.console.text import printable
 from runtimes.verdict import Verdict
 from runtimes.verifier import Outcome
@@ -32,6 +31,7 @@ CSV_COLUMNS = [
     "frames",
     "error",
 ]
+_COLOURS = {"fake": "bold red", "real": "green", "error": "yellow"}
 _HEADER = ("image", "verdict", "fake", "most like", "p", "gaze pitch/yaw", "ms")
 
 
@@ -69,10 +69,13 @@ def _csv_row(verdict: Verdict) -> dict[str, object]:
 
 def write_table(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
     """A table, coloured by `rich` on a terminal where that is installed, and a line of totals."""
-    rows = [tuple(map(printable, _row(source, outcome))) for source, outcome in judged]
+    rows = [_table_row(source, outcome) for source, outcome in judged]
     verdicts = [outcome for _, outcome in judged if isinstance(outcome, Verdict)]
-    if not (stream.isatty() and _write_rich(stream, rows)):
-        print_plain(PlainTable(_HEADER, rows, left=range(len(_HEADER))), stream)
+    table = Table(_HEADER, rows, left=range(len(_HEADER)), framed=True)
+    if stream.isatty():
+        print_table(table, stream)
+    else:
+        print_plain(table, stream)
     fake = sum(verdict.is_fake for verdict in verdicts)
     totals = f"{len(verdicts) - fake} real, {fake} fake, {len(judged) - len(verdicts)} not judged"
     if verdicts:
@@ -81,40 +84,20 @@ def write_table(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
     stream.write(totals + "\n")
 
 
-def _row(source: str, outcome: Outcome) -> tuple[str, ...]:
+def _table_row(source: str, outcome: Outcome) -> tuple[str, ...]:
     if not isinstance(outcome, Verdict):
-        return (source, "error", "", outcome.message, "", "", "")
+        return (source, Styled("error", _COLOURS["error"]), "", outcome.message, "", "", "")
     if outcome.frames > 1:
         source = f"{source} (frame 1 of {outcome.frames})"
     top = outcome.attribution[0]
     gaze = f"{math.degrees(outcome.gaze.pitch):+.0f} / {math.degrees(outcome.gaze.yaw):+.0f} deg"
-    probability, total_ms = outcome.fake_probability, sum(outcome.timings_ms.values())
+    total_ms = sum(outcome.timings_ms.values())
     return (
         source,
-        outcome.verdict,
-        f"{probability:.4f}",
+        Styled(outcome.verdict, _COLOURS[outcome.verdict]),
+        f"{outcome.fake_probability:.4f}",
         top.title,
         f"{top.p:.2f}",
         gaze,
         f"{total_ms:.1f}",
     )
-
-
-def _write_rich(stream: TextIO, rows: Sequence[tuple[str, ...]]) -> bool:
-    try:
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-    except ModuleNotFoundError:
-        return False
-    table = Table()
-    for name in _HEADER:
-        table.add_column(name, overflow="fold")
-    colours = {"fake": "bold red", "real": "green", "error": "yellow"}
-    for row in rows:
-        # Text, not markup: a file name may hold brackets
-        table.add_row(
-            Text(row[0]), Text(row[1], colours[row[1]]), *(Text(cell) for cell in row[2:])
-        )
-    Console(file=stream).print(table)
-    return True

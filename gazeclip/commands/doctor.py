@@ -5,7 +5,6 @@ machine can do.
 from __future__ import annotations
 
 import importlib.util
-import json as json_module
 import operator
 import platform
 import re
@@ -17,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from gazeclip import __version__
-from gazeclip.console.text import make_encodable, printable
+from gazeclip.console.text import format_json, printable
 from gazeclip.system.cpu import compiler_fault, cpp_compiler, cpu_features, cpu_model
-from gazeclip.system.packages import DISTRIBUTION, install_command
+from gazeclip.system.packages import DISTRIBUTION, install_command, installed_version
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE = "core"
@@ -78,7 +77,7 @@ def main(json: bool = False) -> int:
     """Print the report; returns 0, or 1 if the core install itself is incomplete."""
     report = examine()
     if json:
-        print(json_module.dumps(make_encodable(report), indent=2))
+        print(format_json(report, only_ascii=True))
     else:
         print("\n".join(map(printable, render(report))))
     return (
@@ -132,7 +131,12 @@ def dependencies(root: Path = ROOT) -> list[Dependency]:
         wanted, marker = match.group(3), match.group(4) or ""
         found.append(
             Dependency(
-                extra, name, wanted, tested.get(_key(name)), _installed(name), _applies(marker)
+                extra,
+                name,
+                wanted,
+                tested.get(_key(name)),
+                installed_version(name),
+                _applies(marker),
             )
         )
     return found
@@ -170,13 +174,6 @@ def _tested(root: Path) -> dict[str, str]:
 
 def _key(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).strip().lower()
-
-
-def _installed(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _applies(marker: str) -> bool:

@@ -1,21 +1,49 @@
-"""A table of texts for the terminal and for Markdown."""
+"""A table of texts for the terminal and for Markdown.
+
+```python
+table = Table(["model", "AUC"], [["teacher", "0.98"], ["student", Styled("0.97", "bold")]])
+print_table(table, sys.stdout)
+page += markdown_table(table)
+```
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from gazeclip.console.text import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PIPE_WIDTH = 240  # where the output is no terminal
 MISSING = "–"  # noqa: RUF001
 
 
+class Styled(str):
+    """A cell with a style of rich's (`bold red`), which other printers leave out."""
+
+    __slots__ = ("style",)
+    style: str
+
+    def __new__(cls, text: str, style: str = "") -> Styled:
+        """A text that knows its style."""
+        cell = super().__new__(cls, text)
+        cell.style = style
+        return cell
+
+
 @dataclass(frozen=True)
 class Table:
-    """`left`: the columns of names, by number; the others hold figures and are aligned on the
-    right.
+    """Header, rows, and what stands above and below them.
+
+    Attributes:
+        header: a line break in a title is heeded where rich prints, and is a blank elsewhere.
+        left: the columns of names, by number; the others hold figures, aligned on the right.
+        framed: lines around the cells, where rich prints.
+        whole_figures: in a narrow terminal the names fold, and no figure does.
     """
 
     header: Sequence[str]
@@ -23,24 +51,32 @@ class Table:
     title: str = ""
     note: str = ""
     left: Collection[int] = (0,)
+    framed: bool = False
+    whole_figures: bool = False
 
 
 def print_tables(tables: Iterable[Table], out: TextIO) -> None:
-    """One after the other, with `rich` where it is installed, else plainly."""
-    show = _rich_printer(out)
+    """One after the other, with a blank line below each."""
     for table in tables:
-        if show is None:
-            print_plain(table, out)
-        else:
-            show(table)
+        print_table(table, out)
         print(file=out)
+
+
+def print_table(table: Table, out: TextIO) -> None:
+    """With `rich` where it is installed, else plainly."""
+    console = _open_console(out)
+    if console is None:
+        print_plain(table, out)
+    else:
+        _print_rich(table, console)
 
 
 def print_plain(table: Table, out: TextIO) -> None:
     """In columns of spaces."""
     if table.title:
         print(table.title, file=out)
-    lines = [[printable(cell) for cell in line] for line in (table.header, *table.rows)]
+    header = [title.replace("\n", " ") for title in table.header]
+    lines = [[printable(cell) for cell in line] for line in (header, *table.rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         cells = (
@@ -52,6 +88,12 @@ def print_plain(table: Table, out: TextIO) -> None:
         print(table.note, file=out)
 
 
+def available_width(out: TextIO) -> int | None:
+    """Characters that `print_table` may take; None where it prints plainly and breaks no line."""
+    console = _open_console(out)
+    return None if console is None else console.width
+
+
 def markdown_table(table: Table) -> str:
     """Header and rows as GitHub Markdown; title and note are the page's."""
     rule = ["---" if number in table.left else "---:" for number in range(len(table.header))]
@@ -61,37 +103,39 @@ def markdown_table(table: Table) -> str:
     )
 
 
-def _rich_printer(out: TextIO) -> Callable[[Table], None] | None:
+def _open_console(out: TextIO) -> Console | None:
     try:
-        from rich import box
+        import rich.table  # noqa: F401
         from rich.console import Console
-        from rich.table import Table as RichTable
-        from rich.text import Text
     except ModuleNotFoundError:
         return None
-    console = Console(file=out, width=None if out.isatty() else PIPE_WIDTH)
+    return Console(file=out, width=None if out.isatty() else PIPE_WIDTH)
 
-    def show(table: Table) -> None:
-        shown = RichTable(
-            title=table.title or None,
-            title_justify="left",
-            caption=Text(table.note) if table.note else None,
-            caption_justify="left",
-            header_style="bold",
-            box=box.SIMPLE_HEAD,
-            padding=(0, 1, 0, 0),
+
+def _print_rich(table: Table, console: Console) -> None:
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    shown = RichTable(
+        title=table.title or None,
+        title_justify="left",
+        caption=Text(table.note, "table.caption") if table.note else None,
+        caption_justify="left",
+        header_style="bold",
+        box=box.HEAVY_HEAD if table.framed else box.SIMPLE_HEAD,
+        padding=(0, 1) if table.framed else (0, 1, 0, 0),
+    )
+    for number, title in enumerate(table.header):
+        is_name = number in table.left
+        shown.add_column(
+            title,
+            justify="left" if is_name else "right",
+            overflow="fold",
+            no_wrap=table.whole_figures and not is_name,
         )
-        for number, title in enumerate(table.header):
-            shown.add_column(
-                title,
-                justify="left" if number in table.left else "right",
-                vertical="bottom",
-                overflow="fold",
-            )
-        for row in table.rows:
-            shown.add_row(
-                *(Text(printable(cell)) for cell in row)
-            )  # Text, not markup: intervals stand in brackets
-        console.print(shown)
-
-    return show
+    for row in table.rows:
+        # Text, not markup: intervals and names hold brackets.
+        cells = [Text(printable(cell), getattr(cell, "style", "")) for cell in row]
+        shown.add_row(*cells)
+    console.print(shown)

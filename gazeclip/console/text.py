@@ -6,25 +6,23 @@ bytes that are no text.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from typing import Any
 
-_JOINERS = "\u200c\u200d"  # invisible, but they belong to the spelling of Persian, of Indic scripts and of emoji
-_STEERING = (
-    "Cc",
-    "Cf",
-    "Cs",
-    "Zl",
-    "Zp",
-)  # control, format (bidi), surrogate, line and paragraph separator
+# Invisible, but they belong to the spelling of Persian, of Indic scripts and of emoji.
+_JOINERS = "\u200c\u200d"
+# Control, format (bidi), surrogate, line and paragraph separator.
+_STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _UNDECODED = range(0xDC80, 0xDD00)  # how Python carries a byte of a file name that is not UTF-8
 _LIST_ITEM = re.compile(r"\n(?=  - )")
 
 
 def printable(text: str) -> str:
-    """`text` on one line, with what is no visible character escaped: `\\x1b`, `\\n`, `\\u202e`, a
-    stray byte `\\xff`.
+    """`text` on one line, with what is no visible character escaped.
+
+    Such as `\\x1b`, `\\n`, `\\u202e`, and a stray byte of a file name as `\\xff`.
     """
     if text.isprintable():
         return text
@@ -32,13 +30,29 @@ def printable(text: str) -> str:
 
 
 def printable_message(text: str) -> str:
-    """The same for a message that may end in a list, one `  - item` a line; these line breaks stay."""
+    """Like `printable`; a message may end in a list, whose lines (`  - item`) stay apart."""
     return "\n".join(printable(line) for line in _LIST_ITEM.split(text))
 
 
+def format_json(value: Any, sort_keys: bool = False, only_ascii: bool = False) -> str:
+    """Indented JSON for a file, or with `only_ascii` for a terminal of any encoding.
+
+    Raises:
+        ValueError: NaN or infinity, on which other readers choke.
+    """
+    return json.dumps(
+        make_encodable(value),
+        indent=2,
+        sort_keys=sort_keys,
+        allow_nan=False,
+        ensure_ascii=only_ascii,
+    )
+
+
 def make_encodable(value: Any) -> Any:
-    """A copy of JSON-like values whose texts can be written as UTF-8: half a surrogate pair is no
-    valid JSON.
+    """A copy of JSON-like values whose texts can be written as UTF-8.
+
+    Half a surrogate pair, as Python carries a stray byte of a file name, is no valid JSON.
     """
     if isinstance(value, str):
         return "".join(_escape_surrogate(character) for character in value)
@@ -52,11 +66,9 @@ def make_encodable(value: Any) -> Any:
 def _escape_steering(character: str) -> str:
     if unicodedata.category(character) not in _STEERING or character in _JOINERS:
         return character
-    return (
-        _escape_surrogate(character)
-        if _is_surrogate(character)
-        else character.encode("unicode_escape").decode("ascii")
-    )
+    if _is_surrogate(character):
+        return _escape_surrogate(character)
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def _escape_surrogate(character: str) -> str:

@@ -1,6 +1,4 @@
-"""Weights as safetensors, everything else as JSON; each file appears whole or not at all, and
-nothing is ever unpickled.
-"""
+"""Files that appear whole or not at all: text, tables and JSON; nothing is ever unpickled."""
 
 from __future__ import annotations
 
@@ -11,20 +9,17 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from gazeclip.console.text import format_json
 from gazeclip.errors import ArtifactError
-
-if TYPE_CHECKING:
-    pass
 
 
 def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write(temporary)` and move the result to `path` once it is on the disk.
 
     Raises:
-        ArtifactError: the disk is full or the folder cannot be written; `path` is then as it was
-            before.
+        ArtifactError: the disk is full or the folder cannot be written; `path` is then unchanged.
     """
     path = Path(path)
     try:
@@ -32,9 +27,7 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise ArtifactError(
-            f"cannot write {path}: {error.strerror}", remedy="Free space or choose another folder"
-        ) from error
+        raise _describe_refusal(path, error) from error
     temporary = Path(name)
     try:
         write(temporary)
@@ -43,11 +36,14 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        raise ArtifactError(
-            f"cannot write {path}: {error.strerror}", remedy="Free space or choose another folder"
-        ) from error
+        raise _describe_refusal(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _describe_refusal(path: Path, error: OSError) -> ArtifactError:
+    remedy = "Free space or choose another folder"
+    return ArtifactError(f"cannot write {path}: {error.strerror}", remedy=remedy)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -65,12 +61,12 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write `data` as sorted, indented JSON; NaN and infinity are refused because other readers
-    choke on them.
+    """Write `data` as sorted, indented JSON.
+
+    Raises:
+        ValueError: NaN or infinity.
     """
-    write_text(
-        path, json.dumps(data, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
-    )
+    write_text(path, format_json(data, sort_keys=True) + "\n")
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -79,10 +75,10 @@ def parse_json(text: str | bytes) -> Any:
     Raises:
         ValueError: it is not JSON, or an object has a key twice, of which readers take either.
     """
-    return json.loads(text, object_pairs_hook=_unique_keys)
+    return json.loads(text, object_pairs_hook=_refuse_repeated_keys)
 
 
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]

@@ -30,31 +30,29 @@ def disk_faults_named(folder: Path) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, ArtifactError) and error.message.startswith("cannot write"):
             raise
-        told = _system_reason(error, folder) or _reason_of_a_probe(error, folder)
-        if told is None:
+        reason = _find_system_reason(error, folder) or _try_to_write(error, folder)
+        if reason is None:
             raise
-        raise ArtifactError(told, remedy=REMEDY) from error
+        raise ArtifactError(reason, remedy=REMEDY) from error
 
 
-def _system_reason(error: BaseException, folder: Path) -> str | None:
+def _find_system_reason(error: BaseException, folder: Path) -> str | None:
     """What the system said, if it is anywhere in the chain of exceptions."""
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, OSError) and link.errno in _OF_THE_DISK:
-            name = (
-                Path(os.fsdecode(link.filename))
-                if isinstance(link.filename, str | bytes)
-                else folder
-            )
+            name = folder
+            if isinstance(link.filename, str | bytes):
+                name = Path(os.fsdecode(link.filename))
             within = name.absolute().is_relative_to(folder.absolute())
-            # A photograph that may not be read has the same number.
+            # A photograph that may not be read has the same number as a refused write.
             verb = "write" if within or link.errno not in (errno.EACCES, errno.EPERM) else "use"
             return f"cannot {verb} {folder if within else name}: {link.strerror}"
         link = link.__cause__ or link.__context__
     return None
 
 
-def _reason_of_a_probe(error: Exception, folder: Path) -> str | None:
+def _try_to_write(error: Exception, folder: Path) -> str | None:
     """Why nothing can be written now, with what the library made of it."""
     text = error.message if isinstance(error, GazeClipError) else f"{type(error).__name__}: {error}"
     for place in (folder, Path(tempfile.gettempdir())):

@@ -5,16 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, or of a folder as the hash over its sorted relative names and their
-    hashes.
-    """
+    """SHA-256 of a file; of a folder over the sorted relative names and hashes of its files."""
     path = Path(path)
     digest = hashlib.sha256()
     if path.is_dir():
@@ -28,16 +23,18 @@ def sha256(path: Path) -> str:
 
 
 def file_inputs(**paths: str | None) -> dict[str, str]:
-    """name -> SHA-256 of those values that are files; names of packages, tags and `none` have no
-    content to hash.
+    """Name -> SHA-256 of those values that are files.
+
+    Names of packages, tags and `none` have no content to hash.
     """
-    return {
-        name: sha256(Path(path)) for name, path in paths.items() if path and Path(path).is_file()
-    }
+    found = {}
+    for name, path in paths.items():
+        if path and Path(path).is_file():
+            found[name] = sha256(Path(path))
+    return found
 
 
 def fingerprint(data: Any) -> str:
     """SHA-256 of a JSON-serialisable value, independent of key order."""
-    return hashlib.sha256(
-        json.dumps(data, sort_keys=True, allow_nan=False, default=str).encode()
-    ).hexdigest()
+    text = json.dumps(data, sort_keys=True, allow_nan=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

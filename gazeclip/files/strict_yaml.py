@@ -6,9 +6,8 @@ from typing import Any
 
 import yaml
 
-_MERGE = (
-    "tag:yaml.org,2002:merge"  # `<<`: what it brings may be given again, that is what it is for
-)
+# `<<`: what it brings may be given again, that is what it is for.
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -1,6 +1,4 @@
-"""Tensors with their facts in one safetensors file, written atomically and read with one-line
-errors.
-"""
+"""Tensors with their facts in one safetensors file: written atomically, read or refused."""
 
 from __future__ import annotations
 
@@ -20,17 +18,17 @@ if TYPE_CHECKING:
 def save_tensors(
     path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any] | None = None
 ) -> None:
-    """Write named tensors as safetensors; `meta` travels in the header as one JSON string (sorted,
-    so bytes repeat).
+    """Write named tensors as safetensors.
+
+    `meta` travels in the header as one JSON string, sorted, so that bytes repeat.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    header = (
-        {"meta": json.dumps(meta, sort_keys=True, allow_nan=False)} if meta is not None else None
-    )
-    # safetensors refuses views that share storage; a checkpoint wants each name to own its values
-    # anyway.
+    header = None
+    if meta is not None:
+        header = {"meta": json.dumps(meta, sort_keys=True, allow_nan=False)}
+    # safetensors refuses views that share storage; each name is to own its values anyway.
     owned = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
 
     def write(temporary: Path) -> None:

@@ -104,13 +104,13 @@ def run_stage(run: Run, force: bool = False) -> bool:
         "backbone",
         config=config,
         inputs=inputs,
-        body=lambda folder: _body(context, model, folder),
+        body=lambda folder: _train_cnns(context, model, folder),
         force=force,
         distributed=True,
     )
 
 
-def _body(context: Context, model: TeacherConfig, folder: Path) -> dict[str, Any]:
+def _train_cnns(context: Context, model: TeacherConfig, folder: Path) -> dict[str, Any]:
     found = {}
     for number, size in enumerate(model.sizes):
         part, name = _part(number), "backbone" + (f"/{number + 1}" if number else "")

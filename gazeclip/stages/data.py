@@ -54,12 +54,12 @@ def run_stage(run: Run, force: bool = False) -> bool:
         "data",
         config=plain,
         inputs=inputs,
-        body=lambda folder: _body(context, source, folder),
+        body=lambda folder: _write_manifest(context, source, folder),
         force=force,
     )
 
 
-def _body(context: Context, source: Path | None, folder: Path) -> dict[str, Any]:
+def _write_manifest(context: Context, source: Path | None, folder: Path) -> dict[str, Any]:
     metrics: dict[str, Any] = {}
     if source is None:
         with progress_callback("rendering faces") as update:

@@ -149,7 +149,7 @@ def run_stage(
     inputs = {**before, **files}
 
     def body(folder: Path) -> dict[str, Any]:
-        return _body(
+        return _train_teacher(
             context, folder, gaze_features or folder / "resume" / "gaze_features", cnn_features
         )
 
@@ -164,7 +164,7 @@ def run_stage(
     )
 
 
-def _body(
+def _train_teacher(
     context: Context, folder: Path, gaze_features: Path, cnn_features: Path | None
 ) -> dict[str, Any]:
     recipe = context.recipe

@@ -69,26 +69,37 @@ def install_command(extra: str | None = None) -> str:
     return f"python -m pip install -c constraints.txt -e '.{f'[{extra}]' if extra else ''}'"
 
 
+# Distributions that shape results and figures.
 _VERSIONED = (
+    "numpy",
+    "pillow",
     "torch",
     "timm",
     "open_clip_torch",
-    "openvino",
     "nncf",
+    "openvino",
     "onnx",
     "onnxruntime",
     "coremltools",
     "litert-torch",
-    "numpy",
+    "ai-edge-litert",
+    "tflite-runtime",
 )
 
 
+def installed_version(distribution: str) -> str | None:
+    """Installed version of a distribution; None if it is missing or carries no metadata."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
 def versions() -> dict[str, str]:
-    """Installed versions of the packages that shape results."""
-    found = {"gazeclip-edge": __version__}
+    """Installed versions of this program and of the packages that shape results."""
+    found = {DISTRIBUTION: __version__}
     for name in _VERSIONED:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
+        version = installed_version(name)
+        if version is not None:
+            found[name] = version
     return found

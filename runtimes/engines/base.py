@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +14,7 @@ import numpy as np
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.errors import BundleError, MissingDependencyError
-from gazeclip.system.packages import require
+from gazeclip.system.packages import installed_version, require
 
 Outputs = dict[str, np.ndarray]
 
@@ -75,10 +74,7 @@ def missing(module: str, extra: str) -> str | None:
 
 def version(distribution: str) -> str:
     """Installed version of a distribution, `unknown` when it carries no metadata."""
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "unknown"
+    return installed_version(distribution) or "unknown"
 
 
 def cannot_load(engine: str, path: Path, error: Exception) -> BundleError:

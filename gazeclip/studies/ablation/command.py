@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,6 +51,7 @@ def run_ablate(args: argparse.Namespace) -> int:
         ConfigError: unknown variant, faulty seeds, or a recipe that cannot be run here.
     """
     from gazeclip.console.tables import print_tables
+    from gazeclip.console.text import format_json
     from gazeclip.files.atomic import write_json, write_text
     from gazeclip.recipe.load import load_recipe
     from gazeclip.run.folder import RUNS
@@ -68,7 +68,7 @@ def run_ablate(args: argparse.Namespace) -> int:
     write_json(out / "ablation.json", {**facts, "variants": rows})
     write_text(out / "ablation.md", render_markdown(rows, facts))
     if args.json:
-        print(json.dumps(rows, indent=2, allow_nan=False, ensure_ascii=False))
+        print(format_json(rows, only_ascii=True))
     else:
         print_tables(build_tables(rows), sys.stdout)
     say(f"ablation: {out / 'ablation.md'}")

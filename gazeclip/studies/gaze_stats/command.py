@@ -5,7 +5,6 @@ generator.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +60,7 @@ def main(args: argparse.Namespace) -> int:
     """
     splits = _check(args)
     from gazeclip.console.progress import say
+    from gazeclip.console.text import format_json
     from gazeclip.files.atomic import write_json, write_text
     from gazeclip.studies.gaze_stats import report as reports
 
@@ -72,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
 
         save_figure(args.out / reports.FIGURE, groups, report)
     if args.json:
-        print(json.dumps(report, indent=2, sort_keys=True, allow_nan=False))
+        print(format_json(report, sort_keys=True, only_ascii=True))
     else:
         reports.print_report(report)
     say(f"written: {args.out}/")

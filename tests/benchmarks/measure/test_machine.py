@@ -15,23 +15,27 @@ from benchmarks.measure.machine import describe, source
     ("text", "quota"), [("150000 100000", 1.5), ("max 100000", None), ("rubbish", None)]
 )
 def test_quota_of_cgroup_v2(tmp_path: Path, text: str, quota: float | None) -> None:
-    (tmp_path / "cpu.max").write_text(text)
-    assert describe(cgroup=tmp_path)["cgroup_cpu_quota"] == quota
+    groups = tmp_path / "sys/fs/cgroup"
+    groups.mkdir(parents=True)
+    (groups / "cpu.max").write_text(text)
+    assert describe(tmp_path)["cgroup_cpu_quota"] == quota
 
 
 @pytest.mark.parametrize(("text", "quota"), [("50000", 0.5), ("-1", None)])
 def test_quota_of_cgroup_v1(tmp_path: Path, text: str, quota: float | None) -> None:
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu/cpu.cfs_quota_us").write_text(text)
-    (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000")
-    assert describe(cgroup=tmp_path)["cgroup_cpu_quota"] == quota
+    group = tmp_path / "sys/fs/cgroup/cpu"
+    group.mkdir(parents=True)
+    (group / "cpu.cfs_quota_us").write_text(text)
+    (group / "cpu.cfs_period_us").write_text("100000")
+    assert describe(tmp_path)["cgroup_cpu_quota"] == quota
 
 
 def test_what_the_system_does_not_tell_is_null(tmp_path: Path) -> None:
-    found = describe(proc=tmp_path, cgroup=tmp_path)
+    found = describe(tmp_path)
     assert found["memory_gb"] is None and found["cgroup_cpu_quota"] is None
-    (tmp_path / "meminfo").write_text("MemTotal:       16777216 kB\nMemFree: 1 kB\n")
-    assert describe(proc=tmp_path)["memory_gb"] == 16.0
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal:       16777216 kB\nMemFree: 1 kB\n")
+    assert describe(tmp_path)["memory_gb"] == 16.0
 
 
 def test_this_machine() -> None:

@@ -159,3 +159,12 @@ def test_hashes(tmp_path: Path) -> None:
         == fingerprint({"b": [2], "a": 1})
         != fingerprint({"a": 1, "b": [3]})
     )
+
+
+def test_a_name_with_a_stray_byte_can_be_written(tmp_path: Path) -> None:
+    name = b"photo-\xff.png".decode("utf-8", "surrogateescape")
+    write_json(tmp_path / "facts.json", {"images": [name], name: ("é", 1)})
+    assert read_json(tmp_path / "facts.json") == {
+        "images": ["photo-\\xff.png"],
+        "photo-\\xff.png": ["é", 1],
+    }
