@@ -110,7 +110,7 @@ def _write_cache(context: Context, folder: Path) -> dict[str, Any]:
             continue
         teacher = teacher or teacher_function(load_teacher(context))
         indices = range(start, min(start + stage.shard_size, len(dataset)))
-        save_tensors(path, _shard(teacher, dataset, indices, context))
+        save_tensors(path, _compute_shard(teacher, dataset, indices, context))
         say(f"cache: shard {number + 1} of {len(starts)}")
     facts = {
         "images": len(dataset),
@@ -131,7 +131,7 @@ def _write_cache(context: Context, folder: Path) -> dict[str, Any]:
 
 
 @torch.inference_mode()
-def _shard(
+def _compute_shard(
     teacher: Any, dataset: FaceDataset, indices: range, context: Context
 ) -> dict[str, Tensor]:
     stage = context.recipe.cache

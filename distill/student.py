@@ -24,7 +24,7 @@ from gazeclip.recipe.training import TrainConfig
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run
-from gazeclip.run.stages import command
+from gazeclip.run.stages import stage_command
 from gazeclip.stages.load import load_teacher
 from gazeclip.system import ranks
 from gazeclip.teacher.model import GazeCLIP
@@ -82,7 +82,7 @@ def load_cache(context: Context) -> TeacherCache:
         if cache.facts.get(key) != value:
             raise ArtifactError(
                 f"the cache was made with another {key}",
-                remedy=f"Run: {command('cache')} --run {context.run.root}",
+                remedy=f"Run: {stage_command('cache')} --run {context.run.root}",
             )
     return cache
 

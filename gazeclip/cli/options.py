@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gazeclip.console.progress import say
 from gazeclip.errors import ConfigError, StageError
 from gazeclip.run.folder import RECIPE, RUNS, Run, latest_run
-from gazeclip.run.lock import lock
+from gazeclip.run.lock import lock_run
 from gazeclip.system import ranks
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def open_run(args: argparse.Namespace, *sections: str) -> Iterator[Run]:
             own = ", ".join(f"{section}.*" for section in sections)
             remedy = f"Here: {own}. For all stages: python -m gazeclip run {run.root / RECIPE} --run {run.root} --set {shlex.quote(item)}"
             raise ConfigError(f"--set {key} is not of this stage", remedy=remedy)
-    with lock(run):
+    with lock_run(run):
         if args.set:
             from gazeclip.recipe.load import load_recipe, save_recipe
 

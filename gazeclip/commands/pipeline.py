@@ -14,7 +14,7 @@ from gazeclip.console.progress import say
 from gazeclip.recipe.load import load_recipe, save_recipe
 from gazeclip.recipe.stages import Recipe
 from gazeclip.run.folder import RECIPE, RUNS, Run
-from gazeclip.run.lock import lock
+from gazeclip.run.lock import lock_run
 from gazeclip.run.stages import STAGES
 from gazeclip.system import ranks
 
@@ -34,7 +34,7 @@ def run_recipe(
     run = Run(folder if folder is not None else RUNS / recipe.name)
     dry_run(recipe, run)
     started = time.perf_counter()
-    with lock(run):
+    with lock_run(run):
         prepare_run(recipe, run.root)
         for name in STAGES:
             run_stage(run, name, force)
@@ -49,10 +49,10 @@ def prepare_run(recipe: Recipe, folder: Path) -> Run:
         StageError: another process is working on it.
     """
     run = Run(folder)
-    with lock(run):
+    with lock_run(run):
         if ranks.is_main():
             save_recipe(recipe, run.root / RECIPE)
-            run.touch()
+            run.mark_recent()
         ranks.barrier()
     say(f"run: {run.root}")
     return run

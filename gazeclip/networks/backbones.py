@@ -18,7 +18,7 @@ def build_encoder(backbone: str, weights: str = "none", drop_path: float = 0.0) 
     return load_backbone(backbone, weights, num_classes=0, **kwargs)
 
 
-def scaled(images: Tensor, size: int) -> Tensor:
+def scale_images(images: Tensor, size: int) -> Tensor:
     """Images `(B, 3, S, S)` -> `(B, 3, size, size)`; 0 leaves them as they are."""
     if size in (0, images.shape[-1]):
         return images

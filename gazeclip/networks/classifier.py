@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gazeclip.networks.backbones import build_encoder, scaled
+from gazeclip.networks.backbones import build_encoder, scale_images
 from gazeclip.networks.weights import backbone_stats
 
 
@@ -48,7 +48,7 @@ class BackboneClassifier(nn.Module):
 
     def forward(self, pixels: Tensor) -> ClassifierOutput:
         """uint8 pixels `(B, 3, S, S)`."""
-        images = scaled((pixels.float() - self.mean) / self.std, self.input_size)
+        images = scale_images((pixels.float() - self.mean) / self.std, self.input_size)
         features = self.encoder(images.contiguous(memory_format=torch.channels_last))
         logits = self.classifier(features)
         fake_logit = torch.logsumexp(logits[:, 1:], dim=-1, keepdim=True) - logits[:, :1]

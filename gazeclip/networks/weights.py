@@ -69,13 +69,13 @@ def read_state(path: str | Path) -> dict[str, Tensor]:
         raise WeightsError(
             f"cannot read weights file {path} ({error})", remedy=_FILE_REMEDY
         ) from error
-    return _unwrap(data, path)
+    return _unwrap_state(data, path)
 
 
 _FILE_REMEDY = "Supply a safetensors file, or a torch state dict that loads with weights_only=True"
 
 
-def _unwrap(data: Any, path: Path) -> dict[str, Tensor]:
+def _unwrap_state(data: Any, path: Path) -> dict[str, Tensor]:
     for nest in _NESTS:
         if isinstance(data, Mapping) and isinstance(data.get(nest), Mapping):
             data = data[nest]
@@ -106,11 +106,11 @@ def load_strict(module: nn.Module, state: Mapping[str, Tensor], source: str | Pa
         for name, value in own.items()
         if name in state and state[name].shape != value.shape
     ]
-    _refuse(faults, source)
+    _refuse_misfits(faults, source)
     module.load_state_dict({**own, **state})
 
 
-def _refuse(faults: list[str], source: str | Path) -> None:
+def _refuse_misfits(faults: list[str], source: str | Path) -> None:
     if faults:
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise WeightsError(
@@ -203,7 +203,7 @@ def load_backbone(name: str, weights: str = "none", **timm_kwargs: Any) -> nn.Mo
         state, source = _from_package(name)
     else:
         state, source = read_state(weights), weights
-    _transfer(name, network, state, source)
+    _transfer_weights(name, network, state, source)
     return network
 
 
@@ -237,9 +237,9 @@ def _from_package(name: str) -> tuple[dict[str, Tensor], str]:
     own = timm.create_model(name, pretrained=False).state_dict()
     names = [key for key in own if not key.endswith("num_batches_tracked")]
     if len(names) != len(tensors):
-        _refuse([f"{len(tensors)} tensors, the network has {len(names)}"], files[0])
+        _refuse_misfits([f"{len(tensors)} tensors, the network has {len(names)}"], files[0])
     pairs = list(zip(names, tensors, strict=True))
-    _refuse(
+    _refuse_misfits(
         [
             f"'{key}' has shape {tuple(v.shape)}, expected {tuple(own[key].shape)}"
             for key, v in pairs
@@ -250,12 +250,12 @@ def _from_package(name: str) -> tuple[dict[str, Tensor], str]:
     return dict(pairs), str(files[0])
 
 
-def _canonical(name: str) -> str:
+def _canonical_name(name: str) -> str:
     # timm's features_only wrapper may write `stages_0.x` for `stages.0.x`.
     return name.replace(".", "_")
 
 
-def _transfer(
+def _transfer_weights(
     name: str, network: nn.Module, state: Mapping[str, Tensor], source: str | Path
 ) -> None:
     """Copy a full network's weights into `network`, which may lack its last layers or have another
@@ -263,12 +263,12 @@ def _transfer(
     """
     full = timm.create_model(name, pretrained=False)
     prefix = _classifier_prefixes(full)
-    known = {_canonical(key) for key in full.state_dict()}
-    given = {_canonical(key): value for key, value in state.items()}
-    faults = [f"'{key}' is unknown to {name}" for key in state if _canonical(key) not in known]
+    known = {_canonical_name(key) for key in full.state_dict()}
+    given = {_canonical_name(key): value for key, value in state.items()}
+    faults = [f"'{key}' is unknown to {name}" for key in state if _canonical_name(key) not in known]
     own = network.state_dict()
     for key, value in own.items():
-        found = given.get(_canonical(key))
+        found = given.get(_canonical_name(key))
         if found is not None and found.shape == value.shape:
             own[key] = found
         elif key.startswith(prefix) or key.endswith("num_batches_tracked"):
@@ -277,7 +277,7 @@ def _transfer(
             faults.append(f"'{key}' is missing")
         else:
             faults.append(f"'{key}' has shape {tuple(found.shape)}, expected {tuple(value.shape)}")
-    _refuse(faults, source)
+    _refuse_misfits(faults, source)
     network.load_state_dict(own)
 
 

@@ -16,7 +16,7 @@ from gazeclip.images.preprocess import PixelContract
 from gazeclip.recipe.load import load_recipe
 from gazeclip.recipe.stages import Recipe
 from gazeclip.run.folder import RECIPE, Run
-from gazeclip.run.stages import command
+from gazeclip.run.stages import stage_command
 from gazeclip.taxonomy import Taxonomy
 
 
@@ -82,5 +82,5 @@ class Context:
         if size != self.contract.size:
             raise ArtifactError(
                 f"stage '{stage}' was made for {size} px, and data.image_size is {self.contract.size}",
-                remedy=f"Run: {command(stage)} --run {self.run.root}, or set data.image_size back",
+                remedy=f"Run: {stage_command(stage)} --run {self.run.root}, or set data.image_size back",
             )

@@ -22,8 +22,8 @@ from gazeclip.files.atomic import read_json, write_json
 from gazeclip.files.disk import disk_faults_named
 from gazeclip.files.hashes import fingerprint, sha256
 from gazeclip.run.folder import MANIFEST, RESUME, Run
-from gazeclip.run.lock import lock
-from gazeclip.run.stages import command
+from gazeclip.run.lock import lock_run
+from gazeclip.run.stages import stage_command
 from gazeclip.system import ranks
 from gazeclip.system.packages import versions
 
@@ -57,13 +57,13 @@ def execute(
     if ranks.world_size() > 1 and not distributed:
         raise ConfigError(
             f"stage '{stage}' runs in one process, and {ranks.world_size()} were started",
-            remedy=f"Run: {command(stage)}",
+            remedy=f"Run: {stage_command(stage)}",
         )
-    with lock(run):
-        return _execute(run, stage, config, dict(inputs), body, force)
+    with lock_run(run):
+        return _execute_locked(run, stage, config, dict(inputs), body, force)
 
 
-def _execute(
+def _execute_locked(
     run: Run,
     stage: str,
     config: Any,
@@ -74,19 +74,19 @@ def _execute(
     made_from = {"stage": stage, "config": config, "inputs": inputs, "version": __version__}
     print_ = fingerprint(made_from)
     if ranks.is_main() and not force:
-        _rescue(run, stage, print_)
+        _publish_leftover(run, stage, print_)
     ranks.barrier()
-    current = not force and _whole(run.folder(stage), print_)
+    current = not force and _is_complete(run.folder(stage), print_)
     ranks.barrier()  # all have looked before rank 0 changes anything
     if current:
         if ranks.is_main():
-            run.touch()
+            run.mark_recent()
         say(f"{stage}: up to date")
         return False
     partial = run.partial(stage)
     if ranks.is_main():
-        run.touch()
-        _prepare(partial, print_, fresh=force)
+        run.mark_recent()
+        _prepare_folder(partial, print_, fresh=force)
     ranks.barrier()
     started = time.perf_counter()
     with disk_faults_named(partial):
@@ -94,13 +94,13 @@ def _execute(
         ranks.barrier()
         if ranks.is_main():
             facts = {**made_from, "fingerprint": print_, "metrics": metrics}
-            _finish(run, stage, facts, time.perf_counter() - started)
+            _finish_stage(run, stage, facts, time.perf_counter() - started)
     ranks.barrier()
     say(f"{stage}: done in {time.perf_counter() - started:.0f} s")
     return True
 
 
-def _finish(run: Run, stage: str, facts: dict[str, Any], seconds: float) -> None:
+def _finish_stage(run: Run, stage: str, facts: dict[str, Any], seconds: float) -> None:
     """Write the manifest of a finished stage and publish its folder."""
     partial = run.partial(stage)
     names = (f.relative_to(partial) for f in sorted(partial.rglob("*")) if f.is_file())
@@ -109,11 +109,11 @@ def _finish(run: Run, stage: str, facts: dict[str, Any], seconds: float) -> None
         partial / MANIFEST,
         {**facts, "outputs": outputs, "seconds": round(seconds, 2), "versions": versions()},
     )
-    _publish(run, stage)
-    run.touch()
+    _publish_folder(run, stage)
+    run.mark_recent()
 
 
-def _whole(folder: Path, print_: str) -> bool:
+def _is_complete(folder: Path, print_: str) -> bool:
     """Whether a folder has the manifest of these inputs and every file that it names."""
     if not (folder / MANIFEST).is_file():
         return False
@@ -126,19 +126,19 @@ def _whole(folder: Path, print_: str) -> bool:
     )
 
 
-def _rescue(run: Run, stage: str, print_: str) -> None:
+def _publish_leftover(run: Run, stage: str, print_: str) -> None:
     """Publish what an attempt had finished that was killed just before it could."""
     partial = run.partial(stage)
-    if _whole(partial, print_):
+    if _is_complete(partial, print_):
         with disk_faults_named(partial):
-            _publish(run, stage)
+            _publish_folder(run, stage)
 
 
-def _prepare(partial: Path, print_: str, fresh: bool) -> None:
+def _prepare_folder(partial: Path, print_: str, fresh: bool) -> None:
     """Make the work folder; what lies there is kept if a killed attempt with the same inputs left
     it.
     """
-    mark = _mark(partial)
+    mark = _mark_path(partial)
     try:
         if partial.is_dir() and (
             fresh or not mark.is_file() or read_json(mark).get("fingerprint") != print_
@@ -156,14 +156,14 @@ def _prepare(partial: Path, print_: str, fresh: bool) -> None:
         ) from error
 
 
-def _mark(partial: Path) -> Path:
+def _mark_path(partial: Path) -> Path:
     """Which inputs a partial folder belongs to. Beside the folder, because an exported bundle lists
     all of its files.
     """
     return partial.with_name(f"{partial.name}.json")
 
 
-def _publish(run: Run, stage: str) -> None:
+def _publish_folder(run: Run, stage: str) -> None:
     """Swap the finished folder in; the old one leaves first by rename, so there is never a mixture
     of both.
 
@@ -177,4 +177,4 @@ def _publish(run: Run, stage: str) -> None:
     partial.rename(final)
     shutil.rmtree(retired, ignore_errors=True)
     shutil.rmtree(final / RESUME, ignore_errors=True)
-    _mark(partial).unlink(missing_ok=True)
+    _mark_path(partial).unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from typing import Any
 from gazeclip.errors import StageError
 from gazeclip.files.atomic import read_json
 from gazeclip.files.hashes import fingerprint
-from gazeclip.run.stages import EXPORT, STAGES, command, parse_bundle_stage
+from gazeclip.run.stages import EXPORT, STAGES, parse_bundle_stage, stage_command
 
 MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
@@ -53,7 +53,7 @@ class Run:
         final = self.folder(stage)
         return final.parent / f".{final.name}.partial"
 
-    def done(self, stage: str) -> bool:
+    def is_done(self, stage: str) -> bool:
         """Whether the stage has a finished folder."""
         return (self.folder(stage) / MANIFEST).is_file()
 
@@ -66,7 +66,7 @@ class Run:
             stage = f"{EXPORT}/{folder.name}"
             bundle = parse_bundle_stage(stage)
             hidden = folder.name.startswith(".")  # half made, or retired
-            if bundle and not hidden and self.done(stage):
+            if bundle and not hidden and self.is_done(stage):
                 found[stage] = bundle
         return found
 
@@ -76,10 +76,10 @@ class Run:
         Raises:
             StageError: the stage has not run, with the command that runs it.
         """
-        if not self.done(stage):
+        if not self.is_done(stage):
             raise StageError(
                 f"stage '{stage}' of {self.root} has not run",
-                remedy=f"Run first: {command(stage)} --run {self.root}",
+                remedy=f"Run first: {stage_command(stage)} --run {self.root}",
             )
         return dict(read_json(self.folder(stage) / MANIFEST))
 
@@ -95,11 +95,11 @@ class Run:
             if name in STAGES and self.output_hash(name) != digest:
                 raise StageError(
                     f"stage '{stage}' of {self.root} was made from another '{name}' than the one that is there",
-                    remedy=f"Run first: {command(stage)} --run {self.root}",
+                    remedy=f"Run first: {stage_command(stage)} --run {self.root}",
                 )
         return fingerprint(manifest["outputs"])
 
-    def touch(self) -> None:
+    def mark_recent(self) -> None:
         """Mark this run as the most recent one; one that may only be read stays as it is."""
         with contextlib.suppress(OSError):
             os.utime(self.root / RECIPE)

@@ -28,8 +28,8 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextlib.contextmanager
-def lock(run: Run) -> Iterator[None]:
-    """One process (or one group of ranks) works on a run folder; inside this, also `lock` itself
+def lock_run(run: Run) -> Iterator[None]:
+    """One process (or one group of ranks) works on a run folder; inside this, also `lock_run` itself
     passes.
 
     A command holds it from before it changes the recipe to the end of its last stage. The system

@@ -3,7 +3,7 @@ bundles are called.
 
     for stage in STAGES.values():
         print(stage.name, stage.module)
-    command("export/onnx-fp32")  # python -m export --target onnx --precision fp32
+    stage_command("export/onnx-fp32")  # python -m export --target onnx --precision fp32
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _TABLE = (
 STAGES = {stage.name: stage for stage in _TABLE}
 
 
-def command(name: str) -> str:
+def stage_command(name: str) -> str:
     """The command that makes one stage or one bundle (`bundle_stage`)."""
     if bundle := parse_bundle_stage(name):
         target, precision = bundle

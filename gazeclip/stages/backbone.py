@@ -24,7 +24,7 @@ from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import RESUME, Run
-from gazeclip.run.stages import command
+from gazeclip.run.stages import stage_command
 from gazeclip.stages.classifier import train_classifier
 from gazeclip.stages.load import load_classifier
 
@@ -53,7 +53,8 @@ def load_backbone_stage(context: Context) -> Together:
     """
     model = context.recipe.teacher.model
     members = [
-        load_classifier(context, "backbone", _part(number)) for number in range(len(model.sizes))
+        load_classifier(context, "backbone", _part_folder(number))
+        for number in range(len(model.sizes))
     ]
     for found, size in zip(members, model.sizes, strict=True):
         wanted = {"backbone": model.backbone, "weights": model.backbone_weights, "input_size": size}
@@ -63,7 +64,7 @@ def load_backbone_stage(context: Context) -> Together:
             if found.source[name] != value
         ]
         if other:
-            remedy = f"Run: {command('backbone')} --run {context.run.root}"
+            remedy = f"Run: {stage_command('backbone')} --run {context.run.root}"
             raise ArtifactError(
                 f"stage backbone trained another CNN than teacher.model wants: {', '.join(other)}",
                 remedy,
@@ -71,7 +72,7 @@ def load_backbone_stage(context: Context) -> Together:
     return Together(members).eval()
 
 
-def _part(number: int) -> str:
+def _part_folder(number: int) -> str:
     """Where in the stage's folder the CNN of that number lies: the first at its top."""
     return f"extra-{number}" if number else ""
 
@@ -113,7 +114,7 @@ def run_stage(run: Run, force: bool = False) -> bool:
 def _train_cnns(context: Context, model: TeacherConfig, folder: Path) -> dict[str, Any]:
     found = {}
     for number, size in enumerate(model.sizes):
-        part, name = _part(number), "backbone" + (f"/{number + 1}" if number else "")
+        part, name = _part_folder(number), "backbone" + (f"/{number + 1}" if number else "")
         start = model.backbone, model.backbone_weights
         resume = folder / RESUME / (part or "first")
         found[part or "first"] = train_classifier(

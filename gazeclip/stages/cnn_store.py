@@ -29,7 +29,7 @@ class CnnStores:
         recipe = context.recipe
         self._tower, self._folder, self._open = tower, folder, dict[str, CnnStore]()
         self._plain = {
-            "cnns": _digest(tower),
+            "cnns": _hash_networks(tower),
             "data": context.run.output_hash("data"),
             "contract": context.contract.to_dict(),
         }
@@ -39,13 +39,13 @@ class CnnStores:
             for split in ("train", "val", "test", "test_unseen")
         }
 
-    def seen(self, split: str, batch: Batch) -> Seen:
+    def find_seen(self, split: str, batch: Batch) -> Seen:
         """Of a batch of one split whose images have their augmentations of one number."""
         number = int(batch["number"][0])
         name = f"{split}-{fingerprint(self._plain if number == PLAIN else {**self._drawn, 'number': number})[:16]}"
         if name not in self._open:
             self._open[name] = CnnStore(self._tower, self._folder / name, self._counts[split])
-        return self._open[name].seen(batch["index"], batch["pixels"])
+        return self._open[name].find_seen(batch["index"], batch["pixels"])
 
 
 class CnnStore:
@@ -54,9 +54,9 @@ class CnnStore:
     def __init__(self, tower: HybridTower, folder: Path, count: int) -> None:
         self._tower, self._folder, self._count = tower, folder, count
         self._files: list[np.memmap] = []
-        self._there = self._array("there", (), np.dtype(bool))
+        self._there = self._open_array("there", (), np.dtype(bool))
 
-    def _array(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
+    def _open_array(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
         path = self._folder / f"{name}.npy"
         if path.is_file():
             return np.lib.format.open_memmap(path, mode="r+")
@@ -65,14 +65,14 @@ class CnnStore:
             path, mode="w+", dtype=dtype, shape=(self._count, *shape)
         )  # starts as zeros
 
-    def seen(self, index: Tensor, pixels: Tensor) -> Seen:
+    def find_seen(self, index: Tensor, pixels: Tensor) -> Seen:
         """Of images `index (B,)`, whose `pixels` are looked at only where one is new."""
         rows = index.cpu().numpy()
         if not self._there[rows].all():
             with torch.no_grad():
                 found = self._tower.see_frozen(pixels)
             self._files = self._files or [
-                self._array(f"{place}", tuple(part.shape[1:]), np.dtype(np.float32))
+                self._open_array(f"{place}", tuple(part.shape[1:]), np.dtype(np.float32))
                 for place, part in enumerate(found)
             ]
             for file, part in zip(self._files, found, strict=True):
@@ -82,7 +82,8 @@ class CnnStore:
             )
             return found
         self._files = self._files or [
-            self._array(str(place), (), np.dtype(np.float32)) for place in range(len(Seen._fields))
+            self._open_array(str(place), (), np.dtype(np.float32))
+            for place in range(len(Seen._fields))
         ]
         return Seen(*(torch.from_numpy(file[rows]).to(pixels.device) for file in self._files))
 
@@ -94,7 +95,7 @@ def stores_for(context: Context, model: GazeCLIP, folder: Path) -> CnnStores | N
     return CnnStores(context, model.tower, folder)
 
 
-def _digest(tower: HybridTower) -> str:
+def _hash_networks(tower: HybridTower) -> str:
     """Of everything that `see_frozen` depends on besides the images."""
     digest = hashlib.sha256(
         repr((tower.input_size, tower.extra_sizes, tower.folded, tower.taken)).encode()

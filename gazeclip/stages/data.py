@@ -82,7 +82,7 @@ def _write_manifest(context: Context, source: Path | None, folder: Path) -> dict
         "counts": manifest.counts(),
     }
     write_json(folder / "data.json", facts)
-    _tell(manifest)
+    _say_counts(manifest)
     for line in shortcut_warnings(find_shortcuts(manifest.samples)):
         say(f"data: warning: {line}")
     return {**metrics, "images": len(manifest.samples)}
@@ -104,7 +104,7 @@ def _file_times(source: Path) -> str:
     return fingerprint([[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats])
 
 
-def _tell(manifest: Manifest) -> None:
+def _say_counts(manifest: Manifest) -> None:
     for split, counts in manifest.counts().items():
         say(
             f"data: {split:12} {sum(counts.values()):5} images: "

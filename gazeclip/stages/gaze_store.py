@@ -41,7 +41,7 @@ class GazeStore:
         self.tokens = np.load(folder / TOKENS, mmap_mode="r")
         self.angles = np.load(folder / ANGLES, mmap_mode="r")
 
-    def features(self, index: Tensor, flipped: Tensor) -> GazeFeatures:
+    def find_features(self, index: Tensor, flipped: Tensor) -> GazeFeatures:
         """Of images `index (B,)`, mirrored where `flipped (B,)` is true."""
         rows, side = index.cpu().numpy(), flipped.cpu().numpy().astype(int)
         tokens = torch.from_numpy(self.tokens[rows, side]).to(index.device).float()
@@ -91,7 +91,7 @@ def build_gaze_store(
             angles = torch.stack([side.gaze for side in sides], 1).float().cpu().numpy()
             stop = done + len(tokens)
             for name, values in ((TOKENS, tokens), (ANGLES, angles)):
-                file = _open(folder / name, (len(dataset), *values.shape[1:]), values.dtype)
+                file = _open_array(folder / name, (len(dataset), *values.shape[1:]), values.dtype)
                 file[done:stop] = values
                 file.flush()
             done = stop
@@ -100,7 +100,7 @@ def build_gaze_store(
     return GazeStore(folder)
 
 
-def _open(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
+def _open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
     """The file at `path`, made at its full size if it is not there.
 
     Raises:

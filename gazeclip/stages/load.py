@@ -12,7 +12,7 @@ from gazeclip.files.tensors import load_tensors
 from gazeclip.networks.classifier import BackboneClassifier
 from gazeclip.networks.student import Student, load_student
 from gazeclip.run.context import Context
-from gazeclip.run.stages import command
+from gazeclip.run.stages import stage_command
 from gazeclip.teacher.model import GazeCLIP
 
 
@@ -73,6 +73,6 @@ def load_teacher(context: Context) -> GazeCLIP:
     if model.prompts != tuple(context.taxonomy.prompts(name) for name in context.classes):
         raise ArtifactError(
             "the teacher was trained with other class prompts",
-            remedy=f"Run: {command('teacher')} --run {context.run.root}",
+            remedy=f"Run: {stage_command('teacher')} --run {context.run.root}",
         )
     return model

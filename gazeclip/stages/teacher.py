@@ -82,9 +82,9 @@ class TeacherTask(FaceTask):
             self.criterion(
                 model(
                     batch["pixels"],
-                    self._features("train", batch),
+                    self._look_up_gaze("train", batch),
                     None,
-                    self._seen("train", batch),
+                    self._look_up_seen("train", batch),
                 ),
                 batch["label"],
             )
@@ -98,20 +98,20 @@ class TeacherTask(FaceTask):
                 encoder, images, folder / store_name(context, encoder, split), device
             )
 
-    def _features(self, split: str, batch: Batch) -> GazeFeatures | None:
+    def _look_up_gaze(self, split: str, batch: Batch) -> GazeFeatures | None:
         return (
-            self.gaze[split].features(batch["index"], batch["flipped"])
+            self.gaze[split].find_features(batch["index"], batch["flipped"])
             if split in self.gaze
             else None
         )
 
-    def _seen(self, split: str, batch: Batch) -> Seen | None:
-        return self.cnns.seen(split, batch) if self.cnns is not None else None
+    def _look_up_seen(self, split: str, batch: Batch) -> Seen | None:
+        return self.cnns.find_seen(split, batch) if self.cnns is not None else None
 
-    def scorer(self) -> Callable[[Batch], Any]:
+    def build_scorer(self) -> Callable[[Batch], Any]:
         score = teacher_function(self.model)
         return lambda batch: score(
-            batch["pixels"], self._features("val", batch), self._seen("val", batch)
+            batch["pixels"], self._look_up_gaze("val", batch), self._look_up_seen("val", batch)
         )
 
 
@@ -193,7 +193,7 @@ def _train_teacher(
     result = fit(task, recipe.teacher.train, folder / "resume" / "teacher", recipe.seed)
     if ranks.is_main():
         model.save(folder)
-    gates = model.gates()
+    gates = model.read_gates()
     say(
         "teacher: gates that started at 0: "
         + "; ".join(

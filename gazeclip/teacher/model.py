@@ -88,7 +88,7 @@ class GazeCLIP(nn.Module):
         )
         if self.gaze_encoder is not None and self.gaze_encoder.pretrained:
             self.gaze_encoder.freeze()
-        self.tower, text, scale = _towers(config, image_size, len(self.prompts), load)
+        self.tower, text, scale = _build_towers(config, image_size, len(self.prompts), load)
         self.embed_dim = self.tower.embed_dim
         self._build_gaze_path()
         self.heads = Heads(self.embed_dim, len(self.prompts), config.head_dropout)
@@ -193,7 +193,7 @@ class GazeCLIP(nn.Module):
             # them.
             with torch.inference_mode(False), torch.no_grad():
                 self._frozen_levels = self.lre.encode_levels()
-        return self.lre.mix(self._frozen_levels), self._frozen_levels
+        return self.lre.mix_levels(self._frozen_levels), self._frozen_levels
 
     def forward(
         self,
@@ -221,13 +221,15 @@ class GazeCLIP(nn.Module):
         Always in float32: under autocast a scaled similarity would keep two digits only.
         """
         with torch.autocast(text.device.type, enabled=False):
-            return self._score(
+            return self._fuse_scores(
                 visual.float(),
                 text.float(),
                 levels.float() if levels is not None and self.config.w_levels else None,
             )
 
-    def _score(self, visual: VisualOutput, text: Tensor, levels: Tensor | None) -> TeacherOutput:
+    def _fuse_scores(
+        self, visual: VisualOutput, text: Tensor, levels: Tensor | None
+    ) -> TeacherOutput:
         config, scale = self.config, self.logit_scale.clamp(max=_MAX_SCALE).exp()
         text_logits = scale * visual.embedding @ text.T
         trained = ((text_logits, config.w_nce), (visual.attribution, config.w_attribution))
@@ -303,7 +305,7 @@ class GazeCLIP(nn.Module):
             self.gaze_encoder.eval()
         return self
 
-    def gates(self) -> dict[str, list[float]]:
+    def read_gates(self) -> dict[str, list[float]]:
         """Where the scalars are now that start at 0. gamma or beta still at 0: its part does
         nothing; level weights at 0: an even mix.
         """
@@ -369,7 +371,7 @@ class GazeCLIP(nn.Module):
         return model.eval()
 
 
-def _towers(
+def _build_towers(
     config: TeacherConfig, image_size: int, classes: int, load: bool
 ) -> tuple[ImageTower, nn.Module | None, float]:
     """`(image tower, text transformer or None for one from scratch, initial log scale)`."""

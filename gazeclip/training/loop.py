@@ -56,9 +56,9 @@ def fit(task: Task, config: TrainConfig, folder: Path, seed: int) -> dict[str, A
             f"{task.name}: resuming after epoch {state.epoch}"
             + (f" and {state.step} steps" if state.step else "")
         )
-    while state.epoch < config.epochs and _stale(state) < config.patience:
+    while state.epoch < config.epochs and _epochs_since_best(state) < config.patience:
         _train_epoch(state)
-        _judge(state)
+        _judge_epoch(state)
         state.save()
     ranks.barrier()
     state.accelerator.unwrap_model(
@@ -72,7 +72,7 @@ def fit(task: Task, config: TrainConfig, folder: Path, seed: int) -> dict[str, A
     return {"best": state.best, "history": state.history}
 
 
-def _stale(state: TrainState) -> int:
+def _epochs_since_best(state: TrainState) -> int:
     """Epochs since the best one."""
     return state.epoch - int(state.best["epoch"]) if state.best else 0
 
@@ -92,7 +92,7 @@ def _train_epoch(state: TrainState) -> None:
         factor = learning_rate_factor(state.epoch * steps + number, total, warmup)
         for slot, lr in zip(state.optimizer.param_groups, state.base_lrs, strict=True):
             slot["lr"] = lr * factor
-        _step(state, number, itertools.islice(source, group), group)
+        _run_step(state, number, itertools.islice(source, group), group)
         state.step, state.seconds = number + 1, before + time.perf_counter() - started
         if state.step < steps:
             state.save_if_due()
@@ -108,7 +108,7 @@ def _train_epoch(state: TrainState) -> None:
     state.history.append({"epoch": state.epoch, **entry})
 
 
-def _step(state: TrainState, number: int, micro: Iterator[Batch], group: int) -> None:
+def _run_step(state: TrainState, number: int, micro: Iterator[Batch], group: int) -> None:
     """One optimizer step over `group` batches, whose gradients are averaged."""
     accelerator, model = state.accelerator, state.model
     state.optimizer.zero_grad(set_to_none=True)
@@ -134,7 +134,7 @@ def _step(state: TrainState, number: int, micro: Iterator[Batch], group: int) ->
     # Where a scaler watches over fp16 it skips such a step by itself. Gradients are the same on all
     # ranks by now.
     if accelerator.scaler is None and norm is not None and not bool(torch.isfinite(norm)):
-        _stop(
+        _stop_training(
             state, "gradient", float(norm), f"the step that ends with {state.task.describe(batch)}"
         )
     state.optimizer.step()
@@ -156,7 +156,7 @@ def _require_finite(state: TrainState, loss: Tensor, batch: Batch) -> None:
         flag = torch.tensor(float(mine), device=state.accelerator.device)
         anywhere = bool(state.accelerator.reduce(flag, reduction="sum") > 0)  # type: ignore[operator]
     if anywhere:
-        _stop(
+        _stop_training(
             state,
             "loss",
             loss.item(),
@@ -164,18 +164,18 @@ def _require_finite(state: TrainState, loss: Tensor, batch: Batch) -> None:
         )
 
 
-def _stop(state: TrainState, what: str, value: float, where: str) -> NoReturn:
+def _stop_training(state: TrainState, what: str, value: float, where: str) -> NoReturn:
     raise StageError(
         f"{state.task.name}: {what} is {value} in epoch {state.epoch + 1} on {where}",
         remedy=f"Lower the learning rate and run the stage again, from its start; the last good state is {state.folder / LAST}",
     )
 
 
-def _judge(state: TrainState) -> None:
+def _judge_epoch(state: TrainState) -> None:
     """Evaluate the EMA weights (or the model's own), keep the best, say how it went. Rank 0 does it
     for all.
     """
-    figures: list[Any] = [_evaluate(state) if ranks.is_main() else None]
+    figures: list[Any] = [_evaluate_kept(state) if ranks.is_main() else None]
     if ranks.world_size() > 1:
         from accelerate.utils import broadcast_object_list
 
@@ -191,7 +191,7 @@ def _judge(state: TrainState) -> None:
         state.best = {"epoch": state.epoch, **found}
 
 
-def _evaluate(state: TrainState) -> dict[str, float]:
+def _evaluate_kept(state: TrainState) -> dict[str, float]:
     """Figures of the weights that would be kept; they are written if they are the best yet."""
     model = state.task.model
     live = {k: v.detach().clone() for k, v in model.state_dict().items()} if state.ema else None

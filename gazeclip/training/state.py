@@ -31,7 +31,7 @@ class TrainState:
 
     def __init__(self, task: Task, config: TrainConfig, folder: Path, seed: int) -> None:
         self.task, self.config, self.folder, self.seed = task, config, folder, seed
-        self.accelerator = _accelerator(config)
+        self.accelerator = _build_accelerator(config)
         task.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         task.model.to(self.accelerator.device)
         groups = [group for group in task.parameter_groups(config) if group["params"]]
@@ -71,7 +71,7 @@ class TrainState:
                 f"optimizer.{number}.{key}": torch.as_tensor(value) for key, value in slots.items()
             }
         counters = {name: getattr(self, name) for name in COUNTERS}
-        counters |= {"ema_steps": self.ema.steps if self.ema else 0, "scaler": self._scaler()}
+        counters |= {"ema_steps": self.ema.steps if self.ema else 0, "scaler": self._scaler_state()}
         save_tensors(self.folder / LAST, tensors, counters)
         self._saved = time.monotonic()
 
@@ -109,7 +109,7 @@ class TrainState:
             setattr(self, name, counters[name])
         return True
 
-    def _scaler(self) -> dict[str, Any]:
+    def _scaler_state(self) -> dict[str, Any]:
         return (
             dict(self.accelerator.scaler.state_dict())
             if self.accelerator.scaler is not None
@@ -126,7 +126,7 @@ def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
     return torch.empty_like(parameter, device=value.device, dtype=value.dtype).copy_(value)
 
 
-def _accelerator(config: TrainConfig) -> Accelerator:
+def _build_accelerator(config: TrainConfig) -> Accelerator:
     from accelerate import DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
 

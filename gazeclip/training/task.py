@@ -75,7 +75,9 @@ class FaceTask:
             context.recipe.seed,
             context.recipe.data.workers,
         )
-        self.train = FaceDataset(manifest, "train", contract, classes, augmentation or self._draw)
+        self.train = FaceDataset(
+            manifest, "train", contract, classes, augmentation or self._draw_augmentation
+        )
         self.val = FaceDataset(manifest, "val", contract, classes)
         self._number = number
         if len(self.train) < config.batch_size * ranks.world_size() and ranks.world_size() > 1:
@@ -84,7 +86,7 @@ class FaceTask:
                 remedy="Lower batch_size or start fewer processes",
             )
 
-    def _draw(self, index: int, number: int) -> Augmentation:
+    def _draw_augmentation(self, index: int, number: int) -> Augmentation:
         strength = self.config.augment if isinstance(self.config, AugmentedTrainConfig) else 1.0
         return drawn(self.seed, index, number, strength, self.name)
 
@@ -101,14 +103,16 @@ class FaceTask:
         """Full batches of this process; a data set smaller than one batch is one batch."""
         return max(1, len(self.train) // (self.config.batch_size * ranks.world_size()))
 
-    def scorer(self) -> Callable[[Batch], Any]:
+    def build_scorer(self) -> Callable[[Batch], Any]:
         """`batch -> outputs` of the model as it is now."""
         return lambda batch: self.model(batch["pixels"])
 
     def evaluate(self) -> dict[str, float]:
         """Detection AUC, macro attribution and their mean as `score`."""
         device = next(self.model.parameters()).device
-        return validation_figures(predict(self.scorer(), self.val, device=device), self.val.targets)
+        return validation_figures(
+            predict(self.build_scorer(), self.val, device=device), self.val.targets
+        )
 
     def describe(self, batch: Batch) -> str:
         """Paths of the first images."""

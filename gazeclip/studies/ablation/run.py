@@ -15,7 +15,7 @@ from gazeclip.recipe.load import load_recipe
 from gazeclip.recipe.stages import Recipe
 from gazeclip.run.context import Context
 from gazeclip.run.folder import Run
-from gazeclip.run.lock import lock
+from gazeclip.run.lock import lock_run
 from gazeclip.stages import teacher
 from gazeclip.studies.ablation.grid import FULL, Variant
 from gazeclip.studies.ablation.scores import (
@@ -62,7 +62,7 @@ def run_grid(
         preflight_teacher(plan)
     found: list[Entry] = []
     first: dict[str, Run] = {}
-    with lock(Run(out / "data")):  # one grid at a time: its runs share more than their data
+    with lock_run(Run(out / "data")):  # one grid at a time: its runs share more than their data
         data = prepare_run(plans[0][2], out / "data")
         run_stage(data, "data")
         manifest = str(Context(data).manifest.path.absolute())
@@ -86,7 +86,7 @@ def _train_variant(
     """
     gaze_features = kept / "gaze_features"
     cnn_features = kept / "cnn_features"
-    with lock(run):
+    with lock_run(run):
         prepare_run(plan, run.root)
         run_stage(run, "data")
         if plan.backbone.enabled:
@@ -129,7 +129,7 @@ def _take_backbone(run: Run, first: Run) -> None:
     target = run.folder("backbone")
     if run is first:
         return
-    if run.done("backbone"):
+    if run.is_done("backbone"):
         mine = run.manifest("backbone")["fingerprint"]
         if mine == first.manifest("backbone")["fingerprint"]:
             return

@@ -186,7 +186,7 @@ def _judge_teacher(
         with torch.inference_mode():
             found = _judge_with_exchanges(model, split, context, gaze_features, cnns)
         arrays |= {f"{split}_{name}": values for name, values in found.items()}
-    return arrays, model.gates()
+    return arrays, model.read_gates()
 
 
 def _judge_with_exchanges(
@@ -215,11 +215,11 @@ def _judge_with_exchanges(
         if cnns is None:
             tokens, said = model.tower.look(batch["pixels"])
         else:
-            tokens, said = model.tower.read(cnns.seen(split, batch))
+            tokens, said = model.tower.read(cnns.find_seen(split, batch))
 
         def score(faces: Tensor) -> Any:
             """With the gaze of the faces of these numbers `(B,)`."""
-            gaze = None if store is None else store.features(faces, batch["flipped"])
+            gaze = None if store is None else store.find_features(faces, batch["flipped"])
             return model.score(model.perceive(tokens, gaze, said), text)
 
         own = score(batch["index"])

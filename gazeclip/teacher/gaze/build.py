@@ -21,7 +21,7 @@ def build_gaze_encoder(config: GazeConfig, load: bool = True) -> GazeEncoder | N
     """
     if config.kind == "none":
         return None
-    encoder = _layout(config.kind)
+    encoder = _build_layout(config.kind)
     if not load:
         return encoder
     raise_first(find_gaze_faults(config))
@@ -48,7 +48,7 @@ def find_gaze_faults(config: GazeConfig) -> list[Fault]:
     return [Fault(f"gaze.kind={config.kind} needs a weight file", remedy, WeightsError)]
 
 
-def _layout(kind: str) -> GazeEncoder:
+def _build_layout(kind: str) -> GazeEncoder:
     if kind == "small":
         from gazeclip.teacher.gaze.small import SmallGaze
 

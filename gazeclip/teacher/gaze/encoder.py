@@ -52,7 +52,7 @@ class GazeFeatures:
 class GazeEncoder(nn.Module):
     """Base: resizes and normalises uint8 RGB `(B, 3, S, S)` for itself and can be frozen for good.
 
-    Subclasses set `channels` (Cg) and `input_size`, and define `_encode(x (B, 3, I, I) normalised)
+    Subclasses set `channels` (Cg) and `input_size`, and define `_encode_images(x (B, 3, I, I) normalised)
     -> GazeFeatures`.
     `pretrained` says whether the angles mean anything: weights from a gaze data set, or training on
         gaze labels.
@@ -113,14 +113,14 @@ class GazeEncoder(nn.Module):
                     antialias=True,
                     align_corners=False,
                 )
-            return self._encode(
+            return self._encode_images(
                 ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
             )
 
-    def _encode(self, x: Tensor) -> GazeFeatures:
+    def _encode_images(self, x: Tensor) -> GazeFeatures:
         raise NotImplementedError
 
 
-def tokens_of(feature_map: Tensor) -> Tensor:
+def flatten_map(feature_map: Tensor) -> Tensor:
     """`(B, C, H, W)` -> tokens `(B, H*W, C)`."""
     return feature_map.flatten(2).transpose(1, 2)

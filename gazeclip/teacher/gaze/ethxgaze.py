@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gazeclip.networks.weights import load_backbone, load_strict, read_state
-from gazeclip.teacher.gaze.encoder import GazeEncoder, GazeFeatures, tokens_of
+from gazeclip.teacher.gaze.encoder import GazeEncoder, GazeFeatures, flatten_map
 
 
 class EthXGaze(GazeEncoder):
@@ -37,6 +37,6 @@ class EthXGaze(GazeEncoder):
         load_strict(self.network, read_state(path), path)
         self.mark_trained(f"file {Path(path).name}")
 
-    def _encode(self, x: Tensor) -> GazeFeatures:
+    def _encode_images(self, x: Tensor) -> GazeFeatures:
         feature_map = self.network.forward_features(x)  # type: ignore[operator]
-        return GazeFeatures(tokens_of(feature_map), self.network.forward_head(feature_map))  # type: ignore[operator]
+        return GazeFeatures(flatten_map(feature_map), self.network.forward_head(feature_map))  # type: ignore[operator]

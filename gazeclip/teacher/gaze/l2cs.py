@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gazeclip.errors import WeightsError
 from gazeclip.networks.weights import load_backbone, load_strict, read_state
-from gazeclip.teacher.gaze.encoder import GazeEncoder, GazeFeatures, tokens_of
+from gazeclip.teacher.gaze.encoder import GazeEncoder, GazeFeatures, flatten_map
 
 _BINS = 90
 _BIN_DEGREES = 4.0
@@ -68,14 +68,18 @@ class L2CS(GazeEncoder):
         load_strict(self.network, trunk, path)
         self.mark_trained(f"file {Path(path).name}")
 
-    def _encode(self, x: Tensor) -> GazeFeatures:
+    def _encode_images(self, x: Tensor) -> GazeFeatures:
         feature_map = self.network.forward_features(x)  # type: ignore[operator]
         pooled = feature_map.mean((2, 3))
         gaze = torch.stack(
-            (self._angle(self.fc_pitch_gaze(pooled)), self._angle(self.fc_yaw_gaze(pooled))), dim=-1
+            (
+                self._expected_angle(self.fc_pitch_gaze(pooled)),
+                self._expected_angle(self.fc_yaw_gaze(pooled)),
+            ),
+            dim=-1,
         )
-        return GazeFeatures(tokens_of(feature_map), gaze)
+        return GazeFeatures(flatten_map(feature_map), gaze)
 
-    def _angle(self, logits: Tensor) -> Tensor:
+    def _expected_angle(self, logits: Tensor) -> Tensor:
         degrees = (logits.softmax(-1) * self.bins).sum(-1) * _BIN_DEGREES + _OFFSET_DEGREES
         return degrees * (math.pi / 180.0)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gazeclip.networks.weights import load_strict, read_state
-from gazeclip.teacher.gaze.encoder import GazeEncoder, GazeFeatures, tokens_of
+from gazeclip.teacher.gaze.encoder import GazeEncoder, GazeFeatures, flatten_map
 
 _WIDTHS = (24, 32, 64, 96)
 
@@ -22,13 +22,13 @@ class SmallGaze(GazeEncoder):
     def __init__(self) -> None:
         super().__init__("small gaze CNN", mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
         self.channels, self.input_size = _WIDTHS[-1], 96
-        stages: list[nn.Module] = [_conv(3, _WIDTHS[0], stride=2)]
+        stages: list[nn.Module] = [_conv_block(3, _WIDTHS[0], stride=2)]
         for inner, outer in pairwise(_WIDTHS):
-            stages += [_conv(inner, outer, stride=2), _conv(outer, outer, stride=1)]
+            stages += [_conv_block(inner, outer, stride=2), _conv_block(outer, outer, stride=1)]
         self.trunk = nn.Sequential(*stages)
         cells = (self.input_size // 16) ** 2
         self.head = nn.Sequential(
-            _conv(self.channels, 24, stride=1, kernel=1),
+            _conv_block(self.channels, 24, stride=1, kernel=1),
             nn.Flatten(),
             nn.Linear(24 * cells, 64),
             nn.ReLU(inplace=True),
@@ -49,12 +49,12 @@ class SmallGaze(GazeEncoder):
         load_strict(self, read_state(path), path)
         self.mark_trained(f"file {Path(path).name}")
 
-    def _encode(self, x: Tensor) -> GazeFeatures:
+    def _encode_images(self, x: Tensor) -> GazeFeatures:
         feature_map = self.trunk(x)
-        return GazeFeatures(tokens_of(feature_map), self.head(feature_map))
+        return GazeFeatures(flatten_map(feature_map), self.head(feature_map))
 
 
-def _conv(inner: int, outer: int, stride: int, kernel: int = 3) -> nn.Sequential:
+def _conv_block(inner: int, outer: int, stride: int, kernel: int = 3) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inner, outer, kernel, stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outer),

@@ -21,14 +21,14 @@ class CrossAttention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, queries: Tensor, context: Tensor) -> Tensor:
-        q = self._split(self.query(queries))
-        k, v = (self._split(part) for part in self.key_value(context).chunk(2, dim=-1))
+        q = self._split_heads(self.query(queries))
+        k, v = (self._split_heads(part) for part in self.key_value(context).chunk(2, dim=-1))
         mixed = F.scaled_dot_product_attention(
             q, k, v, dropout_p=self.dropout if self.training else 0.0
         )
         return self.output(mixed.transpose(1, 2).flatten(2))
 
-    def _split(self, x: Tensor) -> Tensor:
+    def _split_heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from gazeclip.errors import ConfigError, Fault, WeightsError, nearest, raise_first
 from gazeclip.networks import torchvision_shim
-from gazeclip.networks.backbones import scaled
+from gazeclip.networks.backbones import scale_images
 from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.teacher.image.tower import ImageTower
 
@@ -122,7 +122,7 @@ class ClipTower(ImageTower):
     """The vision side of an open_clip model with gaze prompts inserted after `ln_pre`."""
 
     def __init__(self, config: TeacherConfig, visual: Any) -> None:
-        _check(visual, config.clip_model)
+        _require_class_token(visual, config.clip_model)
         mean = getattr(visual, "image_mean", None) or open_clip.OPENAI_DATASET_MEAN
         std = getattr(visual, "image_std", None) or open_clip.OPENAI_DATASET_STD
         super().__init__(tuple(mean), tuple(std), config.input_size)
@@ -133,7 +133,7 @@ class ClipTower(ImageTower):
 
     def embed(self, x: Tensor) -> tuple[Tensor, None]:
         visual = self.visual
-        patches = visual.conv1(scaled(x, self.input_size)).flatten(2).transpose(1, 2)
+        patches = visual.conv1(scale_images(x, self.input_size)).flatten(2).transpose(1, 2)
         cls = visual.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
         tokens = torch.cat((cls, patches), dim=1) + visual.positional_embedding.to(patches.dtype)
         return visual.ln_pre(visual.patch_dropout(tokens)), None
@@ -148,7 +148,7 @@ class ClipTower(ImageTower):
         return list(self.visual.parameters()) if self.pretrained else []
 
 
-def _check(visual: Any, name: str) -> None:
+def _require_class_token(visual: Any, name: str) -> None:
     if (
         not isinstance(visual, VisionTransformer)
         or visual.attn_pool is not None

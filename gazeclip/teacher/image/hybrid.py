@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gazeclip.errors import ConfigError
-from gazeclip.networks.backbones import scaled
+from gazeclip.networks.backbones import scale_images
 from gazeclip.networks.weights import backbone_stats, load_backbone
 from gazeclip.recipe.teacher import STRIDES, TeacherConfig
 from gazeclip.teacher.image.attention import Block
@@ -58,7 +58,7 @@ class HybridTower(ImageTower):
         self.backbone: Any = cnns[0]
         self.extra = nn.ModuleList(cnns[1:])
         self.extra_sizes = config.extra_sizes
-        self.taken, channels, features = _examined(self.backbone, config.backbone)
+        self.taken, channels, features = _examine_backbone(self.backbone, config.backbone)
         self.folded = config.folded
         wide = [4 * channels[0] + channels[1]] if self.folded else channels
         self.embeddings = nn.ModuleList(nn.Linear(count, self.width) for count in wide)
@@ -106,14 +106,14 @@ class HybridTower(ImageTower):
     def see(self, x: Tensor) -> Seen:
         """The CNNs on normalised images `(B, 3, S, S)`."""
         last, maps = self.backbone.forward_intermediates(
-            _innermost(scaled(x, self.input_size)), indices=self.taken
+            _channels_last(scale_images(x, self.input_size)), indices=self.taken
         )
         features = [self.backbone.forward_head(last, pre_logits=True)]
         features += [
-            cnn(_innermost(scaled(x, size)))
+            cnn(_channels_last(scale_images(x, size)))
             for cnn, size in zip(self.extra, self.extra_sizes, strict=True)
         ]
-        fine, coarse = (_fold(*maps), maps[1][:, :0]) if self.folded else maps
+        fine, coarse = (_fold_maps(*maps), maps[1][:, :0]) if self.folded else maps
         return Seen(torch.stack(features, dim=1), fine, coarse)
 
     def see_frozen(self, pixels: Tensor) -> Seen:
@@ -133,7 +133,8 @@ class HybridTower(ImageTower):
             # rounding depends on it.
             tokens = embedding(feature_map.flatten(2).transpose(1, 2).contiguous())
             parts.append(
-                tokens + _resized(position, feature_map.shape[-2:]).flatten(2).transpose(1, 2)
+                tokens
+                + _resize_positions(position, feature_map.shape[-2:]).flatten(2).transpose(1, 2)
             )
         said = [
             classifier(seen.features[:, number])
@@ -167,12 +168,12 @@ class HybridTower(ImageTower):
         )
 
 
-def _innermost(images: Tensor) -> Tensor:
+def _channels_last(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
-def _examined(backbone: Any, name: str) -> tuple[list[int], list[int], int]:
+def _examine_backbone(backbone: Any, name: str) -> tuple[list[int], list[int], int]:
     """Which maps are the last ones at strides 16 and 32, their channels, and how many features the
     classifier is given.
     """
@@ -230,14 +231,14 @@ def _modules_up_to(backbone: nn.Module, stride: int, name: str) -> tuple[nn.Modu
     return tuple(layer for _, layer in layers[: inside[-1] + 1])
 
 
-def _fold(fine: Tensor, coarse: Tensor) -> Tensor:
+def _fold_maps(fine: Tensor, coarse: Tensor) -> Tensor:
     """`(B, C, 2h, 2w)` (or one less) and `(B, D, h, w)` -> `(B, 4C + D, h, w)`."""
     height, width = coarse.shape[-2:]
     fine = F.pad(fine, (0, 2 * width - fine.shape[-1], 0, 2 * height - fine.shape[-2]))
     return torch.cat((F.pixel_unshuffle(fine, 2), coarse), dim=1)
 
 
-def _resized(position: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
+def _resize_positions(position: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
     """A position table `(1, width, h, w)` at another grid size, where the image is not of the size
     it was built for.
     """

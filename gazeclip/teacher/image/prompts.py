@@ -50,10 +50,10 @@ class GazePrompts(nn.Module):
             context = context + grid_positions(context.shape[1], context.shape[2]).to(context)
             prompts = prompts + self.attention(self.norm(prompts), context)
         if self.vector is not None:
-            prompts = prompts + self.vector(self._standardised(features)).unsqueeze(1)
+            prompts = prompts + self.vector(self._standardise_gaze(features)).unsqueeze(1)
         return prompts
 
-    def _standardised(self, features: GazeFeatures) -> Tensor:
+    def _standardise_gaze(self, features: GazeFeatures) -> Tensor:
         gaze = gaze_vector(features.gaze)
         offset = gaze - gaze.new_tensor(AT_CAMERA)
         if self.doubt:

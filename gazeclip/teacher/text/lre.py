@@ -60,14 +60,14 @@ class LanguageEncoder(nn.Module):
         super().__init__()
         self.levels = config.levels
         self._tokenizer = SimpleTokenizer()
-        chosen = _checked(prompts, config.levels)
+        chosen = _select_prompts(prompts, config.levels)
         unique = list(dict.fromkeys(prompt for row in chosen for prompt in row))
         encoded = [self._encode_words(prompt) for prompt in unique]
         scratch = text is None
         words = sorted({0, *(word for row in encoded for word in row)}) if scratch else []
         if text is None:
-            text = _scratch(config, embed_dim, len(words))
-        self._adopt(text)
+            text = _build_text_transformer(config, embed_dim, len(words))
+        self._adopt_text(text)
         selectors = (
             [WordSelector(self.token_embedding.embedding_dim) for _ in self.blocks]
             if config.aws
@@ -90,7 +90,7 @@ class LanguageEncoder(nn.Module):
             "groups", torch.tensor([rows.index(row) for row in rows]), persistent=False
         )
 
-    def _adopt(self, text: Any) -> None:
+    def _adopt_text(self, text: Any) -> None:
         """Take over the parts of a text transformer; the rest of a CLIP stays behind."""
         missing = [part for part in _PARTS if getattr(text, part, None) is None]
         if (
@@ -120,13 +120,13 @@ class LanguageEncoder(nn.Module):
     def forward(self) -> tuple[Tensor, Tensor]:
         """`(embeddings (C, D), levels (C, levels, D))`, both L2-normalised along D."""
         levels = self.encode_levels()
-        return self.mix(levels), levels
+        return self.mix_levels(levels), levels
 
     def encode_levels(self) -> Tensor:
         """The classes' prompts, level by level `(C, levels, D)`, L2-normalised."""
         return F.normalize(self.encode(self.tokens, self.lengths), dim=-1)[self.index]
 
-    def mix(self, levels: Tensor) -> Tensor:
+    def mix_levels(self, levels: Tensor) -> Tensor:
         """`levels (C, levels, D)` -> one embedding per class `(C, D)`, L2-normalised."""
         return F.normalize((self.level_weights.softmax(0)[:, None] * levels).sum(1), dim=-1)
 
@@ -185,7 +185,7 @@ class LanguageEncoder(nn.Module):
         return place
 
 
-def _checked(prompts: Sequence[Sequence[str]], levels: int) -> list[list[str]]:
+def _select_prompts(prompts: Sequence[Sequence[str]], levels: int) -> list[list[str]]:
     if not prompts or any(isinstance(row, str) or len(row) < levels for row in prompts):
         raise ConfigError(
             f"every class needs {levels} prompts", remedy="Take them from Taxonomy.prompts"
@@ -193,7 +193,7 @@ def _checked(prompts: Sequence[Sequence[str]], levels: int) -> list[list[str]]:
     return [list(row[:levels]) for row in prompts]
 
 
-def _scratch(config: TextConfig, embed_dim: int, words: int) -> TextTransformer:
+def _build_text_transformer(config: TextConfig, embed_dim: int, words: int) -> TextTransformer:
     return TextTransformer(
         context_length=config.context_length,
         vocab_size=words,

@@ -70,7 +70,7 @@ def test_what_a_library_makes_of_it(
         go(run, raising(error))
     assert "cannot write" in str(caught.value) and "No space left on device" in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert not run.done("export/onnx")
+    assert not run.is_done("export/onnx")
 
 
 def test_other_faults_pass_as_they_are(run: Run) -> None:

@@ -25,7 +25,7 @@ from gazeclip.recipe.stages import Recipe
 from gazeclip.run import execute as module
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run, latest_run
-from gazeclip.run.lock import lock
+from gazeclip.run.lock import lock_run
 from gazeclip.run.stages import STAGES, bundle_stage, parse_bundle_stage
 
 Body = Callable[[Path], Mapping[str, Any]]
@@ -107,7 +107,7 @@ def test_a_killed_body_leaves_no_folder_and_its_files_to_the_next_attempt(run: R
     with pytest.raises(KeyboardInterrupt):
         go(run, killed)
     assert not run.folder("cache").exists()
-    assert not run.done("cache")
+    assert not run.is_done("cache")
     found: list[str] = []
 
     def again(folder: Path) -> dict[str, Any]:
@@ -167,10 +167,10 @@ def test_what_was_complete_when_killed_and_is_damaged_since_is_made_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_publish", kill)
+        patch.setattr(module, "_publish_folder", kill)
         with pytest.raises(KeyboardInterrupt):
             go(run)
-    assert not run.done("cache")
+    assert not run.is_done("cache")
     (run.partial("cache") / "sub" / "a.txt").write_text("damaged")
     seen: list[str] = []
 
@@ -197,7 +197,7 @@ def test_a_kill_between_the_two_renames_heals(run: Run, monkeypatch: pytest.Monk
         patch.setattr(Path, "rename", kill)
         with pytest.raises(KeyboardInterrupt):
             go(run, config=2)
-    assert not run.done("cache")  # absent rather than half there
+    assert not run.is_done("cache")  # absent rather than half there
     assert not go(run, config=2)  # published as it was
     assert run.manifest("cache")["config"] == 2
     assert leftovers(run) == []
@@ -238,7 +238,7 @@ def test_latest_run_is_the_last_touched(tmp_path: Path) -> None:
         os.utime(tmp_path / name / "recipe.yaml", (number, number))
     (tmp_path / "zz").mkdir()
     assert latest_run(tmp_path) == tmp_path / "c"
-    Run(tmp_path / "b").touch()
+    Run(tmp_path / "b").mark_recent()
     assert latest_run(tmp_path) == tmp_path / "b"
 
 
@@ -315,10 +315,10 @@ def test_what_was_complete_when_killed_is_published_not_made_again(
         return dict(body(folder))
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_publish", dies)
+        patch.setattr(module, "_publish_folder", dies)
         with pytest.raises(KeyboardInterrupt):
             go(run, with_state)
-    assert not run.done("cache")
+    assert not run.is_done("cache")
 
     def never(folder: Path) -> dict[str, Any]:
         raise AssertionError("the work was done again")
@@ -333,8 +333,8 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from gazeclip.run.folder import Run
-from gazeclip.run.lock import lock
-with lock(Run(Path(sys.argv[1]))):
+from gazeclip.run.lock import lock_run
+with lock_run(Run(Path(sys.argv[1]))):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -365,7 +365,7 @@ def test_two_processes_do_not_work_on_one_run(run: Run, held: subprocess.Popen[s
 def test_a_forked_worker_does_not_keep_the_lock(run: Run) -> None:
     context = multiprocessing.get_context("fork")
     running = context.Event()
-    with lock(run):
+    with lock_run(run):
         worker = context.Process(target=lambda: (running.set(), time.sleep(60)), daemon=True)
         worker.start()
         assert running.wait(30)

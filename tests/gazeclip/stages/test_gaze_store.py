@@ -52,7 +52,7 @@ def test_rows_are_what_the_encoder_gives(tmp_path: Path, encoder: GazeEncoder) -
     images = Images()
     store = build_gaze_store(encoder, images, tmp_path / "s", CPU, batch_size=4)  # type: ignore[arg-type]
     index, flipped = torch.tensor([7, 0, 7, 10]), torch.tensor([False, True, True, False])
-    found = store.features(index, flipped)
+    found = store.find_features(index, flipped)
     for row, (i, mirror) in enumerate(zip(index.tolist(), flipped.tolist(), strict=True)):
         pixels = images.pixels[i : i + 1]
         with torch.no_grad():

@@ -15,7 +15,7 @@ import torch
 
 from gazeclip.errors import ArtifactError
 from gazeclip.files.hashes import sha256
-from gazeclip.networks.backbones import scaled
+from gazeclip.networks.backbones import scale_images
 from gazeclip.recipe.load import load_recipe, parse_recipe, save_recipe
 from gazeclip.run.context import Context
 from gazeclip.run.folder import RECIPE, Run
@@ -43,7 +43,7 @@ from gazeclip.run.folder import Run
 from gazeclip.training import loop
 from tests.gazeclip.stages.test_teacher_stage import train
 
-step, done = loop._step, []
+step, done = loop._run_step, []
 
 def dying(state, *args):
     if "KILL" in os.environ and len(done) == 3 and ranks.is_main():
@@ -51,7 +51,7 @@ def dying(state, *args):
     step(state, *args)
     done.extend([1] if state.task.name == "teacher" else [])
 
-loop._step = dying
+loop._run_step = dying
 train(Run(Path(sys.argv[1])))
 """
 
@@ -113,7 +113,9 @@ def test_frozen_cnns_of_the_teacher_are_those_that_were_trained_each_at_its_size
     with torch.no_grad():
         model.tower.tokens(pixels)
         alone = [
-            member.encoder(scaled((pixels.float() - member.mean) / member.std, member.input_size))
+            member.encoder(
+                scale_images((pixels.float() - member.mean) / member.std, member.input_size)
+            )
             for member in members
         ]
         together = backbone.load_backbone_stage(context)(pixels)
@@ -191,7 +193,7 @@ def after_steps(name: str, count: int) -> Callable[[pytest.MonkeyPatch], None]:
     """Killed after `count` steps of the training `name`."""
 
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
-        step, done = loop._step, []
+        step, done = loop._run_step, []
 
         def dying(state: Any, *args: Any) -> None:
             if state.task.name == name and len(done) == count:
@@ -199,7 +201,7 @@ def after_steps(name: str, count: int) -> Callable[[pytest.MonkeyPatch], None]:
             step(state, *args)
             done.extend([1] if state.task.name == name else [])
 
-        monkeypatch.setattr(loop, "_step", dying)
+        monkeypatch.setattr(loop, "_run_step", dying)
 
     return patch
 
@@ -254,7 +256,7 @@ def test_two_processes_killed_in_the_teacher_end_with_the_same_weights(tmp_path:
     first = launch(script, uncut.root)
     assert first.returncode == 0, first.stderr[-3000:]
     killed = launch(script, parts.root, KILL="1")
-    assert killed.returncode != 0 and not parts.done("teacher")
+    assert killed.returncode != 0 and not parts.is_done("teacher")
     resumed = launch(script, parts.root)
     assert resumed.returncode == 0, resumed.stderr[-3000:]
     assert "resuming after epoch 1 and 1 steps" in resumed.stderr

@@ -15,7 +15,7 @@ from PIL import Image
 from gazeclip.errors import ConfigError
 from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.teacher.gaze.encoder import GazeFeatures
-from gazeclip.teacher.image.hybrid import _fold
+from gazeclip.teacher.image.hybrid import _fold_maps
 from gazeclip.teacher.losses import TeacherLoss
 from gazeclip.teacher.model import GazeCLIP
 from tests.gazeclip.teacher.test_model import CLIP, HYBRID, PROMPTS, build, pixels
@@ -97,7 +97,7 @@ def test_gaze_dropout_hides_its_share_image_by_image(monkeypatch):
 @pytest.mark.parametrize("sides", [(4, 2), (5, 3)])
 def test_fold_puts_the_four_fine_cells_beside_the_coarse_one(sides):
     fine, coarse = torch.randn(2, 3, sides[0], sides[0]), torch.randn(2, 5, sides[1], sides[1])
-    folded = _fold(fine, coarse)
+    folded = _fold_maps(fine, coarse)
     assert folded.shape == (2, 4 * 3 + 5, sides[1], sides[1])
     for row in range(sides[1]):
         for column in range(sides[1]):
@@ -162,7 +162,7 @@ def test_levels_are_scored_only_where_the_loss_wants_them():
 
 
 def test_gates_are_told():
-    gates = build().gates()
+    gates = build().read_gates()
     assert set(gates) == {"vpe.gamma", "lre.selectors.0.beta", "lre.level_weights"}
     assert gates["lre.level_weights"] == [0.0] * 4
 

@@ -100,7 +100,7 @@ def test_l2cs_angles_are_the_expectation_over_bins():
     p /= p.sum(1, keepdims=True)
     expected = np.radians(sum(p[:, i] * i for i in range(90)) * 4.0 - 180.0)
     np.testing.assert_allclose(
-        encoder._angle(logits).numpy(), expected, atol=1e-5
+        encoder._expected_angle(logits).numpy(), expected, atol=1e-5
     )  # float32 sum of angles up to pi
 
 
