@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gazeclip.bundle.layout import MANIFEST
 from gazeclip.errors import GazeClipError, StageError
+from gazeclip.files.atomic import read_json
 from gazeclip.run.folder import Run, latest_run
 from runtimes import Verifier, engine_status, load, usable_threads
+from runtimes.engines.registry import engine_made_for
 
 BATCHES = (1, 8)
-_ENGINE_OF = {"openvino": "openvino", "onnx": "onnxruntime", "tflite": "litert", "coreml": "coreml"}
 
 
 def bundles() -> list[Path]:
@@ -35,7 +37,7 @@ def bundles() -> list[Path]:
     run = Run(Path(asked) if asked else latest_run())
     folders = sorted(
         path.parent
-        for path in run.folder("export").rglob("bundle.json")
+        for path in run.folder("export").rglob(MANIFEST)
         if "." not in path.parent.name[:1]
     )
     if not folders:
@@ -46,9 +48,7 @@ def bundles() -> list[Path]:
     status = engine_status()
     runnable = []
     for folder in folders:
-        engine = next(
-            (name for target, name in _ENGINE_OF.items() if folder.name.startswith(target)), None
-        )
+        engine = engine_made_for(str(read_json(folder / MANIFEST).get("model_file")))
         reason = status.get(engine, "no engine reads it") if engine else "no engine reads it"
         if reason is None:
             runnable.append(folder)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.console.progress import progress, say
 from gazeclip.data.augment import Augmentation, drawn
 from gazeclip.data.dataset import FaceDataset, batches
@@ -28,12 +29,10 @@ from gazeclip.run.folder import Run
 from gazeclip.stages.load import load_teacher, teacher_function
 from gazeclip.system.memory import keep_freed_memory
 
-TARGETS = ("embedding", "logits", "fake_logit", "gaze")
-
 
 @dataclass(frozen=True)
 class TeacherCache:
-    """`tensors[name]` `(N, R, ...)` for the names of `TARGETS` (float16) and `parameters` `(N, R,
+    """`tensors[name]` `(N, R, ...)` for the names of `OUTPUTS` (float16) and `parameters` `(N, R,
     P)` float32.
     """
 
@@ -53,7 +52,7 @@ class TeacherCache:
             for number in range(facts["shards"])
         ]
         tensors = {
-            name: torch.cat([shard[name] for shard in shards]) for name in (*TARGETS, "parameters")
+            name: torch.cat([shard[name] for shard in shards]) for name in (*OUTPUTS, "parameters")
         }
         if len(tensors["parameters"]) != facts["images"]:
             found = f"{len(tensors['parameters'])} of {facts['images']} images"
@@ -73,7 +72,7 @@ class TeacherCache:
 
     def targets(self, index: Tensor, number: Tensor) -> dict[str, Tensor]:
         """What the teacher said of a batch of keys `(B,)`, in float32."""
-        return {name: self.tensors[name][index, number].float() for name in TARGETS}
+        return {name: self.tensors[name][index, number].float() for name in OUTPUTS}
 
 
 def run_stage(run: Run, force: bool = False) -> bool:
@@ -136,10 +135,10 @@ def _compute_shard(
 ) -> dict[str, Tensor]:
     stage = context.recipe.cache
     keys = [(index, number) for index in indices for number in range(stage.augmentations)]
-    parts: dict[str, list[Tensor]] = {name: [] for name in TARGETS}
+    parts: dict[str, list[Tensor]] = {name: [] for name in OUTPUTS}
     for batch in batches(dataset, keys, stage.batch_size, context.recipe.data.workers):
         output = teacher(batch["pixels"])
-        for name in TARGETS:
+        for name in OUTPUTS:
             parts[name].append(getattr(output, name))
     shape = (len(indices), stage.augmentations)
     shard = {name: torch.cat(values).half().unflatten(0, shape) for name, values in parts.items()}

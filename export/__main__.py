@@ -1,14 +1,13 @@
-"""`python -m export --target {onnx,openvino,coreml,tflite,all}`: bundles from the most recent run."""
+"""`python -m export --target NAME`, or `all`: bundles from the most recent run."""
 
 from __future__ import annotations
 
 from export import registry
+from gazeclip.bundle.layout import PRECISIONS
 from gazeclip.cli.guard import guard
 from gazeclip.cli.options import open_run, stage_parser
 from gazeclip.errors import ConfigError, nearest
 from gazeclip.system.packages import install_command
-
-PRECISIONS = ("int8", "fp32", "fp16")
 
 
 def main(argv: list[str]) -> int:
@@ -26,15 +25,18 @@ def main(argv: list[str]) -> int:
         "--precision",
         action="append",
         metavar="P",
-        help="int8|fp32|fp16 (repeatable; default: the recipe's, int8 with --target)",
+        help=f"{'|'.join(reversed(PRECISIONS))} (repeatable; default: the recipe's, int8 with --target)",
     )
     parser.add_argument(
-        "--list", action="store_true", help="show targets, precisions and what is installed"
+        "--list",
+        action="store_true",
+        help="show targets, precisions, engines and what is installed",
     )
     args = parser.parse_args(argv)
     if args.list:
-        return _list()
-    targets = _targets(args.target or [])
+        print_targets()
+        return 0
+    targets = _choose_targets(args.target or [])
     for precision in args.precision or []:
         if precision not in PRECISIONS:
             raise ConfigError(
@@ -59,28 +61,28 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _targets(named: list[str]) -> list[str]:
+def _choose_targets(named: list[str]) -> list[str]:
+    known = [*registry.TARGETS, "all"]
     for target in named:
-        if target != "all" and target not in registry.TARGETS:
+        if target not in known:
             raise ConfigError(
-                f"there is no export target '{target}'",
-                remedy=nearest(target, [*registry.TARGETS, "all"]),
+                f"there is no export target '{target}'", remedy=nearest(target, known)
             )
     return list(registry.TARGETS) if "all" in named else list(dict.fromkeys(named))
 
 
-def _list() -> int:
-    for target in registry.TARGETS:
-        state = (
-            "installed"
-            if registry.is_installed(target)
-            else f"not installed: {install_command(registry.EXTRAS[target])}"
-        )
-        precisions = (
-            registry.get(target).PRECISIONS if registry.is_installed(target) else PRECISIONS
-        )
-        print(f"{target:10} {', '.join(precisions):18} {state}")
-    return 0
+def print_targets() -> None:
+    """The table of `--list`: every target, what it writes, who runs it, how to install it."""
+    rows = [("target", "precisions", "engine", "state")]
+    for name, target in registry.TARGETS.items():
+        state = "installed"
+        if target.missing_packages():
+            state = f"not installed: {install_command(target.extra)}"
+        rows.append((name, ", ".join(target.precisions), target.engine, state))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        cells = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
+        print("  ".join([*cells, row[3]]))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,13 @@ app to normalise.
 from __future__ import annotations
 
 import copy
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from export.job import ExportJob
+from export.quiet import quiet
 from gazeclip.errors import StageError
 from gazeclip.networks.student import Student
 from quantize.fuse import prepare_encoder
@@ -91,3 +93,15 @@ def example_image(image_size: int, batch: int, layout: Layout = "NHWC") -> Tenso
     return torch.randint(
         0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
+
+
+def trace_picture_model(job: ExportJob, encoder: nn.Module | None) -> Any:
+    """The job's student over pixels `(1, 3, S, S)` float32, as a TorchScript trace.
+
+    Args:
+        encoder: see `DeployModel`.
+    """
+    model = DeployModel(job.student, encoder, job.image_size, layout="NCHW")
+    image = example_image(job.image_size, 1, "NCHW").float()
+    with quiet(native=True), torch.no_grad():
+        return torch.jit.trace(model, image, check_trace=False)

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from gazeclip.bundle.layout import Precision
 from gazeclip.errors import ConfigError
 
 if TYPE_CHECKING:
     from torch import nn
 
     from gazeclip.networks.student import Student
-
-Precision = Literal["fp32", "fp16", "int8"]
-
-INPUT_NAME = "image"
-# Order matters: engines without output names (some TFLite runtimes) rely on it.
-OUTPUT_NAMES = ("embedding", "logits", "fake_logit", "gaze")
 
 
 @dataclass(frozen=True)

@@ -1,55 +1,123 @@
-"""The export targets by name. A new target is one module and one line here."""
+"""The export targets by name. A new target is one module and one entry in `TARGETS`.
+
+    target = find_target("onnx")  # what is known without importing any converter
+    load_target("onnx").export(job)
+
+Everything else asks this table: the options and the list of `python -m export`, the checks before
+a run, the engine that an export is compared in, and the names in the report.
+"""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
+from collections.abc import Iterable
+from dataclasses import dataclass
 from types import ModuleType
 
-from gazeclip.errors import ConfigError, nearest
+from gazeclip.bundle.layout import Precision
+from gazeclip.errors import ConfigError, Fault, nearest
+from gazeclip.system.packages import require
 
-# Each module has `PRECISIONS: tuple[str, ...]` and `export(job: ExportJob) -> dict` with the keys
-# `model` (file name inside `job.out_dir`) and `notes`.
-TARGETS = {
-    "onnx": "export.targets.onnx",
-    "openvino": "export.targets.openvino",
-    "coreml": "export.targets.coreml",
-    "tflite": "export.targets.tflite",
+
+@dataclass(frozen=True)
+class Target:
+    """What is known of a target without importing it.
+
+    Attributes:
+        module: has `PRECISIONS`, the same as here; `export(job: ExportJob) -> dict` with the keys
+            `model` (file name inside `job.out_dir`), `notes` and, where the file has names of its
+            own, `io`; and `rehearse(job: ExportJob)`, what of an export takes seconds only.
+        packages: import names that it needs.
+        extra: of this distribution, which installs them.
+        engine: name in `runtimes.engines.registry.ENGINES` of the engine that runs its files.
+        precisions: number formats that it can write.
+        reference: module whose `evaluate(model_path, images)` stands in for the engine on systems
+            for which that does not exist; None: there is none.
+    """
+
+    module: str
+    packages: tuple[str, ...]
+    extra: str
+    engine: str
+    precisions: tuple[Precision, ...]
+    reference: str | None = None
+
+    def missing_packages(self) -> list[str]:
+        """Those of `packages` that cannot be found (nothing is imported)."""
+        return [name for name in self.packages if importlib.util.find_spec(name) is None]
+
+
+# The names stand in commands, recipes and folders (`export/NAME-PRECISION`), so without hyphen.
+TARGETS: dict[str, Target] = {
+    "onnx": Target(
+        module="export.targets.onnx",
+        packages=("onnx",),
+        extra="onnx",
+        engine="onnxruntime",
+        precisions=("fp32", "int8"),
+    ),
+    "openvino": Target(
+        module="export.targets.openvino",
+        packages=("openvino",),
+        extra="openvino",
+        engine="openvino",
+        precisions=("fp32", "fp16", "int8"),
+    ),
+    "coreml": Target(
+        module="export.targets.coreml",
+        packages=("coremltools",),
+        extra="coreml",
+        engine="coreml",
+        precisions=("fp32", "fp16", "int8"),
+        reference="export.reference.evaluator",
+    ),
+    "tflite": Target(
+        module="export.targets.tflite",
+        packages=("litert_torch",),
+        extra="tflite",
+        engine="litert",
+        precisions=("fp32", "int8"),
+    ),
 }
-# The packages each target imports, and the extra that installs them.
-REQUIRES = {
-    "onnx": ("onnx",),
-    "openvino": ("openvino",),
-    "coreml": ("coremltools",),
-    "tflite": ("litert_torch",),
-}
-EXTRAS = {"onnx": "onnx", "openvino": "openvino", "coreml": "coreml", "tflite": "tflite"}
 
 
-def get(target: str) -> ModuleType:
-    """The module of a target.
+def find_target(name: str) -> Target:
+    """The entry of a target.
 
     Raises:
         ConfigError: no such target; the nearest name is only a hint, it is never taken instead.
+    """
+    if name not in TARGETS:
+        raise ConfigError(f"there is no export target '{name}'", remedy=nearest(name, TARGETS))
+    return TARGETS[name]
+
+
+def load_target(name: str) -> ModuleType:
+    """The module of a target.
+
+    Raises:
+        ConfigError: no such target.
         MissingDependencyError: the packages of the target are not installed.
     """
-    if target not in TARGETS:
-        raise ConfigError(f"there is no export target '{target}'", remedy=nearest(target, TARGETS))
-    _require_packages(target)
-    return importlib.import_module(TARGETS[target])
+    target = find_target(name)
+    for package in target.missing_packages():
+        require(package, target.extra)
+    return importlib.import_module(target.module)
 
 
-def is_installed(target: str) -> bool:
-    """Whether the packages of `target` can be found (nothing is imported)."""
-    from importlib.util import find_spec
-
-    return all(find_spec(package) is not None for package in REQUIRES[target])
-
-
-def _require_packages(target: str) -> None:
-    from importlib.util import find_spec
-
-    from gazeclip.system.packages import require
-
-    for package in REQUIRES[target]:
-        if find_spec(package) is None:
-            require(package, EXTRAS[target])
+def find_target_faults(names: Iterable[str], precisions: Iterable[str]) -> list[Fault]:
+    """Names that are no target, and precisions that a target cannot write."""
+    faults = []
+    wanted = list(dict.fromkeys(precisions))
+    for name in dict.fromkeys(names):
+        if name not in TARGETS:
+            what = f"targets: there is no export target '{name}'"
+            faults.append(Fault(what, nearest(name, TARGETS)))
+            continue
+        able = TARGETS[name].precisions
+        unable = ", ".join(precision for precision in wanted if precision not in able)
+        if unable:
+            what = f"precisions: {name} cannot be exported as {unable}, only as {', '.join(able)}"
+            faults.append(Fault(what, f"Leave out {unable}, or {name} from export.targets"))
+    return faults

@@ -1,58 +1,58 @@
-"""Run a freshly exported file in the engine that will run it on the device; Core ML off a Mac by
-its reference evaluator.
+"""Run a freshly exported file in the engine that will run it on the device, or in the target's
+reference evaluator on a system for which that engine does not exist.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+import importlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from export.registry import find_target
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.system.threads import usable_threads
-from runtimes.engines.registry import choose
-
-Infer = Callable[[np.ndarray], dict[str, np.ndarray]]
-# As report.json names them.
-ENGINE_NAMES = {
-    "openvino": "openvino",
-    "onnx": "onnxruntime",
-    "tflite": "tflite",
-    "coreml": "coreml",
-}
+from runtimes.batches import Infer
+from runtimes.engines.registry import ENGINES, choose_engine
 
 
 def open_runner(bundle: Bundle, threads: int | None = None) -> tuple[Infer, str]:
     """`(infer, engine name)` for a bundle, complete or still being written."""
-    if bundle.target == "coreml" and sys.platform != "darwin":
-        from export.reference.evaluator import evaluate
+    target = find_target(bundle.target)
+    if target.reference is not None and not ENGINES[target.engine].exists_here():
+        evaluator = importlib.import_module(target.reference)
 
-        return lambda images: evaluate(bundle.model_path, images), "coreml-reference"
-    engine = choose(bundle)(bundle, threads or usable_threads())
-    return engine.infer, ENGINE_NAMES[bundle.target]
+        def evaluate(images: np.ndarray) -> dict[str, np.ndarray]:
+            found: dict[str, np.ndarray] = evaluator.evaluate(bundle.model_path, images)
+            return found
+
+        return evaluate, reference_name(target.engine)
+    engine = choose_engine(bundle, target.engine)(bundle, threads or usable_threads())
+    return engine.infer, target.engine
+
+
+def reference_name(engine: str) -> str:
+    """What stands in parity notes and reports for the reference evaluator of an engine."""
+    return f"{engine}-reference"
+
+
+def is_reference(engine: str) -> bool:
+    """Whether a name of `open_runner` is a reference evaluator, whose speed means nothing."""
+    return engine not in ENGINES
 
 
 def unfinished_bundle(
     folder: Path, target: str, precision: str, model_file: str, image_size: int, io: dict[str, str]
 ) -> Bundle:
     """Just enough of a bundle for an engine to load the model file; nothing of it is written."""
-    names = {name: name for name in ("image", "embedding", "logits", "fake_logit", "gaze")} | io
+    names = {name: name for name in (INPUT_NAME, *OUTPUTS)}
     meta: dict[str, Any] = {
         "target": target,
         "precision": precision,
         "model_file": model_file,
         "image_size": image_size,
-        "io": names,
+        "io": names | io,
     }
     return Bundle(folder, meta)
-
-
-def run_all(infer: Infer, images: np.ndarray, batch_size: int = 16) -> dict[str, np.ndarray]:
-    """`infer` over uint8 `(N, S, S, 3)` in batches."""
-    parts = [
-        infer(images[start : start + batch_size]) for start in range(0, len(images), batch_size)
-    ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

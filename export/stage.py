@@ -17,7 +17,7 @@ from export import registry
 from export.calibrate import calibrate
 from export.job import ExportJob, Precision
 from export.parity import BOUNDS, compare, require_integer, require_parity
-from export.runner import open_runner, run_all, unfinished_bundle
+from export.runner import open_runner, unfinished_bundle
 from gazeclip.bundle.contents import BundleClass, BundleContents, Golden
 from gazeclip.bundle.write import write_bundle
 from gazeclip.console.progress import say, working
@@ -32,8 +32,10 @@ from gazeclip.stages.load import load_run_student
 from gazeclip.system.packages import versions
 from quantize.encoder import count_quantizers
 from quantize.stage import load_quantized_student
+from runtimes.batches import infer_in_batches
 
 GOLDEN_IMAGES = 8
+BATCH_SIZE = 16
 # Golden vectors are the file's own outputs; another CPU may round differently. int8: a few
 # quantization steps of the last layers, in units of each output (logits carry the logit scale).
 GOLDEN_TOLERANCE = {
@@ -106,7 +108,7 @@ class Exporter:
             output = model(torch.from_numpy(images).permute(0, 3, 1, 2))
             return {name: value.float().numpy() for name, value in output._asdict().items()}
 
-        return run_all(infer, self.probes)
+        return infer_in_batches(infer, self.probes, BATCH_SIZE)
 
 
 def export_one(exporter: Exporter, target: str, precision: Precision, force: bool = False) -> bool:
@@ -117,7 +119,7 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
         StageError: parity was missed; the earlier bundle, if any, is untouched.
     """
     run = exporter.run
-    module = registry.get(target)
+    module = registry.load_target(target)
     inputs = {
         name: run.output_hash(name)
         for name in (("student", "quantized") if precision == "int8" else ("student",))
@@ -175,9 +177,13 @@ def _write(
     infer, engine = open_runner(
         unfinished_bundle(folder, target, precision, result["model"], size, result.get("io", {}))
     )
-    parity = compare(exporter.reference(precision), run_all(infer, exporter.probes))
+    parity = compare(
+        exporter.reference(precision), infer_in_batches(infer, exporter.probes, BATCH_SIZE)
+    )
     require_parity(parity, precision, f"{target} {precision}")
-    calibration = calibrate(run_all(infer, exporter.calibration), _targets(context))
+    calibration = calibrate(
+        infer_in_batches(infer, exporter.calibration, BATCH_SIZE), _targets(context)
+    )
     contents = BundleContents(
         target=target,
         precision=precision,
@@ -192,7 +198,9 @@ def _write(
         versions=versions(),
         text_bank=model.head.text_bank.numpy(),
         golden=Golden(
-            exporter.golden, run_all(infer, exporter.golden), GOLDEN_TOLERANCE[precision]
+            exporter.golden,
+            infer_in_batches(infer, exporter.golden, BATCH_SIZE),
+            GOLDEN_TOLERANCE[precision],
         ),
         io_names=result.get("io", {}),
     )

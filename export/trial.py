@@ -5,9 +5,7 @@ find after hours. The recipe comes as JSON on standard input, the faults go to F
 `gazeclip.commands.dry_run` starts it as a process of its own: neither random numbers nor what the
 converters change in torch reach the trainings that follow.
 
-ONNX is converted. The converters of Core ML, TFLite and OpenVINO take too long, so of these only
-the first half is done: the trace or `torch.export`, and for Core ML a look whether its converter
-knows the operations.
+Each target's `rehearse` says how much of its export that is.
 """
 
 from __future__ import annotations
@@ -17,16 +15,12 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from export import registry
-from export.deploy import DeployModel, example_image
 from export.job import ExportJob
-from export.lower import freeze
-from export.parity import require_integer
 from export.quiet import quiet
 from gazeclip.errors import GazeClipError
 from gazeclip.files.atomic import write_json
@@ -36,7 +30,7 @@ from gazeclip.networks.student import Student, StudentSpec
 from gazeclip.recipe.load import parse_recipe
 from gazeclip.recipe.stages import Recipe
 from gazeclip.teacher.image.hybrid import HybridTower
-from quantize.encoder import count_quantizers, quantize_encoder
+from quantize.encoder import quantize_encoder
 
 CLASSES = ("real", "one", "two")
 WORKING = "mobilenetv4_conv_small, tf_efficientnet_lite0"
@@ -141,52 +135,13 @@ def _try_shipping(recipe: Recipe, student: Student) -> Faults:
             try:
                 with tempfile.TemporaryDirectory() as folder:
                     job = ExportJob(student, quantized, precision, Path(folder), CLASSES, size)
-                    _try_export(target, job)
+                    registry.load_target(target).rehearse(job)
             except Exception as error:
                 what = (
                     f"stage export would fail for {target} {precision}: {where}: {_reason(error)}"
                 )
                 faults.append((what, f"{other}, or leave {target} out of export.targets"))
     return faults
-
-
-def _try_export(target: str, job: ExportJob) -> None:
-    int8 = job.precision == "int8"
-    if target == "onnx":
-        notes = registry.get(target).export(job)["notes"]
-        if int8:
-            count = count_quantizers(job.require_quantized())["convolutions"]
-            require_integer(notes, count, "onnx int8")
-    elif target == "tflite":
-        encoder = (
-            freeze(job.require_quantized(), job.image_size, face="decomposed") if int8 else None
-        )
-        with quiet(), torch.no_grad():
-            torch.export.export(
-                DeployModel(job.student, encoder, job.image_size),
-                (example_image(job.image_size, 1),),
-            )
-    elif not int8 or target == "coreml":
-        encoder = freeze(job.require_quantized(), job.image_size, face="fake") if int8 else None
-        model = DeployModel(job.student, encoder, job.image_size, layout="NCHW")
-        image = example_image(job.image_size, 1, "NCHW").float()
-        with quiet(native=True), torch.no_grad():
-            traced = torch.jit.trace(model, image, check_trace=False)
-            if target == "coreml":
-                _require_coreml_operations(traced)
-
-
-def _require_coreml_operations(traced: Any) -> None:
-    from coremltools.converters.mil.frontend.torch.torch_op_registry import (
-        _TORCH_OPS_REGISTRY as known,
-    )
-
-    graph = traced.inlined_graph
-    kinds = sorted({node.kind() for node in graph.nodes() if node.kind().startswith("aten::")})
-    quantizers = ("aten::fake_quantize_per_tensor_affine", "aten::fake_quantize_per_channel_affine")
-    unknown = [kind for kind in kinds if kind not in quantizers and known.get_func(kind) is None]
-    if unknown:
-        raise RuntimeError(f"coremltools has no operation for {', '.join(unknown)}")
 
 
 def _layer(error: Exception, network: nn.Module | None) -> str:

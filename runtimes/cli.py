@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from gazeclip.bundle.contents import OperatingPoint
+from gazeclip.bundle.layout import MANIFEST
 from gazeclip.console.progress import progress, say
 from gazeclip.console.text import format_json, printable
 from gazeclip.errors import ConfigError, ImageError, StageError
 from gazeclip.images.preprocess import IMAGE_SUFFIXES
 from gazeclip.images.walk import find_images
 from gazeclip.run.folder import latest_run
-from gazeclip.run.stages import SHIPPED, bundle_stage
-from runtimes.engines.registry import ENGINES, engine_status
+from gazeclip.run.stages import EXPORT, SHIPPED, parse_bundle_stage
+from runtimes.engines.registry import ENGINES, engine_status, find_engine
 from runtimes.render import write_csv, write_table
 from runtimes.verdict import Verdict
 from runtimes.verifier import Outcome, Verifier, load
@@ -214,20 +215,30 @@ def recent_bundle(engine: str | None = None) -> Path:
         ConfigError: unknown engine.
     """
     run = latest_run()
-    if engine is not None and engine not in ENGINES:
-        raise ConfigError(f"unknown engine '{engine}'", remedy=f"Known: {', '.join(ENGINES)}")
-    candidates = [ENGINES[engine]] if engine is not None else list(ENGINES.values())
     reasons = []
-    for candidate in candidates:
-        for target in candidate.reads if engine is not None else candidate.reads[:1]:
-            folder = run / bundle_stage(target, SHIPPED)
-            if not (folder / "bundle.json").is_file():
-                continue
-            reason = candidate.available()
-            if reason is None:
-                return folder
-            reasons.append(f"{target}: {reason}")
+    for name in ENGINES if engine is None else [engine]:
+        formats = find_engine(name).formats
+        if engine is None:  # without being asked, an engine runs only what it is made for
+            formats = formats[:1]
+        for ending in formats:
+            for folder in _find_shipped_bundles(run, ending):
+                reason = ENGINES[name].load().available()
+                if reason is None:
+                    return folder
+                reasons.append(f"{folder.name}: {reason}")
     if reasons:
         raise StageError(f"no bundle of {run} can be run here ({'; '.join(reasons)})")
     wanted = f"bundle for {engine}" if engine is not None else "exported bundle"
     raise StageError(f"{run} has no {wanted}", remedy="Run first: python -m export --target all")
+
+
+def _find_shipped_bundles(run: Path, ending: str) -> list[Path]:
+    """Folders of a run's bundles of the precision that ships whose model file has this ending."""
+    found = []
+    for folder in sorted((run / EXPORT).glob("*")):
+        bundle = parse_bundle_stage(f"{EXPORT}/{folder.name}")
+        if bundle is None or bundle[1] != SHIPPED or not (folder / MANIFEST).is_file():
+            continue
+        if any(folder.glob(f"*{ending}")):
+            found.append(folder)
+    return found

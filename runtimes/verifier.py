@@ -16,12 +16,13 @@ from PIL import Image
 
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.contents import BundleClass, OperatingPoint
-from gazeclip.bundle.layout import OUTPUTS
+from gazeclip.bundle.layout import OUTPUTS, output_widths
 from gazeclip.errors import BundleError, ConfigError, ImageError
 from gazeclip.images.preprocess import ImageSource
 from gazeclip.system.threads import usable_threads
-from runtimes.engines.base import Engine, Outputs
-from runtimes.engines.registry import choose
+from runtimes.batches import Outputs
+from runtimes.engines.base import Engine
+from runtimes.engines.registry import choose_engine
 from runtimes.verdict import FAKE, REAL, Attribution, Gaze, Verdict
 
 Outcome = Verdict | ImageError
@@ -46,8 +47,7 @@ def load(
     """Load a bundle (every hash is checked) into an engine.
 
     Args:
-        engine: `openvino`, `onnxruntime`, `litert` or `coreml`; None takes the one made for the
-            bundle's target.
+        engine: name in `runtimes.ENGINES`; None takes the one made for the bundle's model file.
         threads: None takes what this process may use (`usable_threads`).
         device: e.g. `GPU`; None takes the CPU. One that is not there is an error, never replaced.
 
@@ -58,7 +58,8 @@ def load(
     count = usable_threads() if threads is None else threads
     if count < 1:
         raise ConfigError(f"{count} threads are not enough", remedy="Use at least 1")
-    return Verifier(bundle, choose(bundle, engine)(bundle, count, device), count)
+    chosen = choose_engine(bundle, engine)
+    return Verifier(bundle, chosen(bundle, count, device), count)
 
 
 class Verifier:
@@ -68,12 +69,7 @@ class Verifier:
         self.bundle = bundle
         self.engine = engine
         self.threads = threads
-        self._widths = {
-            "embedding": bundle.embedding_dim,
-            "logits": len(bundle.classes),
-            "fake_logit": 1,
-            "gaze": 2,
-        }
+        self._widths = output_widths(bundle.embedding_dim, len(bundle.classes))
         self._temperature = bundle.temperature
         self._classes = bundle.classes
 

@@ -117,7 +117,7 @@ def test_report_follows_the_schema_and_names_every_subject(workspace: Path) -> N
     } <= found
     assert {
         ("student", engine, "int8")
-        for engine in ("onnxruntime", "openvino", "tflite", "coreml-reference")
+        for engine in ("onnxruntime", "openvino", "litert", "coreml-reference")
     } <= found
     for subject in report["subjects"]:
         assert (subject["latency_ms"]["p50"] is None) == (subject["engine"] == "coreml-reference")

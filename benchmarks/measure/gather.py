@@ -12,17 +12,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.measure.subject import Subject
-from export.runner import open_runner
+from benchmarks.measure.subject import TORCH, Subject
+from export.registry import find_target
+from export.runner import is_reference, open_runner
 from export.stage import model_size_mb
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.console.progress import say
 from gazeclip.errors import MissingDependencyError
 from gazeclip.run.context import Context
 from gazeclip.run.stages import bundle_stage
 from gazeclip.stages.load import load_classifier, load_run_student, load_teacher, teacher_function
-
-Infer = Callable[[np.ndarray], dict[str, np.ndarray]]
+from runtimes.batches import Infer
+from runtimes.engines.registry import ENGINES
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,14 @@ def torch_infer(model: Callable[[torch.Tensor], Any]) -> Infer:
     def infer(images: np.ndarray) -> dict[str, np.ndarray]:
         with torch.inference_mode():
             output = model(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous())
-        names = ("embedding", "logits", "fake_logit", "gaze")
-        arrays = {
-            name: getattr(output, name).float().numpy() for name in names if hasattr(output, name)
-        }
-        return {
-            name: array
-            for name, array in arrays.items()
-            if not (name == "gaze" and np.isnan(array).all())
-        }
+        arrays = {}
+        for name in OUTPUTS:
+            if hasattr(output, name):
+                arrays[name] = getattr(output, name).float().numpy()
+        # A teacher without gaze encoder gives NaN angles: it has none to judge.
+        if "gaze" in arrays and np.isnan(arrays["gaze"]).all():
+            del arrays["gaze"]
+        return arrays
 
     return infer
 
@@ -88,7 +89,7 @@ def _baseline(context: Context) -> Subject:
     return Subject(
         name,
         "peer",
-        "torch",
+        TORCH,
         "fp32",
         _weights_mb(folder),
         torch_infer(load_classifier(context, "baseline")),
@@ -106,7 +107,7 @@ def _teacher(context: Context) -> Subject:
     return Subject(
         name,
         "teacher",
-        "torch",
+        TORCH,
         "fp32",
         _weights_mb(folder),
         infer,
@@ -121,7 +122,7 @@ def _student(context: Context) -> Subject:
     return Subject(
         f"student {context.recipe.student.backbone}",
         "student",
-        "torch",
+        TORCH,
         "fp32",
         _weights_mb(folder),
         infer,
@@ -135,8 +136,13 @@ def _bundle(context: Context, name: str, threads: int) -> Gathered:
     context.require_size(name, bundle.image_size)
     infer, engine = open_runner(bundle, threads)
     note = ""
-    if engine == "coreml-reference":
-        note = "Core ML runs on Apple systems only: evaluated here by the reference evaluator of the saved program, hence no latency."
+    timed = not is_reference(engine)
+    if not timed:
+        title = ENGINES[find_target(bundle.target).engine].title
+        note = (
+            f"{title} does not exist on this system: evaluated here by the reference evaluator "
+            "of the saved program, hence no latency."
+        )
         say(f"report: {folder.name}: {note}")
     parity = {
         key: bundle.meta["parity"][key]
@@ -145,7 +151,7 @@ def _bundle(context: Context, name: str, threads: int) -> Gathered:
     subject = Subject(
         f"student {bundle.target} {bundle.precision}",
         "student",
-        engine,  # type: ignore[arg-type]
+        engine,
         bundle.precision,  # type: ignore[arg-type]
         model_size_mb(folder, str(bundle.meta["model_file"])),
         infer,
@@ -154,4 +160,4 @@ def _bundle(context: Context, name: str, threads: int) -> Gathered:
         parity=parity,
         notes=note,
     )
-    return Gathered(subject, timed=engine != "coreml-reference")
+    return Gathered(subject, timed=timed)

@@ -10,16 +10,29 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from export.registry import TARGETS
+from export.runner import reference_name
+from gazeclip.bundle.layout import PRECISIONS, Precision
 from gazeclip.errors import ConfigError, StageError
+from runtimes.batches import Infer, infer_in_batches
+from runtimes.engines.registry import ENGINES
 
 Role = Literal["teacher", "student", "peer"]
-Engine = Literal["torch", "openvino", "onnxruntime", "tflite", "coreml-reference", "coreml"]
-Precision = Literal["fp32", "fp16", "int8"]
 ROLES: tuple[str, ...] = get_args(Role)
-ENGINES: tuple[str, ...] = get_args(Engine)
-PRECISIONS: tuple[str, ...] = get_args(Precision)
+TORCH = "torch"  # what is measured before it is exported
 REQUIRED_OUTPUTS = ("logits", "fake_logit")
 WIDTHS = {"fake_logit": 1, "gaze": 2}
+
+
+def engine_titles() -> dict[str, str]:
+    """Engine name as report.json has it -> what people call it, always in the same order."""
+    titles = {TORCH: "PyTorch"}
+    with_reference = {target.engine for target in TARGETS.values() if target.reference is not None}
+    for name, entry in ENGINES.items():
+        if name in with_reference:
+            titles[reference_name(name)] = f"{entry.title} (reference)"
+        titles[name] = entry.title
+    return titles
 
 
 @dataclass
@@ -37,10 +50,10 @@ class Subject:
 
     name: str
     role: Role
-    engine: Engine
+    engine: str
     precision: Precision
     size_mb: float | None
-    infer: Callable[[np.ndarray], dict[str, np.ndarray]]
+    infer: Infer
     image_size: int
     temperature: dict[str, float] = field(default_factory=dict)
     parity: dict[str, float] | None = None
@@ -49,7 +62,7 @@ class Subject:
     def __post_init__(self) -> None:
         checks = (
             ("role", self.role, ROLES),
-            ("engine", self.engine, ENGINES),
+            ("engine", self.engine, tuple(engine_titles())),
             ("precision", self.precision, PRECISIONS),
         )
         faults = [
@@ -95,13 +108,11 @@ class Subject:
                 f"'{self.name}' wants uint8 images (N, {side}, {side}, 3), got {images.dtype} {images.shape}",
                 remedy="Prepare them with gazeclip.images.preprocess.PixelContract of this subject's size",
             )
-        parts: list[dict[str, np.ndarray]] = []
-        for start in range(0, len(images), batch_size):
-            batch = images[start : start + batch_size]
-            parts.append(self._checked(self.infer(batch), len(batch)))
-            if progress is not None:
-                progress(start + len(batch), len(images))
-        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+        def infer_checked(batch: np.ndarray) -> dict[str, np.ndarray]:
+            return self._checked(self.infer(batch), len(batch))
+
+        return infer_in_batches(infer_checked, images, batch_size, progress)
 
     def _checked(self, outputs: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
         faults = [f"{key} is missing" for key in REQUIRED_OUTPUTS if key not in outputs]

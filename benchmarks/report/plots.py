@@ -7,17 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks.measure.subject import engine_titles
 from benchmarks.report.svg import Canvas, Scale, axes, place_labels
 
 Entry = Mapping[str, Any]
-ENGINE_TITLES = {
-    "torch": "PyTorch",
-    "openvino": "OpenVINO",
-    "onnxruntime": "ONNX Runtime",
-    "tflite": "TFLite",
-    "coreml-reference": "Core ML (reference)",
-    "coreml": "Core ML",
-}
 _SHORT = {"onnxruntime": "ONNX", "coreml-reference": "Core ML"}
 _FIXED = {"teacher": "var(--ink)", "peer": "var(--peer)"}
 CHAR = 6.6  # width of one character of the 12 px tick labels
@@ -35,9 +28,9 @@ def short_label(entry: Entry) -> str:
         return (
             "teacher"
             if entry["engine"] == "torch"
-            else f"teacher, {ENGINE_TITLES[entry['engine']]}"
+            else f"teacher, {engine_titles()[entry['engine']]}"
         )
-    return f"{_SHORT.get(entry['engine'], ENGINE_TITLES[entry['engine']])} {entry['precision']}"
+    return f"{_SHORT.get(entry['engine'], engine_titles()[entry['engine']])} {entry['precision']}"
 
 
 def colours(entries: Sequence[Entry]) -> list[str]:
@@ -45,7 +38,7 @@ def colours(entries: Sequence[Entry]) -> list[str]:
     students by engine.
     """
     return [
-        _FIXED.get(entry["role"]) or f"var(--c{list(ENGINE_TITLES).index(entry['engine']) + 1})"
+        _FIXED.get(entry["role"]) or f"var(--c{list(engine_titles()).index(entry['engine']) + 1})"
         for entry in entries
     ]
 

@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.measure.subject import ENGINES, PRECISIONS, ROLES
+from benchmarks.measure.subject import ROLES, engine_titles
+from gazeclip.bundle.layout import PRECISIONS
 
 SCHEMA = 1
 SPLITS = ("test", "test_unseen")
@@ -57,7 +58,8 @@ def validate_report(report: Any) -> list[str]:
 def _subject(subject: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(subject.get("name"), str) or not subject.get("name"):
         yield "name: must be text"
-    for key, known in (("role", ROLES), ("engine", ENGINES), ("precision", PRECISIONS)):
+    engines = tuple(engine_titles())
+    for key, known in (("role", ROLES), ("engine", engines), ("precision", PRECISIONS)):
         if subject.get(key) not in known:
             yield f"{key}: is {subject.get(key)!r}, must be one of {', '.join(known)}"
     yield from _number(subject, "size_mb", above=0)

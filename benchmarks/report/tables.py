@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.measure.subject import engine_titles
 from benchmarks.report.data import teacher_of
-from benchmarks.report.plots import ENGINE_TITLES, figure
+from benchmarks.report.plots import figure
 from gazeclip.console.tables import MISSING, Table
 from gazeclip.console.tables import markdown_table as as_markdown
 
@@ -102,7 +103,9 @@ _RANKED = [
 
 def _row(entry: Entry, teacher: Entry | None) -> dict[str, Cell]:
     cells = {
-        "name": Cell(str(entry["name"]), f"{ENGINE_TITLES[entry['engine']]} · {entry['precision']}")
+        "name": Cell(
+            str(entry["name"]), f"{engine_titles()[entry['engine']]} · {entry['precision']}"
+        )
     }
     for split in SPLIT_TITLES:
         for key in ("attribution_acc", "auc", "tpr_at_fpr1"):

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from export.job import INPUT_NAME
 from export.quiet import quiet
 from export.reference.operations import OPERATIONS
+from gazeclip.bundle.layout import INPUT_NAME
 from gazeclip.errors import ArtifactError, StageError
 from gazeclip.system.packages import require
 

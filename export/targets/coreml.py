@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from export.deploy import DeployModel, example_image
-from export.job import INPUT_NAME, OUTPUT_NAMES, ExportJob, Result
+from export.deploy import trace_picture_model
+from export.job import ExportJob, Result
 from export.lower import freeze
 from export.quiet import quiet
 from export.targets.coreml_padding import register as register_padding_pass
+from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare
 
@@ -49,17 +50,38 @@ def export(job: ExportJob) -> Result:
     if job.precision == "int8":
         encoder = freeze(job.require_quantized(), job.image_size, face="fake")
         _register_fake_quantize()
-    model = DeployModel(job.student, encoder, job.image_size, layout="NCHW")
+    traced = trace_picture_model(job, encoder)
     package = job.out_dir / FILE
     with quiet(native=True), torch.no_grad():
-        traced = torch.jit.trace(
-            model, example_image(job.image_size, 1, "NCHW").float(), check_trace=False
-        )
         converted = _convert(ct, traced, job)
         _describe(converted, job)
         shutil.rmtree(package, ignore_errors=True)
         converted.save(str(package))
     return {"model": FILE, "notes": {**inspect(package), "minimum_target": TARGETS[job.precision]}}
+
+
+def rehearse(job: ExportJob) -> None:
+    """The trace, and whether the converter knows its operations; the conversion takes too long."""
+    encoder = None
+    if job.precision == "int8":
+        encoder = freeze(job.require_quantized(), job.image_size, face="fake")
+    _require_known_operations(trace_picture_model(job, encoder))
+
+
+def _require_known_operations(traced: Any) -> None:
+    from coremltools.converters.mil.frontend.torch.torch_op_registry import (
+        _TORCH_OPS_REGISTRY as known,
+    )
+
+    # `_register_fake_quantize` teaches the converter these two.
+    ours = {"aten::fake_quantize_per_tensor_affine", "aten::fake_quantize_per_channel_affine"}
+    kinds = {node.kind() for node in traced.inlined_graph.nodes()}
+    unknown = []
+    for kind in sorted(kinds - ours):
+        if kind.startswith("aten::") and known.get_func(kind) is None:
+            unknown.append(kind)
+    if unknown:
+        raise RuntimeError(f"coremltools has no operation for {', '.join(unknown)}")
 
 
 def _convert(ct: Any, traced: Any, job: ExportJob) -> Any:
@@ -76,7 +98,7 @@ def _convert(ct: Any, traced: Any, job: ExportJob) -> Any:
         source="pytorch",
         convert_to="mlprogram",
         inputs=[ct.ImageType(name=INPUT_NAME, shape=shape, color_layout=ct.colorlayout.RGB)],
-        outputs=[ct.TensorType(name=name, dtype=np.float32) for name in OUTPUT_NAMES],
+        outputs=[ct.TensorType(name=name, dtype=np.float32) for name in OUTPUTS],
         minimum_deployment_target=getattr(ct.target, TARGETS[job.precision]),
         compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
         skip_model_load=True,

@@ -9,11 +9,14 @@ from typing import Any
 import torch
 
 from export.deploy import DeployModel, example_image
-from export.job import INPUT_NAME, OUTPUT_NAMES, ExportJob, Result
+from export.job import ExportJob, Result
 from export.lower import freeze
+from export.parity import require_integer
 from export.quiet import quiet
+from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.files.atomic import atomic_write
 from gazeclip.system.packages import require
+from quantize.encoder import count_quantizers
 
 PRECISIONS = ("fp32", "int8")
 FILE = "model.onnx"
@@ -57,9 +60,17 @@ def export(job: ExportJob) -> Result:
     return {"model": FILE, "notes": notes}
 
 
+def rehearse(job: ExportJob) -> None:
+    """The whole export, which takes seconds, and whether its convolutions became integer ones."""
+    notes = export(job)["notes"]
+    if job.precision == "int8":
+        convolutions = count_quantizers(job.require_quantized())["convolutions"]
+        require_integer(notes, convolutions, "onnx int8")
+
+
 def _trace(onnx: Any, model: DeployModel, image_size: int) -> Any:
     buffer = io.BytesIO()
-    names = [INPUT_NAME, *OUTPUT_NAMES]
+    names = [INPUT_NAME, *OUTPUTS]
     with quiet(), torch.no_grad():
         torch.onnx.export(
             model,
@@ -69,7 +80,7 @@ def _trace(onnx: Any, model: DeployModel, image_size: int) -> Any:
             opset_version=OPSET,
             do_constant_folding=True,
             input_names=[INPUT_NAME],
-            output_names=list(OUTPUT_NAMES),
+            output_names=list(OUTPUTS),
             dynamic_axes={name: {0: "batch"} for name in names},
         )
     return onnx.load_from_string(buffer.getvalue())

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
-from export.deploy import DeployModel, example_image
-from export.job import INPUT_NAME, OUTPUT_NAMES, ExportJob, Result
+from export.deploy import DeployModel, example_image, trace_picture_model
+from export.job import ExportJob, Result
 from export.quiet import quiet
+from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare
 
@@ -38,13 +39,21 @@ def export(job: ExportJob) -> Result:
             model, example_input=example_image(job.image_size, 2), input=[(shape, ov.Type.u8)]
         )
         ir.inputs[0].get_tensor().set_names({INPUT_NAME})
-        for output, name in zip(ir.outputs, OUTPUT_NAMES, strict=True):
+        for output, name in zip(ir.outputs, OUTPUTS, strict=True):
             output.get_tensor().set_names({name})
         for key, value in job.all_metadata().items():
             ir.set_rt_info(value, ["gazeclip", key])
         ov.save_model(ir, job.out_dir / FILE, compress_to_fp16=job.precision == "fp16")
     saved = ov.Core().read_model(job.out_dir / FILE)
     return {"model": FILE, "notes": {**_count(saved), "weight_files": ["model.bin"]}}
+
+
+def rehearse(job: ExportJob) -> None:
+    """The trace of the float model. NNCF's quantizers are read by the converter itself, which takes
+    too long.
+    """
+    if job.precision != "int8":
+        trace_picture_model(job, None)
 
 
 def _count(ir: Any) -> dict[str, int]:

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from export.deploy import DeployModel, example_image
-from export.job import INPUT_NAME, OUTPUT_NAMES, ExportJob, Result
+from export.job import ExportJob, Result
 from export.lower import freeze
 from export.quiet import quiet
+from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.errors import StageError
 from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare
@@ -29,11 +30,11 @@ class _Named(nn.Module):
         self.model = model
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        return dict(zip(OUTPUT_NAMES, self.model(image), strict=True))
+        return dict(zip(OUTPUTS, self.model(image), strict=True))
 
 
 def export(job: ExportJob) -> Result:
-    """Write the model; input `image` uint8 `(1, S, S, 3)`, outputs in the order of `OUTPUT_NAMES`.
+    """Write the model; input `image` uint8 `(1, S, S, 3)`, outputs in the order of `OUTPUTS`.
 
     The signature `serving_default` carries the names. The batch is 1, as on a phone.
 
@@ -60,6 +61,16 @@ def export(job: ExportJob) -> Result:
         converted = litert.convert(model, sample_kwargs={INPUT_NAME: image}, quant_config=config)
         converted.export(str(job.out_dir / FILE))
     return {"model": FILE, "notes": inspect(job.out_dir / FILE)}
+
+
+def rehearse(job: ExportJob) -> None:
+    """The first half, `torch.export`; the conversion takes too long."""
+    encoder = None
+    if job.precision == "int8":
+        encoder = freeze(job.require_quantized(), job.image_size, face="decomposed")
+    model = DeployModel(job.student, encoder, job.image_size)
+    with quiet(), torch.no_grad():
+        torch.export.export(model, (example_image(job.image_size, 1),))
 
 
 def _int8_config() -> Any:
@@ -115,8 +126,8 @@ def inspect(path: Path) -> dict[str, Any]:
 def _require_outputs(model: Any, graph: Any) -> None:
     by_index = {item.tensorIndex: item.name.decode() for item in model.signatureDefs[0].outputs}
     found = tuple(by_index[index] for index in graph.outputs)
-    if found != OUTPUT_NAMES:
+    if found != OUTPUTS:
         raise StageError(
-            f"the converter wrote the outputs {found}, not {OUTPUT_NAMES}",
+            f"the converter wrote the outputs {found}, not {OUTPUTS}",
             remedy="Install the pinned litert-torch",
         )

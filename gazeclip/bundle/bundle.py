@@ -46,12 +46,12 @@ class Bundle:
 
     @property
     def target(self) -> str:
-        """`openvino`, `onnx`, `tflite` or `coreml`."""
+        """Name of the export target that made it, such as `onnx`."""
         return str(self.meta["target"])
 
     @property
     def precision(self) -> str:
-        """`fp32`, `fp16` or `int8`."""
+        """One of `layout.PRECISIONS`."""
         return str(self.meta["precision"])
 
     @property

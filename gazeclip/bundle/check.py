@@ -17,6 +17,7 @@ import numpy as np
 from gazeclip.bundle.contents import BundleClass, OperatingPoint
 from gazeclip.bundle.layout import (
     GOLDEN,
+    INPUT_NAME,
     MANIFEST,
     OUTPUTS,
     PARTS,
@@ -24,6 +25,7 @@ from gazeclip.bundle.layout import (
     SCHEMA,
     TEXT_BANK,
     UNHASHED,
+    output_widths,
 )
 from gazeclip.errors import BundleError, GazeClipError
 from gazeclip.files.hashes import fingerprint, sha256
@@ -114,7 +116,7 @@ def meta_faults(meta: Mapping[str, Any], files: bool = True) -> list[str]:
     faults += _class_faults(meta["classes"]) + _contract_faults(meta) + _number_faults(meta)
     faults += [
         f"io lacks '{name}'"
-        for name in ("image", *OUTPUTS)
+        for name in (INPUT_NAME, *OUTPUTS)
         if not isinstance(meta["io"].get(name), str)
     ]
     if files:
@@ -257,12 +259,13 @@ def array_faults(
     missing = [f"golden output '{name}' is missing" for name in OUTPUTS if name not in outputs]
     if missing:
         return missing
-    shapes = {"embedding": (n, d), "logits": (n, c), "fake_logit": (n, 1), "gaze": (n, 2)}
+    widths = output_widths(d, c)
     wanted = [
         (TEXT_BANK, bank, (c, d), "float32"),
         (f"{GOLDEN} images", images, (n, s, s, 3), "uint8"),
     ]
-    wanted += [(f"{GOLDEN} {name}", outputs[name], shapes[name], "float32") for name in OUTPUTS]
+    for name in OUTPUTS:
+        wanted.append((f"{GOLDEN} {name}", outputs[name], (n, widths[name]), "float32"))
     faults = []
     for label, array, shape, dtype in wanted:
         if array.shape != shape or array.dtype != dtype:

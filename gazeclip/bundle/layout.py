@@ -1,15 +1,29 @@
-"""Names that every bundle shares: its files, its outputs, its precisions."""
+"""Names that every bundle shares: its files, its input and outputs, its precisions.
+
+This is the one place where they are written down; training, export and engines read them here.
+"""
 
 from __future__ import annotations
+
+from typing import Literal, get_args
+
+Precision = Literal["fp32", "fp16", "int8"]
 
 SCHEMA = 1
 MANIFEST = "bundle.json"
 TEXT_BANK = "text_bank.safetensors"
 GOLDEN = "golden.npz"
+INPUT_NAME = "image"
+# The order matters: the graphs of all targets give their outputs in it.
 OUTPUTS = ("embedding", "logits", "fake_logit", "gaze")
 PARTS = (TEXT_BANK, GOLDEN, "MODEL_CARD.md")
 UNHASHED = (
     MANIFEST,
     "manifest.json",
 )  # the latter is the export stage's record, which names this bundle by hash
-PRECISIONS = ("fp32", "fp16", "int8")
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+
+def output_widths(embedding_dim: int, classes: int) -> dict[str, int]:
+    """Output name -> W of its array `(B, W)`: embedding D, logits C, one score, pitch and yaw."""
+    return dict(zip(OUTPUTS, (embedding_dim, classes, 1, 2), strict=True))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gazeclip.bundle.layout import OUTPUTS
+from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.errors import BundleError
 from gazeclip.files.atomic import atomic_write, parse_json
 
@@ -63,7 +63,7 @@ def read_text_bank(path: Path) -> np.ndarray:
 
 def write_golden(path: Path, images: np.ndarray, outputs: Mapping[str, np.ndarray]) -> None:
     """Write the self-test: `images` uint8 `(N, S, S, 3)` and the expected outputs by name."""
-    arrays = {"image": images} | {name: outputs[name] for name in OUTPUTS}
+    arrays = {INPUT_NAME: images} | {name: outputs[name] for name in OUTPUTS}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(arrays):
@@ -85,7 +85,7 @@ def read_golden(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return arrays["image"], {name: arrays[name] for name in OUTPUTS}
+            return arrays[INPUT_NAME], {name: arrays[name] for name in OUTPUTS}
     except (
         OSError,
         ValueError,

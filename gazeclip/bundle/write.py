@@ -13,7 +13,7 @@ from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.card import model_card
 from gazeclip.bundle.check import array_faults, bundle_files, meta_faults, refuse, seal
 from gazeclip.bundle.contents import BundleContents
-from gazeclip.bundle.layout import GOLDEN, MANIFEST, OUTPUTS, SCHEMA, TEXT_BANK
+from gazeclip.bundle.layout import GOLDEN, INPUT_NAME, MANIFEST, OUTPUTS, SCHEMA, TEXT_BANK
 from gazeclip.bundle.parts import write_golden, write_text_bank, write_whole
 from gazeclip.files.atomic import write_json
 from gazeclip.files.hashes import sha256
@@ -65,7 +65,7 @@ def describe_contents(contents: BundleContents) -> dict[str, Any]:
             "colour": "RGB",
             "shape": [None, size, size, 3],
         },
-        "io": {name: name for name in ("image", *OUTPUTS)} | dict(contents.io_names),
+        "io": {name: name for name in (INPUT_NAME, *OUTPUTS)} | dict(contents.io_names),
         "temperature": contents.temperature,
         "thresholds": {name: point.to_entry() for name, point in contents.thresholds.items()},
         "metrics": contents.metrics,

@@ -10,7 +10,6 @@ files they name and against what is installed. Whoever loads a thing says what i
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
@@ -31,9 +30,6 @@ PACKAGES = {
 }
 
 
-Faults = list[tuple[str, str]]  # what is wrong, and what to do about it
-
-
 def preflight(recipe: Recipe) -> None:
     """Return if nothing speaks against running the recipe.
 
@@ -41,10 +37,9 @@ def preflight(recipe: Recipe) -> None:
         ConfigError: everything that does, each with its remedy.
     """
     faults = _find_data_faults(recipe)
-    faults += [Fault(*found) for found in _package_faults(recipe)]
+    faults += _find_export_faults(recipe) + _find_package_faults(recipe)
     if _can_import_networks():
         faults += _find_teacher_faults(recipe) + _find_student_faults(recipe)
-        faults += [Fault(*found) for found in _precision_faults(recipe)]
     refuse_recipe(recipe, faults)
 
 
@@ -114,27 +109,39 @@ def _has_faces(taxonomy: Taxonomy) -> bool:
     return known and all(taxonomy.get(name).seen for name in SEEN)
 
 
-def _package_faults(recipe: Recipe) -> Faults:
+def _find_export_faults(recipe: Recipe) -> list[Fault]:
+    registry = importlib.import_module("export.registry")
+    faults = registry.find_target_faults(recipe.export.targets, recipe.export.precisions)
+    return [fault.within("export.") for fault in faults]
+
+
+def _find_package_faults(recipe: Recipe) -> list[Fault]:
+    """Packages that the stages import and that are not there, by the extra that brings them."""
+    targets = importlib.import_module("export.registry").TARGETS
+    engines = importlib.import_module("runtimes.engines.registry").ENGINES
     missing = {
         extra: [name for name in names if find_spec(name) is None]
         for extra, names in PACKAGES.items()
     }
-    registry = importlib.import_module("export.registry")
-    engines = importlib.import_module("runtimes.engines.registry").ENGINES.values()
-    for target in dict.fromkeys(recipe.export.targets):
-        found = missing.setdefault(registry.EXTRAS[target], [])
-        found += [name for name in registry.REQUIRES[target] if find_spec(name) is None]
-        # An export is compared with the model in the engine that will run it; Core ML off a Mac by
-        # its reference evaluator.
-        engine = next(item for item in engines if item.reads[0] == target)
-        reason = engine.available() if target != "coreml" or sys.platform == "darwin" else None
+    for name in dict.fromkeys(recipe.export.targets):
+        if name not in targets:
+            continue  # told by `_find_export_faults`
+        target = targets[name]
+        found = missing.setdefault(target.extra, [])
+        found += target.missing_packages()
+        # An export is compared with the model in the engine that will run it, or in a reference
+        # evaluator on a system that the engine is not made for.
+        engine = engines[target.engine]
+        replaced = target.reference is not None and not engine.exists_here()
+        reason = None if replaced else engine.load().available()
         if reason is not None and not found:
-            found.append(f"{engine.name} ({reason.partition('. ')[0]})")
-    return [
-        (f"not installed: {', '.join(names)}", f"Run: {install_command(extra)}")
-        for extra, names in missing.items()
-        if names
-    ]
+            found.append(f"{target.engine} ({reason.partition('. ')[0]})")
+    faults = []
+    for extra, names in missing.items():
+        if names:
+            remedy = f"Run: {install_command(extra)}"
+            faults.append(Fault(f"not installed: {', '.join(names)}", remedy))
+    return faults
 
 
 def _find_teacher_faults(recipe: Recipe) -> list[Fault]:
@@ -203,19 +210,3 @@ def _find_student_faults(recipe: Recipe) -> list[Fault]:
         return faults + list(rule(recipe.teacher.model, student.backbone))
     found = weights.find_weight_faults(student.backbone, student.weights, FROM_TEACHER)
     return faults + [fault.within("student.weights: ") for fault in found]
-
-
-def _precision_faults(recipe: Recipe) -> Faults:
-    registry = importlib.import_module("export.registry")
-    faults = Faults()
-    for target in dict.fromkeys(recipe.export.targets):
-        able = importlib.import_module(registry.TARGETS[target]).PRECISIONS
-        wrong = [
-            precision
-            for precision in dict.fromkeys(recipe.export.precisions)
-            if precision not in able
-        ]
-        if wrong:
-            what = f"export.precisions: {target} cannot be exported as {', '.join(wrong)}, only as {', '.join(able)}"
-            faults.append((what, f"Leave out {', '.join(wrong)}, or {target} from export.targets"))
-    return faults

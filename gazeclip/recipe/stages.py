@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from gazeclip.bundle.layout import Precision
 from gazeclip.recipe.bounds import BelowOne, Bounds, Count, Natural, NonNegative, Positive
 from gazeclip.recipe.faces import FacesConfig
 from gazeclip.recipe.teacher import TeacherConfig
@@ -123,13 +124,14 @@ class QuantizeStage:
 class ExportStage:
     """Which bundles to write."""
 
-    targets: Annotated[
-        tuple[Literal["onnx", "openvino", "tflite", "coreml"], ...], Bounds(min_length=1)
-    ] = ("onnx", "openvino", "tflite", "coreml")
-    precisions: Annotated[tuple[Literal["fp32", "fp16", "int8"], ...], Bounds(min_length=1)] = (
-        "int8",
-        "fp32",
+    # Names of export/registry.py, which stands above this room: the checks before a run know them.
+    targets: Annotated[tuple[str, ...], Bounds(min_length=1)] = (
+        "onnx",
+        "openvino",
+        "tflite",
+        "coreml",
     )
+    precisions: Annotated[tuple[Precision, ...], Bounds(min_length=1)] = ("int8", "fp32")
     parity_images: Count = 64
 
 

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.data.dataset import Batch, FaceDataset, batches, plain_keys
 from gazeclip.errors import StageError
 from gazeclip.scoring.metrics import macro_accuracy, roc_auc
-
-OUTPUTS = ("embedding", "logits", "fake_logit", "gaze")
 
 
 @torch.inference_mode()

@@ -12,11 +12,9 @@ from typing import ClassVar
 import numpy as np
 
 from gazeclip.bundle.bundle import Bundle
-from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.errors import BundleError, MissingDependencyError
 from gazeclip.system.packages import installed_version, require
-
-Outputs = dict[str, np.ndarray]
+from runtimes.batches import Outputs, infer_in_batches
 
 
 class Engine(ABC):
@@ -28,8 +26,7 @@ class Engine(ABC):
     """
 
     name: ClassVar[str]
-    reads: ClassVar[tuple[str, ...]]
-    """Bundle targets that it can run; the first is the one it is chosen for without being asked."""
+    """Its key in `runtimes.engines.registry.ENGINES`."""
 
     label: str
     """Library, version and device that really run, as verdicts name them."""
@@ -128,9 +125,7 @@ def in_batches_of(
     count = len(images)
     if fixed is None or count == fixed:
         return run(images)
-    parts = []
-    for start in range(0, count, fixed):
-        piece = images[start : start + fixed]
-        padding = [piece[-1:]] * (fixed - len(piece))
-        parts.append(run(np.concatenate([piece, *padding]) if padding else piece))
-    return {name: np.concatenate([part[name] for part in parts])[:count] for name in OUTPUTS}
+    padding = [images[-1:]] * (-count % fixed)
+    padded = np.concatenate([images, *padding]) if padding else images
+    outputs = infer_in_batches(run, padded, fixed)
+    return {name: values[:count] for name, values in outputs.items()}

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from gazeclip.bundle.bundle import Bundle
-from gazeclip.bundle.layout import OUTPUTS
+from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.errors import ConfigError
 from gazeclip.system.packages import require
 from runtimes.engines.base import (
@@ -30,12 +30,12 @@ class CoreMlEngine(Engine):
     """One loaded package; images go in as pictures (`ImageType`), one at a time."""
 
     name = "coreml"
-    reads = ("coreml",)
 
     @classmethod
     def available(cls) -> str | None:
         if sys.platform != "darwin":
-            return f"Core ML runs on macOS only and this is {sys.platform}. Use the openvino, onnx or tflite bundle"
+            here = f"Core ML runs on macOS only and this is {sys.platform}"
+            return f"{here}. Use the bundle of another target"
         return missing("coremltools", "coreml")
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
@@ -55,7 +55,7 @@ class CoreMlEngine(Engine):
             raise cannot_load(self.name, path, error) from error
         self._names = {name: bundle.graph_name(name) for name in OUTPUTS}
         check_names(path, self._names, found)
-        self._input = bundle.graph_name("image")
+        self._input = bundle.graph_name(INPUT_NAME)
         self._model: Any = model
         self._lock = threading.Lock()
         # Core ML schedules its own threads; the count cannot be set

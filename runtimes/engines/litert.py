@@ -30,7 +30,6 @@ class LiteRtEngine(Engine):
     """One interpreter behind a lock, since an interpreter holds one input and one set of outputs."""
 
     name = "litert"
-    reads = ("tflite",)
 
     @classmethod
     def available(cls) -> str | None:

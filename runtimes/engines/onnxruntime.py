@@ -28,7 +28,6 @@ class OnnxRuntimeEngine(Engine):
     """One session; `run` is thread-safe in ONNX Runtime."""
 
     name = "onnxruntime"
-    reads = ("onnx",)
 
     @classmethod
     def available(cls) -> str | None:

@@ -27,7 +27,6 @@ class OpenVinoEngine(Engine):
     """One compiled model with one infer request per calling thread."""
 
     name = "openvino"
-    reads = ("openvino", "onnx")
 
     @classmethod
     def available(cls) -> str | None:

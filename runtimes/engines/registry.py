@@ -1,28 +1,111 @@
-"""The engines. Adding one is a file and a line here."""
+"""The engines by name. A new engine is one module and one entry in `ENGINES`.
+
+    engine = choose_engine(bundle)  # the one made for its model file
+    outputs = engine(bundle, threads=1).infer(images)
+
+Everything else asks this table: `python -m runtimes list`, the checks before a run, the choice for
+a bundle, and the names and titles in the report. An engine's module is imported when it is asked
+for, and its library when it is used.
+"""
 
 from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import PurePath
 
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.errors import ConfigError, MissingDependencyError, nearest
 from runtimes.engines.base import Engine
-from runtimes.engines.coreml import CoreMlEngine
-from runtimes.engines.litert import LiteRtEngine
-from runtimes.engines.onnxruntime import OnnxRuntimeEngine
-from runtimes.engines.openvino import OpenVinoEngine
 
-ENGINES: dict[str, type[Engine]] = {
-    engine.name: engine
-    for engine in (OpenVinoEngine, OnnxRuntimeEngine, LiteRtEngine, CoreMlEngine)
+
+@dataclass(frozen=True)
+class EngineEntry:
+    """What is known of an engine without importing it.
+
+    Attributes:
+        module: where its class is.
+        class_name: the subclass of `Engine`.
+        title: what reports call it.
+        formats: endings of the model files that it can load. A bundle whose model file has the
+            first one is run by it without being asked.
+        platform: the one `sys.platform` where it exists at all; None: everywhere.
+    """
+
+    module: str
+    class_name: str
+    title: str
+    formats: tuple[str, ...]
+    platform: str | None = None
+
+    def load(self) -> type[Engine]:
+        """The engine's class. Its library is not imported by this."""
+        found: type[Engine] = getattr(importlib.import_module(self.module), self.class_name)
+        return found
+
+    def exists_here(self) -> bool:
+        """Whether this system is one that the engine is made for, installed or not."""
+        return self.platform in (None, sys.platform)
+
+
+# In the order in which `verify` looks for a bundle that can be run here.
+ENGINES: dict[str, EngineEntry] = {
+    "openvino": EngineEntry(
+        module="runtimes.engines.openvino",
+        class_name="OpenVinoEngine",
+        title="OpenVINO",
+        formats=(".xml", ".onnx"),
+    ),
+    "onnxruntime": EngineEntry(
+        module="runtimes.engines.onnxruntime",
+        class_name="OnnxRuntimeEngine",
+        title="ONNX Runtime",
+        formats=(".onnx",),
+    ),
+    "litert": EngineEntry(
+        module="runtimes.engines.litert",
+        class_name="LiteRtEngine",
+        title="LiteRT",
+        formats=(".tflite",),
+    ),
+    "coreml": EngineEntry(
+        module="runtimes.engines.coreml",
+        class_name="CoreMlEngine",
+        title="Core ML",
+        formats=(".mlpackage",),
+        platform="darwin",
+    ),
 }
+
+
+def find_engine(name: str) -> EngineEntry:
+    """The entry of an engine.
+
+    Raises:
+        ConfigError: no such engine; the nearest name is only a hint, it is never taken instead.
+    """
+    if name not in ENGINES:
+        raise ConfigError(f"unknown engine '{name}'", remedy=nearest(name, ENGINES))
+    return ENGINES[name]
+
+
+def engine_made_for(model_file: str | PurePath) -> str | None:
+    """Name of the engine that runs such a model file without being asked; None: there is none."""
+    ending = PurePath(model_file).suffix
+    for name, entry in ENGINES.items():
+        if entry.formats[0] == ending:
+            return name
+    return None
 
 
 def engine_status() -> dict[str, str | None]:
     """Engine name -> None if it can be used here, else why not."""
-    return {name: engine.available() for name, engine in ENGINES.items()}
+    return {name: entry.load().available() for name, entry in ENGINES.items()}
 
 
-def choose(bundle: Bundle, name: str | None = None) -> type[Engine]:
-    """The engine asked for, or the one made for the bundle's target.
+def choose_engine(bundle: Bundle, name: str | None = None) -> type[Engine]:
+    """The engine asked for, or the one made for the bundle's model file.
 
     An engine that merely can read the format as well is used on request only, never as a quiet
     replacement.
@@ -32,29 +115,23 @@ def choose(bundle: Bundle, name: str | None = None) -> type[Engine]:
         MissingDependencyError: the engine is not installed or broken (or this is the wrong system
             for it).
     """
-    if name is None:
-        fitting = [engine for engine in ENGINES.values() if engine.reads[0] == bundle.target]
-        if not fitting:
-            raise ConfigError(
-                f"no engine runs a '{bundle.target}' bundle",
-                remedy=f"Targets: {', '.join(_targets())}",
-            )
-        engine = fitting[0]
-    elif name in ENGINES:
-        engine = ENGINES[name]
-    else:
-        raise ConfigError(f"unknown engine '{name}'", remedy=nearest(name, ENGINES))
-    if bundle.target not in engine.reads:
-        able = [other.name for other in ENGINES.values() if bundle.target in other.reads]
+    ending = bundle.model_path.suffix
+    chosen = engine_made_for(bundle.model_path) if name is None else name
+    if chosen is None:
+        known = [entry.formats[0] for entry in ENGINES.values()]
         raise ConfigError(
-            f"{engine.name} cannot run a '{bundle.target}' bundle",
+            f"no engine runs a '{bundle.target}' bundle with a model file '{ending}'",
+            remedy=f"Model files: {', '.join(known)}",
+        )
+    entry = find_engine(chosen)
+    if ending not in entry.formats:
+        able = [other for other, known in ENGINES.items() if ending in known.formats]
+        raise ConfigError(
+            f"{chosen} cannot run a '{bundle.target}' bundle",
             remedy=f"Use {' or '.join(able)}",
         )
+    engine = entry.load()
     reason = engine.available()
     if reason is not None:
-        raise MissingDependencyError(f"engine {engine.name}: {reason}")
+        raise MissingDependencyError(f"engine {chosen}: {reason}")
     return engine
-
-
-def _targets() -> list[str]:
-    return [engine.reads[0] for engine in ENGINES.values()]

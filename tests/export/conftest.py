@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from export.job import OUTPUT_NAMES, ExportJob, Precision
+from export.job import ExportJob
+from gazeclip.bundle.layout import OUTPUTS, Precision
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.networks.backbones import build_encoder
 from gazeclip.networks.student import Student, StudentSpec
@@ -81,7 +82,7 @@ def expected(
         floating, fake = student.head(student.encoder(x)), student.head(quantized(x))
     outputs = {"fp32": floating, "fp16": floating, "int8": fake}
     return {
-        precision: {name: getattr(out, name).numpy() for name in OUTPUT_NAMES}
+        precision: {name: getattr(out, name).numpy() for name in OUTPUTS}
         for precision, out in outputs.items()
     }
 
@@ -123,9 +124,9 @@ def check() -> Callable[[Outputs, Outputs, str], None]:
     bounds = {"fp32": (2e-4, 0.99999), "fp16": (5e-2, 0.9999), "int8": (0.6, 0.995)}
 
     def compare(found: Outputs, wanted: Outputs, precision: str) -> None:
-        assert set(found) == set(OUTPUT_NAMES)
+        assert set(found) == set(OUTPUTS)
         absolute, cosine = bounds[precision]
-        for name in OUTPUT_NAMES:
+        for name in OUTPUTS:
             assert found[name].shape == wanted[name].shape and found[name].dtype == np.float32, name
             assert np.abs(found[name] - wanted[name]).max() < absolute, name
         a, b = found["embedding"], wanted["embedding"]

@@ -17,7 +17,7 @@ import pathlib, sys
 sys.path.insert(0, "tests/export")
 import conftest
 from export.job import ExportJob
-from export.registry import TARGETS, get
+from export.registry import TARGETS, load_target
 from export.runner import open_runner, unfinished_bundle
 student = conftest.build("mobilenetv4_conv_small_050")
 quantized = conftest.quantize(student)
@@ -25,7 +25,7 @@ for target in TARGETS:
     folder = pathlib.Path(sys.argv[1], target)
     folder.mkdir()
     job = ExportJob(student, quantized, "int8", folder, conftest.CLASSES, conftest.SIZE, {"run": "test"})
-    written = get(target).export(job)
+    written = load_target(target).export(job)
     bundle = unfinished_bundle(folder, target, "int8", written["model"], conftest.SIZE, written.get("io", {}))
     infer, engine = open_runner(bundle, 1)
     infer(conftest.pictures(1, 1))

@@ -76,11 +76,13 @@ def test_batch_normalisation_of_one_image(key: str, monkeypatch: pytest.MonkeyPa
 
 
 def test_an_export_that_fails_names_target_and_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    def export(job: Any) -> Any:
+    def rehearse(job: Any) -> None:
         raise StageError("the weight of 'norm1' is not symmetric int8", remedy="Quantize again")
 
     monkeypatch.setattr(trial, "quantize_encoder", lambda encoder, *_, **__: encoder)
-    monkeypatch.setattr(trial.registry, "get", lambda target: SimpleNamespace(export=export))
+    monkeypatch.setattr(
+        trial.registry, "load_target", lambda target: SimpleNamespace(rehearse=rehearse)
+    )
     ((what, remedy),) = trial.try_recipe(
         recipe(export={"targets": ["onnx"], "precisions": ["int8"]})
     )

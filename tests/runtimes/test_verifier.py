@@ -224,7 +224,7 @@ def test_choice_of_engine_and_device(
         load(bundles["onnx"], threads=0)
     # with its engine gone, another engine that could read the file must not take over
     monkeypatch.setattr(
-        ENGINES["onnxruntime"],
+        ENGINES["onnxruntime"].load(),
         "available",
         classmethod(lambda cls: "'onnxruntime' is not installed. Run: pip"),
     )
@@ -238,7 +238,7 @@ def test_core_ml_says_where_it_runs(
     bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.platform", "linux")
-    monkeypatch.setattr(Bundle, "target", "coreml")
+    monkeypatch.setattr(Bundle, "model_path", Path("model.mlpackage"))
     with pytest.raises(MissingDependencyError, match="runs on macOS only") as caught:
         load(bundles["onnx"])
     assert "\n" not in str(caught.value)

@@ -147,7 +147,7 @@ def test_the_page_shows_every_section_and_follows_the_colour_scheme(report_data:
 
 
 def test_nothing_measured_is_a_dash_and_no_plot(report_data: Maker) -> None:
-    subject = Subject("lonely", "student", "tflite", "int8", None, lambda images: {}, 224)
+    subject = Subject("lonely", "student", "litert", "int8", None, lambda images: {}, 224)
     data = ReportData(run="r", machine={}, subjects=[subject_entry(subject)])
     page = Page(render_html(data))
     assert "svg" not in page.tags

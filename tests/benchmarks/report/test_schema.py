@@ -88,7 +88,7 @@ def test_what_was_not_measured_is_null_and_still_there(path: str) -> None:
             "pupil",
             "subjects[0].role: is 'pupil', must be one of teacher, student, peer",
         ),
-        ("subjects.0.engine", "litert", "subjects[0].engine: is 'litert', must be one of"),
+        ("subjects.0.engine", "tflite", "subjects[0].engine: is 'tflite', must be one of"),
         ("subjects.0.precision", "int4", "subjects[0].precision: is 'int4'"),
         ("subjects.0.size_mb", 0.0, "subjects[0].size_mb: is 0.0, must be above 0"),
         ("subjects.0.latency_ms.p50", 0, "subjects[0].latency_ms.p50: is 0, must be above 0"),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.job import OUTPUT_NAMES
+from gazeclip.bundle.layout import OUTPUTS
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
@@ -36,9 +36,7 @@ def test_file_matches_pytorch_at_any_batch_size(
     session = _session(tmp_path / result["model"])
     (entry,) = session.get_inputs()
     assert (entry.name, entry.type, entry.shape[1:]) == ("image", "tensor(uint8)", [64, 64, 3])
-    together = dict(
-        zip(OUTPUT_NAMES, session.run(list(OUTPUT_NAMES), {"image": images}), strict=True)
-    )
+    together = dict(zip(OUTPUTS, session.run(list(OUTPUTS), {"image": images}), strict=True))
     check(together, expected[precision], precision)
     alone = session.run(["embedding"], {"image": images[:1]})[0]
     np.testing.assert_allclose(alone, together["embedding"][:1], atol=2e-6)

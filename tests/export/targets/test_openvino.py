@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from export.job import OUTPUT_NAMES
+from gazeclip.bundle.layout import OUTPUTS
 
 ov = pytest.importorskip("openvino")
 from export.targets import openvino as target  # noqa: E402
@@ -26,7 +26,7 @@ def test_file_matches_pytorch_at_any_batch_size(
         model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
     )
     found = compiled({"image": images})
-    check({name: found[name] for name in OUTPUT_NAMES}, expected[precision], precision)
+    check({name: found[name] for name in OUTPUTS}, expected[precision], precision)
     np.testing.assert_allclose(
         compiled({"image": images[:1]})["embedding"], found["embedding"][:1], atol=2e-6
     )
