@@ -1,3 +1,6 @@
-"""Is the gaze of forged faces distributed differently from that of real ones? Measured per
-generator, with tests and a figure.
+"""Is the gaze of forged faces distributed differently from that of real ones? (docs/gaze_stats.md).
+
+Measured per generator, with tests and a figure:
+
+    python -m gazeclip gaze-stats manifest.csv --gaze eth-xgaze --weights FILE
 """

@@ -1,6 +1,4 @@
-"""`python -m gazeclip gaze-stats MANIFEST`: compare the gaze of real and forged faces, by
-generator.
-"""
+"""`python -m gazeclip gaze-stats MANIFEST`: compare the gaze of real and forged faces."""
 
 from __future__ import annotations
 
@@ -12,9 +10,8 @@ from gazeclip.errors import ConfigError, nearest
 from gazeclip.system.packages import require
 
 OUT = Path("gaze-stats")
-MIN_PERMUTATIONS = (
-    100  # p cannot fall below 1 / (1 + N), and correction over generators multiplies that
-)
+# p cannot fall below 1 / (1 + N), and correction over generators multiplies that.
+MIN_PERMUTATIONS = 100
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +22,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--gaze",
         choices=("eth-xgaze", "l2cs", "small", "labels"),
         default="labels",
-        help="encoder that measures gaze, or labels: the manifest's gaze_pitch and gaze_yaw (default)",
+        help="encoder that measures gaze, "
+        "or labels: the manifest's gaze_pitch and gaze_yaw (default)",
     )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="weights of the encoder")
     parser.add_argument(
@@ -34,7 +32,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source",
         metavar="REGEX",
-        help="group 1, found in a swap's file name, is the file stem of the photograph that gave the face",
+        help="group 1, found in a swap's file name, "
+        "is the file stem of the photograph that gave the face",
     )
     parser.add_argument("--permutations", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
@@ -49,24 +48,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--no-figure", action="store_true", help="no gaze_stats.svg; needs no matplotlib"
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.set_defaults(command=main)
+    parser.set_defaults(command=run_gaze_stats)
 
 
-def main(args: argparse.Namespace) -> int:
+def run_gaze_stats(args: argparse.Namespace) -> int:
     """Measure, compare, write and print.
 
     Raises:
         GazeClipError: options, manifest, images or weights that cannot be used.
     """
-    splits = _check(args)
+    splits = _check_options(args)
     from gazeclip.console.progress import say
     from gazeclip.console.text import format_json
     from gazeclip.files.atomic import write_json, write_text
     from gazeclip.studies.gaze_stats import report as reports
 
-    groups, report = _compute(args, splits)
+    groups, report = _compute_report(args, splits)
     write_json(args.out / "gaze_stats.json", report)
-    write_text(args.out / "gaze_stats.md", reports.markdown(report, not args.no_figure))
+    write_text(args.out / "gaze_stats.md", reports.render_markdown(report, not args.no_figure))
     if not args.no_figure:
         from gazeclip.studies.gaze_stats.figure import save_figure
 
@@ -79,7 +78,7 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check(args: argparse.Namespace) -> tuple[str, ...]:
+def _check_options(args: argparse.Namespace) -> tuple[str, ...]:
     """Everything that can be refused before minutes are spent on measuring; gives the splits."""
     from gazeclip.data.rows import SPLITS
 
@@ -100,7 +99,7 @@ def _check(args: argparse.Namespace) -> tuple[str, ...]:
     return splits
 
 
-def _compute(
+def _compute_report(
     args: argparse.Namespace, splits: tuple[str, ...]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     from gazeclip.console.progress import progress
@@ -117,6 +116,14 @@ def _compute(
     else:
         gaze = measure.measured_gaze(samples, args.manifest, args.gaze, args.weights, args.out)
     groups = compare.group_by_label(samples, gaze.angles, taxonomy, args.seed)
+    found = compare.compare_groups(
+        groups,
+        taxonomy,
+        args.permutations,
+        args.seed,
+        track=lambda forged: progress(forged, "tests", len(forged)),
+    )
+    pairs = matched.compare_matched(groups, taxonomy, args.source, args.permutations, args.seed)
     report = {
         "schema": 1,
         "manifest": args.manifest.name,
@@ -127,15 +134,7 @@ def _compute(
         "permutations": args.permutations,
         "seed": args.seed,
         "unit": "radians",
-        **compare.compare(
-            groups,
-            taxonomy,
-            args.permutations,
-            args.seed,
-            lambda forged: progress(forged, "tests", len(forged)),
-        ),
-        "matched": matched.compare_matched(
-            groups, taxonomy, args.source, args.permutations, args.seed
-        ),
+        **found,
+        "matched": pairs,
     }
     return groups, report

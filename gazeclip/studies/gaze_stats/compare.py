@@ -1,6 +1,4 @@
-"""Every generator of a manifest against its real images: the figures of the report, as plain
-values.
-"""
+"""Every generator of a manifest against its real images: the figures of the report."""
 
 from __future__ import annotations
 
@@ -18,14 +16,17 @@ from gazeclip.taxonomy import REAL, Generator, Taxonomy
 
 ANGLES = ("pitch", "yaw")
 MIN_IMAGES = 10  # fewer, and a spread is not worth testing
-MAX_PEOPLE = 1000  # per group in the pairwise tests, whose cost grows with the square; drawn by seed, and said in the report
+# Per group in the pairwise tests, whose cost grows with the square; drawn by seed, and said in the
+# report.
+MAX_PEOPLE = 1000
 BOOTSTRAPS = 2000
 
 
 @dataclass(frozen=True)
 class Group:
-    """The images of one generator, or the real ones: `gaze (N, 2)`, `people (N,)`, and indices of
-    one image per person.
+    """The images of one generator, or the real ones.
+
+    `gaze (N, 2)` pitch and yaw, `people (N,)`, and in `single` indices of one image per person.
     """
 
     name: str
@@ -35,18 +36,18 @@ class Group:
     single: np.ndarray = field(repr=False)
 
     @property
-    def independent(self) -> np.ndarray:
-        """`(M, 2)`: one image per person, at most `MAX_PEOPLE`; what may be permuted."""
+    def one_per_person(self) -> np.ndarray:
+        """Gaze `(M, 2)` of at most `MAX_PEOPLE` people: what may be permuted."""
         return self.gaze[self.single]
 
     @property
-    def testable(self) -> bool:
+    def is_testable(self) -> bool:
         """Whether there are enough images, of enough people, for a test."""
         return len(self.single) >= MIN_IMAGES
 
     @property
-    def positions(self) -> dict[str, list[int]]:
-        """Indices of the images by person."""
+    def images_by_person(self) -> dict[str, list[int]]:
+        """Person -> indices of the images."""
         found: dict[str, list[int]] = {}
         for index, person in enumerate(self.people):
             found.setdefault(str(person), []).append(index)
@@ -54,8 +55,9 @@ class Group:
 
 
 def random_for(seed: int, *purpose: str) -> np.random.Generator:
-    """A generator of its own for each group and test, so that no figure depends on which others are
-    computed.
+    """A random generator of its own for each group and test.
+
+    No figure then depends on which others are computed.
     """
     return np.random.default_rng([seed, *(zlib.crc32(word.encode()) for word in purpose)])
 
@@ -73,8 +75,10 @@ def check_groups(samples: Sequence[Sample]) -> None:
             remedy="Give the manifest images labelled 'real', or choose other --splits",
         )
     if len(real) < MIN_IMAGES:
-        what = f"real images of {len(real)} different people are too few to compare with"
-        raise ManifestError(what, remedy=f"At least {MIN_IMAGES} are needed; choose more --splits")
+        raise ManifestError(
+            f"real images of {len(real)} different people are too few to compare with",
+            remedy=f"At least {MIN_IMAGES} are needed; choose more --splits",
+        )
     if all(sample.label == REAL for sample in samples):
         raise ManifestError(
             "there are only real images",
@@ -91,32 +95,34 @@ def group_by_label(
     people = np.array([sample.identity or f"file {sample.path}" for sample in samples])
     for generator in taxonomy.generators:
         chosen = np.flatnonzero(labels == generator.name)
-        if len(chosen):
-            single = statistics.one_per_cluster(
-                people[chosen], random_for(seed, generator.name, "people")
-            )
-            if len(single) > MAX_PEOPLE:
-                single = np.sort(
-                    random_for(seed, generator.name, "cap").choice(
-                        single, MAX_PEOPLE, replace=False
-                    )
-                )
-            members = [samples[index] for index in chosen]
-            groups[generator.name] = Group(
-                generator.name, angles[chosen], people[chosen], members, single
-            )
+        if not len(chosen):
+            continue
+        single = statistics.one_per_cluster(
+            people[chosen], random_for(seed, generator.name, "people")
+        )
+        if len(single) > MAX_PEOPLE:
+            rng = random_for(seed, generator.name, "cap")
+            single = np.sort(rng.choice(single, MAX_PEOPLE, replace=False))
+        groups[generator.name] = Group(
+            generator.name,
+            angles[chosen],
+            people[chosen],
+            [samples[index] for index in chosen],
+            single,
+        )
     return groups
 
 
-def compare(
+def compare_groups(
     groups: Mapping[str, Group],
     taxonomy: Taxonomy,
     permutations: int,
     seed: int,
     track: Callable[[Sequence[Group]], Iterable[Group]] = iter,
 ) -> dict[str, Any]:
-    """`{"real": ..., "null": ..., "generators": [...]}`: spreads with intervals, tests, and
-    p-values corrected over generators.
+    """`{"real": ..., "null": ..., "generators": [...]}`: spreads with intervals, and tests.
+
+    p-values are corrected over generators.
 
     Args:
         groups: what `group_by_label` gave.
@@ -130,15 +136,17 @@ def compare(
         _describe_generator(group, real, taxonomy.get(group.name), stds, permutations, seed)
         for group in track(forged)
     ]
-    correct(rows, [("energy", "p"), ("energy_centred", "p")])
-    correct(rows, [("pitch", "spread_p"), ("yaw", "spread_p")], together=True)
+    # One family for each question: is there any difference, is there one of shape, one of spread.
+    correct_p_values(rows, [("energy", "p"), ("energy_centred", "p")])
+    correct_p_values(rows, [("pitch", "spread_p"), ("yaw", "spread_p")], together=True)
+    half = len(real.single) // 2
     halves = statistics.split_null(
-        real.independent, len(real.single) // 2, permutations, random_for(seed, "halves")
+        real.one_per_person, half, permutations, random_for(seed, "halves")
     )
     return {
-        "real": _describe(real, stds),
+        "real": _describe_group(real, stds),
         "null": {
-            "size": len(real.single) // 2,
+            "size": half,
             "median": float(np.median(halves)),
             "q95": float(np.quantile(halves, 0.95)),
             "max": float(halves.max()),
@@ -147,24 +155,25 @@ def compare(
     }
 
 
-def correct(
+def correct_p_values(
     rows: Sequence[Mapping[str, Any]], places: Sequence[tuple[str, str]], together: bool = False
 ) -> None:
-    """Add Holm's correction of each `row[part][key]` as `<key>_holm`: over the rows, or over rows
-    and places `together`.
+    """Add Holm's correction of each `row[part][key]` as `<key>_holm`.
+
+    Args:
+        places: `(part, key)` of each p-value; rows without one are left as they are.
+        together: over rows and places at once, not over the rows place by place.
     """
     families = [list(places)] if together else [[place] for place in places]
     for family in families:
-        parts = [
-            (row[part], key)
-            for row in rows
-            for part, key in family
-            if row.get(part) and row[part].get(key) is not None
-        ]
-        for (part, key), value in zip(
-            parts, statistics.holm([part[key] for part, key in parts]), strict=True
-        ):
-            part[f"{key}_holm"] = value
+        found = []
+        for row in rows:
+            for part, key in family:
+                if row.get(part) and row[part].get(key) is not None:
+                    found.append((row[part], key))
+        corrected = statistics.correct_holm([figures[key] for figures, key in found])
+        for (figures, key), value in zip(found, corrected, strict=True):
+            figures[f"{key}_holm"] = value
 
 
 def _bootstrap_stds(group: Group, axis: int, seed: int) -> np.ndarray:
@@ -173,7 +182,7 @@ def _bootstrap_stds(group: Group, axis: int, seed: int) -> np.ndarray:
     )
 
 
-def _describe(group: Group, stds: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _describe_group(group: Group, stds: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Counts, and mean and spread per angle in radians."""
     row: dict[str, Any] = {
         "name": group.name,
@@ -186,7 +195,7 @@ def _describe(group: Group, stds: Mapping[str, np.ndarray]) -> dict[str, Any]:
         row[angle] = {
             "mean": float(values.mean()),
             "std": float(values.std()),
-            "std_interval": statistics.interval(stds[angle]),
+            "std_interval": statistics.percentile_interval(stds[angle]),
             "robust_std": statistics.robust_std(values),
         }
     return row
@@ -201,7 +210,7 @@ def _describe_generator(
     seed: int,
 ) -> dict[str, Any]:
     stds = {angle: _bootstrap_stds(group, axis, seed) for axis, angle in enumerate(ANGLES)}
-    row = _describe(group, stds)
+    row = _describe_group(group, stds)
     row.update(
         title=generator.title,
         category=generator.category,
@@ -209,17 +218,28 @@ def _describe_generator(
         seen=generator.seen,
     )
     for axis, angle in enumerate(ANGLES):
-        theirs, ours = group.gaze[:, axis], real.gaze[:, axis]
-        row[angle]["ratio"] = statistics.ratio(float(theirs.std()), float(ours.std()))
+        theirs = group.gaze[:, axis]
+        ours = real.gaze[:, axis]
+        row[angle]["ratio"] = statistics.divide_spreads(float(theirs.std()), float(ours.std()))
         row[angle]["ratio_interval"] = statistics.ratio_interval(stds[angle], real_stds[angle])
-        row[angle]["robust_ratio"] = statistics.ratio(
+        row[angle]["robust_ratio"] = statistics.divide_spreads(
             statistics.robust_std(theirs), statistics.robust_std(ours)
         )
-    if not group.testable:
+    if group.is_testable:
+        _test_generator(row, group, real, permutations, seed)
+    else:
         row["note"] = f"fewer than {MIN_IMAGES} images (of different people): not tested"
-        return row
-    x, y = group.independent, real.independent
+    return row
+
+
+def _test_generator(
+    row: dict[str, Any], group: Group, real: Group, permutations: int, seed: int
+) -> None:
+    """Add `energy`, `energy_centred` and per angle the test of spreads to a generator's row."""
+    x = group.one_per_person
+    y = real.one_per_person
     test = statistics.energy_test(x, y, permutations, random_for(seed, group.name, "energy"))
+    # What the same distance comes to where nothing differs: as many real images against the rest.
     size = min(len(x), len(y) // 2)
     null = statistics.split_null(y, size, permutations, random_for(seed, group.name, "null"))
     row["energy"] = {
@@ -233,11 +253,11 @@ def _describe_generator(
     )
     row["energy_centred"] = {"distance": test.statistic, "p": test.p}
     for axis, angle in enumerate(ANGLES):
-        test = statistics.spread_test(
-            x[:, axis], y[:, axis], permutations, random_for(seed, group.name, "spread", angle)
-        )
-        row[angle]["spread_f"], row[angle]["spread_p"] = test.statistic, test.p
-        row[angle]["narrower"] = statistics.mean_deviation(x[:, axis]) < statistics.mean_deviation(
-            y[:, axis]
-        )
-    return row
+        theirs = x[:, axis]
+        ours = y[:, axis]
+        rng = random_for(seed, group.name, "spread", angle)
+        test = statistics.spread_test(theirs, ours, permutations, rng)
+        row[angle]["spread_f"] = test.statistic
+        row[angle]["spread_p"] = test.p
+        narrower = statistics.mean_deviation(theirs) < statistics.mean_deviation(ours)
+        row[angle]["narrower"] = narrower

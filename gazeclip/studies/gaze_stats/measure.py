@@ -1,5 +1,6 @@
-"""Gaze of every image of a manifest: from its columns, or measured by an encoder and kept, so that
-nothing is measured twice.
+"""Gaze of every image of a manifest: from its columns, or measured by an encoder.
+
+What is measured is kept, so that nothing is measured twice.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
 LABELS = "labels"
 ENCODERS = ("eth-xgaze", "l2cs", "small")
 REMEDY = "Measure it: --gaze eth-xgaze --weights FILE"
-TABLE, ORIGIN = "gaze.csv", "gaze.json"
+TABLE = "gaze.csv"
+ORIGIN = "gaze.json"
 COLUMNS = ("path", "label", "split", "pitch", "yaw")
-BATCH, KEEP_EVERY = 32, 20  # images per batch; batches between two writes of the table
+BATCH_SIZE = 32
+KEEP_EVERY = 20  # batches between two writes of the table
 Row = tuple[str, str, str, str, str]
 
 
@@ -48,19 +51,21 @@ def labelled_gaze(samples: Sequence[Sample]) -> Gaze:
     """
     missing = [sample.path.name for sample in samples if sample.gaze is None]
     if missing:
-        what = f"{len(missing)} of {len(samples)} images have no gaze_pitch and gaze_yaw (the first: {missing[0]})"
-        raise ManifestError(what, remedy=REMEDY)
-    return Gaze(
-        np.array([sample.gaze for sample in samples], dtype=np.float64),
-        "gaze labels of the manifest",
-    )
+        raise ManifestError(
+            f"{len(missing)} of {len(samples)} images have no gaze_pitch and gaze_yaw "
+            f"(the first: {missing[0]})",
+            remedy=REMEDY,
+        )
+    angles = np.array([sample.gaze for sample in samples], dtype=np.float64)
+    return Gaze(angles, "gaze labels of the manifest")
 
 
 def measured_gaze(
     samples: Sequence[Sample], manifest: Path, kind: str, weights: Path | None, out: Path
 ) -> Gaze:
-    """What the encoder says of every sample; `out` keeps it for as long as manifest, encoder and
-    weights stay the same.
+    """What the encoder says of every sample.
+
+    `out` keeps it for as long as manifest, encoder and weights stay the same.
 
     Raises:
         ConfigError: unknown encoder.
@@ -83,43 +88,43 @@ def measured_gaze(
         "manifest_sha256": sha256(manifest),
         "weights_sha256": sha256(weights),
     }
-    names = [_name(sample, manifest) for sample in samples]
-    rows = _kept(out, origin)
-    todo = [number for number, name in enumerate(names) if name not in rows]
+    named = {_name_sample(sample, manifest): sample for sample in samples}
+    rows = _read_kept(out, origin)
+    todo = [name for name in named if name not in rows]
     if rows:
         say(f"gaze: {len(samples) - len(todo)} of {len(samples)} images from {out / TABLE}")
     if todo:
-        encoder = _encoder(kind, weights)
-        starts = range(0, len(todo), BATCH)
+        encoder = _build_encoder(kind, weights)
+        starts = range(0, len(todo), BATCH_SIZE)
         for count, start in enumerate(progress(starts, "gaze", len(starts)), start=1):
-            chosen = todo[start : start + BATCH]
-            for number, angles in zip(
-                chosen, _encode(encoder, [samples[number].path for number in chosen]), strict=True
-            ):
-                rows[names[number]] = _row(names[number], samples[number], angles)
+            batch = todo[start : start + BATCH_SIZE]
+            found = _measure_batch(encoder, [named[name].path for name in batch])
+            for name, angles in zip(batch, found, strict=True):
+                rows[name] = _format_row(name, named[name], angles)
             if count % KEEP_EVERY == 0 or count == len(starts):
-                _keep(rows.values(), out, origin)
+                _keep_rows(rows.values(), out, origin)
+    names = [_name_sample(sample, manifest) for sample in samples]
     # Read back from the rows, so that a second call computes with exactly the same numbers.
     angles = np.array([rows[name][3:] for name in names], dtype=np.float64)
     return Gaze(angles, f"{kind}, file {weights.name}", origin["weights_sha256"])
 
 
-def _row(name: str, sample: Sample, angles: np.ndarray) -> Row:
+def _format_row(name: str, sample: Sample, angles: np.ndarray) -> Row:
     return name, sample.label, sample.split, f"{angles[0]:.6f}", f"{angles[1]:.6f}"
 
 
-def _keep(rows: Iterable[Row], out: Path, origin: dict[str, str]) -> None:
-    """Write `gaze.csv` for people and other programs, and `gaze.json`: what it was measured from."""
-    (out / ORIGIN).unlink(
-        missing_ok=True
-    )  # killed between the two, the table counts for nothing rather than for the wrong weights
+def _keep_rows(rows: Iterable[Row], out: Path, origin: dict[str, str]) -> None:
+    """Write `gaze.csv` for people and programs, and `gaze.json`: what it was measured from."""
+    # Killed between the two, the table counts for nothing rather than for the wrong weights.
+    (out / ORIGIN).unlink(missing_ok=True)
     write_csv(out / TABLE, COLUMNS, rows)
     write_json(out / ORIGIN, {**origin, "table_sha256": sha256(out / TABLE)})
 
 
-def _kept(out: Path, origin: dict[str, str]) -> dict[str, Row]:
-    """Rows by path of an earlier call, none if it measured something else or the table was changed
-    since.
+def _read_kept(out: Path, origin: dict[str, str]) -> dict[str, Row]:
+    """Rows by path of an earlier call.
+
+    None if it measured something else, or if the table was changed since.
     """
     if not (out / ORIGIN).is_file() or not (out / TABLE).is_file():
         return {}
@@ -131,38 +136,39 @@ def _kept(out: Path, origin: dict[str, str]) -> dict[str, Row]:
         say(f"gaze: {out / TABLE} is of another manifest, encoder or weights; measuring again")
         return {}
     with (out / TABLE).open(newline="", encoding="utf-8") as file:
-        return {
-            row[0]: (row[0], row[1], row[2], row[3], row[4]) for row in list(csv.reader(file))[1:]
-        }
+        lines = list(csv.reader(file))[1:]
+    return {line[0]: (line[0], line[1], line[2], line[3], line[4]) for line in lines}
 
 
-def _name(sample: Sample, manifest: Path) -> str:
+def _name_sample(sample: Sample, manifest: Path) -> str:
     base = manifest.parent
-    return (
-        sample.path.relative_to(base) if sample.path.is_relative_to(base) else sample.path
-    ).as_posix()
+    path = sample.path
+    if path.is_relative_to(base):
+        path = path.relative_to(base)
+    return path.as_posix()
 
 
-def _encoder(kind: str, weights: Path) -> GazeEncoder:
+def _build_encoder(kind: str, weights: Path) -> GazeEncoder:
     torch = require("torch", extra="train")
     from gazeclip.recipe.teacher import GazeConfig
     from gazeclip.teacher.gaze.build import build_gaze_encoder
 
-    encoder = build_gaze_encoder(GazeConfig(kind=kind, weights=str(weights)))  # type: ignore[arg-type]
+    config = GazeConfig(kind=kind, weights=str(weights))  # type: ignore[arg-type]
+    encoder = build_gaze_encoder(config)
     return encoder.to("cuda" if torch.cuda.is_available() else "cpu")  # type: ignore[union-attr]
 
 
-def _encode(encoder: GazeEncoder, paths: Sequence[Path]) -> np.ndarray:
+def _measure_batch(encoder: GazeEncoder, paths: Sequence[Path]) -> np.ndarray:
+    """Pitch and yaw in radians `(B, 2)`, float64."""
     import torch
 
     from gazeclip.images.preprocess import PixelContract
 
     contract = PixelContract(encoder.input_size)
-    pixels = torch.from_numpy(np.stack([contract.apply(path) for path in paths])).permute(
-        0, 3, 1, 2
-    )
+    pixels = np.stack([contract.apply(path) for path in paths])  # uint8 `(B, S, S, 3)`
+    batch = torch.from_numpy(pixels).permute(0, 3, 1, 2)
     with torch.inference_mode():
-        angles = encoder(pixels.to(encoder.mean.device)).gaze.double().cpu().numpy()
+        angles = encoder(batch.to(encoder.mean.device)).gaze.double().cpu().numpy()
     bad = ~np.isfinite(angles).all(axis=1)
     if bad.any():
         raise WeightsError(

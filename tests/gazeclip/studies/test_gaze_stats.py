@@ -116,9 +116,11 @@ def test_spread_test_does_not_feel_a_shift() -> None:
 
 
 def test_holm_by_hand() -> None:
-    assert statistics.holm([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.09, 0.09, 0.5])
-    assert statistics.holm([0.9, 0.8]) == [1.0, 1.0]
-    assert statistics.holm([]) == []
+    assert statistics.correct_holm([0.01, 0.04, 0.03, 0.5]) == pytest.approx(
+        [0.04, 0.09, 0.09, 0.5]
+    )
+    assert statistics.correct_holm([0.9, 0.8]) == [1.0, 1.0]
+    assert statistics.correct_holm([]) == []
 
 
 def test_robust_std_is_a_normal_distributions_own() -> None:
@@ -221,14 +223,16 @@ def test_pairs_take_the_choice_of_photographs_out(tmp_path: Path) -> None:
 
 def test_tests_take_one_image_per_person(tmp_path: Path) -> None:
     groups = groups_of(labelled(tmp_path))
-    rows = {row["name"]: row for row in compare.compare(groups, TAXONOMY, 199, 0)["generators"]}
+    rows = {
+        row["name"]: row for row in compare.compare_groups(groups, TAXONOMY, 199, 0)["generators"]
+    }
     swaps, real = groups["landmark_swap_poisson"], groups["real"]
     assert (rows[swaps.name]["n"], rows[swaps.name]["people"], rows[swaps.name]["tested"]) == (
         40,
         20,
         20,
     )
-    assert len(set(swaps.people[swaps.single])) == 20 == len(swaps.independent)
+    assert len(set(swaps.people[swaps.single])) == 20 == len(swaps.one_per_person)
     expected = statistics.energy_distance(swaps.gaze[swaps.single], real.gaze[real.single])
     assert rows[swaps.name]["energy"]["distance"] == pytest.approx(expected, rel=1e-9)
 
@@ -452,7 +456,7 @@ def pictures(folder: Path) -> Path:
 
 def test_gaze_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = Counting()
-    monkeypatch.setattr(measure, "_encoder", lambda kind, weights: encoder)
+    monkeypatch.setattr(measure, "_build_encoder", lambda kind, weights: encoder)
     path, weights, out = pictures(tmp_path), tmp_path / "w.pth", tmp_path / "out"
     weights.write_bytes(b"one")
     samples = read_samples(path, TAXONOMY)
@@ -486,7 +490,7 @@ def test_gaze_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_unreadable_image_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "_encoder", lambda kind, weights: Counting())
+    monkeypatch.setattr(measure, "_build_encoder", lambda kind, weights: Counting())
     path = pictures(tmp_path)
     (tmp_path / "w.pth").write_bytes(b"one")
     (tmp_path / "17.png").write_bytes(b"no picture")
