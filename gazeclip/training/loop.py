@@ -52,18 +52,15 @@ def fit(task: Task, config: TrainConfig, folder: Path, seed: int) -> dict[str, A
     keep_freed_memory()
     state = TrainState(task, config, folder, seed)
     if state.restore():
-        say(
-            f"{task.name}: resuming after epoch {state.epoch}"
-            + (f" and {state.step} steps" if state.step else "")
-        )
+        within = f" and {state.step} steps" if state.step else ""
+        say(f"{task.name}: resuming after epoch {state.epoch}{within}")
     while state.epoch < config.epochs and _epochs_since_best(state) < config.patience:
         _train_epoch(state)
         _judge_epoch(state)
         state.save()
     ranks.barrier()
-    state.accelerator.unwrap_model(
-        state.model, keep_fp32_wrapper=False
-    )  # or the model would go on computing in `precision`
+    # Or the model would go on computing in `precision`.
+    state.accelerator.unwrap_model(state.model, keep_fp32_wrapper=False)
     best, _ = load_tensors(folder / BEST)
     task.model.to("cpu").load_state_dict(best)
     task.model.eval()
@@ -73,101 +70,97 @@ def fit(task: Task, config: TrainConfig, folder: Path, seed: int) -> dict[str, A
 
 
 def _epochs_since_best(state: TrainState) -> int:
-    """Epochs since the best one."""
-    return state.epoch - int(state.best["epoch"]) if state.best else 0
+    """How many finished epochs were no better than the best one."""
+    if not state.best:
+        return 0
+    return state.epoch - int(state.best["epoch"])
 
 
 def _train_epoch(state: TrainState) -> None:
-    task, config = state.task, state.config
+    """All steps of one epoch, or those that a killed attempt had left of it."""
+    task = state.task
+    config = state.config
     available = task.batches_per_epoch()
     group = min(config.accumulate, available)
     steps = available // group
-    total, warmup = config.epochs * steps, round(config.warmup_epochs * steps)
+    total = config.epochs * steps
+    warmup = round(config.warmup_epochs * steps)
     task.model.train()
     label = f"{task.name} {state.epoch + 1}/{config.epochs}"
     source = task.batches(state.epoch, state.step * group)
     todo = range(state.step, steps)
-    started, before = time.perf_counter(), state.seconds
+    before = state.seconds
+    started = time.perf_counter()
     for number in progress(todo, label, total=len(todo)):
         factor = learning_rate_factor(state.epoch * steps + number, total, warmup)
         for slot, lr in zip(state.optimizer.param_groups, state.base_lrs, strict=True):
             slot["lr"] = lr * factor
         _run_step(state, number, itertools.islice(source, group), group)
-        state.step, state.seconds = number + 1, before + time.perf_counter() - started
+        state.step = number + 1
+        state.seconds = before + time.perf_counter() - started
         if state.step < steps:
             state.save_if_due()
-    images = state.images * ranks.world_size()
-    entry = {
-        "loss": state.loss_sum / state.images,
-        "images_per_s": images / state.seconds,
-        "seconds": state.seconds,
-    }
-    state.epoch += 1
-    state.step = state.images = 0
-    state.loss_sum = state.seconds = 0.0
-    state.history.append({"epoch": state.epoch, **entry})
+    state.close_epoch()
 
 
 def _run_step(state: TrainState, number: int, micro: Iterator[Batch], group: int) -> None:
     """One optimizer step over `group` batches, whose gradients are averaged."""
-    accelerator, model = state.accelerator, state.model
+    accelerator = state.accelerator
     state.optimizer.zero_grad(set_to_none=True)
+    latest: Batch = {}
     for place, batch in enumerate(micro):
+        latest = batch
         # Gradients travel between processes once per step, not once per batch.
-        last = place == group - 1
+        is_last = place == group - 1
         # Now that the batch is there: a loader that starts only here, as after a kill, has drawn
         # from the generator.
         torch.manual_seed(_step_seed(state, number, place))
-        with contextlib.nullcontext() if last else accelerator.no_sync(model):
+        with contextlib.nullcontext() if is_last else accelerator.no_sync(state.model):
             moved = {
                 name: value.to(accelerator.device, non_blocking=True)
                 for name, value in batch.items()
             }
-            loss = state.task.loss(moved, model)["loss"]
+            loss = state.task.loss(moved, state.model)["loss"]
             _require_finite(state, loss, batch)
-            accelerator.backward(loss / group)
+            accelerator.backward(loss / group)  # the gradients of a step are their mean
         state.images += len(batch["pixels"])
         state.loss_sum += loss.item() * len(batch["pixels"])
-    norm = accelerator.clip_grad_norm_(
-        [p for slot in state.optimizer.param_groups for p in slot["params"]], state.config.clip_norm
-    )
+    norm = accelerator.clip_grad_norm_(state.parameters(), state.config.clip_norm)
     # Where a scaler watches over fp16 it skips such a step by itself. Gradients are the same on all
     # ranks by now.
     if accelerator.scaler is None and norm is not None and not bool(torch.isfinite(norm)):
-        _stop_training(
-            state, "gradient", float(norm), f"the step that ends with {state.task.describe(batch)}"
-        )
+        where = f"the step that ends with {state.task.describe(latest)}"
+        _stop_training(state, "gradient", float(norm), where)
     state.optimizer.step()
     if state.ema:
         state.ema.update(state.task.model)
 
 
 def _step_seed(state: TrainState, number: int, place: int) -> int:
-    """Of the dropout in one batch."""
+    """Of the dropout in one batch: another one for every batch of every process."""
     key = (state.seed, state.epoch, number, place, ranks.rank())
-    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0]) >> 1
+    drawn = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+    return drawn >> 1  # torch takes seeds of 63 bits
 
 
 def _require_finite(state: TrainState, loss: Tensor, batch: Batch) -> None:
     """All processes stop together: one that went on alone would wait for the others for ever."""
-    mine = not bool(torch.isfinite(loss))
-    anywhere = mine
+    is_mine = not bool(torch.isfinite(loss))
+    is_anywhere = is_mine
     if ranks.world_size() > 1:
-        flag = torch.tensor(float(mine), device=state.accelerator.device)
-        anywhere = bool(state.accelerator.reduce(flag, reduction="sum") > 0)  # type: ignore[operator]
-    if anywhere:
-        _stop_training(
-            state,
-            "loss",
-            loss.item(),
-            state.task.describe(batch) if mine else "a batch of another process",
-        )
+        flag = torch.tensor(float(is_mine), device=state.accelerator.device)
+        found: Any = state.accelerator.reduce(flag, reduction="sum")
+        is_anywhere = bool(found > 0)
+    if is_anywhere:
+        where = state.task.describe(batch) if is_mine else "a batch of another process"
+        _stop_training(state, "loss", loss.item(), where)
 
 
 def _stop_training(state: TrainState, what: str, value: float, where: str) -> NoReturn:
     raise StageError(
         f"{state.task.name}: {what} is {value} in epoch {state.epoch + 1} on {where}",
-        remedy=f"Lower the learning rate and run the stage again, from its start; the last good state is {state.folder / LAST}",
+        remedy="Lower the learning rate and run the stage again, from its start;"
+        f" the last good state is {state.folder / LAST}",
     )
 
 
@@ -185,22 +178,24 @@ def _judge_epoch(state: TrainState) -> None:
     entry.update(found)
     shown = " ".join(f"{key} {value:.3f}" for key, value in found.items())
     say(
-        f"{state.task.name} {state.epoch}: loss {entry['loss']:.3f} | val {shown} | {entry['seconds']:.0f} s, {entry['images_per_s']:.0f} images/s"
+        f"{state.task.name} {state.epoch}: loss {entry['loss']:.3f} | val {shown}"
+        f" | {entry['seconds']:.0f} s, {entry['images_per_s']:.0f} images/s"
     )
-    if not state.best or found["score"] > state.best["score"]:
+    if state.is_better(found):
         state.best = {"epoch": state.epoch, **found}
 
 
 def _evaluate_kept(state: TrainState) -> dict[str, float]:
     """Figures of the weights that would be kept; they are written if they are the best yet."""
     model = state.task.model
-    live = {k: v.detach().clone() for k, v in model.state_dict().items()} if state.ema else None
-    if state.ema:
+    live: dict[str, Tensor] = {}
+    if state.ema:  # the average is judged in the model's place
+        live = {name: value.detach().clone() for name, value in model.state_dict().items()}
         model.load_state_dict(state.ema.shadow)
     model.eval()
     figures = state.task.evaluate()
-    if not state.best or figures["score"] > state.best["score"]:
+    if state.is_better(figures):
         save_tensors(state.folder / BEST, model.state_dict(), {"epoch": state.epoch, **figures})
-    if live is not None:
+    if live:
         model.load_state_dict(live)
     return figures

@@ -1,4 +1,4 @@
-"""What is trained: the interface the loop needs, and the half of it that all tasks on faces share."""
+"""What is trained: the interface of the loop, and the half of it that all tasks on faces share."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from gazeclip.recipe.training import AugmentedTrainConfig, TrainConfig
 from gazeclip.run.context import Context
 from gazeclip.system import ranks
 from gazeclip.training.validation import predict, validation_figures
+
+_NAMED = 4  # how many images of a batch an error message names
 
 
 class Task(Protocol):
@@ -68,21 +70,23 @@ class FaceTask:
         augmentation: Callable[[int, int], Augmentation] | None = None,
         number: Callable[[int, int], int] = lambda epoch, index: epoch,
     ) -> None:
-        manifest, contract, classes = context.manifest, context.contract, context.classes
-        self.name, self.config, self.seed, self.workers = (
-            name,
-            config,
-            context.recipe.seed,
-            context.recipe.data.workers,
-        )
+        manifest = context.manifest
+        contract = context.contract
+        classes = context.classes
+        self.name = name
+        self.config = config
+        self.seed = context.recipe.seed
+        self.workers = context.recipe.data.workers
         self.train = FaceDataset(
             manifest, "train", contract, classes, augmentation or self._draw_augmentation
         )
         self.val = FaceDataset(manifest, "val", contract, classes)
         self._number = number
-        if len(self.train) < config.batch_size * ranks.world_size() and ranks.world_size() > 1:
+        world = ranks.world_size()
+        if world > 1 and len(self.train) < config.batch_size * world:
             raise ConfigError(
-                f"{len(self.train)} training images do not fill one batch of {config.batch_size} for each of {ranks.world_size()} processes",
+                f"{len(self.train)} training images do not fill one batch of {config.batch_size}"
+                f" for each of {world} processes",
                 remedy="Lower batch_size or start fewer processes",
             )
 
@@ -116,4 +120,4 @@ class FaceTask:
 
     def describe(self, batch: Batch) -> str:
         """Paths of the first images."""
-        return ", ".join(str(self.train.samples[int(i)].path) for i in batch["index"][:4])
+        return ", ".join(str(self.train.samples[int(i)].path) for i in batch["index"][:_NAMED])
