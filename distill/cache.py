@@ -96,12 +96,17 @@ def run_stage(run: Run, force: bool = False) -> bool:
 
 
 def _write_cache(context: Context, folder: Path) -> dict[str, Any]:
-    stage, seed = context.recipe.cache, context.recipe.seed
+    stage = context.recipe.cache
+    seed = context.recipe.seed
     keep_freed_memory()
-    draw = lambda index, number: drawn(seed, index, number, stage.strength, "cache")  # noqa: E731
+
+    def draw(index: int, number: int) -> Augmentation:
+        return drawn(seed, index, number, stage.strength, "cache")
+
     dataset = FaceDataset(context.manifest, "train", context.contract, context.classes, draw)
     starts = list(range(0, len(dataset), stage.shard_size))
-    teacher, hits = None, 0
+    teacher = None
+    hits = 0  # shards of a killed attempt
     for number, start in enumerate(progress(starts, "teacher cache")):
         path = folder / f"shard-{number:05d}.safetensors"
         if path.is_file():  # complete by construction: files appear whole
@@ -140,6 +145,7 @@ def _compute_shard(
         output = teacher(batch["pixels"])
         for name in OUTPUTS:
             parts[name].append(getattr(output, name))
+    # The R keys of an image follow each other: (n * R, ...) -> (n, R, ...).
     shape = (len(indices), stage.augmentations)
     shard = {name: torch.cat(values).half().unflatten(0, shape) for name, values in parts.items()}
     # A teacher without gaze encoder gives NaN angles, which the student's gaze loss leaves out.

@@ -19,6 +19,7 @@ class EmbeddingLoss(nn.Module):
     """
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        # The student's are of unit length already; the teacher's were stored in 16 bits.
         return (1.0 - (student * F.normalize(teacher, dim=-1)).sum(-1)).mean()
 
 
@@ -37,10 +38,15 @@ class RelationLoss(nn.Module):
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         teacher = F.normalize(teacher, dim=-1)
-        off = ~torch.eye(len(student), dtype=torch.bool, device=student.device)
+        # (B, B) without its diagonal, read row by row, is (B, B - 1): an image resembles itself in
+        # any case, and that would drown all else.
+        off_diagonal = ~torch.eye(len(student), dtype=torch.bool, device=student.device)
         rows = (len(student), len(student) - 1)
-        log_p = F.log_softmax((student @ student.t())[off].view(rows) / self.temperature, dim=-1)
-        log_q = F.log_softmax((teacher @ teacher.t())[off].view(rows) / self.temperature, dim=-1)
+        seen = (student @ student.t())[off_diagonal].view(rows)
+        wanted = (teacher @ teacher.t())[off_diagonal].view(rows)
+        log_p = F.log_softmax(seen / self.temperature, dim=-1)
+        log_q = F.log_softmax(wanted / self.temperature, dim=-1)
+        # "batchmean" divides the sum by B; "mean" would divide it by B * (B - 1).
         return F.kl_div(log_p, log_q, reduction="batchmean", log_target=True)
 
 
@@ -55,7 +61,9 @@ class LogitLoss(nn.Module):
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         t = self.temperature
-        log_p, log_q = F.log_softmax(student / t, dim=-1), F.log_softmax(teacher / t, dim=-1)
+        log_p = F.log_softmax(student / t, dim=-1)
+        log_q = F.log_softmax(teacher / t, dim=-1)
+        # Gradients shrink with T squared; the factor keeps the term's weight whatever T is.
         return t * t * F.kl_div(log_p, log_q, reduction="batchmean", log_target=True)
 
 
@@ -65,7 +73,7 @@ class DetectionLoss(nn.Module):
     """
 
     def forward(self, student: Tensor, teacher: Tensor, fake: Tensor) -> Tensor:
-        target = 0.5 * (fake.float()[:, None] + torch.sigmoid(teacher))
+        target = 0.5 * (fake.float()[:, None] + torch.sigmoid(teacher))  # (B, 1)
         return F.binary_cross_entropy_with_logits(student, target)
 
 
@@ -86,6 +94,7 @@ class DistillationLoss(nn.Module):
         self, output: StudentOutput, teacher: dict[str, Tensor], label: Tensor
     ) -> dict[str, Tensor]:
         w = self.weights
+        # Each a scalar. A term of weight 0 is computed all the same, and adds nothing.
         terms = {
             "embedding": w.embedding * self.embedding(output.embedding, teacher["embedding"]),
             "relation": w.relation * self.relation(output.embedding, teacher["embedding"]),

@@ -4,6 +4,7 @@ them.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import pickle
 from collections.abc import Mapping
@@ -86,6 +87,15 @@ def _unwrap_state(data: Any, path: Path) -> dict[str, Tensor]:
     ):
         raise WeightsError(f"{path} holds no state dict of tensors", remedy=_FILE_REMEDY)
     return {str(name).removeprefix("module."): value for name, value in data.items()}
+
+
+def hash_networks(*networks: nn.Module, settings: str = "") -> str:
+    """SHA-256 over the names and values of all weights, and over `settings` before them."""
+    digest = hashlib.sha256(settings.encode())
+    for network in networks:
+        for name, value in sorted(network.state_dict().items()):
+            digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_strict(module: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
@@ -171,7 +181,7 @@ def _find_package_faults(backbone: str) -> list[Fault]:
 
 def _download_origin(backbone: str) -> str | None:
     """Where timm finds pretrained weights, None where it has none."""
-    cfg = timm.get_pretrained_cfg(backbone, allow_unregistered=True)
+    cfg: Any = timm.get_pretrained_cfg(backbone, allow_unregistered=True)
     if cfg is None:
         return None
     return cfg.hf_hub_id or cfg.url or None

@@ -1,5 +1,7 @@
-"""What a stage knows about its run: recipe, data, taxonomy, classes and pixel contract, each read
-once.
+"""What a stage knows about its run, each fact read once when it is first asked for.
+
+context = Context(run)
+context.recipe.seed, context.classes, context.contract.size
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ class Context:
 
     def _checked_manifest(self) -> tuple[Path, str]:
         """Where the data stage found the manifest, and its SHA-256 then."""
-        # refuses, with the command to run, when the data stage has not run
+        # Refuses, with the command to run, when the data stage has not run.
         stage = self.run.manifest("data")
         given = stage["config"]["manifest"]
         if given is None:
@@ -81,6 +83,8 @@ class Context:
         """
         if size != self.contract.size:
             raise ArtifactError(
-                f"stage '{stage}' was made for {size} px, and data.image_size is {self.contract.size}",
-                remedy=f"Run: {stage_command(stage)} --run {self.run.root}, or set data.image_size back",
+                f"stage '{stage}' was made for {size} px,"
+                f" and data.image_size is {self.contract.size}",
+                remedy=f"Run: {stage_command(stage)} --run {self.run.root},"
+                " or set data.image_size back",
             )

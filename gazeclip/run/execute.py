@@ -2,9 +2,8 @@
 killed, never show half a result.
 
 A stage works in `.<stage>.partial/` and the folder is renamed to `<stage>/` only when it is
-complete, with a
-`manifest.json` beside its files: what it was made from (SHA-256), the config, versions, metrics and
-    its own files.
+complete, with a `manifest.json` beside its files: what it was made from (SHA-256), the config,
+versions, metrics and its own files.
 """
 
 from __future__ import annotations
@@ -71,12 +70,13 @@ def _execute_locked(
     body: Callable[[Path], Mapping[str, Any]],
     force: bool,
 ) -> bool:
+    # Everything that a stage's result depends on; its hash says whether one that is there is it.
     made_from = {"stage": stage, "config": config, "inputs": inputs, "version": __version__}
-    print_ = fingerprint(made_from)
+    identity = fingerprint(made_from)
     if ranks.is_main() and not force:
-        _publish_leftover(run, stage, print_)
+        _publish_leftover(run, stage, identity)
     ranks.barrier()
-    current = not force and _is_complete(run.folder(stage), print_)
+    current = not force and _is_complete(run.folder(stage), identity)
     ranks.barrier()  # all have looked before rank 0 changes anything
     if current:
         if ranks.is_main():
@@ -86,14 +86,14 @@ def _execute_locked(
     partial = run.partial(stage)
     if ranks.is_main():
         run.mark_recent()
-        _prepare_folder(partial, print_, fresh=force)
+        _prepare_folder(partial, identity, fresh=force)
     ranks.barrier()
     started = time.perf_counter()
     with disk_faults_named(partial):
         metrics = dict(body(partial))
         ranks.barrier()
         if ranks.is_main():
-            facts = {**made_from, "fingerprint": print_, "metrics": metrics}
+            facts = {**made_from, "fingerprint": identity, "metrics": metrics}
             _finish_stage(run, stage, facts, time.perf_counter() - started)
     ranks.barrier()
     say(f"{stage}: done in {time.perf_counter() - started:.0f} s")
@@ -103,22 +103,23 @@ def _execute_locked(
 def _finish_stage(run: Run, stage: str, facts: dict[str, Any], seconds: float) -> None:
     """Write the manifest of a finished stage and publish its folder."""
     partial = run.partial(stage)
-    names = (f.relative_to(partial) for f in sorted(partial.rglob("*")) if f.is_file())
-    outputs = {name.as_posix(): sha256(partial / name) for name in names if name.parts[0] != RESUME}
-    write_json(
-        partial / MANIFEST,
-        {**facts, "outputs": outputs, "seconds": round(seconds, 2), "versions": versions()},
-    )
+    outputs = {}
+    for file in sorted(partial.rglob("*")):
+        name = file.relative_to(partial)
+        if file.is_file() and name.parts[0] != RESUME:
+            outputs[name.as_posix()] = sha256(file)
+    measured = {"outputs": outputs, "seconds": round(seconds, 2), "versions": versions()}
+    write_json(partial / MANIFEST, {**facts, **measured})
     _publish_folder(run, stage)
     run.mark_recent()
 
 
-def _is_complete(folder: Path, print_: str) -> bool:
+def _is_complete(folder: Path, identity: str) -> bool:
     """Whether a folder has the manifest of these inputs and every file that it names."""
     if not (folder / MANIFEST).is_file():
         return False
     manifest = read_json(folder / MANIFEST)
-    if manifest.get("fingerprint") != print_:
+    if manifest.get("fingerprint") != identity:
         return False
     return all(
         (folder / name).is_file() and sha256(folder / name) == digest
@@ -126,29 +127,27 @@ def _is_complete(folder: Path, print_: str) -> bool:
     )
 
 
-def _publish_leftover(run: Run, stage: str, print_: str) -> None:
+def _publish_leftover(run: Run, stage: str, identity: str) -> None:
     """Publish what an attempt had finished that was killed just before it could."""
     partial = run.partial(stage)
-    if _is_complete(partial, print_):
+    if _is_complete(partial, identity):
         with disk_faults_named(partial):
             _publish_folder(run, stage)
 
 
-def _prepare_folder(partial: Path, print_: str, fresh: bool) -> None:
+def _prepare_folder(partial: Path, identity: str, fresh: bool) -> None:
     """Make the work folder; what lies there is kept if a killed attempt with the same inputs left
     it.
     """
     mark = _mark_path(partial)
     try:
-        if partial.is_dir() and (
-            fresh or not mark.is_file() or read_json(mark).get("fingerprint") != print_
-        ):
+        has_mark = mark.is_file() and read_json(mark).get("fingerprint") == identity
+        if partial.is_dir() and (fresh or not has_mark):
             shutil.rmtree(partial)
         partial.mkdir(parents=True, exist_ok=True)
-        (partial / MANIFEST).unlink(
-            missing_ok=True
-        )  # of an attempt that was killed just before it was published
-        write_json(mark, {"fingerprint": print_})
+        # Of an attempt that was killed just before it was published.
+        (partial / MANIFEST).unlink(missing_ok=True)
+        write_json(mark, {"fingerprint": identity})
     except OSError as error:
         raise ArtifactError(
             f"cannot write {partial}: {error.strerror}",
@@ -169,7 +168,8 @@ def _publish_folder(run: Run, stage: str) -> None:
 
     The resume state goes last: a kill before that costs nothing.
     """
-    partial, final = run.partial(stage), run.folder(stage)
+    partial = run.partial(stage)
+    final = run.folder(stage)
     retired = final.parent / f".{final.name}.old"
     shutil.rmtree(retired, ignore_errors=True)
     if final.exists():

@@ -1,4 +1,8 @@
-"""A run's folder: where the stages' finished and unfinished files lie."""
+"""A run's folder: where the stages' finished and unfinished files lie.
+
+run = Run(Path("runs/demo"))
+run.manifest("teacher")["metrics"]  # raises with the command to run where there is none
+"""
 
 from __future__ import annotations
 
@@ -94,7 +98,8 @@ class Run:
         for name, digest in manifest["inputs"].items():
             if name in STAGES and self.output_hash(name) != digest:
                 raise StageError(
-                    f"stage '{stage}' of {self.root} was made from another '{name}' than the one that is there",
+                    f"stage '{stage}' of {self.root} was made from another '{name}'"
+                    " than the one that is there",
                     remedy=f"Run first: {stage_command(stage)} --run {self.root}",
                 )
         return fingerprint(manifest["outputs"])

@@ -72,7 +72,6 @@ def lock_run(run: Run) -> Iterator[None]:
     try:
         yield
     finally:
-        if (
-            _locks.pop(root, None) is not None
-        ):  # else this is a forked child, which has closed it already
+        # A forked child has closed it already.
+        if _locks.pop(root, None) is not None:
             os.close(handle)

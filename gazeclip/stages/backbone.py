@@ -58,16 +58,14 @@ def load_backbone_stage(context: Context) -> Together:
     ]
     for found, size in zip(members, model.sizes, strict=True):
         wanted = {"backbone": model.backbone, "weights": model.backbone_weights, "input_size": size}
-        other = [
-            f"{name} {found.source[name]}, not {value}"
-            for name, value in wanted.items()
-            if found.source[name] != value
-        ]
+        other = []
+        for name, value in wanted.items():
+            if found.source[name] != value:
+                other.append(f"{name} {found.source[name]}, not {value}")
         if other:
-            remedy = f"Run: {stage_command('backbone')} --run {context.run.root}"
             raise ArtifactError(
                 f"stage backbone trained another CNN than teacher.model wants: {', '.join(other)}",
-                remedy,
+                remedy=f"Run: {stage_command('backbone')} --run {context.run.root}",
             )
     return Together(members).eval()
 
@@ -84,7 +82,8 @@ def run_stage(run: Run, force: bool = False) -> bool:
         ConfigError: the teacher has no CNN.
     """
     context = Context(run)
-    stage, model = context.recipe.backbone, context.recipe.teacher.model
+    stage = context.recipe.backbone
+    model = context.recipe.teacher.model
     if not stage.enabled:
         say("backbone: switched off in the recipe")
         return False
@@ -114,10 +113,16 @@ def run_stage(run: Run, force: bool = False) -> bool:
 def _train_cnns(context: Context, model: TeacherConfig, folder: Path) -> dict[str, Any]:
     found = {}
     for number, size in enumerate(model.sizes):
-        part, name = _part_folder(number), "backbone" + (f"/{number + 1}" if number else "")
-        start = model.backbone, model.backbone_weights
-        resume = folder / RESUME / (part or "first")
-        found[part or "first"] = train_classifier(
-            context, context.recipe.backbone, name, *start, folder / part, resume, input_size=size
+        part = _part_folder(number)
+        key = part or "first"
+        found[key] = train_classifier(
+            context,
+            context.recipe.backbone,
+            f"backbone/{number + 1}" if number else "backbone",
+            model.backbone,
+            model.backbone_weights,
+            folder / part,
+            folder / RESUME / key,
+            input_size=size,
         )
     return found

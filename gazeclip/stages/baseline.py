@@ -18,7 +18,8 @@ from gazeclip.stages.classifier import train_classifier
 def run_stage(run: Run, force: bool = False) -> bool:
     """Write `baseline/` (weights and config)."""
     context = Context(run)
-    stage, student = context.recipe.baseline, context.recipe.student
+    stage = context.recipe.baseline
+    student = context.recipe.student
     if not stage.enabled:
         say("baseline: switched off in the recipe (baseline.enabled)")
         return False

@@ -42,17 +42,17 @@ def run_stage(run: Run, force: bool = False) -> bool:
     config = context.recipe.data
     source = Path(config.manifest) if config.manifest else None
     raise_first(find_manifest_faults(config))
-    # Rendered faces depend on the seed in their own config; a user's data on its manifest.
-    plain: dict[str, Any] = {
-        "taxonomy": context.taxonomy.hash,
-        "faces": None if source else asdict(config.faces),
-    }
-    plain["manifest"] = str(source.absolute()) if source else None
-    inputs = {"manifest": sha256(source), "image_files": _file_times(source)} if source else {}
+    made_from: dict[str, Any] = {"taxonomy": context.taxonomy.hash, "faces": None, "manifest": None}
+    inputs = {}
+    if source is None:  # rendered faces depend on the seed in their own config
+        made_from["faces"] = asdict(config.faces)
+    else:
+        made_from["manifest"] = str(source.absolute())
+        inputs = {"manifest": sha256(source), "image_files": _file_times(source)}
     return execute(
         run,
         "data",
-        config=plain,
+        config=made_from,
         inputs=inputs,
         body=lambda folder: _write_manifest(context, source, folder),
         force=force,
@@ -71,10 +71,8 @@ def _write_manifest(context: Context, source: Path | None, folder: Path) -> dict
     if source is None:
         with working("linear probe"):
             metrics["linear_probe"] = linear_probe(folder)
-        say(
-            "data: linear probe on raw pixels "
-            + ", ".join(f"{k} {v:.3f}" for k, v in metrics["linear_probe"].items())
-        )
+        probe = ", ".join(f"{name} {value:.3f}" for name, value in metrics["linear_probe"].items())
+        say(f"data: linear probe on raw pixels {probe}")
     facts = {
         "content_sha256": _content_hash(manifest),
         "taxonomy": context.taxonomy.hash,
@@ -106,7 +104,5 @@ def _file_times(source: Path) -> str:
 
 def _say_counts(manifest: Manifest) -> None:
     for split, counts in manifest.counts().items():
-        say(
-            f"data: {split:12} {sum(counts.values()):5} images: "
-            + ", ".join(f"{k} {v}" for k, v in counts.items())
-        )
+        by_label = ", ".join(f"{label} {count}" for label, count in counts.items())
+        say(f"data: {split:12} {sum(counts.values()):5} images: {by_label}")

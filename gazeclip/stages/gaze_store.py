@@ -9,7 +9,6 @@ step.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from pathlib import Path
@@ -23,13 +22,15 @@ from gazeclip.data.dataset import FaceDataset, batches, plain_keys
 from gazeclip.errors import ArtifactError
 from gazeclip.files.atomic import read_json, write_json
 from gazeclip.files.hashes import fingerprint
+from gazeclip.networks.weights import hash_networks
 from gazeclip.run.context import Context
 from gazeclip.system import ranks
 from gazeclip.teacher.gaze.angles import mirror_doubt
 from gazeclip.teacher.gaze.encoder import GazeEncoder, GazeFeatures
 
-TOKENS, ANGLES, DONE = "tokens.npy", "angles.npy", "done.json"
-MIRRORED = 2  # plain and mirrored
+TOKENS = "tokens.npy"
+ANGLES = "angles.npy"
+DONE = "done.json"
 
 
 class GazeStore:
@@ -43,12 +44,11 @@ class GazeStore:
 
     def find_features(self, index: Tensor, flipped: Tensor) -> GazeFeatures:
         """Of images `index (B,)`, mirrored where `flipped (B,)` is true."""
-        rows, side = index.cpu().numpy(), flipped.cpu().numpy().astype(int)
-        tokens = torch.from_numpy(self.tokens[rows, side]).to(index.device).float()
-        gaze, other = (
-            torch.from_numpy(self.angles[rows, which]).to(index.device)
-            for which in (side, 1 - side)
-        )
+        rows = index.cpu().numpy()
+        side = flipped.cpu().numpy().astype(int)  # (B,): 0 as it is, 1 mirrored
+        tokens = torch.from_numpy(self.tokens[rows, side]).to(index.device).float()  # (B, T, Cg)
+        gaze = torch.from_numpy(self.angles[rows, side]).to(index.device)  # (B, 2)
+        other = torch.from_numpy(self.angles[rows, 1 - side]).to(index.device)
         return GazeFeatures(tokens, gaze, mirror_doubt(gaze, other))
 
 
@@ -56,11 +56,8 @@ def store_name(context: Context, encoder: GazeEncoder, split: str) -> str:
     """What tells one store from another where several runs keep theirs side by side: encoder,
     images and their size.
     """
-    digest = hashlib.sha256()
-    for name, value in sorted(encoder.state_dict().items()):
-        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
     facts = {
-        "encoder": digest.hexdigest(),
+        "encoder": hash_networks(encoder),
         "data": context.run.output_hash("data"),
         "contract": context.contract.to_dict(),
     }
@@ -83,10 +80,11 @@ def build_gaze_store(
         encoder.to(device)
         done = read_json(folder / DONE)["images"] if (folder / DONE).is_file() else 0
         keys = plain_keys(len(dataset))[done:]
-        steps = -(-len(keys) // batch_size)
+        steps = math.ceil(len(keys) / batch_size)
         for batch in progress(batches(dataset, keys, batch_size), "gaze features", total=steps):
             pixels = batch["pixels"].to(device)
             sides = [encoder(pixels), encoder(pixels.flip(-1))]
+            # Both sides of each image beside each other: (B, 2, T, Cg) and (B, 2, 2).
             tokens = torch.stack([side.tokens for side in sides], 1).half().cpu().numpy()
             angles = torch.stack([side.gaze for side in sides], 1).float().cpu().numpy()
             stop = done + len(tokens)
@@ -108,7 +106,8 @@ def _open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memma
     """
     if path.is_file():
         return np.lib.format.open_memmap(path, mode="r+")
-    made, size = path.with_suffix(".partial"), math.prod(shape) * dtype.itemsize
+    made = path.with_suffix(".partial")
+    size_mb = math.prod(shape) * dtype.itemsize / 1e6
     try:
         file = np.lib.format.open_memmap(made, mode="w+", dtype=dtype, shape=shape)
         # Take the room now: a sparse file that the disk cannot hold ends the process with a bus
@@ -121,7 +120,7 @@ def _open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memma
         made.unlink(missing_ok=True)
         remedy = "Free space, or use --set teacher.gaze_features=every_step"
         raise ArtifactError(
-            f"no room for {size / 1e6:.0f} MB of gaze features in {path.parent} ({error.strerror})",
+            f"no room for {size_mb:.0f} MB of gaze features in {path.parent} ({error.strerror})",
             remedy,
         ) from error
     return file

@@ -19,7 +19,7 @@ from gazeclip.files.hashes import file_inputs
 from gazeclip.recipe.training import AugmentedTrainConfig, TrainConfig
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
-from gazeclip.run.folder import Run
+from gazeclip.run.folder import RESUME, Run
 from gazeclip.stages.backbone import load_backbone_stage
 from gazeclip.stages.cnn_store import CnnStores, stores_for
 from gazeclip.stages.gaze_store import GazeStore, build_gaze_store, store_name
@@ -32,6 +32,7 @@ from gazeclip.teacher.image.hybrid import HybridTower, Seen
 from gazeclip.teacher.losses import TeacherLoss
 from gazeclip.teacher.model import GazeCLIP
 from gazeclip.training import FaceTask, fit, split_decay
+from gazeclip.training.validation import BATCH_SIZE
 
 
 class GazeTask(FaceTask):
@@ -42,8 +43,10 @@ class GazeTask(FaceTask):
         self.model = encoder
         if any(sample.gaze is None for sample in self.train.samples + self.val.samples):
             raise ConfigError(
-                "teacher.model.gaze.kind=small is trained on gaze labels, and the manifest has images without gaze_pitch and gaze_yaw",
-                remedy="Give a pretrained encoder: --set teacher.model.gaze.kind=eth-xgaze --set teacher.model.gaze.weights=FILE",
+                "teacher.model.gaze.kind=small is trained on gaze labels,"
+                " and the manifest has images without gaze_pitch and gaze_yaw",
+                remedy="Give a pretrained encoder: --set teacher.model.gaze.kind=eth-xgaze"
+                " --set teacher.model.gaze.weights=FILE",
             )
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
@@ -55,12 +58,11 @@ class GazeTask(FaceTask):
     @torch.inference_mode()
     def evaluate(self) -> dict[str, float]:
         device = next(self.model.parameters()).device
-        errors = [
-            gaze_loss(self.model(batch["pixels"].to(device)).gaze, batch["gaze"].to(device)).item()
-            * len(batch["gaze"])
-            for batch in batches(self.val, plain_keys(len(self.val)), 64)
-        ]
-        degrees = float(np.degrees(sum(errors) / len(self.val)))
+        total = 0.0  # radians, of all images
+        for batch in batches(self.val, plain_keys(len(self.val)), BATCH_SIZE):
+            mean = gaze_loss(self.model(batch["pixels"].to(device)).gaze, batch["gaze"].to(device))
+            total += mean.item() * len(batch["gaze"])
+        degrees = float(np.degrees(total / len(self.val)))
         return {"error_deg": degrees, "score": -degrees}
 
 
@@ -78,35 +80,27 @@ class TeacherTask(FaceTask):
         return self.model.parameter_groups(config.lr, config.backbone_lr_scale, config.weight_decay)
 
     def loss(self, batch: Batch, model: nn.Module) -> dict[str, Tensor]:
-        return dict(
-            self.criterion(
-                model(
-                    batch["pixels"],
-                    self._look_up_gaze("train", batch),
-                    None,
-                    self._look_up_seen("train", batch),
-                ),
-                batch["label"],
-            )
-        )
+        gaze = self._look_up_gaze("train", batch)
+        seen = self._look_up_seen("train", batch)
+        output = model(batch["pixels"], gaze, None, seen)
+        return dict(self.criterion(output, batch["label"]))
 
     def store_gaze(self, context: Context, encoder: GazeEncoder, folder: Path) -> None:
-        """Compute the frozen encoder's features of train and val into `folder`, or find them there."""
+        """The frozen encoder's features of train and val in `folder`, computed or found there."""
         device = PartialState().device
         for split, images in (("train", self.train), ("val", self.val)):
-            self.gaze[split] = build_gaze_store(
-                encoder, images, folder / store_name(context, encoder, split), device
-            )
+            place = folder / store_name(context, encoder, split)
+            self.gaze[split] = build_gaze_store(encoder, images, place, device)
 
     def _look_up_gaze(self, split: str, batch: Batch) -> GazeFeatures | None:
-        return (
-            self.gaze[split].find_features(batch["index"], batch["flipped"])
-            if split in self.gaze
-            else None
-        )
+        if split not in self.gaze:
+            return None
+        return self.gaze[split].find_features(batch["index"], batch["flipped"])
 
     def _look_up_seen(self, split: str, batch: Batch) -> Seen | None:
-        return self.cnns.find_seen(split, batch) if self.cnns is not None else None
+        if self.cnns is None:
+            return None
+        return self.cnns.find_seen(split, batch)
 
     def build_scorer(self) -> Callable[[Batch], Any]:
         score = teacher_function(self.model)
@@ -142,16 +136,13 @@ def run_stage(
         backbone_weights=model.backbone_weights,
         clip_pretrained=model.clip_pretrained,
     )
-    before = {
-        name: run.output_hash(name)
-        for name in ("data", *(["backbone"] if context.recipe.backbone.enabled else []))
-    }
-    inputs = {**before, **files}
+    inputs = {"data": run.output_hash("data"), **files}
+    if context.recipe.backbone.enabled:
+        inputs["backbone"] = run.output_hash("backbone")
 
     def body(folder: Path) -> dict[str, Any]:
-        return _train_teacher(
-            context, folder, gaze_features or folder / "resume" / "gaze_features", cnn_features
-        )
+        own = folder / RESUME / "gaze_features"
+        return _train_teacher(context, folder, gaze_features or own, cnn_features)
 
     return execute(
         run,
@@ -174,15 +165,13 @@ def _train_teacher(
     encoder = build_gaze_encoder(recipe.teacher.model.gaze)
     if encoder is not None and not encoder.pretrained:
         metrics["gaze"] = _train_gaze(context, encoder, folder)
-    torch.manual_seed(
-        recipe.seed
-    )  # again: the gaze training, if it was not resumed from its end, has drawn from the generator
+    # Again: the gaze training, if it was not resumed from its end, has drawn from the generator.
+    torch.manual_seed(recipe.seed)
     model = GazeCLIP(recipe.teacher.model, prompts, recipe.data.image_size, gaze_encoder=encoder)
     if recipe.backbone.enabled and isinstance(model.tower, HybridTower):
         members: Any = load_backbone_stage(context).members
-        model.tower.adopt(
-            [member.encoder for member in members], [member.classifier for member in members]
-        )
+        encoders = [member.encoder for member in members]
+        model.tower.adopt(encoders, [member.classifier for member in members])
     say(f"teacher: {model.describe()}")
     task = TeacherTask(context, model)
     ranks.join()
@@ -190,16 +179,14 @@ def _train_teacher(
         task.store_gaze(context, model.gaze_encoder, gaze_features)
     if cnn_features is not None and ranks.world_size() == 1:
         task.cnns = stores_for(context, model, cnn_features)
-    result = fit(task, recipe.teacher.train, folder / "resume" / "teacher", recipe.seed)
+    result = fit(task, recipe.teacher.train, folder / RESUME / "teacher", recipe.seed)
     if ranks.is_main():
         model.save(folder)
     gates = model.read_gates()
-    say(
-        "teacher: gates that started at 0: "
-        + "; ".join(
-            f"{name} " + " ".join(f"{x:+.3f}" for x in values) for name, values in gates.items()
-        )
-    )
+    shown = []
+    for name, values in gates.items():
+        shown.append(f"{name} " + " ".join(f"{value:+.3f}" for value in values))
+    say(f"teacher: gates that started at 0: {'; '.join(shown)}")
     return {**metrics, "gates": gates, "val": result["best"], "history": result["history"]}
 
 
@@ -208,7 +195,7 @@ def _train_gaze(context: Context, encoder: GazeEncoder, folder: Path) -> dict[st
     result = fit(
         GazeTask(context, encoder, stage.gaze_train),
         stage.gaze_train,
-        folder / "resume" / "gaze",
+        folder / RESUME / "gaze",
         context.recipe.seed,
     )
     encoder.mark_trained("gaze labels of the training split")

@@ -13,12 +13,14 @@ from gazeclip.data.dataset import Batch, FaceDataset, batches, plain_keys
 from gazeclip.errors import StageError
 from gazeclip.scoring.metrics import macro_accuracy, roc_auc
 
+BATCH_SIZE = 64  # of images that are only looked at
+
 
 @torch.inference_mode()
 def predict(
     model: Callable[[Batch], Any],
     dataset: FaceDataset,
-    batch_size: int = 64,
+    batch_size: int = BATCH_SIZE,
     workers: int = 0,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
