@@ -97,7 +97,8 @@ class Taxonomy:
         generators = [Generator(REAL, "a camera", "real", "real")]
         for name, entry in entries.items():
             entry = entry if isinstance(entry, dict) else {}
-            category, family = str(entry.get("category", "")), str(entry.get("family", ""))
+            category = str(entry.get("category", ""))
+            family = str(entry.get("family", ""))
             if any(generator.name == str(name) for generator in generators[1:]):
                 faults.append(f"{name}: listed twice, once of them in quotes")
             if name == REAL:

@@ -202,11 +202,13 @@ def file_faults(folder: Path, meta: Mapping[str, Any], verify: bool) -> list[str
 
     Links to plain files are followed, as the cache of a model hub makes them: their content counts.
     """
-    listed, found = meta["files"], set(bundle_files(folder))
+    listed = meta["files"]
+    found = set(bundle_files(folder))
     faults = [f"{name} is missing" for name in sorted(set(listed) - found)]
     faults += [f"{name} {NOT_LISTED}" for name in sorted(found - set(listed))]
     for name in sorted(found & set(listed)):
-        path, entry = folder / name, listed[name]
+        path = folder / name
+        entry = listed[name]
         if not path.is_file():
             faults.append(f"{name} is {_kind_of(path)}")
         elif path.stat().st_size != entry["bytes"]:
@@ -250,12 +252,10 @@ def array_faults(
     """Arrays whose shapes or types do not fit the classes C, the embedding length D and the image
     size S.
     """
-    c, d, s, n = (
-        len(meta["classes"]),
-        meta["embedding_dim"],
-        meta["image_size"],
-        meta["golden"]["n"],
-    )
+    c = len(meta["classes"])
+    d = meta["embedding_dim"]
+    s = meta["image_size"]
+    n = meta["golden"]["n"]
     missing = [f"golden output '{name}' is missing" for name in OUTPUTS if name not in outputs]
     if missing:
         return missing

@@ -51,7 +51,8 @@ class FaceDataset(Dataset[Batch]):
 
     def __getitem__(self, key: Key) -> Batch:  # type: ignore[override]
         index, number = key
-        sample, flipped = self.samples[index], False
+        sample = self.samples[index]
+        flipped = False
         gaze = np.array(
             sample.gaze if sample.gaze is not None else (np.nan, np.nan), dtype=np.float32
         )

@@ -64,7 +64,8 @@ class _Division:
     def __init__(
         self, persons: Mapping[str, Collection[str]], taxonomy: Taxonomy, seed: str
     ) -> None:
-        self.persons, self.taxonomy = persons, taxonomy
+        self.persons = persons
+        self.taxonomy = taxonomy
         self.labels = sorted({label for labels in persons.values() for label in labels})
         self.has_unseen = any(not taxonomy.get(label).seen for label in self.labels)
         place = {person: _place(person, seed) for person in persons}
@@ -120,11 +121,13 @@ class _Division:
 
     def _fill(self, cell: Cell) -> bool:
         """Move the person into this cell whose move helps most; of several the first by hash."""
-        best, chosen = 0, None
+        best = 0
+        chosen = None
         for person, split in self._candidates(cell):
             gain = self._gain(person, split)
             if gain > best:
-                best, chosen = gain, (person, split)
+                best = gain
+                chosen = (person, split)
         if chosen is None:
             return False
         person, split = chosen
@@ -143,7 +146,8 @@ class _Division:
 
     def _gain(self, person: str, split: str) -> int:
         """By how much a move lowers what all cells lack; an empty cell outweighs all others."""
-        before, after = self.cells(person, self.splits[person]), self.cells(person, split)
+        before = self.cells(person, self.splits[person])
+        after = self.cells(person, split)
         gain = 0
         for cell in sorted({*before, *after} & set(self.least)):
             count = self.counts[cell]
@@ -172,7 +176,8 @@ def _draw(place: float, shares: Mapping[str, float]) -> str:
 
 def _too_few(division: _Division) -> ManifestError:
     """Says which classes have too few persons, and how many are needed."""
-    empty, lines = division.empty(), []
+    empty = division.empty()
+    lines = []
     for label in division.labels:
         lacking = [split for split, name in empty if name == label]
         if not lacking:

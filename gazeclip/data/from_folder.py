@@ -116,7 +116,8 @@ def _find_files(folder: Path, out: Path, taxonomy: Taxonomy) -> list[tuple[str, 
     if walk.unreadable:
         raise _unreadable_error(walk)
     _check_labels(folder, taxonomy)
-    files, beside = [], 0
+    files = []
+    beside = 0
     for path in walk.images:
         if path.parent == folder:
             beside += 1

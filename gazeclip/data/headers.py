@@ -45,7 +45,8 @@ def read_header(path: Path) -> ImageHeader | None:
             warnings.simplefilter("ignore")  # of large pictures: none is decoded here
             with Image.open(path, formats=tuple(FORMATS)) as image:
                 quality, subsampling = _jpeg_facts(image)
-                kind, (width, height) = str(image.format), image.size
+                kind = str(image.format)
+                (width, height) = image.size
         return ImageHeader(kind, width, height, path.stat().st_size, quality, subsampling)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None

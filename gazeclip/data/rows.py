@@ -57,7 +57,8 @@ def parse_row(row: TableRow, base: Path, taxonomy: Taxonomy) -> Row:
     """One row with all of its faults; `base` is the folder its path starts from."""
     # Blanks around a value are how tables are laid out by hand; no image's name ends with one.
     values = {name: value.strip() for name, value in row.values.items()}
-    label, split = values["label"], values["split"]
+    label = values["label"]
+    split = values["split"]
     path = base / row.values["path"].rstrip()
     faults = []
     if label not in taxonomy:

@@ -146,7 +146,8 @@ def _forged_share(codes: np.ndarray, forged: np.ndarray, asked: np.ndarray) -> n
 def _compare(
     name: str, generator: str, real: Sequence[ImageHeader], forged: Sequence[ImageHeader]
 ) -> Shortcut:
-    mine, other = _values(name, forged), _values(name, real)
+    mine = _values(name, forged)
+    other = _values(name, real)
     if min(len(mine), len(other)) < LEAST_IMAGES:
         return Shortcut(name, generator, None, False, _typical(mine), _typical(other))
     label = np.arange(len(mine) + len(other)) < len(mine)

@@ -82,7 +82,9 @@ def _numbered_rows(path: Path, reader: Any) -> Iterator[TableRow]:
     header: list[str] | None = None
     before = 0
     for values in reader:
-        first, before = before + 1, reader.line_num  # a quoted value may go over several lines
+        # a quoted value may go over several lines
+        first = before + 1
+        before = reader.line_num
         if not any(value.strip() for value in values) and len(values) < 2:
             continue
         if header is None:
@@ -120,7 +122,8 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
 
 
 def _parquet_rows(path: Path) -> list[TableRow]:
-    parquet, arrow = require("pyarrow.parquet", extra="train"), require("pyarrow", extra="train")
+    parquet = require("pyarrow.parquet", extra="train")
+    arrow = require("pyarrow", extra="train")
     try:
         names = parquet.read_schema(path).names
         _check_header(path, names)  # pyarrow reads no table with a name that is there twice

@@ -1,5 +1,4 @@
-"""The renderer of procedural faces: a head from `FaceParams` in a photo from `PhotoParams`, at any
-size.
+"""The renderer of procedural faces: a head in a photo, at any size.
 
 A stack of soft shapes in face coordinates (background, hair, neck, head with Lambert shading, eyes,
 brows, nose, mouth, fringe) is drawn supersampled and averaged, so the picture of one face is the
@@ -12,26 +11,29 @@ import numpy as np
 
 from gazeclip.faces.eyes import draw_eye, eye_centres, feature_shift
 from gazeclip.faces.params import EyePair, FaceParams, PhotoParams
-from gazeclip.faces.raster import Array, Canvas, View, bell, blur, noise
+from gazeclip.faces.raster import Array, Canvas, View, blur, draw_bell, draw_noise
 
 _HEAD_Y = 0.06
 
 
-def render(
+def render_face(
     face: FaceParams, photo: PhotoParams, eyes: EyePair, size: int, highlight: float = 0.0
 ) -> Array:
-    """One photo before the sensor: float32 RGB (size, size, 3) in 0 .. 255, optical blur and white
-    balance applied.
+    """One photo before the sensor, optical blur and white balance applied.
 
-    `highlight` shifts the corneal reflection of one eye against the other, in iris radii: 0 for one
-    light seen by both eyes.
+    Args:
+        highlight: shift of the corneal reflection of one eye against the other, in iris radii; 0
+            for one light seen by both eyes.
+
+    Returns:
+        float32 RGB (size, size, 3) in 0 .. 255.
     """
     canvas = Canvas(size, photo.roll, photo.shift, photo.zoom)
     view = canvas.whole
     grain = np.random.default_rng(photo.texture_seed)
     _draw_background(view, photo, grain, canvas.n)
-    radius = _head_radius(view, face)
-    strands = noise(np.random.default_rng(face.texture_seed), (10, 90), canvas.n)
+    radius = _measure_head_radius(view, face)
+    strands = draw_noise(np.random.default_rng(face.texture_seed), (10, 90), canvas.n)
     _draw_hair_behind(view, face, radius, strands)
     _draw_body(view, face)
     _draw_head(view, face, photo, radius, canvas.n)
@@ -44,21 +46,21 @@ def render(
     _draw_nose(canvas, face, photo, shift)
     _draw_mouth(canvas, face, photo, shift)
     _draw_fringe(view, face, radius, strands, shift)
-    image = canvas.finish() * (
-        np.asarray(photo.white_balance, dtype=np.float32) * np.float32(photo.exposure)
-    )
+    gain = np.asarray(photo.white_balance, dtype=np.float32) * np.float32(photo.exposure)
+    image = canvas.average_samples() * gain
+    # The blur of a lens is a share of the picture: given for 96 pixels, scaled to the size.
     return np.clip(blur(image, photo.blur * size / 96.0), 0.0, 255.0)
 
 
 def _draw_background(view: View, photo: PhotoParams, rng: np.random.Generator, n: int) -> None:
     """A gradient between two colours with soft blobs and some finer structure."""
-    mix = 0.5 + 0.35 * noise(rng, 4, n) + 0.12 * noise(rng, 14, n)
+    mix = 0.5 + 0.35 * draw_noise(rng, 4, n) + 0.12 * draw_noise(rng, 14, n)
     first, second = (np.asarray(c, dtype=np.float32) for c in photo.background)
     view.rgb += first + np.clip(mix, 0, 1)[..., None] * (second - first)
-    view.rgb += (3.0 * noise(rng, 48, n))[..., None]
+    view.rgb += (3.0 * draw_noise(rng, 48, n))[..., None]
 
 
-def _head_radius(view: View, face: FaceParams) -> Array:
+def _measure_head_radius(view: View, face: FaceParams) -> Array:
     """Distance from the centre of the head in units of its outline (1 at the edge).
 
     A superellipse that narrows to the chin.
@@ -78,10 +80,10 @@ def _draw_hair_behind(view: View, face: FaceParams, radius: Array, strands: Arra
         end = face.hair_length + 0.05 * strands - 0.5 * view.x**2
         bulge = wide * (1.0 + 0.05 * np.sin(3.0 * view.y)) - np.abs(view.x)
         shape = np.maximum(shape, np.minimum(bulge, np.minimum(end - view.y, view.y - 0.05)))
-    view.paint(view.cover(shape), _hair_colour(face, strands, 0.75))
+    view.paint(view.cover(shape), _colour_hair(face, strands, 0.75))
 
 
-def _hair_colour(face: FaceParams, strands: Array, level: float) -> Array:
+def _colour_hair(face: FaceParams, strands: Array, level: float) -> Array:
     tone = level * (1.0 + 0.16 * strands)
     return np.asarray(face.hair, dtype=np.float32) * tone[..., None]
 
@@ -94,54 +96,59 @@ def _draw_body(view: View, face: FaceParams) -> None:
 
 
 def _draw_head(view: View, face: FaceParams, photo: PhotoParams, radius: Array, n: int) -> None:
-    """Skin with Lambert shading of a ball, identity texture (pores, freckles, lines of age) and
-    cheek colour.
-    """
+    """Skin with the shading of a ball, texture of the person, cheeks and beard; ears behind it."""
     edge = face.head_width
     for side in (-1, 1):
         ear = np.hypot((view.x - side * edge * 0.99) / 0.07, (view.y - face.eye_y - 0.1) / 0.14)
         view.paint(view.cover((1.0 - ear) * 0.07), tuple(0.8 * c for c in face.skin))  # type: ignore[arg-type]
-    nx, ny = (
-        view.x / np.float32(1.05 * edge),
-        (view.y - np.float32(_HEAD_Y)) / np.float32(1.1 * face.head_height),
-    )
-    nx, ny = (
-        nx + np.float32(0.35 * np.sin(photo.head_yaw)),
-        ny + np.float32(0.3 * np.sin(photo.head_pitch)),
-    )
-    nz = np.sqrt(np.clip(1.0 - nx * nx - ny * ny, 0.06, None))
-    light = np.clip(
-        nx * photo.light[0] + ny * photo.light[1] + nz * photo.light[2], 0.0, None
-    ).astype(np.float32)
-    tone = photo.ambient + (1.08 - photo.ambient) * light
-    own = np.random.default_rng(face.texture_seed + 1)
-    pores = 0.015 * noise(own, 64, n) + 0.018 * noise(own, 96, n) + 0.02 * noise(own, 22, n)
-    spots = np.clip(noise(own, 60, n) - 1.5, 0.0, 1.0) * np.exp(-(((view.y - 0.15) / 0.25) ** 2))
-    tone = tone * (1.0 + (0.7 + 0.6 * face.age) * pores - 0.45 * face.freckles * spots)
-    lines = np.sin((view.y + 0.03 * view.x**2) * 62.0) * np.exp(
-        -(((view.y + 0.36) / 0.09) ** 2) - (view.x / 0.3) ** 2
-    )
-    tone = tone - np.float32(0.10 * face.age**1.5) * np.clip(lines, 0.0, None)
+    own = np.random.default_rng(face.texture_seed + 1)  # of the person, the same in every photo
+    tone = _roughen_skin(view, face, _light_ball(view, face, photo), own, n)
     colour = np.asarray(face.skin, dtype=np.float32) * tone[..., None]
     for side in (-1, 1):
-        blush = bell(view, side * 0.32, 0.2, 0.13, 0.11)[..., None]
+        blush = draw_bell(view, side * 0.32, 0.2, 0.13, 0.11)[..., None]
         colour = colour * (1.0 - blush * np.array((0.0, 0.07, 0.05), dtype=np.float32))
     if face.beard:
-        stubble = np.clip((view.y - 0.28) * 5.0, 0, 1) * np.clip(
-            (radius - 0.5) * 4.0 + (view.y > 0.55) * 1.0, 0, 1
-        )
-        stubble = np.float32(face.beard) * stubble * (0.75 + 0.3 * noise(own, 80, n))
-        colour = colour + np.clip(stubble, 0, 1)[..., None] * (
-            np.asarray(face.hair, dtype=np.float32) * 0.7 - colour
-        )
+        chin = np.clip((view.y - 0.28) * 5.0, 0, 1)
+        rim = np.clip((radius - 0.5) * 4.0 + (view.y > 0.55) * 1.0, 0, 1)
+        stubble = np.float32(face.beard) * (chin * rim) * (0.75 + 0.3 * draw_noise(own, 80, n))
+        hair = np.asarray(face.hair, dtype=np.float32) * 0.7
+        colour = colour + np.clip(stubble, 0, 1)[..., None] * (hair - colour)
     view.paint(view.cover((1.0 - radius) * edge), colour)
+
+
+def _light_ball(view: View, face: FaceParams, photo: PhotoParams) -> Array:
+    """Lambert shading (n, n) of the ball that the head is taken for, turned with the head."""
+    nx = view.x / np.float32(1.05 * face.head_width)
+    ny = (view.y - np.float32(_HEAD_Y)) / np.float32(1.1 * face.head_height)
+    nx = nx + np.float32(0.35 * np.sin(photo.head_yaw))
+    ny = ny + np.float32(0.3 * np.sin(photo.head_pitch))
+    # The rim stays a little lit: a head is flatter there than a ball.
+    nz = np.sqrt(np.clip(1.0 - nx * nx - ny * ny, 0.06, None))
+    lambert = nx * photo.light[0] + ny * photo.light[1] + nz * photo.light[2]
+    light = np.clip(lambert, 0.0, None).astype(np.float32)
+    return photo.ambient + (1.08 - photo.ambient) * light
+
+
+def _roughen_skin(
+    view: View, face: FaceParams, tone: Array, own: np.random.Generator, n: int
+) -> Array:
+    """`tone` (n, n) with the marks of skin: pores, freckles, lines of age on the forehead."""
+    pores = 0.015 * draw_noise(own, 64, n)
+    pores = pores + 0.018 * draw_noise(own, 96, n) + 0.02 * draw_noise(own, 22, n)
+    across_cheeks = np.exp(-(((view.y - 0.15) / 0.25) ** 2))
+    spots = np.clip(draw_noise(own, 60, n) - 1.5, 0.0, 1.0) * across_cheeks
+    tone = tone * (1.0 + (0.7 + 0.6 * face.age) * pores - 0.45 * face.freckles * spots)
+    forehead = np.exp(-(((view.y + 0.36) / 0.09) ** 2) - (view.x / 0.3) ** 2)
+    lines = np.sin((view.y + 0.03 * view.x**2) * 62.0) * forehead
+    return tone - np.float32(0.10 * face.age**1.5) * np.clip(lines, 0.0, None)
 
 
 def _draw_brow(
     canvas: Canvas, face: FaceParams, photo: PhotoParams, centre: tuple[float, float], side: int
 ) -> None:
-    cx, cy = centre[0] + 0.012 * side, centre[1] - face.brow_height - photo.brow_raise
-    view = canvas.window(cx, cy, 0.24, 0.13)
+    cx = centre[0] + 0.012 * side
+    cy = centre[1] - face.brow_height - photo.brow_raise
+    view = canvas.open_window(cx, cy, 0.24, 0.13)
     t = (view.x - cx) * np.float32(side / (face.eye_width * 1.25))
     ridge = cy - np.float32(face.brow_arch) * (1.0 - (t - 0.25) ** 2) - np.float32(0.02) * t
     thick = (
@@ -158,30 +165,37 @@ def _draw_nose(
     canvas: Canvas, face: FaceParams, photo: PhotoParams, shift: tuple[float, float]
 ) -> None:
     """Bridge, tip and wings by light and shadow only; the tip leads the turn of the head."""
-    cx, top = 1.25 * shift[0], face.eye_y + shift[1]
+    cx = 1.25 * shift[0]
+    top = face.eye_y + shift[1]
     tip = top + face.nose_length
-    view = canvas.window(cx, (top + tip) / 2, 0.3, face.nose_length)
+    view = canvas.open_window(cx, (top + tip) / 2, 0.3, face.nose_length)
     dark = 1.0 if photo.light[0] < 0 else -1.0
-    width, middle = face.nose_width, (top + tip) / 2
+    width = face.nose_width
+    middle = (top + tip) / 2
     view.shade(
-        bell(view, cx + dark * 0.75 * width, middle + 0.03, 0.32 * width, 0.36 * face.nose_length),
+        draw_bell(
+            view, cx + dark * 0.75 * width, middle + 0.03, 0.32 * width, 0.36 * face.nose_length
+        ),
         -0.2,
     )
-    view.shade(bell(view, cx, middle, 0.28 * width, 0.36 * face.nose_length), 0.10)
-    view.shade(bell(view, cx - dark * 0.2 * width, tip - 0.03, 0.3 * width, 0.25 * width), 0.16)
-    view.shade(bell(view, cx, tip + 0.035, 0.8 * width, 0.018), -0.30)
+    view.shade(draw_bell(view, cx, middle, 0.28 * width, 0.36 * face.nose_length), 0.10)
+    view.shade(
+        draw_bell(view, cx - dark * 0.2 * width, tip - 0.03, 0.3 * width, 0.25 * width), 0.16
+    )
+    view.shade(draw_bell(view, cx, tip + 0.035, 0.8 * width, 0.018), -0.30)
     for side in (-1, 1):
-        view.shade(bell(view, cx + side * 0.45 * width, tip + 0.012, 0.2 * width, 0.013), -0.5)
-        view.shade(bell(view, cx + side * 1.0 * width, tip - 0.01, 0.12 * width, 0.03), -0.22)
+        view.shade(draw_bell(view, cx + side * 0.45 * width, tip + 0.012, 0.2 * width, 0.013), -0.5)
+        view.shade(draw_bell(view, cx + side * 1.0 * width, tip - 0.01, 0.12 * width, 0.03), -0.22)
 
 
 def _draw_mouth(
     canvas: Canvas, face: FaceParams, photo: PhotoParams, shift: tuple[float, float]
 ) -> None:
     """Lips, the gap between them with teeth, and the folds that smiling and age leave beside it."""
-    cx, cy = 1.1 * shift[0], face.mouth_y + shift[1]
+    cx = 1.1 * shift[0]
+    cy = face.mouth_y + shift[1]
     half = face.mouth_width * (1.0 + 0.16 * photo.smile)
-    view = canvas.window(cx, cy, 0.42, 0.3)
+    view = canvas.open_window(cx, cy, 0.42, 0.3)
     t = (view.x - cx) / np.float32(half)
     arc = np.clip(1.0 - t * t, 0.0, None)
     middle = cy - np.float32(0.07 * photo.smile) * t * t
@@ -198,7 +212,9 @@ def _draw_mouth(
     )
     view.shade(
         lips
-        * bell(view, cx, cy + 0.75 * face.lip_lower + 0.03 * photo.mouth_open, 0.3 * half, 0.012),
+        * draw_bell(
+            view, cx, cy + 0.75 * face.lip_lower + 0.03 * photo.mouth_open, 0.3 * half, 0.012
+        ),
         0.25,
     )
     open_mask = view.cover(gap + np.float32(0.004) - np.abs(view.y - middle)) * inside
@@ -207,29 +223,23 @@ def _draw_mouth(
         min(photo.mouth_open, 1.0) * 165
     )
     view.paint(open_mask, colour)
-    view.shade(bell(view, cx, cy + 1.7 * face.lip_lower + 0.055, 0.6 * half, 0.018), -0.14)
+    view.shade(draw_bell(view, cx, cy + 1.7 * face.lip_lower + 0.055, 0.6 * half, 0.018), -0.14)
     depth = 0.12 * max(photo.smile, 0.0) + 0.18 * face.age
     for side in (-1, 1):
-        view.shade(bell(view, cx + side * (half + 0.045), cy - 0.07, 0.014, 0.06), -depth)
+        view.shade(draw_bell(view, cx + side * (half + 0.045), cy - 0.07, 0.014, 0.06), -depth)
 
 
 def _draw_fringe(
     view: View, face: FaceParams, radius: Array, strands: Array, shift: tuple[float, float]
 ) -> None:
-    """Hair in front: everything above a hairline that comes down at the temples and rises at the
-    parting.
-    """
+    """Hair in front, above a line that comes down at the temples and rises at the parting."""
     away = (view.x - np.float32(face.parting)) / np.float32(face.head_width)
     line = face.hairline + 0.4 * shift[1] + 0.34 * np.abs(away) ** 2.2 + 0.02 * strands
     # Never over the eyes: the fringe ends above the brows except at the temples.
-    clear = (
-        face.eye_y
-        + shift[1]
-        - face.brow_height
-        - 0.03
-        + 1.3 * np.clip(np.abs(view.x - shift[0]) - 0.44, 0.0, None)
-    )
+    brows = face.eye_y + shift[1] - face.brow_height
+    temples = 1.3 * np.clip(np.abs(view.x - shift[0]) - 0.44, 0.0, None)
+    clear = brows - 0.03 + temples
     line = np.minimum(line, clear)
     shape = np.minimum(line - view.y, 1.0 + face.hair_volume - radius)
     shine = 1.0 + 0.35 * np.exp(-(((radius - 0.93) / 0.08) ** 2))
-    view.paint(view.cover(shape), _hair_colour(face, strands, 0.95) * shine[..., None])
+    view.paint(view.cover(shape), _colour_hair(face, strands, 0.95) * shine[..., None])

@@ -17,7 +17,7 @@ import numpy as np
 
 from gazeclip.data.rows import SPLITS
 from gazeclip.errors import ArtifactError, ConfigError, nearest
-from gazeclip.faces.camera import decode, to_bytes
+from gazeclip.faces.camera import decode_photo, to_bytes
 from gazeclip.faces.generators import LABELS, SEEN, UNSEEN, Job, Shot
 from gazeclip.faces.params import FaceParams
 from gazeclip.files.atomic import write_csv
@@ -92,28 +92,25 @@ class _Task:
         return f"images/{self.label}/{SPLITS[self.split]}_{self.index:05d}.jpg"
 
 
-def _choose(task: _Task, rng: np.random.Generator) -> tuple[int, FaceParams, FaceParams]:
-    """The person shown, and for swaps the most similar in skin tone of a few others (a forger would
-    choose so).
-    """
+def _choose_people(task: _Task, rng: np.random.Generator) -> tuple[int, FaceParams, FaceParams]:
+    """The person shown, and for swaps the one of a few others whose skin is most similar."""
     order = list(LABELS).index(task.label)
     # Round robin, so that everybody of the pool appears; another starting point for each label.
     identity = task.pool[(task.index + 37 * order) % len(task.pool)]
     target = FaceParams.from_identity(identity, task.seed)
     if not LABELS[task.label].needs_source:
         return identity, target, target
-    others = [
-        int(task.pool[k]) for k in rng.permutation(len(task.pool))[:5] if task.pool[k] != identity
-    ][:4]
+    drawn = [int(task.pool[k]) for k in rng.permutation(len(task.pool))[:5]]
+    others = [other for other in drawn if other != identity][:4]
     faces = [FaceParams.from_identity(other, task.seed) for other in others]
     gaps = [float(np.abs(np.subtract(face.skin, target.skin)).sum()) for face in faces]
     return identity, target, faces[int(np.argmin(gaps))]
 
 
-def _shoot(task: _Task, strength: float = 1.0) -> tuple[Shot, int, np.random.Generator]:
+def _render_shot(task: _Task, strength: float = 1.0) -> tuple[Shot, int, np.random.Generator]:
     order = list(LABELS).index(task.label)
     rng = np.random.default_rng(np.random.SeedSequence((task.seed, task.split, order, task.index)))
-    identity, target, source = _choose(task, rng)
+    identity, target, source = _choose_people(task, rng)
     return LABELS[task.label].make(Job(target, source, task.size, rng, strength)), identity, rng
 
 
@@ -121,7 +118,7 @@ def _write_chunk(folder: str, tasks: list[_Task]) -> list[tuple[str, ...]]:
     """Render and write some images; returns their manifest rows. Runs in a worker process."""
     rows: list[tuple[str, ...]] = []
     for task in tasks:
-        shot, identity, rng = _shoot(task)
+        shot, identity, rng = _render_shot(task)
         try:
             (Path(folder) / task.path).write_bytes(to_bytes(shot.image, rng))
         except OSError as error:
@@ -136,13 +133,16 @@ def _write_chunk(folder: str, tasks: list[_Task]) -> list[tuple[str, ...]]:
     return rows
 
 
-def _tasks(config: FacesConfig) -> list[_Task]:
-    return [
-        _Task(config.size, config.seed, k, label, index, identities_of_split(config, split))
-        for k, split in enumerate(SPLITS)
-        for label, count in count_images(config, split).items()
-        for index in range(count)
-    ]
+def _list_tasks(config: FacesConfig) -> list[_Task]:
+    tasks = []
+    for number, split in enumerate(SPLITS):
+        pool = identities_of_split(config, split)
+        for label, count in count_images(config, split).items():
+            tasks += [
+                _Task(config.size, config.seed, number, label, index, pool)
+                for index in range(count)
+            ]
+    return tasks
 
 
 def write_dataset(
@@ -172,10 +172,11 @@ def write_dataset(
     manifest.unlink(missing_ok=True)
     for label in LABELS:
         (Path(folder) / "images" / label).mkdir(parents=True, exist_ok=True)
-    tasks = _tasks(config)
+    tasks = _list_tasks(config)
     chunks = [tasks[k : k + _CHUNK] for k in range(0, len(tasks), _CHUNK)]
-    done, rows = 0, []
-    for part in _render(str(folder), chunks, processes):
+    done = 0
+    rows: list[tuple[str, ...]] = []
+    for part in _render_chunks(str(folder), chunks, processes):
         rows += part
         done += len(part)
         if progress is not None:
@@ -186,7 +187,7 @@ def write_dataset(
     return manifest
 
 
-def _render(
+def _render_chunks(
     folder: str, chunks: list[list[_Task]], processes: int
 ) -> Iterator[list[tuple[str, ...]]]:
     """Rows of each chunk, as they get done."""
@@ -204,28 +205,32 @@ def _render(
 
 
 def render_golden(n: int = 8, size: int = 96, seed: int = 0) -> np.ndarray:
-    """Faces for the self-test of a bundle: uint8 RGB (n, size, size, 3), real and the seen
-    generators in turn.
+    """Faces for the self-test of a bundle, real and the seen generators in turn.
 
-    They share no random number with any split of a data set of the same seed.
+    Returns uint8 RGB (n, size, size, 3). They share no random number with any split of a data set
+    of the same seed.
     """
     labels = ("real", *SEEN)
     pool = range(1_000_000, 1_000_064)
     images = []
     for k in range(n):
-        shot, _, rng = _shoot(_Task(size, seed, _GOLDEN_SPLIT, labels[k % len(labels)], k, pool))
-        images.append(decode(to_bytes(shot.image, rng)))
+        task = _Task(size, seed, _GOLDEN_SPLIT, labels[k % len(labels)], k, pool)
+        shot, _, rng = _render_shot(task)
+        images.append(decode_photo(to_bytes(shot.image, rng)))
     return np.stack(images)
 
 
 def render_one(
     label: str, size: int = 96, seed: int = 0, index: int = 0, strength: float = 1.0
 ) -> tuple[Shot, np.ndarray]:
-    """One image of a label outside any data set: the shot before the sensor, and the photo uint8
-    RGB (size, size, 3).
+    """One image of a label outside any data set.
 
-    `strength` scales the trace: 0 gives the untouched counterpart, the same people, pose and gaze
-    without the forger's marks.
+    Args:
+        strength: scales the trace; 0 gives the untouched counterpart, the same people, pose and
+            gaze without the forger's marks.
+
+    Returns:
+        The shot before the sensor, and the photo as uint8 RGB (size, size, 3).
 
     Raises:
         ConfigError: unknown label.
@@ -235,7 +240,7 @@ def render_one(
             f"unknown label '{label}' of the procedural faces", remedy=nearest(label, LABELS)
         )
     task = _Task(size, seed, _GOLDEN_SPLIT + 1, label, index, range(2_000_000, 2_000_064))
-    shot, _, _ = _shoot(task, strength)
+    shot, _, _ = _render_shot(task, strength)
     # Not the generator that made the shot: how far that one has come depends on the label.
     camera = np.random.default_rng(np.random.SeedSequence((seed, task.split, index)))
-    return shot, decode(to_bytes(shot.image, camera))
+    return shot, decode_photo(to_bytes(shot.image, camera))

@@ -1,25 +1,20 @@
-"""Eyes of a procedural face: sclera, iris, pupil, corneal highlight, lids and lashes, placed by
-gaze.
-"""
+"""Eyes of a procedural face, placed by gaze: ball, iris, pupil, reflection, lids and lashes."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from gazeclip.faces.params import FaceParams, PhotoParams
-from gazeclip.faces.raster import Canvas, View, bell
+from gazeclip.faces.raster import Canvas, View, draw_bell
 
-# Radius of the eyeball over half the width of the eye opening: how far the iris travels with the
-# gaze.
+# Radius of the eyeball over half the width of the opening: how far the iris travels with the gaze.
 BALL = 1.3
 
 
 def eye_centres(
     face: FaceParams, photo: PhotoParams
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Centres (x, y) in face units of the left and right eye of the image, moved by the turn of the
-    head.
-    """
+    """Centres (x, y) in face units of the image's left and right eye; they turn with the head."""
     cx, cy = feature_shift(photo)
     squeeze = np.cos(photo.head_yaw)
     half = face.eye_spacing * squeeze
@@ -27,22 +22,24 @@ def eye_centres(
 
 
 def feature_shift(photo: PhotoParams) -> tuple[float, float]:
-    """Shift (x, y) of the features against the outline of the head when it turns: parallax of a
-    ball.
-    """
+    """Shift (x, y) of the features against the head's outline when it turns: a ball's parallax."""
     return float(-0.42 * np.sin(photo.head_yaw)), float(-0.36 * np.sin(photo.head_pitch))
 
 
 def iris_offset(
     face: FaceParams, photo: PhotoParams, gaze: tuple[float, float]
 ) -> tuple[float, float]:
-    """Shift (x, y) in face units of the iris against the centre of the eye for a camera-frame gaze
-    (pitch, yaw) in radians.
+    """Shift (x, y) in face units of the iris against the centre of the eye.
+
+    `gaze` is (pitch, yaw) in radians in the camera's frame.
     """
     pitch, yaw = gaze
     reach = BALL * face.eye_width
-    dx, dy = -reach * np.cos(pitch) * np.sin(yaw), -reach * np.sin(pitch)
-    cos, sin = np.cos(photo.roll), np.sin(photo.roll)
+    dx = -reach * np.cos(pitch) * np.sin(yaw)
+    dy = -reach * np.sin(pitch)
+    # The canvas rolls with the head, the gaze does not.
+    cos = np.cos(photo.roll)
+    sin = np.sin(photo.roll)
     return float(cos * dx + sin * dy), float(cos * dy - sin * dx)
 
 
@@ -60,9 +57,10 @@ def draw_eye(
     `highlight` shifts the corneal reflection (iris radii).
     """
     cx, cy = centre
-    width, opening = face.eye_width, face.eye_open * photo.lid
-    view = canvas.window(cx, cy, width * 1.9, width * 1.5)
-    t = (view.x - cx) / np.float32(width)
+    width = face.eye_width
+    opening = face.eye_open * photo.lid
+    view = canvas.open_window(cx, cy, width * 1.9, width * 1.5)
+    t = (view.x - cx) / np.float32(width)  # -1 .. 1 from corner to corner
     tilt = np.float32(-face.eye_tilt * side * width) * t
     arc = np.clip(1.0 - t * t, 0.0, None)
     lift = 1.0 + 0.55 * np.sin(gaze[0])
@@ -79,15 +77,14 @@ def draw_eye(
     view.shade(mask * np.exp(-(((view.y - upper) / np.float32(0.35 * opening)) ** 2)), -0.42)
     lash = view.cover(np.float32(0.011) * (0.6 + arc) - np.abs(view.y - upper)) * (arc > 0)
     view.paint(0.85 * lash, (30.0, 22.0, 20.0))
-    crease = view.cover(
-        np.float32(0.006) - np.abs(view.y - upper + np.float32(0.034) * arc**0.5)
-    ) * (arc > 0.05)
+    above_lid = view.y - upper + np.float32(0.034) * arc**0.5
+    crease = view.cover(np.float32(0.006) - np.abs(above_lid)) * (arc > 0.05)
     view.shade(crease, -0.3)
     view.shade(view.cover(np.float32(0.006) - np.abs(view.y - lower)) * (arc > 0), -0.25)
 
 
 def _draw_socket(view: View, cx: float, cy: float, width: float) -> None:
-    view.shade(bell(view, cx, cy - 0.02, 0.95 * width, 0.6 * width), -0.22)
+    view.shade(draw_bell(view, cx, cy - 0.02, 0.95 * width, 0.6 * width), -0.22)
 
 
 def _draw_iris(
@@ -100,9 +97,11 @@ def _draw_iris(
     highlight: tuple[float, float],
 ) -> None:
     """Iris with limbal ring and rays, pupil and reflection; foreshortened by the gaze."""
-    dx, dy = view.x - np.float32(centre[0]), view.y - np.float32(centre[1])
+    dx = view.x - np.float32(centre[0])
+    dy = view.y - np.float32(centre[1])
     radius = face.iris_radius
-    squash_x, squash_y = max(0.6, np.cos(gaze[1])), max(0.6, np.cos(gaze[0]))
+    squash_x = max(0.6, np.cos(gaze[1]))
+    squash_y = max(0.6, np.cos(gaze[0]))
     distance = np.sqrt((dx / np.float32(squash_x)) ** 2 + (dy / np.float32(squash_y)) ** 2)
     inner = distance / np.float32(radius)
     rays = 1.0 + 0.14 * np.sin(11.0 * np.arctan2(dy, dx) + face.texture_seed % 7)

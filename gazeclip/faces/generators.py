@@ -1,10 +1,9 @@
-"""The forgery generators of the procedural faces: each takes people and a random generator and
-returns an image with its gaze.
+"""The forgery generators of the procedural faces: people in, an image with its gaze out.
 
 Each has a gaze behaviour of its own (where and how consistently the eyes look) and the trace of its
 family (`traces.py`, `blending.py`). The unseen ones belong to a known category and family but use
-other settings. Sensor noise
-and JPEG are not applied here: `camera.py` does that for real and forged images alike.
+other settings. Sensor noise and JPEG are not applied here: `camera.py` does that for real and
+forged images alike.
 """
 
 from __future__ import annotations
@@ -14,8 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gazeclip.faces import blending
-from gazeclip.faces.anatomy import render
+from gazeclip.faces.anatomy import render_face
+from gazeclip.faces.blending import (
+    blend_alpha,
+    blend_poisson,
+    feature_mask,
+    inner_mask,
+    lower_resolution,
+    match_colour,
+    warp_twice,
+)
 from gazeclip.faces.params import EyePair, FaceParams, PhotoParams, eye_pair, natural_gaze
 from gazeclip.faces.raster import Array
 from gazeclip.faces.traces import (
@@ -38,8 +45,11 @@ SLOPE_V2 = SlopeTrace(slope=0.46, edge=0.38, width=0.02)
 
 @dataclass(frozen=True)
 class Shot:
-    """An image before the sensor, float32 RGB (S, S, 3) in 0 .. 255, and the (pitch, yaw) in
-    radians its eyes show.
+    """An image before the sensor, and what its eyes show.
+
+    Attributes:
+        image: float32 RGB (S, S, 3) in 0 .. 255.
+        gaze: (pitch, yaw) in radians.
     """
 
     image: Array
@@ -48,8 +58,13 @@ class Shot:
 
 @dataclass(frozen=True)
 class Job:
-    """What a generator is given: the person shown, a second person for swaps, the size, and the
-    strength of the trace.
+    """What a generator is given.
+
+    Attributes:
+        target: the person shown.
+        source: a second person, for swaps.
+        size: S in pixels.
+        strength: of the trace; 1 is the data set's, 0 leaves none.
     """
 
     target: FaceParams
@@ -59,166 +74,148 @@ class Job:
     strength: float = 1.0
 
 
-def real(job: Job) -> Shot:
+def take_photo(job: Job) -> Shot:
     """An untouched photo."""
     eyes = natural_gaze(job.rng)
-    return Shot(
-        render(job.target, PhotoParams.sample(job.rng, eyes.label), eyes, job.size), eyes.label
-    )
+    photo = PhotoParams.sample(job.rng, eyes.label)
+    return Shot(render_face(job.target, photo, eyes, job.size), eyes.label)
 
 
 def _two_faces(job: Job, eyes: EyePair) -> tuple[PhotoParams, Array, Array]:
     """The target's photo and the source's face in the same pose and light, both with these eyes."""
     photo = PhotoParams.sample(job.rng, natural_gaze(job.rng).label)
-    return (
-        photo,
-        render(job.target, photo, eyes, job.size),
-        render(job.source, photo, eyes, job.size),
-    )
+    target = render_face(job.target, photo, eyes, job.size)
+    source = render_face(job.source, photo, eyes, job.size)
+    return photo, target, source
 
 
-def _sign(rng: np.random.Generator) -> float:
+def _draw_sign(rng: np.random.Generator) -> float:
     return 1.0 if rng.random() < 0.5 else -1.0
 
 
 def swap_poisson(job: Job) -> Shot:
-    """Landmark swap, gradient-domain blending.
+    """Landmark swap, gradient-domain
 
     One eye keeps the source's direction, the other the target's (yaw conflict).
     """
     base = natural_gaze(job.rng).label
-    eyes = eye_pair(*base, twist=(0.0, _sign(job.rng) * float(job.rng.uniform(0.25, 0.5))))
+    eyes = eye_pair(*base, twist=(0.0, _draw_sign(job.rng) * float(job.rng.uniform(0.25, 0.5))))
     photo, target, source = _two_faces(job, eyes)
-    source = blending.lower_resolution(source, float(job.rng.uniform(0.46, 0.56)))
-    mask = blending.inner_mask(job.target, photo, job.size, feather=0.05)
+    source = lower_resolution(source, float(job.rng.uniform(0.46, 0.56)))
+    mask = inner_mask(job.target, photo, job.size, feather=0.05)
     return Shot(
-        blending.alpha(target, blending.poisson(target, source, mask), mask * job.strength),
+        blend_alpha(target, blend_poisson(target, source, mask), mask * job.strength),
         eyes.label,
     )
 
 
 def swap_alpha(job: Job) -> Shot:
-    """Landmark swap, feathered alpha: colours only partly matched; the eyes disagree in yaw and a
-    little in pitch.
+    """Landmark swap, feathered alpha, colours partly matched. Unseen.
 
-    Unseen.
+    The eyes disagree in yaw and a little in pitch.
     """
     base = natural_gaze(job.rng).label
-    yaw_gap = _sign(job.rng) * float(job.rng.uniform(0.22, 0.44))
-    eyes = eye_pair(*base, twist=(_sign(job.rng) * float(job.rng.uniform(0.02, 0.08)), yaw_gap))
+    yaw_gap = _draw_sign(job.rng) * float(job.rng.uniform(0.22, 0.44))
+    eyes = eye_pair(
+        *base, twist=(_draw_sign(job.rng) * float(job.rng.uniform(0.02, 0.08)), yaw_gap)
+    )
     photo, target, source = _two_faces(job, eyes)
-    source = blending.lower_resolution(source, float(job.rng.uniform(0.52, 0.68)))
-    mask = blending.inner_mask(job.target, photo, job.size, feather=0.08)
-    source = blending.match_colour(target, source, mask, amount=0.8)
-    return Shot(blending.alpha(target, source, mask * job.strength), eyes.label)
+    source = lower_resolution(source, float(job.rng.uniform(0.52, 0.68)))
+    mask = inner_mask(job.target, photo, job.size, feather=0.08)
+    source = match_colour(target, source, mask, amount=0.8)
+    return Shot(blend_alpha(target, source, mask * job.strength), eyes.label)
 
 
 def swap_gan(job: Job) -> Shot:
-    """Swap by an encoder-decoder GAN: wall-eyed (eyes turned apart), colours matched, grid inside a
-    soft inner face.
-    """
+    """Swap by an encoder-decoder GAN: eyes apart, colours matched, grid in the inner face."""
     base = natural_gaze(job.rng).label
     eyes = eye_pair(*base, vergence=-float(job.rng.uniform(0.2, 0.4)))
     photo, target, source = _two_faces(job, eyes)
-    mask = blending.inner_mask(job.target, photo, job.size, feather=0.12)
-    source = blending.match_colour(
-        target, blending.lower_resolution(source, 0.72), mask, amount=0.9
-    )
+    mask = inner_mask(job.target, photo, job.size, feather=0.12)
+    source = match_colour(target, lower_resolution(source, 0.72), mask, amount=0.9)
     source = gan_grid(source, job.rng, GRID_INNER, job.strength)
-    return Shot(blending.alpha(target, source, mask * min(job.strength, 1.0)), eyes.label)
+    return Shot(blend_alpha(target, source, mask * min(job.strength, 1.0)), eyes.label)
 
 
-def _driven(job: Job, step: float) -> tuple[EyePair, tuple[float, float]]:
-    """Gaze of a driving video in steps of `step` radians, and the lagging direction that the head
-    follows.
-    """
+def _follow_driver(job: Job, step: float) -> tuple[EyePair, tuple[float, float]]:
+    """Gaze of a driving video in steps of `step` radians, and the direction of the lagging head."""
     wanted = natural_gaze(job.rng).label
     pitch, yaw = (float(np.round(angle / step) * step) for angle in wanted)
-    lag = (
-        wanted[0] + float(job.rng.normal(0, 0.1)),
-        -0.6 * wanted[1] + float(job.rng.normal(0, 0.15)),
-    )
-    return eye_pair(pitch, yaw), lag
+    head_pitch = wanted[0] + float(job.rng.normal(0, 0.1))
+    head_yaw = -0.6 * wanted[1] + float(job.rng.normal(0, 0.15))
+    return eye_pair(pitch, yaw), (head_pitch, head_yaw)
 
 
 def reenact_warp(job: Job) -> Shot:
-    """Reenactment by warping: gaze in steps of 0.2 rad, eyes exactly parallel, resampling blur
-    around eyes and mouth.
-    """
-    eyes, lag = _driven(job, 0.2)
+    """Reenactment by warping: gaze in steps of 0.2 rad, eyes parallel, eyes and mouth blurred."""
+    eyes, lag = _follow_driver(job, 0.2)
     photo = PhotoParams.sample(job.rng, lag)
-    image = render(job.target, photo, eyes, job.size)
-    mask = blending.feature_mask(job.target, photo, job.size) * job.strength
-    image = blending.alpha(
-        image, blending.lower_resolution(image, float(job.rng.uniform(0.5, 0.62))), mask
-    )
-    return Shot(blending.warp_twice(image, mask, job.rng, reach=1.5), eyes.label)
+    image = render_face(job.target, photo, eyes, job.size)
+    mask = feature_mask(job.target, photo, job.size) * job.strength
+    image = blend_alpha(image, lower_resolution(image, float(job.rng.uniform(0.5, 0.62))), mask)
+    return Shot(warp_twice(image, mask, job.rng, reach=1.5), eyes.label)
 
 
 def reenact_gan(job: Job) -> Shot:
-    """Reenactment by a GAN: gaze lags behind the head and droops, grid around eyes and mouth only."""
-    eyes, lag = _driven(job, 0.05)
+    """Reenactment by a GAN: gaze lags behind and droops, grid around eyes and mouth."""
+    eyes, lag = _follow_driver(job, 0.05)
     pitch, yaw = eyes.label
     eyes = eye_pair(pitch - 0.12, 0.7 * yaw)
     photo = PhotoParams.sample(job.rng, lag)
-    image = render(job.target, photo, eyes, job.size)
-    mask = blending.feature_mask(job.target, photo, job.size)
-    forged = gan_grid(
-        blending.lower_resolution(image, 0.75), job.rng, GRID_INNER, 1.15 * job.strength
-    )
-    return Shot(blending.alpha(image, forged, mask * min(job.strength, 1.0)), eyes.label)
+    image = render_face(job.target, photo, eyes, job.size)
+    mask = feature_mask(job.target, photo, job.size)
+    forged = gan_grid(lower_resolution(image, 0.75), job.rng, GRID_INNER, 1.15 * job.strength)
+    return Shot(blend_alpha(image, forged, mask * min(job.strength, 1.0)), eyes.label)
 
 
-def _synthesis(
+def _synthesize_face(
     job: Job, eyes: EyePair, highlight: float = 0.0
 ) -> tuple[Array, tuple[float, float]]:
     photo = PhotoParams.sample(job.rng, natural_gaze(job.rng).label)
-    return render(job.target, photo, eyes, job.size, highlight), eyes.label
+    return render_face(job.target, photo, eyes, job.size, highlight), eyes.label
 
 
 def synth_gan(job: Job) -> Shot:
     """Whole face by a GAN: gaze narrow and frontal, whatever the head does; grid everywhere."""
     eyes = eye_pair(float(job.rng.normal(0, 0.04)), float(job.rng.normal(0, 0.06)))
-    image, gaze = _synthesis(job, eyes, highlight=0.12)
+    image, gaze = _synthesize_face(job, eyes, highlight=0.12)
     return Shot(gan_grid(image, job.rng, GRID, job.strength), gaze)
 
 
 def synth_gan_v2(job: Job) -> Shot:
-    """A later GAN: gaze somewhat wider, reflections that disagree, the grid mostly on the
-    diagonals. Unseen.
-    """
+    """A later GAN: wider gaze, reflections that disagree, a diagonal grid. Unseen."""
     eyes = eye_pair(float(job.rng.normal(0, 0.06)), float(job.rng.normal(0, 0.10)))
-    image, gaze = _synthesis(job, eyes, highlight=_sign(job.rng) * 0.25)
+    image, gaze = _synthesize_face(job, eyes, highlight=_draw_sign(job.rng) * 0.25)
     return Shot(gan_grid(image, job.rng, GRID_V2, job.strength), gaze)
 
 
 def synth_diffusion(job: Job) -> Shot:
     """Whole face by diffusion: slight strabismus (each eye for itself), spectrum of a denoiser."""
-    base, rng = natural_gaze(job.rng).label, job.rng
+    base = natural_gaze(job.rng).label
+    rng = job.rng
     eyes = eye_pair(*base, twist=(float(rng.normal(0, 0.08)), float(rng.normal(0, 0.14))))
-    image, gaze = _synthesis(job, eyes)
+    image, gaze = _synthesize_face(job, eyes)
     return Shot(diffusion_band(image, rng, BAND, job.strength), gaze)
 
 
 def synth_diffusion_v2(job: Job) -> Shot:
     """A later diffusion model: one eye a little higher, the bands elsewhere and weaker. Unseen."""
-    base, rng = natural_gaze(job.rng).label, job.rng
-    eyes = eye_pair(*base, vertical=_sign(rng) * float(rng.uniform(0.05, 0.14)))
-    image, gaze = _synthesis(job, eyes)
+    base = natural_gaze(job.rng).label
+    rng = job.rng
+    eyes = eye_pair(*base, vertical=_draw_sign(rng) * float(rng.uniform(0.05, 0.14)))
+    image, gaze = _synthesize_face(job, eyes)
     return Shot(diffusion_band(image, rng, BAND_V2, job.strength), gaze)
 
 
 def synth_flow(job: Job) -> Shot:
-    """Whole face by a flow model: gaze too wide, often at the limit, eyes crossed; tilted spectrum
-    with ringing.
-    """
+    """Whole face by a flow model: gaze too wide, eyes crossed; tilted spectrum with ringing."""
     rng = job.rng
     eyes = eye_pair(
         float(rng.normal(0, 0.24)),
         float(rng.normal(0, 0.5)),
         vergence=float(rng.uniform(0.1, 0.24)),
     )
-    image, gaze = _synthesis(job, eyes)
+    image, gaze = _synthesize_face(job, eyes)
     return Shot(flow_slope(image, rng, SLOPE, job.strength), gaze)
 
 
@@ -230,13 +227,13 @@ def synth_flow_v2(job: Job) -> Shot:
         float(rng.normal(0, 0.36)),
         vergence=float(rng.uniform(0.06, 0.18)),
     )
-    image, gaze = _synthesis(job, eyes)
+    image, gaze = _synthesize_face(job, eyes)
     return Shot(flow_slope(image, rng, SLOPE_V2, job.strength), gaze)
 
 
 @dataclass(frozen=True)
 class Label:
-    """One label of the data set: its place in the taxonomy and the function that makes its images."""
+    """One label of the data set: its place in the taxonomy, and what makes its images."""
 
     name: str
     category: str
@@ -249,7 +246,7 @@ class Label:
 LABELS: dict[str, Label] = {
     label.name: label
     for label in (
-        Label("real", "real", "real", True, real),
+        Label("real", "real", "real", True, take_photo),
         Label("swap_poisson", "face_swap", "graphics", True, swap_poisson, needs_source=True),
         Label("swap_gan", "face_swap", "gan", True, swap_gan, needs_source=True),
         Label("reenact_warp", "reenactment", "graphics", True, reenact_warp),

@@ -29,7 +29,7 @@ _HAIR = ((34, 28, 26), (66, 44, 30), (112, 74, 44), (186, 146, 88), (150, 78, 44
 _CLOTH = ((60, 74, 104), (120, 52, 54), (70, 96, 74), (200, 196, 188), (44, 44, 48), (150, 120, 80))
 
 
-def _pick(
+def _pick_colour(
     rng: np.random.Generator, palette: tuple[tuple[int, int, int], ...], jitter: float
 ) -> Colour:
     base = np.array(palette[int(rng.integers(len(palette)))], dtype=np.float64)
@@ -37,7 +37,7 @@ def _pick(
     return float(red), float(green), float(blue)
 
 
-def _skin(rng: np.random.Generator) -> Colour:
+def _mix_skin(rng: np.random.Generator) -> Colour:
     """A tone between two neighbours of the palette, so that tones are continuous."""
     place = float(rng.uniform(0.0, len(_SKIN) - 1.001))
     low = int(place)
@@ -90,15 +90,15 @@ class FaceParams:
         The same pair is always the same face.
         """
         rng = np.random.default_rng(np.random.SeedSequence((seed, 0xFACE, identity)))
-        skin = _skin(rng)
+        skin = _mix_skin(rng)
         redder = np.clip(np.array(skin) * (0.86, 0.58, 0.60) + rng.normal(0.0, 5.0, 3), 10.0, 240.0)
         uniform = rng.uniform
         bearded = rng.random() < 0.28
         return cls(
             skin=skin,
-            iris=_pick(rng, _IRIS, 7.0),
-            hair=_pick(rng, _HAIR, 3.0),
-            cloth=_pick(rng, _CLOTH, 20.0),
+            iris=_pick_colour(rng, _IRIS, 7.0),
+            hair=_pick_colour(rng, _HAIR, 3.0),
+            cloth=_pick_colour(rng, _CLOTH, 20.0),
             lip=(float(redder[0]), float(redder[1]), float(redder[2])),
             head_width=float(uniform(0.52, 0.64)),
             head_height=float(uniform(0.72, 0.84)),
@@ -132,11 +132,11 @@ class FaceParams:
 
 @dataclass(frozen=True)
 class EyePair:
-    """Gaze of each eye as (pitch, yaw) in radians, camera frame; `left` is the eye on the left of
-    the image.
+    """Gaze of each eye as (pitch, yaw) in radians in the camera's frame.
 
-    The unit vector is (-cos p sin y, -sin p, -cos p cos y): positive pitch looks up, positive yaw
-    to the left of the image.
+    `left` is the eye on the left of the image. The unit vector is
+    (-cos p sin y, -sin p, -cos p cos y): positive pitch looks up, positive yaw to the left of the
+    image.
     """
 
     left: tuple[float, float]
@@ -195,10 +195,9 @@ class PhotoParams:
 
     @classmethod
     def sample(cls, rng: np.random.Generator, gaze: tuple[float, float]) -> PhotoParams:
-        """Random photo conditions; the head turns a little towards the gaze (radians), as people's
-        heads do.
-        """
-        azimuth, elevation = rng.uniform(-1.1, 1.1), rng.uniform(-0.1, 0.9)
+        """Random conditions; the head turns a little towards the gaze (radians), as heads do."""
+        azimuth = rng.uniform(-1.1, 1.1)
+        elevation = rng.uniform(-0.1, 0.9)
         light = (
             np.sin(azimuth) * np.cos(elevation),
             -np.sin(elevation),
@@ -227,8 +226,7 @@ class PhotoParams:
 
 
 def natural_gaze(rng: np.random.Generator) -> EyePair:
-    """Gaze of a living person: a broad spread of directions, both eyes meeting in a point 0.4 .. 2
-    m away.
-    """
-    pitch, yaw = float(rng.normal(0.0, 0.16)), float(rng.normal(0.0, 0.26))
+    """Gaze of a living person: many directions, both eyes meeting in a point 0.4 .. 2 m away."""
+    pitch = float(rng.normal(0.0, 0.16))
+    yaw = float(rng.normal(0.0, 0.26))
     return eye_pair(pitch, yaw, vergence=0.062 / float(rng.uniform(0.4, 2.0)) * 0.5)

@@ -1,4 +1,4 @@
-"""A linear probe on raw pixels: how much of a data set can be solved without learning any features.
+"""A linear probe on raw pixels: how much of a data set can be solved without learning features.
 
 Ridge regression of +1 (forged) / -1 (real) on all pixel values, in its dual form (one n x n kernel
 instead of one weight per pixel squared), trained on `train`, with the penalty chosen on `val`.
@@ -20,7 +20,7 @@ _SPLITS = ("train", "val", "test", "test_unseen")
 _PENALTIES = tuple(10.0**k for k in np.arange(-3.0, 3.1, 0.5))
 
 
-def _read(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _read_splits(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Per split: pixels float32 (n, S * S * 3) in 0 .. 1 and forged or not, bool (n,)."""
     path = folder / "manifest.csv"
     if not path.is_file():
@@ -53,10 +53,11 @@ def linear_probe(folder: Path) -> dict[str, float]:
     Raises:
         ArtifactError: no manifest. ManifestError: a split without real or without forged images.
     """
-    data = _read(Path(folder))
+    data = _read_splits(Path(folder))
     train, forged = data["train"]
     mean = train.mean(axis=0)
     centred = train - mean
+    # One decomposition of the (n, n) kernel serves every penalty.
     values, vectors = np.linalg.eigh((centred @ centred.T).astype(np.float64))
     # Both classes weigh the same however many images they have.
     target = np.where(forged, 0.5 / forged.mean(), -0.5 / (1.0 - forged.mean()))

@@ -60,7 +60,8 @@ def _flatten_deep(image: Image.Image, name: str, white_is_zero: bool) -> Image.I
 
 def _find_white(values: np.ndarray, mode: str, name: str) -> float:
     """The value that stands for white; any will do for a picture of zeros."""
-    low, high = float(values.min()), float(values.max())
+    low = float(values.min())
+    high = float(values.max())
     if low == high == 0:
         return 1.0
     for white in _WHITES[mode]:

@@ -64,7 +64,8 @@ def find_images(folder: Path, ignored: Iterable[Path] = ()) -> ImageWalk:
     walk = ImageWalk(folder)
     uncounted = set(ignored)
     walked: set[str] = set()
-    own, linked = [folder], list[Path]()
+    own = [folder]
+    linked = list[Path]()
     while own or linked:
         # Own folders first: a link never takes a folder away from the place where it really lies.
         place = own.pop() if own else linked.pop(0)

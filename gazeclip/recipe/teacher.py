@@ -175,11 +175,13 @@ def _build(kind: type[DataclassT], values: Mapping[str, Any], where: str) -> Dat
 
 def _faults(config: TeacherConfig) -> list[str]:
     """All faults of a configuration at once, as short sentences."""
-    gaze, text = config.gaze, config.text
+    gaze = config.gaze
+    text = config.text
     faults = []
     for owner, prefix in ((config, ""), (gaze, "gaze."), (text, "text.")):
         for name, hint in get_type_hints(type(owner)).items():
-            value, choices = getattr(owner, name), get_args(hint)
+            value = getattr(owner, name)
+            choices = get_args(hint)
             if (
                 choices
                 and all(isinstance(choice, str) for choice in choices)

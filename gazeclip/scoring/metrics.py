@@ -14,7 +14,8 @@ def roc_auc(positive: np.ndarray, score: np.ndarray) -> float | None:
     Inputs `(N,)`.
     """
     positive = np.asarray(positive, dtype=bool)
-    n_pos, n_neg = int(positive.sum()), int((~positive).sum())
+    n_pos = int(positive.sum())
+    n_neg = int((~positive).sum())
     if n_pos == 0 or n_neg == 0:
         return None
     _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
@@ -28,7 +29,8 @@ def roc_curve(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.n
     """
     positive = np.asarray(positive, dtype=bool)
     order = np.argsort(-np.asarray(score, dtype=np.float64), kind="stable")
-    sorted_score, hits = np.asarray(score, dtype=np.float64)[order], positive[order]
+    sorted_score = np.asarray(score, dtype=np.float64)[order]
+    hits = positive[order]
     last = np.append(np.flatnonzero(np.diff(sorted_score)), len(hits) - 1)
     tpr = np.cumsum(hits)[last] / max(int(hits.sum()), 1)
     fpr = np.cumsum(~hits)[last] / max(int((~hits).sum()), 1)
@@ -67,7 +69,8 @@ def accuracy(target: np.ndarray, predicted: np.ndarray) -> float | None:
 
 def macro_accuracy(target: np.ndarray, predicted: np.ndarray) -> float | None:
     """Mean over the classes present in `target` of the accuracy within the class."""
-    target, predicted = np.asarray(target), np.asarray(predicted)
+    target = np.asarray(target)
+    predicted = np.asarray(predicted)
     return (
         float(np.mean([np.mean(predicted[target == c] == c) for c in np.unique(target)]))
         if len(target)
@@ -127,10 +130,12 @@ def fit_temperature(logits: np.ndarray, target: np.ndarray) -> float:
             )
         )
 
-    low, high = np.log(0.05), np.log(20.0)
+    low = np.log(0.05)
+    high = np.log(20.0)
     ratio = (np.sqrt(5.0) - 1) / 2
     for _ in range(60):
-        a, b = high - ratio * (high - low), low + ratio * (high - low)
+        a = high - ratio * (high - low)
+        b = low + ratio * (high - low)
         low, high = (low, b) if loss(a) < loss(b) else (a, high)
     return float(np.exp((low + high) / 2))
 

@@ -134,7 +134,8 @@ def attribute(
             remedy="Use the classes of the bundle",
         )
     if level == "class":
-        names, true = np.array(classes, dtype=object), np.array(labels, dtype=object)
+        names = np.array(classes, dtype=object)
+        true = np.array(labels, dtype=object)
         predicted = names[probability.argmax(axis=1)]
     else:
         of_class = [group_name(taxonomy, name) for name in classes]
@@ -145,7 +146,9 @@ def attribute(
             [group_name(label_taxonomy or taxonomy, label) for label in labels], dtype=object
         )
         if level == "family":
-            names, true, predicted = family_of(names), family_of(true), family_of(predicted)
+            names = family_of(names)
+            true = family_of(true)
+            predicted = family_of(predicted)
     unreachable = tuple(sorted(set(true) - set(names)))
     return Attribution(
         true.astype(str), predicted.astype(str), tuple(dict.fromkeys(names)), unreachable
@@ -163,7 +166,9 @@ def per_generator(
     """Each generator, in taxonomy order, against the reals of its split, which are the same for all
     of them.
     """
-    fake, score, labels = outputs.is_fake, outputs.fake_logit, np.array(outputs.labels)
+    fake = outputs.is_fake
+    score = outputs.fake_logit
+    labels = np.array(outputs.labels)
     of_labels = label_taxonomy or taxonomy
     fine = attribute(probability, outputs.labels, classes, taxonomy, level, of_labels)
     family = attribute(probability, outputs.labels, classes, taxonomy, "family", of_labels)

@@ -21,7 +21,9 @@ def keep_freed_memory() -> None:
         TypeError,
     ):  # not glibc; TypeError: Windows has no CDLL(None)
         return
-    mmap_threshold, trim_threshold = -3, -1  # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h
+    # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h
+    mmap_threshold = -3
+    trim_threshold = -1
     if mallopt(
         mmap_threshold, 1 << 30
     ):  # older ones refuse so much, and any setting ends their own adjustment of both

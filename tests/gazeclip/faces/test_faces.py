@@ -15,7 +15,7 @@ from PIL import Image
 
 from gazeclip.errors import ArtifactError, ConfigError
 from gazeclip.faces import dataset, render_golden, render_one, write_dataset
-from gazeclip.faces.anatomy import render
+from gazeclip.faces.anatomy import render_face
 from gazeclip.faces.generators import LABELS, SEEN, UNSEEN
 from gazeclip.faces.params import EyePair, FaceParams, PhotoParams
 from gazeclip.faces.probe import linear_probe
@@ -127,7 +127,7 @@ def test_source_of_a_swap_is_somebody_else_of_the_same_pool() -> None:
     faces = {FaceParams.from_identity(k, 0): k for k in pool}
     for index in range(6):
         task = dataset._Task(48, 0, 0, "swap_gan", index, pool)
-        identity, target, source = dataset._choose(task, np.random.default_rng(index))
+        identity, target, source = dataset._choose_people(task, np.random.default_rng(index))
         assert faces[target] == identity
         assert source in faces and faces[source] != identity
 
@@ -154,7 +154,7 @@ def _blue_centre(pitch: float, yaw: float) -> tuple[float, float]:
         background=((150.0, 90.0, 60.0), (120.0, 60.0, 40.0)),
         roll=0.0,
     )
-    image = render(face, photo, EyePair((pitch, yaw), (pitch, yaw)), 96)
+    image = render_face(face, photo, EyePair((pitch, yaw), (pitch, yaw)), 96)
     weight = np.clip(image[..., 2] - image[..., 0] - 20, 0, None)
     rows, columns = np.mgrid[0:96, 0:96]
     return float((weight * columns).sum() / weight.sum()), float(
