@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.console.progress import progress, say
-from gazeclip.data.augment import Augmentation, drawn
+from gazeclip.data.augment import Augmentation, draw_augmentation
 from gazeclip.data.dataset import FaceDataset, batches
 from gazeclip.errors import ArtifactError
 from gazeclip.files.atomic import read_json, write_json
@@ -101,7 +101,7 @@ def _write_cache(context: Context, folder: Path) -> dict[str, Any]:
     keep_freed_memory()
 
     def draw(index: int, number: int) -> Augmentation:
-        return drawn(seed, index, number, stage.strength, "cache")
+        return draw_augmentation(seed, index, number, stage.strength, "cache")
 
     dataset = FaceDataset(context.manifest, "train", context.contract, context.classes, draw)
     starts = list(range(0, len(dataset), stage.shard_size))

@@ -1,5 +1,6 @@
-"""Errors that a user can act on: one line saying what is wrong, and the remedy. The command line
-exits 2 on them.
+"""Errors that a user can act on: one line saying what is wrong, and the remedy.
+
+The command line exits 2 on them.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from dataclasses import dataclass, replace
 
 
 class GazeClipError(Exception):
-    """A problem the user can solve. `message` says what is wrong in one line, `remedy` what to do
-    about it.
+    """A problem the user can solve.
+
+    Attributes:
+        message: what is wrong, in one line.
+        remedy: what to do about it.
     """
 
     exit_code = 2
@@ -56,9 +60,7 @@ class MissingDependencyError(GazeClipError):
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with an input: for those who list all of them, and for the one who
-    raises the first.
-    """
+    """One thing that is wrong with an input: for who lists all, and for who raises the first."""
 
     what: str
     remedy: str

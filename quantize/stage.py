@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from distill.student import DistillTask
 from gazeclip.console.progress import say
-from gazeclip.data.augment import drawn
+from gazeclip.data.augment import Augmentation, draw_augmentation
 from gazeclip.data.dataset import FaceDataset, batches, epoch_keys
 from gazeclip.files.tensors import load_tensors, save_tensors
 from gazeclip.networks.backbones import build_encoder
@@ -101,7 +101,11 @@ def calibration_batches(context: Context, student: Student) -> Iterator[Tensor]:
     """Normalised images `(1, 3, S, S)` of the calibration split, every second one under a
     deployment augmentation.
     """
-    draw = lambda index, number: drawn(context.recipe.seed, index, number, stream="calibration")  # noqa: E731
+    seed = context.recipe.seed
+
+    def draw(index: int, number: int) -> Augmentation:
+        return draw_augmentation(seed, index, number, stream="calibration")
+
     dataset = FaceDataset(context.manifest, "calibration", context.contract, context.classes, draw)
     keys = epoch_keys(len(dataset), context.recipe.seed, 0, lambda index: -1 if index % 2 else 0)
     with torch.no_grad():

@@ -1,8 +1,7 @@
-"""How the code reads, in figures: `python tools/style.py [FOLDER...]`. Tests and docstrings do not
-count.
+"""How the code reads, in figures: `python tools/style.py [FOLDER or FILE...]`.
 
-The figures say where to look and are no aim in themselves: code that reads worse for a better
-    figure is worse.
+Docstrings do not count, nor do tests unless they are named. The figures say where to look and are
+no aim in themselves: code that reads worse for a better figure is worse.
 """
 
 from __future__ import annotations
@@ -42,7 +41,8 @@ def main(folders: list[str]) -> int:
     """Count and print a table."""
     counts = Counts()
     for folder in folders or PACKAGES:
-        for path in sorted(Path(folder).rglob("*.py")):
+        place = Path(folder)
+        for path in [place] if place.is_file() else sorted(place.rglob("*.py")):
             count_file(path.read_text(encoding="utf-8"), counts)
     for label, value in describe(counts):
         print(f"{label:36} {value}")

@@ -105,7 +105,7 @@ class Bundle:
         return read_golden(self.folder / GOLDEN)
 
     def graph_name(self, name: str) -> str:
-        """The name that the model file itself uses for the input `image` or for one of `OUTPUTS`."""
+        """The name that the model file itself uses for `image` or for one of `OUTPUTS`."""
         return str(self.meta["io"][name])
 
     def operating_point(self, threshold: str | float = "fpr1") -> OperatingPoint:

@@ -1,4 +1,4 @@
-"""MODEL_CARD.md of a bundle, written from the bundle's own data so that the two cannot disagree."""
+"""MODEL_CARD.md of a bundle, written from the bundle's own data: the two cannot disagree."""
 
 from __future__ import annotations
 
@@ -8,98 +8,126 @@ from typing import Any
 from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.console.tables import Table, markdown_table
 
+_ABOUT = (
+    "Tells whether a photograph of a face is real or made by a machine, which kind of generator "
+    "made it, and where the face looks. Distilled from a GazeCLIP teacher (a reconstruction from "
+    "the abstract of arXiv:2603.29295; none of that paper's figures apply here)."
+)
+_OPERATING_POINTS = (
+    "A face is called fake when its fake probability reaches the threshold. At `fpr1` at most 1% "
+    "of the real calibration images reach it, at `fpr0.1` at most 0.1%: none, where they are few. "
+    "A point marked unreliable rests on too few real images for its rate."
+)
+_CALIBRATION = (
+    "Measured on the exported file with the calibration split. Accuracy on test images is in the "
+    "report of its run."
+)
+_LIMITS = (
+    "- A score is evidence, not proof: do not decide about a person on it alone.\n"
+    "- Generators, cameras and compression unlike the training data lower the accuracy.\n"
+    "- It judges a face crop; it neither finds faces nor recognises whom they belong to."
+)
+
 
 def model_card(meta: Mapping[str, Any]) -> str:
     """Markdown for the contents of bundle.json; a figure that was not measured is a dash."""
-    size = meta["image_size"]
+    metrics = dict(meta["metrics"])
+    conversion = metrics.pop("conversion", {})
     sections = [
         f"# GazeCLIP Edge, {meta['target']}, {meta['precision']}",
-        "Tells whether a photograph of a face is real or made by a machine, which kind of generator made it, and where "
-        "the face looks. Distilled from a GazeCLIP teacher (a reconstruction from the abstract of arXiv:2603.29295; "
-        "none of that paper's figures apply here).",
+        _ABOUT,
         "## Input and output",
-        f"One uint8 RGB face crop, `(B, {size}, {size}, 3)`; the graph normalises for itself. Scale the crop with the "
-        f"pixel contract of `bundle.json` ({_inline(meta['contract'])}).\n\n"
-        f"Outputs: `embedding (B, {meta['embedding_dim']})` of unit length, `logits (B, {len(meta['classes'])})`, "
-        "`fake_logit (B, 1)`, `gaze (B, 2)` = pitch and yaw in radians. Fake probability = "
-        f"sigmoid(fake_logit / {_figure(meta['temperature']['detection'])}); attribution = "
-        f"softmax(logits / {_figure(meta['temperature']['attribution'])}).",
+        _describe_input(meta),
+        _describe_outputs(meta),
         "## Classes",
-        _table(("class", "title", "category", "family"), _classes(meta["classes"])),
+        _format_table(("class", "title", "category", "family"), _list_classes(meta["classes"])),
         "## Operating points",
-        "A face is called fake when its fake probability reaches the threshold. At `fpr1` at most 1% of the real "
-        "calibration images reach it, at `fpr0.1` at most 0.1%: none, where they are few. A point marked unreliable "
-        "rests on too few real images for its rate.",
-        _table(
+        _OPERATING_POINTS,
+        _format_table(
             ("name", "threshold", "real images", "interval", "reliable"),
-            _points(meta["thresholds"]),
+            _list_points(meta["thresholds"]),
         ),
         "## Calibration",
-        "Measured on the exported file with the calibration split. Accuracy on test images is in the report of its run.",
-        _figures({key: value for key, value in meta["metrics"].items() if key != "conversion"}),
+        _CALIBRATION,
+        _format_figures(metrics),
         "## Conversion",
-        _figures(meta["metrics"].get("conversion", {})),
+        _format_figures(conversion),
         "## Fidelity to the PyTorch model",
-        _figures(meta["parity"]),
+        _format_figures(meta["parity"]),
         "## Limits",
-        "- A score is evidence, not proof: do not decide about a person on it alone.\n"
-        "- Generators, cameras and compression unlike the training data lower the accuracy.\n"
-        "- It judges a face crop; it neither finds faces nor recognises whom they belong to.",
+        _LIMITS,
         "## Origin",
-        _table(
-            ("what", "value"),
-            [(key, _figure(value)) for key, value in sorted(meta["provenance"].items())],
-        ),
-        _table(
-            ("tool", "version"),
-            [(key, _figure(value)) for key, value in sorted(meta["versions"].items())],
-        ),
-        f"Licence: {meta['licence']}. Check the bundle with `python -m runtimes verify --bundle FOLDER --self-test`.",
+        _format_table(("what", "value"), _list_values(meta["provenance"])),
+        _format_table(("tool", "version"), _list_values(meta["versions"])),
+        f"Licence: {meta['licence']}. Check the bundle with "
+        "`python -m runtimes verify --bundle FOLDER --self-test`.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _classes(classes: Sequence[Mapping[str, str]]) -> list[tuple[str, ...]]:
+def _describe_input(meta: Mapping[str, Any]) -> str:
+    size = meta["image_size"]
+    contract = ", ".join(f"{key} {value}" for key, value in sorted(meta["contract"].items()))
+    return (
+        f"One uint8 RGB face crop, `(B, {size}, {size}, 3)`; the graph normalises for itself. "
+        f"Scale the crop with the pixel contract of `bundle.json` ({contract})."
+    )
+
+
+def _describe_outputs(meta: Mapping[str, Any]) -> str:
+    temperature = {key: _format_figure(value) for key, value in meta["temperature"].items()}
+    return (
+        f"Outputs: `embedding (B, {meta['embedding_dim']})` of unit length, "
+        f"`logits (B, {len(meta['classes'])})`, `fake_logit (B, 1)`, "
+        "`gaze (B, 2)` = pitch and yaw in radians. "
+        f"Fake probability = sigmoid(fake_logit / {temperature['detection']}); "
+        f"attribution = softmax(logits / {temperature['attribution']})."
+    )
+
+
+def _list_values(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(key, _format_figure(value)) for key, value in sorted(data.items())]
+
+
+def _list_classes(classes: Sequence[Mapping[str, str]]) -> list[tuple[str, ...]]:
     return [
         tuple(entry[key] for key in ("name", "title", "category", "family")) for entry in classes
     ]
 
 
-def _points(thresholds: Mapping[str, Any]) -> list[tuple[str, ...]]:
+def _list_points(thresholds: Mapping[str, Any]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for name, entry in sorted(thresholds.items()):
         point = OperatingPoint.from_entry(name, entry)
-        bounds = " to ".join(map(_figure, point.interval)) if point.interval else "-"
+        bounds = " to ".join(map(_format_figure, point.interval)) if point.interval else "-"
         reliable = "yes" if point.reliable else "no"
-        rows.append((name, _figure(point.threshold), _figure(point.n_real), bounds, reliable))
+        rows.append(
+            (name, _format_figure(point.threshold), _format_figure(point.n_real), bounds, reliable)
+        )
     return rows
 
 
-def _figures(data: Mapping[str, Any]) -> str:
-    """One table row per entry; entries that are tables themselves (one per split) share their
-    columns.
-    """
+def _format_figures(data: Mapping[str, Any]) -> str:
+    """One table row per entry; entries that are tables themselves share their columns."""
     groups = {key: value for key, value in data.items() if isinstance(value, dict)}
-    plain = [(key, _figure(value)) for key, value in sorted(data.items()) if key not in groups]
+    plain = [
+        (key, _format_figure(value)) for key, value in sorted(data.items()) if key not in groups
+    ]
     columns = sorted({column for value in groups.values() for column in value})
     rows = [
-        (name, *(_figure(groups[name].get(column)) for column in columns))
+        (name, *(_format_figure(groups[name].get(column)) for column in columns))
         for name in sorted(groups)
     ]
-    parts = [_table(("part", *columns), rows)] if rows else []
-    parts += [_table(("figure", "value"), plain)] if plain else []
+    parts = [_format_table(("part", *columns), rows)] if rows else []
+    parts += [_format_table(("figure", "value"), plain)] if plain else []
     return "\n\n".join(parts) or "Not measured."
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return markdown_table(Table(header, rows, left=range(len(header)))) if rows else ""
 
 
-def _figure(value: Any) -> str:
+def _format_figure(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())
-
-
-def _inline(data: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in sorted(data.items()))

@@ -1,4 +1,4 @@
-"""What makes a bundle whole: its keys, its files with their hashes, and arrays that fit each other.
+"""What makes a bundle whole: its keys, its files with their hashes, arrays that fit each other.
 
 Each function returns a list of faults in plain words, so that writer and reader refuse by the same
 rules.
@@ -79,8 +79,7 @@ def seal(meta: Mapping[str, Any]) -> str:
 
 
 def bundle_files(folder: Path) -> list[str]:
-    """Relative POSIX names of all files that belong to the bundle, also those inside an
-    `.mlpackage`.
+    """Relative POSIX names of all files of the bundle, also those inside an `.mlpackage`.
 
     Hidden files (`.DS_Store`, `Thumbs.db`) are a system's own and belong to no bundle.
     """
@@ -96,8 +95,9 @@ def bundle_files(folder: Path) -> list[str]:
 
 
 def meta_faults(meta: Mapping[str, Any], files: bool = True) -> list[str]:
-    """Faults of bundle.json itself; `files=False` while it is being written and has neither file
-    list nor digest.
+    """Faults of bundle.json itself.
+
+    `files=False` while it is being written and has neither file list nor digest.
     """
     if meta.get("schema") != SCHEMA:
         return [f"schema {meta.get('schema')!r} is unknown to this version, which reads {SCHEMA}"]
@@ -121,8 +121,8 @@ def meta_faults(meta: Mapping[str, Any], files: bool = True) -> list[str]:
     ]
     if files:
         model = meta["model_file"]
-        known = any(name == model or name.startswith(f"{model}/") for name in meta["files"])
-        faults += [] if known else [f"model file '{model}' is not in the file list"]
+        if not any(name == model or name.startswith(f"{model}/") for name in meta["files"]):
+            faults.append(f"model file '{model}' is not in the file list")
         faults += [
             f"'{name}' is not in the file list" for name in PARTS if name not in meta["files"]
         ]
@@ -133,9 +133,14 @@ def _class_faults(classes: list[Any]) -> list[str]:
     if any(not isinstance(entry, dict) or set(entry) != _CLASS_KEYS for entry in classes):
         return [f"each class needs exactly {', '.join(sorted(_CLASS_KEYS))}"]
     names = [entry["name"] for entry in classes]
-    faults = [] if names[:1] == ["real"] else ["class 0 is not 'real'"]
-    faults += [] if len(names) >= 2 else ["fewer than two classes"]
-    return faults + ([] if len(set(names)) == len(names) else ["a class name occurs twice"])
+    faults = []
+    if names[:1] != ["real"]:
+        faults.append("class 0 is not 'real'")
+    if len(names) < 2:
+        faults.append("fewer than two classes")
+    if len(set(names)) != len(names):
+        faults.append("a class name occurs twice")
+    return faults
 
 
 def _contract_faults(meta: Mapping[str, Any]) -> list[str]:
@@ -144,15 +149,11 @@ def _contract_faults(meta: Mapping[str, Any]) -> list[str]:
     except (TypeError, GazeClipError) as error:
         return [f"the pixel contract is unknown to this version ({error})"]
     if contract.version != PixelContract().version:
-        return [
-            f"the pixel contract has version {contract.version}, this program has {PixelContract().version}"
-        ]
-    same = contract.size == meta["image_size"]
-    return (
-        []
-        if same
-        else [f"image size {meta['image_size']} differs from the contract's {contract.size}"]
-    )
+        own = PixelContract().version
+        return [f"the pixel contract has version {contract.version}, this program has {own}"]
+    if contract.size != meta["image_size"]:
+        return [f"image size {meta['image_size']} differs from the contract's {contract.size}"]
+    return []
 
 
 def _number_faults(meta: Mapping[str, Any]) -> list[str]:
@@ -219,8 +220,7 @@ def file_faults(folder: Path, meta: Mapping[str, Any], verify: bool) -> list[str
 
 
 def refuse_changed(folder: Path, meta: Mapping[str, Any], verify: bool) -> None:
-    """Refuse a bundle whose bundle.json or files are not as they were written, with a remedy that
-    can help.
+    """Refuse a bundle whose bundle.json or files are not as they were written.
 
     Raises:
         BundleError: `meta_faults` or `file_faults` found any.
@@ -249,9 +249,8 @@ def _kind_of(path: Path) -> str:
 def array_faults(
     meta: Mapping[str, Any], bank: np.ndarray, images: np.ndarray, outputs: Mapping[str, np.ndarray]
 ) -> list[str]:
-    """Arrays whose shapes or types do not fit the classes C, the embedding length D and the image
-    size S.
-    """
+    """Arrays whose shapes or types do not fit the number of classes, of features and of pixels."""
+    # As docs/bundle.md calls them: classes C, length of an embedding D, side S; N golden images.
     c = len(meta["classes"])
     d = meta["embedding_dim"]
     s = meta["image_size"]

@@ -1,4 +1,4 @@
-"""What goes into a bundle, as typed records: an export builds them and `write_bundle` takes them."""
+"""What goes into a bundle, as typed records: an export builds them, `write_bundle` takes them."""
 
 from __future__ import annotations
 

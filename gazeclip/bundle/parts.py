@@ -1,5 +1,6 @@
-"""The two array files of a bundle: text_bank.safetensors and golden.npz. Equal arrays give equal
-bytes.
+"""The two array files of a bundle: text_bank.safetensors and golden.npz.
+
+Equal arrays give equal bytes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,15 @@ from gazeclip.errors import BundleError
 from gazeclip.files.atomic import atomic_write, parse_json
 
 _BANK = "text_bank"
+# What NumPy and zipfile raise on damaged archives, depending on where the damage is.
+_READ_ERRORS = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+)
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -67,7 +77,7 @@ def write_golden(path: Path, images: np.ndarray, outputs: Mapping[str, np.ndarra
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(arrays):
-            # np.savez leaves order and dates to chance; a fixed date makes the file repeatable
+            # np.savez leaves order and dates to chance; a fixed date makes the file repeatable.
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(entry, "w") as file:
@@ -86,14 +96,7 @@ def read_golden(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return arrays[INPUT_NAME], {name: arrays[name] for name in OUTPUTS}
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        EOFError,
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-    ) as error:
+    except _READ_ERRORS as error:
         raise BundleError(
             f"{path} is damaged ({error})", remedy="Export the bundle again"
         ) from error

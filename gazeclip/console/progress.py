@@ -1,4 +1,13 @@
-"""What a command tells while it works: lines, bars and spinners on standard error, of rank 0 only."""
+"""What a command tells while it works: lines, bars and spinners on standard error.
+
+Of several processes only rank 0 tells anything. Standard output stays a command's result:
+
+```python
+say("reading the manifest")
+for image in progress(images, "judging", total=len(images)):
+    ...
+```
+"""
 
 from __future__ import annotations
 
@@ -17,16 +26,14 @@ T = TypeVar("T")
 
 
 def say(message: str) -> None:
-    """One line of progress on standard error, so that standard output stays a command's result;
-    rank 0 only.
-    """
+    """One line on standard error."""
     if ranks.is_main():
         print(printable_message(message), file=sys.stderr, flush=True)
 
 
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
-    """Iterate with a bar where `_terminal` is; silently elsewhere."""
-    console = _terminal()
+    """Iterate with a bar where standard error is a terminal; silently elsewhere."""
+    console = _open_terminal()
     if console is None:
         yield from items
         return
@@ -38,7 +45,7 @@ def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterat
 @contextlib.contextmanager
 def progress_callback(label: str) -> Iterator[Callable[[int, int], None]]:
     """A `(done, total)` callback that drives a bar; for work that reports rather than iterates."""
-    console = _terminal()
+    console = _open_terminal()
     if console is None:
         yield lambda done, total: None
         return
@@ -52,12 +59,12 @@ def progress_callback(label: str) -> Iterator[Callable[[int, int], None]]:
 @contextlib.contextmanager
 def working(label: str) -> Iterator[None]:
     """A spinner, for work that cannot say how far it is."""
-    console = _terminal()
+    console = _open_terminal()
     with contextlib.nullcontext() if console is None else console.status(label):
         yield
 
 
-def _terminal() -> Console | None:
+def _open_terminal() -> Console | None:
     """Standard error for bars and spinners: a terminal, on rank 0, where rich is installed."""
     if not sys.stderr.isatty() or not ranks.is_main():
         return None

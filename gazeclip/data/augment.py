@@ -1,5 +1,4 @@
-"""Replayable augmentations: drawn from a seed, kept as a short vector of parameters, applied to any
-copy of the image.
+"""Replayable augmentations: drawn from a seed, kept as a short vector, applied to any copy.
 
 The teacher's cache stores these vectors instead of pixels (the idea of dataset reinforcement,
 arXiv:2303.08983), so a student sees exactly what its teacher saw.
@@ -19,8 +18,10 @@ from gazeclip.images.preprocess import INTERPOLATIONS, PixelContract
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One draw. Lengths are fractions of the image side, `jpeg` a quality (0: none), the rest is
-    named by its unit.
+    """One draw.
+
+    Lengths are fractions of the image side, `jpeg` a quality (0: none), the rest is named by its
+    unit.
     """
 
     crop_left: float = 0.0
@@ -64,23 +65,22 @@ class Augmentation:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if self.shrink < 1.0:
             small = max(8, round(size * self.shrink))
-            image = image.resize((small, small), Image.Resampling.BILINEAR).resize(
-                (size, size), Image.Resampling.BILINEAR
-            )
+            image = image.resize((small, small), Image.Resampling.BILINEAR)
+            image = image.resize((size, size), Image.Resampling.BILINEAR)
         if self.blur_px > 0.0:
             image = image.filter(ImageFilter.GaussianBlur(self.blur_px))
         if self.brightness != 1.0 or self.contrast != 1.0 or self.noise_std > 0.0:
-            image = self._tone(image)
+            image = self._change_tone(image)
         if self.jpeg > 0.0:
             buffer = io.BytesIO()
             image.save(buffer, "JPEG", quality=round(self.jpeg))
             image = Image.open(buffer).convert("RGB")
         return np.asarray(image, dtype=np.uint8).copy()
 
-    def _tone(self, image: Image.Image) -> Image.Image:
-        values = (np.asarray(image, dtype=np.float32) - 127.5) * (
-            self.contrast * self.brightness
-        ) + 127.5 * self.brightness
+    def _change_tone(self, image: Image.Image) -> Image.Image:
+        # Contrast turns around mid-grey, brightness around black.
+        centred = np.asarray(image, dtype=np.float32) - 127.5
+        values = centred * (self.contrast * self.brightness) + 127.5 * self.brightness
         if self.noise_std > 0.0:
             rng = np.random.default_rng(int(self.noise_seed))
             values += rng.standard_normal(values.shape, dtype=np.float32) * self.noise_std
@@ -90,9 +90,8 @@ class Augmentation:
 N_PARAMETERS = len(fields(Augmentation))
 
 
-def draw(rng: np.random.Generator, strength: float = 1.0) -> Augmentation:
-    """A random augmentation of the deployment grid: crop jitter, mirror, exposure, resize, blur,
-    noise, JPEG.
+def sample_augmentation(rng: np.random.Generator, strength: float = 1.0) -> Augmentation:
+    """A random augmentation: crop jitter, mirror, exposure, resize, blur, noise, JPEG.
 
     `strength` scales the probabilities of all but the mirror. Traces of a generator live in high
     frequencies, which a crop that is scaled back up resamples away as well, so most draws keep
@@ -100,6 +99,7 @@ def draw(rng: np.random.Generator, strength: float = 1.0) -> Augmentation:
     """
     side = rng.uniform(0.85, 1.0) if rng.random() < 0.5 * strength else 1.0
     left, top = rng.uniform(0.0, 1.0 - side, 2)
+    # One number for each change, drawn whether it happens or not: the stream stays in step.
     p = rng.random(6) / max(strength, 1e-9)
     return Augmentation(
         crop_left=float(left),
@@ -116,15 +116,14 @@ def draw(rng: np.random.Generator, strength: float = 1.0) -> Augmentation:
     )
 
 
-def drawn(
+def draw_augmentation(
     seed: int, index: int, number: int, strength: float = 1.0, stream: str = ""
 ) -> Augmentation:
-    """The augmentation `number` of image `index`: a function of its arguments only, whatever
-    process asks.
+    """The augmentation `number` of image `index`, a function of these arguments only.
 
     Each use has a `stream` of its own, so that no model is shown again what the one it starts from
     was fitted to.
     """
     rng = np.random.default_rng((seed, index, number, zlib.crc32(stream.encode())))
     # float32 first, so that a draw and its stored vector are the same augmentation to the last bit
-    return Augmentation.from_vector(draw(rng, strength).vector())
+    return Augmentation.from_vector(sample_augmentation(rng, strength).vector())

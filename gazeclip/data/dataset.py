@@ -1,5 +1,6 @@
-"""Images of a manifest as torch batches. A key says which image under which augmentation, so
-workers hold no state.
+"""Images of a manifest as torch batches.
+
+A key says which image under which augmentation, so workers hold no state.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ PLAIN = -1
 
 
 class FaceDataset(Dataset[Batch]):
-    """One split. Item `(index, number)` -> pixels uint8 `(3, S, S)`, label, index, number, flipped,
-    gaze `(2,)` (NaN: unknown).
+    """One split.
 
-    `augmentation(index, number)` gives the augmentation of a key; number -1 is the plain image.
-    Labels that are no class (unseen generators) are -1.
+    Item `(index, number)` -> pixels uint8 `(3, S, S)`, label, index, number, flipped, and gaze
+    `(2,)` in radians (NaN: unknown). Labels that are no class (unseen generators) are -1.
+
+    Args:
+        augmentation: of `(index, number)`; number `PLAIN` is the image as it is.
     """
 
     def __init__(
@@ -53,20 +56,20 @@ class FaceDataset(Dataset[Batch]):
         index, number = key
         sample = self.samples[index]
         flipped = False
-        gaze = np.array(
-            sample.gaze if sample.gaze is not None else (np.nan, np.nan), dtype=np.float32
-        )
+        gaze = np.full(2, np.nan, dtype=np.float32)
+        if sample.gaze is not None:
+            gaze[:] = sample.gaze
         if number == PLAIN or self.augmentation is None:
             pixels = self.contract.apply(sample.path)
         else:
             augmentation = self.augmentation(index, number)
-            pixels = augmentation.apply(
-                load_image(sample.path, draft_size=self.contract.size), self.contract
-            )
+            image = load_image(sample.path, draft_size=self.contract.size)
+            pixels = augmentation.apply(image, self.contract)
             flipped = augmentation.flipped
             if flipped:
-                gaze[1] = -gaze[1]
+                gaze[1] = -gaze[1]  # the yaw: left and right change places
         return {
+            # (S, S, 3) -> (3, S, S)
             "pixels": torch.from_numpy(pixels).permute(2, 0, 1).contiguous(),
             "label": torch.tensor(self.targets[index]),
             "index": torch.tensor(index),
@@ -79,16 +82,16 @@ class FaceDataset(Dataset[Batch]):
 def epoch_keys(
     n: int, seed: int, epoch: int, number: Callable[[int], int], stream: str = ""
 ) -> list[Key]:
-    """All images once in an order that depends on `(seed, epoch, stream)` only; `number(index)`
-    chooses the augmentation.
+    """All images once, in an order that depends on `(seed, epoch, stream)` only.
+
+    `number(index)` chooses the augmentation.
     """
     order = np.random.default_rng((seed, epoch, 0x5EED, zlib.crc32(stream.encode()))).permutation(n)
     return [(int(index), number(int(index))) for index in order]
 
 
 def rank_keys(keys: Sequence[Key], batch_size: int, rank: int, world: int) -> list[Key]:
-    """The share of process `rank` out of `world`: every `world`-th batch, full batches only and as
-    many for each.
+    """The share of process `rank` out of `world`: every `world`-th batch, full ones, as many each.
 
     Together the shares are the order that one process with batches of `batch_size * world` would
     see. Fewer keys than one batch are one smaller batch.

@@ -41,10 +41,10 @@ def divide(persons: Mapping[str, Collection[str]], taxonomy: Taxonomy, seed: int
     """
     for attempt in range(ATTEMPTS):
         division = _Division(persons, taxonomy, f"{seed}" if attempt == 0 else f"{seed}/{attempt}")
-        division.move_where_classes_lack()
-        if not division.empty():
+        division.move_where_classes_measure_lack()
+        if not division.find_empty():
             return division.splits
-    raise _too_few(division)
+    raise _explain_failure(division)
 
 
 def image_split(split: str, label: str, taxonomy: Taxonomy) -> str | None:
@@ -68,9 +68,9 @@ class _Division:
         self.taxonomy = taxonomy
         self.labels = sorted({label for labels in persons.values() for label in labels})
         self.has_unseen = any(not taxonomy.get(label).seen for label in self.labels)
-        place = {person: _place(person, seed) for person in persons}
+        place = {person: _hash_place(person, seed) for person in persons}
         self.order = sorted(persons, key=lambda person: (place[person], person))
-        self.splits = {p: _draw(place[p], self.shares(p)) for p in self.order}
+        self.splits = {p: _draw_split(place[p], self.shares(p)) for p in self.order}
         self.counts: Counter[Cell] = Counter()
         expected: dict[Cell, float] = dict.fromkeys(self.needed(), 0.0)
         for person in self.order:
@@ -105,26 +105,26 @@ class _Division:
                 found.append((place, label))
         return found
 
-    def empty(self) -> list[Cell]:
+    def find_empty(self) -> list[Cell]:
         """What is needed and has nobody."""
         return [cell for cell in self.least if self.counts[cell] <= 0]
 
-    def move_where_classes_lack(self) -> None:
+    def move_where_classes_measure_lack(self) -> None:
         """Move persons, one by one, as long as that brings splits nearer to their least numbers."""
-        while any(self._fill(cell) for cell in self._lacking()):
+        while any(self._move_one(cell) for cell in self._find_lacking()):
             pass
 
-    def _lacking(self) -> list[Cell]:
+    def _find_lacking(self) -> list[Cell]:
         """Cells below their least number, empty ones first."""
         cells = [cell for cell in self.least if self.counts[cell] < self.least[cell]]
         return sorted(cells, key=lambda cell: (self.counts[cell] > 0, cell))
 
-    def _fill(self, cell: Cell) -> bool:
+    def _move_one(self, cell: Cell) -> bool:
         """Move the person into this cell whose move helps most; of several the first by hash."""
         best = 0
         chosen = None
-        for person, split in self._candidates(cell):
-            gain = self._gain(person, split)
+        for person, split in self._list_moves(cell):
+            gain = self._measure_gain(person, split)
             if gain > best:
                 best = gain
                 chosen = (person, split)
@@ -136,7 +136,7 @@ class _Division:
         self.splits[person] = split
         return True
 
-    def _candidates(self, cell: Cell) -> Iterator[tuple[str, str]]:
+    def _list_moves(self, cell: Cell) -> Iterator[tuple[str, str]]:
         for person in self.order:
             if cell[1] not in self.persons[person]:
                 continue
@@ -144,7 +144,7 @@ class _Division:
                 if split != self.splits[person] and cell in self.cells(person, split):
                     yield person, split
 
-    def _gain(self, person: str, split: str) -> int:
+    def _measure_gain(self, person: str, split: str) -> int:
         """By how much a move lowers what all cells lack; an empty cell outweighs all others."""
         before = self.cells(person, self.splits[person])
         after = self.cells(person, split)
@@ -152,20 +152,20 @@ class _Division:
         for cell in sorted({*before, *after} & set(self.least)):
             count = self.counts[cell]
             moved = count + (cell in after) - (cell in before)
-            gain += self._lack(cell, count) - self._lack(cell, moved)
+            gain += self._measure_lack(cell, count) - self._measure_lack(cell, moved)
         return gain
 
-    def _lack(self, cell: Cell, count: int) -> int:
+    def _measure_lack(self, cell: Cell, count: int) -> int:
         missing = max(0, self.least[cell] - count)
         return missing + (len(self.persons) + 1 if count <= 0 else 0)
 
 
-def _place(person: str, seed: str) -> float:
+def _hash_place(person: str, seed: str) -> float:
     """A number in [0, 1) that depends on nothing but person and seed."""
     return int.from_bytes(hashlib.sha256(f"{seed}\0{person}".encode()).digest()[:8], "big") / 2**64
 
 
-def _draw(place: float, shares: Mapping[str, float]) -> str:
+def _draw_split(place: float, shares: Mapping[str, float]) -> str:
     total = 0.0
     for name, share in shares.items():
         total += share
@@ -174,9 +174,9 @@ def _draw(place: float, shares: Mapping[str, float]) -> str:
     return next(reversed(list(shares)))
 
 
-def _too_few(division: _Division) -> ManifestError:
+def _explain_failure(division: _Division) -> ManifestError:
     """Says which classes have too few persons, and how many are needed."""
-    empty = division.empty()
+    empty = division.find_empty()
     lines = []
     for label in division.labels:
         lacking = [split for split, name in empty if name == label]

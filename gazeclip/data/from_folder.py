@@ -1,5 +1,6 @@
-"""A manifest from a folder with one subfolder per generator: identities are split as groups, unseen
-generators set apart.
+"""A manifest from a folder with one subfolder per generator.
+
+Identities are split as groups, unseen generators are set apart.
 """
 
 from __future__ import annotations
@@ -31,8 +32,7 @@ def write_manifest(
     seed: int = 0,
     force: bool = False,
 ) -> Path:
-    """Check as training would, then write `out`; a refused manifest leaves no file and changes
-    none.
+    """Check as training would, then write `out`; a refused manifest changes no file.
 
     Args:
         identity: pattern whose group 1, found in `label/file`, is the identity; without it each
@@ -50,16 +50,16 @@ def write_manifest(
         )
     taxonomy = Taxonomy.load(taxonomy_name)
     files = _find_files(folder, out, taxonomy)
-    pattern = _pattern(identity)
+    pattern = _compile_pattern(identity)
     if pattern is None:
         say(
-            "warning: without --identity every file counts as a person of its own; the same person may land in two splits"
+            "warning: without --identity every file counts as a person of its own; "
+            "the same person may land in two splits"
         )
-    rows = _rows(files, folder, out.parent, taxonomy, pattern, seed)
-    if len(rows) < len(files):
-        say(
-            f"manifest: left out {len(files) - len(rows)} images of unseen generators whose person is trained on"
-        )
+    rows = _make_rows(files, folder, out.parent, taxonomy, pattern, seed)
+    left = len(files) - len(rows)
+    if left:
+        say(f"manifest: left out {left} images of unseen generators whose person is trained on")
     with progress_callback("checking images") as update:
         table = [TableRow("", dict(zip(COLUMNS, row, strict=True))) for row in rows]
         manifest = check_rows(out, table, taxonomy, progress=update, shown=None)
@@ -69,7 +69,7 @@ def write_manifest(
     return out
 
 
-def _rows(
+def _make_rows(
     files: list[tuple[str, Path]],
     folder: Path,
     base: Path,
@@ -80,25 +80,18 @@ def _rows(
     """The manifest's rows, sorted; images that belong to no split are left out."""
     groups: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for label, path in files:
-        groups[_identity(label, path, folder, pattern)].append((label, path))
+        groups[_find_identity(label, path, folder, pattern)].append((label, path))
     persons = {person: {label for label, _ in members} for person, members in groups.items()}
     splits = divide(persons, taxonomy, seed)
     rows = []
     for person, members in groups.items():
         for label, path in members:
             split = image_split(splits[person], label, taxonomy)
-            if split is not None:
-                generator = taxonomy.get(label)
-                rows.append(
-                    (
-                        Path(os.path.relpath(path, base)).as_posix(),
-                        label,
-                        generator.category,
-                        generator.family,
-                        split,
-                        person,
-                    )
-                )
+            if split is None:
+                continue
+            relative = Path(os.path.relpath(path, base)).as_posix()
+            category, family = taxonomy.group(label)
+            rows.append((relative, label, category, family, split, person))
     return sorted(rows)
 
 
@@ -177,7 +170,7 @@ def _check_names(files: list[tuple[str, Path]]) -> None:
         )
 
 
-def _pattern(identity: str | None) -> re.Pattern[str] | None:
+def _compile_pattern(identity: str | None) -> re.Pattern[str] | None:
     if identity is None:
         return None
     try:
@@ -195,7 +188,7 @@ def _pattern(identity: str | None) -> re.Pattern[str] | None:
     return pattern
 
 
-def _identity(label: str, path: Path, folder: Path, pattern: re.Pattern[str] | None) -> str:
+def _find_identity(label: str, path: Path, folder: Path, pattern: re.Pattern[str] | None) -> str:
     relative = path.relative_to(folder).as_posix()
     if pattern is None:
         return relative

@@ -46,7 +46,7 @@ def read_header(path: Path) -> ImageHeader | None:
             with Image.open(path, formats=tuple(FORMATS)) as image:
                 quality, subsampling = _jpeg_facts(image)
                 kind = str(image.format)
-                (width, height) = image.size
+                width, height = image.size
         return ImageHeader(kind, width, height, path.stat().st_size, quality, subsampling)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
@@ -55,10 +55,12 @@ def read_header(path: Path) -> ImageHeader | None:
 def _jpeg_facts(image: Any) -> tuple[int | None, str | None]:
     if image.format not in ("JPEG", "MPO") or not image.quantization:
         return None, None
-    return _quality(sum(image.quantization[min(image.quantization)])), _subsampling(image.layer)
+    return _estimate_quality(sum(image.quantization[min(image.quantization)])), _name_subsampling(
+        image.layer
+    )
 
 
-def _quality(total: int) -> int:
+def _estimate_quality(total: int) -> int:
     """The libjpeg quality whose luminance table has the sum nearest to this one."""
     return min(range(1, 101), key=lambda quality: abs(_table_sum(quality) - total))
 
@@ -69,7 +71,7 @@ def _table_sum(quality: int) -> int:
     return sum(min(255, max(1, (value * scale + 50) // 100)) for value in _LUMINANCE)
 
 
-def _subsampling(layers: list[tuple[int, int, int, int]]) -> str:
+def _name_subsampling(layers: list[tuple[int, int, int, int]]) -> str:
     """From `(id, horizontal, vertical, table)` of each component."""
     if len(layers) < 2:
         return "grey"

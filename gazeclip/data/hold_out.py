@@ -1,6 +1,4 @@
-"""A manifest and a taxonomy with some generators kept from training, so that protocol P3 (or P2)
-has something to score.
-"""
+"""A manifest and a taxonomy with some generators kept from training, for protocols P2 and P3."""
 
 from __future__ import annotations
 
@@ -35,9 +33,8 @@ def hold_out(
         raise ConfigError(
             "nothing to hold out", remedy="Name it: --family NAME or --generator NAME"
         )
-    known = {
-        generator.family for generator in manifest.taxonomy.generators if generator.name != REAL
-    }
+    generators_known = manifest.taxonomy.generators
+    known = {generator.family for generator in generators_known if generator.name != REAL}
     for family in families:
         if family not in known:
             raise ConfigError(
@@ -45,54 +42,49 @@ def hold_out(
                 remedy=nearest(family, sorted(known)),
             )
     held = {manifest.taxonomy.get(name).name for name in generators} - {REAL}
-    held |= {
-        generator.name for generator in manifest.taxonomy.generators if generator.family in families
-    }
-    samples = [
-        replace(sample, split="test_unseen")
-        if sample.label in held and sample.split == "test"
-        else sample
-        for sample in manifest.samples
-        if sample.label not in held or sample.split not in TUNED
-    ]
+    held |= {generator.name for generator in generators_known if generator.family in families}
+    samples = []
+    for sample in manifest.samples:
+        if sample.label in held:
+            if sample.split in TUNED:
+                continue
+            if sample.split == "test":
+                sample = replace(sample, split="test_unseen")
+        samples.append(sample)
     if not any(sample.split == "train" and sample.label != REAL for sample in samples):
         raise ConfigError(
             "this holds out every generator that is trained on", remedy="Leave some to train on"
         )
     kept = tuple(
         replace(generator, seen=generator.seen and generator.name not in held)
-        for generator in manifest.taxonomy.generators
+        for generator in generators_known
     )
-    return samples, Taxonomy(
-        f"{manifest.taxonomy.name}-without-{'-'.join([*families, *generators])}",
-        kept,
-        manifest.taxonomy.cite,
-    )
+    name = f"{manifest.taxonomy.name}-without-{'-'.join([*families, *generators])}"
+    return samples, Taxonomy(name, kept, manifest.taxonomy.cite)
 
 
 def write_hold_out(
     path: Path, taxonomy: str, families: Collection[str], generators: Collection[str], out: Path
 ) -> dict[str, dict[str, int]]:
-    """Write `out/manifest.csv` (with absolute paths) and `out/taxonomy.yaml`, both checked; returns
-    the counts per split and label.
+    """Write `out/manifest.csv` (with absolute paths) and `out/taxonomy.yaml`, both checked.
+
+    Returns:
+        split -> label -> number of images.
     """
-    samples, changed = hold_out(
-        read_manifest(path, Taxonomy.load(taxonomy), check_images=False), families, generators
-    )
-    entries = {
-        g.name: {key: value for key, value in asdict(g).items() if key != "name"}
-        for g in changed.generators
-        if g.name != REAL
-    }
-    text = yaml.safe_dump(
-        {"name": changed.name, "cite": list(changed.cite), "generators": entries}, sort_keys=False
-    )
-    write_text(out / "taxonomy.yaml", text)
-    rows = (
-        (s.path.absolute(), s.label, s.split, s.identity or "", *(s.gaze or ("", "")))
-        for s in samples
-    )
+    manifest = read_manifest(path, Taxonomy.load(taxonomy), check_images=False)
+    samples, changed = hold_out(manifest, families, generators)
+    entries = {}
+    for generator in changed.generators:
+        if generator.name != REAL:
+            entry = asdict(generator)
+            entries[entry.pop("name")] = entry
+    written = {"name": changed.name, "cite": list(changed.cite), "generators": entries}
+    write_text(out / "taxonomy.yaml", yaml.safe_dump(written, sort_keys=False))
+    rows = []
+    for sample in samples:
+        gaze = sample.gaze or ("", "")
+        person = sample.identity or ""
+        rows.append((sample.path.absolute(), sample.label, sample.split, person, *gaze))
     write_csv(out / "manifest.csv", COLUMNS, rows)
-    return read_manifest(
-        out / "manifest.csv", Taxonomy.load(str(out / "taxonomy.yaml")), check_images=False
-    ).counts()
+    written_taxonomy = Taxonomy.load(str(out / "taxonomy.yaml"))
+    return read_manifest(out / "manifest.csv", written_taxonomy, check_images=False).counts()

@@ -1,5 +1,4 @@
-"""The data manifest: one row per image, checked once and completely before anything is trained on
-it.
+"""The data manifest: one row per image, checked completely before anything is trained on it.
 
 Columns: `path` (relative to the manifest), `label` (a generator of the taxonomy, or `real`),
 `split`; optional `identity`, `gaze_pitch`, `gaze_yaw` (radians). Further columns are kept out of
@@ -23,18 +22,16 @@ from gazeclip.files.hashes import sha256
 from gazeclip.images.preprocess import load_image
 from gazeclip.taxonomy import REAL, Taxonomy
 
-TUNED = (
-    "train",
-    "val",
-    "calibration",
-)  # what a model is fitted or tuned on; each apart from every other split
+# What a model is fitted or tuned on; each apart from every other split.
+TUNED = ("train", "val", "calibration")
 FAULTS_SHOWN = 20
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Checked samples, in file order. `digests`: SHA-256 of each image, where the images themselves
-    were checked.
+    """Checked samples, in file order.
+
+    `digests`: SHA-256 of each image, where the images themselves were checked.
     """
 
     path: Path
@@ -105,31 +102,32 @@ def check_rows(
     progress: Callable[[int, int], None] | None = None,
     shown: int | None = FAULTS_SHOWN,
 ) -> Manifest:
-    """What `read_manifest` does, for the rows of a manifest that is still to be written to `path`."""
+    """What `read_manifest` does, for the rows of a manifest that `path` is still to hold."""
     read = [parse_row(row, path.parent, taxonomy) for row in rows]
     samples = tuple(row.sample for row in read)
     files = [sample for sample in samples if sample.path != path.parent]
     file_faults, digests = _check_files(files, check_images, progress)
     kinds = [
         [fault for row in read for fault in row.faults],
-        _split_faults(files),
-        _class_faults([row.sample for row in read if row.placed], taxonomy),
+        _find_split_faults(files),
+        _find_class_faults([row.sample for row in read if row.placed], taxonomy),
         file_faults,
     ]
     if any(kinds):
-        raise ManifestError(
-            _told(path, kinds, shown), remedy="Correct them (docs/data.md) and run again"
-        )
+        what = _describe_faults(path, kinds, shown)
+        raise ManifestError(what, remedy="Correct them (docs/data.md) and run again")
     return Manifest(path, samples, taxonomy, tuple(digests))
 
 
-def _told(path: Path, kinds: Sequence[Sequence[str]], shown: int | None) -> str:
-    """All faults, or of each kind about as many: a thousand bad labels must not hide that an
-    identity lies in two splits.
+def _describe_faults(path: Path, kinds: Sequence[Sequence[str]], shown: int | None) -> str:
+    """All faults, or of each kind about as many.
+
+    A thousand bad labels must not hide that an identity lies in two splits.
     """
-    turns = sorted(
-        (place, kind) for kind, faults in enumerate(kinds) for place in range(len(faults))
-    )
+    turns = []
+    for kind, faults in enumerate(kinds):
+        turns += [(place, kind) for place in range(len(faults))]
+    turns.sort()  # the first of every kind, then the second of every kind
     chosen = sorted((kind, place) for place, kind in turns[:shown])
     lines = "".join(f"\n  - {kinds[kind][place]}" for kind, place in chosen)
     left = len(turns) - len(chosen)
@@ -137,7 +135,7 @@ def _told(path: Path, kinds: Sequence[Sequence[str]], shown: int | None) -> str:
     return f"{path} has {len(turns)} fault(s):{lines}{more}\n"
 
 
-def _split_faults(samples: Sequence[Sample]) -> list[str]:
+def _find_split_faults(samples: Sequence[Sample]) -> list[str]:
     """An image twice, or an identity of train, val or calibration in any other split."""
     faults = []
     first: dict[Path, Sample] = {}
@@ -161,7 +159,7 @@ def _split_faults(samples: Sequence[Sample]) -> list[str]:
     return faults
 
 
-def _class_faults(samples: Sequence[Sample], taxonomy: Taxonomy) -> list[str]:
+def _find_class_faults(samples: Sequence[Sample], taxonomy: Taxonomy) -> list[str]:
     """Empty splits, splits without reals, seen generators that are tested but never trained on."""
     faults = []
     present: dict[str, set[str]] = defaultdict(set)
@@ -199,7 +197,7 @@ def _check_files(
     for number, sample in enumerate(samples):
         try:
             if not sample.path.is_file():
-                faults.append(f"{sample.prefix}{_missing(sample.path)}")
+                faults.append(f"{sample.prefix}{_describe_missing(sample.path)}")
             elif decode:
                 load_image(sample.path)  # as training will
                 digests.append(sha256(sample.path))
@@ -221,7 +219,7 @@ def _check_files(
     return faults, digests
 
 
-def _missing(path: Path) -> str:
+def _describe_missing(path: Path) -> str:
     """On Windows a backslash parts folders; elsewhere it is a letter of one long name."""
     if "\\" in str(path) and os.sep != "\\":
         return f"{path} is missing: write '/' between folders, not '\\'"

@@ -44,8 +44,9 @@ class Sample:
 
 @dataclass(frozen=True)
 class Row:
-    """A row as far as it can be understood. `placed`: label and split are known and fit, so that it
-    counts for its class.
+    """A row as far as it can be understood.
+
+    `placed`: label and split are known and fit, so that it counts for its class.
     """
 
     sample: Sample

@@ -71,7 +71,7 @@ def find_shortcuts(samples: Sequence[Sample]) -> list[Shortcut]:
         forged[ALL] += headers[label]
         forged[label] = headers[label]
     return [
-        _compare(name, generator, real, found)
+        _compare_property(name, generator, real, found)
         for name in PROPERTIES
         for generator, found in forged.items()
     ]
@@ -118,14 +118,14 @@ def held_out_auc(values: np.ndarray, forged: np.ndarray, seed: int = 0) -> float
         half[places[::2]] = True
     aucs = []
     for fit in (half, ~half):
-        codes = _codes(values, fit)
+        codes = _group_values(values, fit)
         score = _forged_share(codes[fit], forged[fit], codes[~fit])
         aucs.append(roc_auc(forged[~fit], score))
     known = [auc for auc in aucs if auc is not None]
     return float(np.mean(known)) if len(known) == 2 else None
 
 
-def _codes(values: np.ndarray, fit: np.ndarray) -> np.ndarray:
+def _group_values(values: np.ndarray, fit: np.ndarray) -> np.ndarray:
     """Numbers of the values' groups; bins are laid by those of `fit` alone."""
     if values.dtype.kind not in "fiu":
         return np.unique(values, return_inverse=True)[1]
@@ -143,20 +143,24 @@ def _forged_share(codes: np.ndarray, forged: np.ndarray, asked: np.ndarray) -> n
     return np.asarray(share[asked])
 
 
-def _compare(
+def _compare_property(
     name: str, generator: str, real: Sequence[ImageHeader], forged: Sequence[ImageHeader]
 ) -> Shortcut:
-    mine = _values(name, forged)
-    other = _values(name, real)
+    mine = _read_values(name, forged)
+    other = _read_values(name, real)
     if min(len(mine), len(other)) < LEAST_IMAGES:
-        return Shortcut(name, generator, None, False, _typical(mine), _typical(other))
+        return Shortcut(
+            name, generator, None, False, _describe_typical(mine), _describe_typical(other)
+        )
     label = np.arange(len(mine) + len(other)) < len(mine)
     auc = held_out_auc(np.array([*mine, *other]), label)
     suspicious = auc is not None and auc >= _least_suspicious(len(mine), len(other))
-    return Shortcut(name, generator, auc, suspicious, _typical(mine), _typical(other))
+    return Shortcut(
+        name, generator, auc, suspicious, _describe_typical(mine), _describe_typical(other)
+    )
 
 
-def _values(name: str, headers: Sequence[ImageHeader]) -> list[str | float]:
+def _read_values(name: str, headers: Sequence[ImageHeader]) -> list[str | float]:
     """Of the images that have the property.
 
     A PNG has no JPEG quality, and that it is a PNG is told by its format.
@@ -171,7 +175,7 @@ def _least_suspicious(forged: int, real: int) -> float:
     return max(WARN_AUC, float(0.5 + WARN_DEVIATIONS * deviation))
 
 
-def _typical(values: Sequence[str | float]) -> str:
+def _describe_typical(values: Sequence[str | float]) -> str:
     """What most have, or the median of numbers."""
     if not values:
         return "none"

@@ -1,8 +1,11 @@
-"""THE pixel contract: how a photograph becomes the uint8 square that every model, trained or
-exported, takes.
+"""THE pixel contract: how a photograph becomes the uint8 square that every model takes.
 
 NumPy and Pillow only, because a phone gateway runs this too. Normalisation is not here: each graph
-    carries its own.
+carries its own.
+
+```python
+pixels = PixelContract(224).apply("photo.jpg")   # uint8 RGB (224, 224, 3)
+```
 """
 
 from __future__ import annotations
@@ -78,8 +81,9 @@ class Pixels(NamedTuple):
 
 @dataclass(frozen=True)
 class PixelContract:
-    """Size and interpolation of the model's input; recorded in checkpoints and bundles, and
-    compared between stages.
+    """Size and interpolation of the model's input.
+
+    Recorded in checkpoints and bundles, and compared between stages.
 
     The whole picture is scaled to the square (`squash`): face crops are square, and nothing of a
     face may be cut off. Transparent pixels are laid over mid-grey; EXIF orientation is applied.

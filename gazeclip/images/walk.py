@@ -37,12 +37,12 @@ class ImageWalk:
         parts = []
         if self.hidden:
             number = len(self.hidden)
-            parts.append(_count(number, "hidden file or folder", "hidden files or folders"))
+            parts.append(_count_things(number, "hidden file or folder", "hidden files or folders"))
         if self.others:
-            files = _count(self.others.total(), "other file", "other files")
-            parts.append(f"{files} ({_kinds(self.others)})")
+            files = _count_things(self.others.total(), "other file", "other files")
+            parts.append(f"{files} ({_name_kinds(self.others)})")
         if self.repeated:
-            links = _count(len(self.repeated), "link", "links")
+            links = _count_things(len(self.repeated), "link", "links")
             parts.append(f"{links} to folders that are here already")
         if self.unreadable:
             path, reason = self.unreadable[0]
@@ -74,7 +74,7 @@ def find_images(folder: Path, ignored: Iterable[Path] = ()) -> ImageWalk:
             walk.repeated.append(place)
             continue
         walked.add(real)
-        for entry in _entries(place, walk):
+        for entry in _list_entries(place, walk):
             path = place / entry.name
             if path in uncounted:
                 continue
@@ -95,7 +95,7 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _LITTER
 
 
-def _entries(place: Path, walk: ImageWalk) -> list[os.DirEntry[str]]:
+def _list_entries(place: Path, walk: ImageWalk) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(place) as entries:
             return sorted(entries, key=lambda entry: entry.name)
@@ -130,11 +130,11 @@ def _is_folder(entry: os.DirEntry[str], path: Path, walk: ImageWalk) -> bool:
     return False
 
 
-def _kinds(others: Counter[str]) -> str:
+def _name_kinds(others: Counter[str]) -> str:
     ordered = sorted(others.items(), key=lambda item: (-item[1], item[0]))
     shown = ", ".join(f"{kind} {count}" for kind, count in ordered[:_SUFFIXES_SHOWN])
     return f"{shown}, ..." if len(others) > _SUFFIXES_SHOWN else shown
 
 
-def _count(number: int, one: str, many: str) -> str:
+def _count_things(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 @dataclass(frozen=True)
 class Bounds:
-    """Limits of a field, in pydantic's words. pydantic finds them here without having to be
-    installed to read this file.
+    """Limits of a field, in pydantic's words.
+
+    pydantic finds them here without having to be installed to read this file.
     """
 
     ge: float | None = None
@@ -23,12 +24,10 @@ class Bounds:
         self, source: Any, handler: Callable[[Any], dict[str, Any]]
     ) -> dict[str, Any]:
         schema = handler(source)
-        finite = {"allow_inf_nan": False} if schema["type"] == "float" else {}
-        return {
-            **schema,
-            **finite,
-            **{name: value for name, value in vars(self).items() if value is not None},
-        }
+        limits = {name: value for name, value in vars(self).items() if value is not None}
+        if schema["type"] == "float":
+            limits["allow_inf_nan"] = False
+        return schema | limits
 
 
 Count = Annotated[int, Bounds(ge=1)]

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FacesConfig:
-    """Size and seed of a procedural data set. `*_fake` counts images per generator, `*_real` real
-    images.
+    """Size and seed of a procedural data set.
 
-    Sizes in pixels.
+    `*_fake` counts images per generator, `*_real` real images; sizes are in pixels.
     """
 
     size: int = 96

@@ -1,5 +1,4 @@
-"""A recipe: one frozen dataclass per stage, one YAML file for all of them, `--set key=value` for
-single values.
+"""Reading a recipe: one YAML file for all stages, `--set key=value` for single values.
 
 pydantic validates the dataclasses, because it reports every fault of a recipe at once.
 """
@@ -50,13 +49,13 @@ def load_recipe(path: Path, overrides: Sequence[str] = (), then: Sequence[str] =
     if not isinstance(data, dict):
         raise ConfigError(f"recipe {path} is not a mapping", remedy=SEE)
     for item in (*overrides, *then):
-        _override(data, item)
+        _apply_override(data, item)
     return parse_recipe(data, str(path))
 
 
 def parse_recipe(data: dict[str, Any], source: str = "recipe") -> Recipe:
     """Check a mapping and build the recipe; see `load_recipe`."""
-    faults = _unknown_keys(data, Recipe, "") + _name_faults(data.get("name"))
+    faults = _find_unknown_keys(data, Recipe, "") + _find_name_faults(data.get("name"))
     defaults = asdict(Recipe(name=""))
     del defaults["name"]
     recipe, more = _validate(_merge(defaults, data))
@@ -73,49 +72,50 @@ def _validate(data: dict[str, Any]) -> tuple[Recipe | None, list[str]]:
     try:
         return pydantic.TypeAdapter(Recipe).validate_python(data), []
     except pydantic.ValidationError as error:
-        return None, [_fault(item) for item in error.errors()]
-    except ConfigError as error:  # the teacher's model checks itself, and its refusal ends the validation of everything else
-        return None, [
-            error.message,
-            *_validate(_merge(data, {"teacher": {"model": asdict(TeacherConfig())}}))[1],
-        ]
+        return None, [_describe_fault(item) for item in error.errors()]
+    except ConfigError as error:
+        # The teacher's model checks itself, and its refusal ends the validation of everything else.
+        sound = _merge(data, {"teacher": {"model": asdict(TeacherConfig())}})
+        return None, [error.message, *_validate(sound)[1]]
 
 
-def _fault(item: Mapping[str, Any]) -> str:
-    hint = (
-        " (YAML reads a bare no as false: write 'no' in quotes)"
-        if item["type"] == "literal_error" and item["input"] is False
-        else ""
-    )
-    return f"{'.'.join(str(part) for part in item['loc'])}: {item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}{hint}"
+def _describe_fault(item: Mapping[str, Any]) -> str:
+    """One fault as pydantic tells it, after the name of the key."""
+    key = ".".join(str(part) for part in item["loc"])
+    message = item["msg"][0].lower() + item["msg"][1:]
+    hint = ""
+    if item["type"] == "literal_error" and item["input"] is False:
+        hint = " (YAML reads a bare no as false: write 'no' in quotes)"
+    return f"{key}: {message}, got {item['input']!r}{hint}"
 
 
-def _name_faults(name: Any) -> list[str]:
+def _find_name_faults(name: Any) -> list[str]:
     """The run's folder lies directly under `runs/` and is found again there."""
-    if not isinstance(name, str) or (
-        name.strip() == name and name and name[0] != "." and not set(name) & set("/\\\0")
-    ):
+    if not isinstance(name, str):
+        return []  # pydantic says so
+    if name and name.strip() == name and name[0] != "." and not set(name) & set("/\\\0"):
         return []
     return [f"name: must be a plain folder name, got {name!r}"]
 
 
 def _merge(whole: dict[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
-    """`whole` with the values of `part`. A group given in part keeps the other defaults of its own
-    stage, which may differ
-    from those of its class: `quantize.train: {epochs: 1}` must not raise its learning rate.
+    """`whole` with the values of `part`.
+
+    A group given in part keeps the other defaults of its own stage, which may differ from those of
+    its class: `quantize.train: {epochs: 1}` must not raise its learning rate.
     """
     merged = dict(whole)
     for key, value in part.items():
         inner = merged.get(key)
-        merged[key] = (
-            _merge(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
-        )
+        if isinstance(inner, dict) and isinstance(value, dict):
+            value = _merge(inner, value)
+        merged[key] = value
     return merged
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
     """Write the resolved recipe (every value, defaults included), if the file says another."""
-    text = yaml.safe_dump(_plain(asdict(recipe)), sort_keys=False)
+    text = yaml.safe_dump(_to_yaml_values(asdict(recipe)), sort_keys=False)
     try:
         same = path.read_bytes() == text.encode("utf-8")
     except OSError:
@@ -124,13 +124,13 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
         write_text(path, text)
 
 
-def _plain(value: Any) -> Any:
+def _to_yaml_values(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: _to_yaml_values(item) for key, item in value.items()}
+    return [_to_yaml_values(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _override(data: dict[str, Any], item: str) -> None:
+def _apply_override(data: dict[str, Any], item: str) -> None:
     key, separator, text = item.partition("=")
     if not separator or not key:
         raise ConfigError(
@@ -167,7 +167,7 @@ def _refuse_repeated(overrides: Sequence[str]) -> None:
         given[key] = value
 
 
-def _unknown_keys(data: Any, kind: type, prefix: str) -> list[str]:
+def _find_unknown_keys(data: Any, kind: type, prefix: str) -> list[str]:
     """pydantic ignores unknown keys of dataclasses; a mistyped key must not be dropped."""
     if not isinstance(data, dict):
         return [f"{prefix.rstrip('.') or 'recipe'}: must be a group of keys, got {data!r}"]
@@ -180,5 +180,5 @@ def _unknown_keys(data: Any, kind: type, prefix: str) -> list[str]:
     ]
     for key in data.keys() & names:
         if is_dataclass(hints[key]):
-            faults += _unknown_keys(data[key], hints[key], f"{prefix}{key}.")
+            faults += _find_unknown_keys(data[key], hints[key], f"{prefix}{key}.")
     return faults

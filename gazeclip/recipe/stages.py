@@ -50,8 +50,9 @@ class ClassifierStage:
 
 @dataclass(frozen=True)
 class BackboneStage(ClassifierStage):
-    """The hybrid teacher's CNN by itself, before the transformer stands on it. Its weights at the
-    start: `teacher.model`.
+    """The hybrid teacher's CNN by itself, before the transformer stands on it.
+
+    Its weights at the start are named in `teacher.model`.
     """
 
     enabled: bool = False
@@ -75,16 +76,14 @@ class TeacherStage:
 
 @dataclass(frozen=True)
 class BaselineStage(ClassifierStage):
-    """What every claim is measured against: the student's backbone, fine-tuned on labels, no gaze,
-    no teacher.
-    """
+    """What every claim is measured against: the student's backbone on labels alone."""
 
     weights: str = "none"
 
 
 @dataclass(frozen=True)
 class CacheStage:
-    """`augmentations` per training image; `shard_size` images per shard (the unit of restarting)."""
+    """`augmentations` per training image; `shard_size` images per shard, the unit of restarting."""
 
     augmentations: Count = 4
     strength: NonNegative = 1.0
@@ -94,8 +93,9 @@ class CacheStage:
 
 @dataclass(frozen=True)
 class StudentStage:
-    """The student and its distillation. `weights`: none, package, timm, a file, or `teacher` (the
-    same backbone's, trained).
+    """The student and its distillation.
+
+    `weights`: none, package, timm, a file, or `teacher` (the same backbone's, trained).
     """
 
     backbone: str = "mobilenetv4_conv_small"
@@ -165,5 +165,9 @@ class Recipe:
         """How many epochs the student's convolutions have behind them when distillation starts."""
         if self.student.weights != FROM_TEACHER:
             return 0
-        before = self.backbone.train.epochs if self.backbone.enabled else 0
-        return before + (0 if self.teacher.model.backbone_frozen else self.teacher.train.epochs)
+        epochs = 0
+        if self.backbone.enabled:
+            epochs += self.backbone.train.epochs
+        if not self.teacher.model.backbone_frozen:
+            epochs += self.teacher.train.epochs
+        return epochs

@@ -1,5 +1,6 @@
-"""The teacher's configuration. Recipes and the command line read these classes, so no training
-library is imported.
+"""The teacher's configuration.
+
+Recipes and the command line read these classes, so no training library is imported.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ class GazeConfig:
     `weights` is a local file; `eth-xgaze` and `l2cs` need one, `small` is trained on gaze labels
     where it has none. `tokens` is K, the number of gaze prompts; `prompts=False` keeps them out of
     the image tower (the visual perception encoder may still attend to them). `signal`: what enters
-    of the gaze, the feature map, the unit vector, or both. `doubt`:
-    also by how much the gaze of the mirror image differs, at the price of a second pass of the
-    encoder. `dropout`: share of training images that go without gaze.
+    of the gaze, the feature map, the unit vector, or both. `doubt`: also by how much the gaze of
+    the mirror image differs, at the price of a second pass of the encoder. `dropout`: share of
+    training images that go without gaze.
     """
 
     kind: GazeKind = "small"
@@ -42,8 +43,7 @@ class GazeConfig:
 
 @dataclass(frozen=True)
 class TextConfig:
-    """The text transformer trained from scratch where there is no CLIP model, and the refinement on
-    top of either.
+    """The text side: a transformer from scratch, or CLIP's, and the refinement on top of either.
 
     With a named CLIP model `width`, `layers`, `heads` and `context_length` are that model's own.
     `levels` uses the first k of the four prompts of a class; `aws` switches the adaptive word
@@ -80,8 +80,7 @@ class TeacherConfig:
         keep_classifiers: the classifiers that stage `backbone` trained stay on the CNNs, and the
             heads only add to their mean.
         folded: the hybrid's tokens are the cells of the stride-32 map, each with its four of stride
-            16, instead of both maps' cells:
-            a fifth of the tokens.
+            16, instead of both maps' cells: a fifth of the tokens.
         frozen_stride: the hybrid's convolutions up to this stride keep the weights they start with
             (0 = none).
         width, depth, heads: of the hybrid's transformer (and of `small`).
@@ -129,14 +128,15 @@ class TeacherConfig:
     nce_targets: Literal["multi", "identity"] = "multi"
 
     def __post_init__(self) -> None:
-        faults = _faults(self)
+        faults = _find_faults(self)
         if faults:
             raise ConfigError("teacher: " + "; ".join(faults), remedy="Correct the values named")
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Sides to which the tower's CNNs scale their images, the first that of the CNN whose maps
-        are the tokens; 0: as they come.
+        """Sides in pixels to which the tower's CNNs scale their images; 0: as they come.
+
+        The first is that of the CNN whose maps are the tokens.
         """
         return (self.input_size, *self.extra_sizes)
 
@@ -173,27 +173,44 @@ def _build(kind: type[DataclassT], values: Mapping[str, Any], where: str) -> Dat
     return kind(**values)
 
 
-def _faults(config: TeacherConfig) -> list[str]:
+def _find_faults(config: TeacherConfig) -> list[str]:
     """All faults of a configuration at once, as short sentences."""
-    gaze = config.gaze
-    text = config.text
-    faults = []
-    for owner, prefix in ((config, ""), (gaze, "gaze."), (text, "text.")):
-        for name, hint in get_type_hints(type(owner)).items():
-            value = getattr(owner, name)
-            choices = get_args(hint)
-            if (
-                choices
-                and all(isinstance(choice, str) for choice in choices)
-                and value not in choices
-            ):
-                faults.append(f"{prefix}{name} is '{value}' ({nearest(str(value), choices)})")
-    positive = {"width": config.width, "depth": config.depth, "heads": config.heads, "embed_dim": config.embed_dim,
-                "gaze.tokens": gaze.tokens, "text.width": text.width, "text.layers": text.layers,
-                "text.heads": text.heads}  # fmt: skip
-    faults += [
-        f"{name} must be at least 1, not {value}" for name, value in positive.items() if value < 1
+    return [
+        *_find_wrong_choices(config),
+        *_find_wrong_sizes(config),
+        *_find_wrong_rates(config),
+        *_find_contradictions(config),
     ]
+
+
+def _find_wrong_choices(config: TeacherConfig) -> list[str]:
+    faults = []
+    for owner, prefix in ((config, ""), (config.gaze, "gaze."), (config.text, "text.")):
+        for name, hint in get_type_hints(type(owner)).items():
+            choices = get_args(hint)
+            value = getattr(owner, name)
+            is_choice = choices and all(isinstance(choice, str) for choice in choices)
+            if is_choice and value not in choices:
+                faults.append(f"{prefix}{name} is '{value}' ({nearest(str(value), choices)})")
+    return faults
+
+
+def _find_wrong_sizes(config: TeacherConfig) -> list[str]:
+    text = config.text
+    positive = {
+        "width": config.width,
+        "depth": config.depth,
+        "heads": config.heads,
+        "embed_dim": config.embed_dim,
+        "gaze.tokens": config.gaze.tokens,
+        "text.width": text.width,
+        "text.layers": text.layers,
+        "text.heads": text.heads,
+    }
+    faults = []
+    for name, value in positive.items():
+        if value < 1:
+            faults.append(f"{name} must be at least 1, not {value}")
     for name, width, heads in (
         ("width", config.width, config.heads),
         ("text.width", text.width, text.heads),
@@ -204,29 +221,44 @@ def _faults(config: TeacherConfig) -> list[str]:
         faults.append(f"text.levels must be 1 to {PROMPT_LEVELS}, not {text.levels}")
     if config.deep_prompts < 0:
         faults.append(f"deep_prompts must not be negative, not {config.deep_prompts}")
-    for name, size in (
-        ("input_size", config.input_size),
-        *(("extra_sizes", size) for size in config.extra_sizes),
-    ):
+    sides = [("input_size", config.input_size)]
+    sides += [("extra_sizes", size) for size in config.extra_sizes]
+    for name, size in sides:
         if size and size < 32:
             faults.append(f"{name} must be 0 or at least 32 px, not {size}")
+    return faults
+
+
+def _find_wrong_rates(config: TeacherConfig) -> list[str]:
+    faults = []
     if config.gate_lr_scale <= 0:
         faults.append(f"gate_lr_scale must be positive, not {config.gate_lr_scale}")
+    shares = {
+        "dropout": config.dropout,
+        "drop_path": config.drop_path,
+        "head_dropout": config.head_dropout,
+        "label_smoothing": config.label_smoothing,
+        "gaze.dropout": config.gaze.dropout,
+    }
+    for name, value in shares.items():
+        if not 0.0 <= value < 1.0:
+            faults.append(f"{name} must lie in [0, 1), not {value}")
+    for name in ("w_nce", "w_attribution", "w_detection", "w_consistency", "w_levels"):
+        if getattr(config, name) < 0:
+            faults.append(f"{name} must not be negative")
+    return faults
+
+
+def _find_contradictions(config: TeacherConfig) -> list[str]:
+    faults = []
     if config.tower == "clip":
-        hybrids = ("folded", "frozen_stride", "extra_sizes", "keep_classifiers")
-        faults += [f"{name} is of the hybrid tower" for name in hybrids if getattr(config, name)]
+        for name in ("folded", "frozen_stride", "extra_sizes", "keep_classifiers"):
+            if getattr(config, name):
+                faults.append(f"{name} is of the hybrid tower")
     if config.frozen_stride not in (0, 2, 4, 8, *STRIDES):
         faults.append(f"frozen_stride must be 0, 2, 4, 8, 16 or 32, not {config.frozen_stride}")
-    shares = {
-        name: getattr(config, name)
-        for name in ("dropout", "drop_path", "head_dropout", "label_smoothing")
-    }
-    faults += [f"{name} must lie in [0, 1), not {value}" for name, value in {**shares, "gaze.dropout": gaze.dropout}.items()
-               if not 0.0 <= value < 1.0]  # fmt: skip
-    if gaze.doubt and gaze.signal == "features":
+    if config.gaze.doubt and config.gaze.signal == "features":
         faults.append("gaze.doubt is part of the vector, and gaze.signal=features leaves that out")
-    faults += [f"{name} must not be negative" for name in ("w_nce", "w_attribution", "w_detection", "w_consistency", "w_levels")
-               if getattr(config, name) < 0]  # fmt: skip
     if not config.w_nce and not config.w_attribution:
         faults.append("w_nce and w_attribution are both 0: nothing would learn the classes")
     return faults

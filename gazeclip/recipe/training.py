@@ -34,8 +34,9 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class AugmentedTrainConfig(TrainConfig):
-    """A training that draws its own augmentations, of strength `augment`; the student's were drawn
-    when the cache was made.
+    """A training that draws its own augmentations, of strength `augment`.
+
+    The student's were drawn when the cache was made.
     """
 
     augment: Annotated[float, Bounds(ge=0, le=3)] = 1.0

@@ -1,5 +1,6 @@
-"""Detection, attribution and calibration figures. NumPy only; fractions, never percent; undefined
-is None, never 0.
+"""Detection, attribution and calibration figures.
+
+NumPy only; fractions, never percent; what is undefined is None, never 0.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import numpy as np
 
 
 def roc_auc(positive: np.ndarray, score: np.ndarray) -> float | None:
-    """Area under the ROC curve with ties counted half (Mann-Whitney); None if one class is missing.
+    """Area under the ROC curve, ties counted half (Mann-Whitney); None if a class is missing.
+
     Inputs `(N,)`.
     """
     positive = np.asarray(positive, dtype=bool)
@@ -19,18 +21,22 @@ def roc_auc(positive: np.ndarray, score: np.ndarray) -> float | None:
     if n_pos == 0 or n_neg == 0:
         return None
     _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
-    mid_rank = np.cumsum(counts) - (counts - 1) / 2.0
-    return float((mid_rank[inverse][positive].sum() - n_pos * (n_pos + 1) / 2) / (n_pos * n_neg))
+    mid_rank = np.cumsum(counts) - (counts - 1) / 2.0  # of each distinct score
+    rank_sum = mid_rank[inverse][positive].sum()
+    # Pairs in order: the ranks of the positives less what they would have among themselves.
+    return float((rank_sum - n_pos * (n_pos + 1) / 2) / (n_pos * n_neg))
 
 
 def roc_curve(positive: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`(fpr, tpr, threshold)` for the rule `score >= threshold`, one point per distinct score, from
-    (0, 0) on.
+    """`(fpr, tpr, threshold)` for the rule `score >= threshold`.
+
+    One point per distinct score, from (0, 0) on.
     """
     positive = np.asarray(positive, dtype=bool)
     order = np.argsort(-np.asarray(score, dtype=np.float64), kind="stable")
     sorted_score = np.asarray(score, dtype=np.float64)[order]
     hits = positive[order]
+    # Equal scores pass a threshold together, so only the last of each counts.
     last = np.append(np.flatnonzero(np.diff(sorted_score)), len(hits) - 1)
     tpr = np.cumsum(hits)[last] / max(int(hits.sum()), 1)
     fpr = np.cumsum(~hits)[last] / max(int((~hits).sum()), 1)
@@ -47,8 +53,9 @@ def tpr_at_fpr(positive: np.ndarray, score: np.ndarray, fpr: float) -> float | N
 
 
 def eer(positive: np.ndarray, score: np.ndarray) -> float | None:
-    """Equal error rate, linearly interpolated between the ROC points around FPR = FNR; None if one
-    class is missing.
+    """Equal error rate, interpolated between the ROC points around FPR = FNR.
+
+    None if one class is missing.
     """
     positive = np.asarray(positive, dtype=bool)
     if positive.all() or not positive.any():
@@ -71,17 +78,17 @@ def macro_accuracy(target: np.ndarray, predicted: np.ndarray) -> float | None:
     """Mean over the classes present in `target` of the accuracy within the class."""
     target = np.asarray(target)
     predicted = np.asarray(predicted)
-    return (
-        float(np.mean([np.mean(predicted[target == c] == c) for c in np.unique(target)]))
-        if len(target)
-        else None
-    )
+    if not len(target):
+        return None
+    return float(np.mean([np.mean(predicted[target == c] == c) for c in np.unique(target)]))
 
 
 def ece(positive: np.ndarray, probability: np.ndarray, bins: int = 15) -> float | None:
-    """Expected calibration error of `P(positive)` over equal-width bins (Guo et al. 2017,
-    arXiv:1706.04599).
+    """Expected calibration error of `P(positive)` over equal-width bins.
+
+    Guo et al. 2017, arXiv:1706.04599.
     """
+    positive = np.asarray(positive, dtype=float)
     probability = np.asarray(probability, dtype=np.float64)
     if len(probability) == 0:
         return None
@@ -89,9 +96,7 @@ def ece(positive: np.ndarray, probability: np.ndarray, bins: int = 15) -> float 
     total = 0.0
     for b in np.unique(place):
         inside = place == b
-        total += inside.mean() * abs(
-            np.asarray(positive, dtype=float)[inside].mean() - probability[inside].mean()
-        )
+        total += inside.mean() * abs(positive[inside].mean() - probability[inside].mean())
     return float(total)
 
 
@@ -108,8 +113,9 @@ def sigmoid(logit: np.ndarray) -> np.ndarray:
 
 
 def fit_temperature(logits: np.ndarray, target: np.ndarray) -> float:
-    """Temperature that minimises the negative log likelihood (Guo et al. 2017), by golden section
-    over log T.
+    """Temperature that minimises the negative log likelihood, by golden section over log T.
+
+    Guo et al. 2017, arXiv:1706.04599.
 
     Args:
         logits: `(N, C)` with class indices in `target`, or `(N,)` with 0/1 targets.
@@ -123,12 +129,10 @@ def fit_temperature(logits: np.ndarray, target: np.ndarray) -> float:
         scaled = logits / np.exp(log_t)
         if binary:
             return float(np.mean(np.logaddexp(0.0, scaled) - np.asarray(target) * scaled))
+        # Log-sum-exp per row, its largest term taken out so that nothing overflows.
         peak = scaled.max(axis=1)
-        return float(
-            np.mean(
-                peak + np.log(np.exp(scaled - peak[:, None]).sum(axis=1)) - scaled[rows, target]
-            )
-        )
+        log_sum = peak + np.log(np.exp(scaled - peak[:, None]).sum(axis=1))
+        return float(np.mean(log_sum - scaled[rows, target]))
 
     low = np.log(0.05)
     high = np.log(20.0)
@@ -136,23 +140,22 @@ def fit_temperature(logits: np.ndarray, target: np.ndarray) -> float:
     for _ in range(60):
         a = high - ratio * (high - low)
         b = low + ratio * (high - low)
-        low, high = (low, b) if loss(a) < loss(b) else (a, high)
+        if loss(a) < loss(b):
+            high = b
+        else:
+            low = a
     return float(np.exp((low + high) / 2))
 
 
 def threshold_at_fpr(real_scores: np.ndarray, fpr: float) -> float:
-    """Smallest observed-based threshold for `score >= t` whose FPR on `real_scores` `(N,)` is at
-    most `fpr`.
+    """Smallest threshold for `score >= t` whose FPR on `real_scores` `(N,)` is at most `fpr`.
 
     It lies just above the real image with rank `floor(fpr * N)`; with few real images it is the
     largest score of all, so callers report N beside it.
     """
     ordered = np.sort(np.asarray(real_scores, dtype=np.float64))[::-1]
-    return float(
-        np.nextafter(
-            ordered[min(int(np.floor(fpr * len(ordered) + 1e-12)), len(ordered) - 1)], np.inf
-        )
-    )
+    rank = min(int(np.floor(fpr * len(ordered) + 1e-12)), len(ordered) - 1)
+    return float(np.nextafter(ordered[rank], np.inf))
 
 
 def bootstrap_interval(
@@ -163,11 +166,12 @@ def bootstrap_interval(
     seed: int = 0,
     clusters: np.ndarray | None = None,
 ) -> tuple[float, float] | None:
-    """Percentile bootstrap interval of `statistic(*columns)` over jointly resampled rows; None if
-    never defined.
+    """Percentile bootstrap interval of `statistic(*columns)`; None if never defined.
 
-    `clusters (N,)`: rows of equal value, such as images of one person, are drawn together, since
-    they say less than as many independent ones.
+    Args:
+        columns: `(N, ...)` each; their rows are resampled jointly.
+        clusters: `(N,)`; rows of equal value, such as images of one person, are drawn together,
+            since they say less than as many independent ones.
     """
     values = []
     for counts in bootstrap_counts(len(columns[0]), rounds, seed, clusters):
@@ -181,20 +185,20 @@ def bootstrap_interval(
 def bootstrap_counts(
     n: int, rounds: int, seed: int = 0, clusters: np.ndarray | None = None
 ) -> Iterator[np.ndarray]:
-    """`rounds` draws with replacement, each as how often a row is in it `(n,)`; rows of one cluster
-    come together.
+    """`rounds` draws with replacement, each as how often every row is in it, `(n,)`.
+
+    Rows of one cluster come together.
     """
     rng = np.random.default_rng(seed)
     codes = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     groups = int(codes.max()) + 1 if n else 0
     for _ in range(rounds if n else 0):
+        # Drawn are clusters; indexing by `codes` gives each row the count of its own.
         yield np.bincount(rng.integers(0, groups, groups), minlength=groups)[codes]
 
 
 def percentile_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float] | None:
-    """The interval that holds the share `level` of the values, as much above as below it; None of
-    none.
-    """
+    """The middle interval that holds the share `level` of the values; None of none."""
     if not len(values):
         return None
     tail = (1 - level) / 2

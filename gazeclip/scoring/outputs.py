@@ -1,5 +1,6 @@
-"""Raw outputs on labelled images, what they are attributed to, and figures per generator. Shared by
-report and protocols; NumPy only.
+"""Raw outputs on labelled images, what they are attributed to, and figures per generator.
+
+Report and protocols share them; NumPy only.
 """
 
 from __future__ import annotations
@@ -23,9 +24,13 @@ GROUP_JOIN = "/"
 class SplitOutputs:
     """One subject's raw outputs on one split.
 
-    `fake_logit (N,)` or `(N, 1)`, `logits (N, C)`, both before the temperature, and the N labels
-    (generator names or `real`). `gaze (N, 2)` in radians is used by the plots only. `identities`: N
-    names of who is seen, one per image where that is unknown; intervals then resample persons.
+    Attributes:
+        fake_logit: `(N,)` or `(N, 1)`, before the temperature.
+        logits: `(N, C)`, before the temperature.
+        labels: N generator names, or `real`.
+        gaze: `(N, 2)` in radians, used by the plots only.
+        identities: N names of who is seen, one per image where that is unknown; intervals then
+            resample persons.
 
     Raises:
         StageError: lengths differ or a figure is not finite.
@@ -38,9 +43,8 @@ class SplitOutputs:
     identities: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "fake_logit", np.asarray(self.fake_logit, dtype=np.float64).reshape(-1)
-        )
+        fake_logit = np.asarray(self.fake_logit, dtype=np.float64).reshape(-1)
+        object.__setattr__(self, "fake_logit", fake_logit)
         object.__setattr__(self, "logits", np.asarray(self.logits, dtype=np.float64))
         object.__setattr__(self, "labels", tuple(str(label) for label in self.labels))
         n = len(self.labels)
@@ -71,9 +75,9 @@ class SplitOutputs:
 
     def take(self, rows: np.ndarray) -> SplitOutputs:
         """The images with these numbers, in their order; without gaze."""
-        identities = (
-            None if self.identities is None else tuple(self.identities[row] for row in rows)
-        )
+        identities = None
+        if self.identities is not None:
+            identities = tuple(self.identities[row] for row in rows)
         return SplitOutputs(
             self.fake_logit[rows],
             self.logits[rows],
@@ -89,8 +93,13 @@ class SplitOutputs:
 
 @dataclass(frozen=True)
 class Attribution:
-    """True and predicted names of every image at one level, and the true names that no prediction
-    can ever reach.
+    """True and predicted names of every image at one level.
+
+    Attributes:
+        true: `(N,)` texts.
+        predicted: `(N,)` texts.
+        names: what can be predicted.
+        unreachable: the true names that no prediction can ever reach.
     """
 
     true: np.ndarray
@@ -117,8 +126,10 @@ def attribute(
     level: AttributionLevel,
     label_taxonomy: Taxonomy | None = None,
 ) -> Attribution:
-    """The most probable class; at `category+family` the group with the largest sum over its
-    classes; at `family` that group's family.
+    """The most probable class of each image, at one level.
+
+    At `category+family` it is the group with the largest sum over its classes, at `family` that
+    group's family.
 
     Args:
         probability: `(N, C)` in the order of `classes`.
@@ -140,11 +151,11 @@ def attribute(
     else:
         of_class = [group_name(taxonomy, name) for name in classes]
         names = np.array(list(dict.fromkeys(of_class)), dtype=object)
+        # (C, groups): one 1 in each row; the product sums the probabilities of each group.
         member = np.array([[of == name for name in names] for of in of_class], dtype=np.float64)
         predicted = names[(probability @ member).argmax(axis=1)]
-        true = np.array(
-            [group_name(label_taxonomy or taxonomy, label) for label in labels], dtype=object
-        )
+        of_labels = label_taxonomy or taxonomy
+        true = np.array([group_name(of_labels, label) for label in labels], dtype=object)
         if level == "family":
             names = family_of(names)
             true = family_of(true)
@@ -163,9 +174,7 @@ def per_generator(
     level: AttributionLevel,
     label_taxonomy: Taxonomy | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Each generator, in taxonomy order, against the reals of its split, which are the same for all
-    of them.
-    """
+    """Each generator, in taxonomy order, against the reals of its split, the same for all."""
     fake = outputs.is_fake
     score = outputs.fake_logit
     labels = np.array(outputs.labels)

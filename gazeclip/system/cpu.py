@@ -1,4 +1,5 @@
 """The processor's name, the instruction sets that decide how fast INT8 runs, and its compiler.
+
 Imports nothing heavy.
 """
 
@@ -15,7 +16,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-# what we call it -> the flags of Linux (x86, ARM) and macOS that mean it
+# What we call it -> the flags of Linux (x86, ARM) and macOS that mean it
 _FEATURES = {
     "AVX2": {"avx2"},
     "AVX512": {"avx512f"},
@@ -35,19 +36,19 @@ int probe() { return static_cast<int>(std::vector<int>(3).size()); }
 
 def cpu_model(root: Path = Path("/")) -> str:
     """The processor's marketing name, as far as the system tells."""
-    for line in _cpuinfo(root):
+    for line in _read_cpuinfo(root):
         key, _, value = line.partition(":")
         if key.strip() in ("model name", "Model") and value.strip():
             return value.strip()
     if sys.platform == "darwin":
-        return _sysctl("machdep.cpu.brand_string") or platform.machine()
+        return _read_sysctl("machdep.cpu.brand_string") or platform.machine()
     return platform.processor() or platform.machine()
 
 
 def cpu_features(root: Path = Path("/")) -> list[str]:
     """Those of AVX2, AVX512, VNNI, AMX, NEON, DOTPROD and I8MM that this processor has."""
     flags: set[str] = set()
-    for line in _cpuinfo(root):
+    for line in _read_cpuinfo(root):
         key, _, value = line.partition(":")
         if key.strip() in ("flags", "Features"):
             flags = set(value.lower().split())
@@ -57,7 +58,7 @@ def cpu_features(root: Path = Path("/")) -> list[str]:
     return [name for name, meaning in _FEATURES.items() if flags & meaning]
 
 
-def _cpuinfo(root: Path) -> list[str]:
+def _read_cpuinfo(root: Path) -> list[str]:
     try:
         return (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -65,26 +66,29 @@ def _cpuinfo(root: Path) -> list[str]:
 
 
 def _darwin_flags() -> set[str]:
-    intel = (
-        f"{_sysctl('machdep.cpu.features')} {_sysctl('machdep.cpu.leaf7_features')}".lower().split()
-    )
-    arm = {key for key in ("FEAT_DotProd", "FEAT_I8MM") if _sysctl(f"hw.optional.arm.{key}") == "1"}
-    neon = {"neon"} if platform.machine() == "arm64" else set()
-    return set(intel) | {key.lower() for key in arm} | neon
+    intel = f"{_read_sysctl('machdep.cpu.features')} {_read_sysctl('machdep.cpu.leaf7_features')}"
+    flags = set(intel.lower().split())
+    for key in ("FEAT_DotProd", "FEAT_I8MM"):
+        if _read_sysctl(f"hw.optional.arm.{key}") == "1":
+            flags.add(key.lower())
+    if platform.machine() == "arm64":
+        flags.add("neon")
+    return flags
 
 
-def _sysctl(key: str) -> str:
+def _read_sysctl(key: str) -> str:
     try:
-        return subprocess.run(
-            ["sysctl", "-n", key], capture_output=True, text=True, timeout=5, check=False
-        ).stdout.strip()
+        command = ["sysctl", "-n", key]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
+    return done.stdout.strip()
 
 
 def cpp_compiler() -> tuple[str, str | None]:
-    """Command of the C++ compiler that torch builds extensions with (`CXX`, else `c++`), and its
-    path or None.
+    """Command of the C++ compiler that torch builds extensions with, and its path or None.
+
+    It is the variable `CXX`, else `c++`.
     """
     command = os.environ.get("CXX") or "c++"
     words = shlex.split(command) or [command]
@@ -92,8 +96,9 @@ def cpp_compiler() -> tuple[str, str | None]:
 
 
 def compiler_fault() -> str | None:
-    """Why that compiler builds no extension, in a few words, None if it does; tried once per
-    compiler and process.
+    """Why that compiler builds no extension, in a few words; None if it does.
+
+    Tried once per compiler and process.
 
     A compiler may be found and still be broken, lack its standard library, or lack the headers of
     this Python.

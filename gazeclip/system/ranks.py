@@ -1,7 +1,7 @@
-"""Which process this is when `accelerate launch` or `torchrun` started several; a single process is
-rank 0 of 1.
+"""Which process this is when `accelerate launch` or `torchrun` started several.
 
-Only rank 0 prints, writes files and publishes stages. All ranks must see the same run folder.
+A single process is rank 0 of 1. Only rank 0 prints, writes files and publishes stages. All ranks
+must see the same run folder.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ def is_main() -> bool:
 
 
 def on_cpu() -> bool:
-    """Whether several processes train on the CPU; accelerate would otherwise let each of them train
-    alone where there is no GPU.
+    """Whether several processes train on the CPU.
+
+    Where there is no GPU, accelerate would otherwise let each of them train alone.
     """
     import torch
 
-    return world_size() > 1 and (
-        os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
-        or not torch.accelerator.is_available()
-    )
+    if world_size() == 1:
+        return False
+    asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+    return asked or not torch.accelerator.is_available()
 
 
 def join() -> None:
-    """Meet the other processes before anything else of accelerate is used; nothing where there is
-    only one.
+    """Meet the other processes, before anything else of accelerate is used; none if alone.
 
     Process 0 does some things for all (gaze features, figures on val), and the usual patience of 10
     to 30 minutes would end the others meanwhile.

@@ -61,7 +61,7 @@ def _read_v1_quotas(root: Path) -> list[float]:
 
 
 def _find_group(root: Path, controller: str) -> str:
-    """This process's cgroup path; `controller` is empty for v2. Lines read `id:controllers:path`."""
+    """This process's cgroup path; `controller` is empty for v2. Lines are `id:controllers:path`."""
     for line in _read_or_empty(root / "proc/self/cgroup").splitlines():
         fields = line.split(":", 2)
         if len(fields) == 3 and controller in fields[1].split(","):

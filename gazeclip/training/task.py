@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from gazeclip.data.augment import Augmentation, drawn
+from gazeclip.data.augment import Augmentation, draw_augmentation
 from gazeclip.data.dataset import Batch, FaceDataset, batches, epoch_keys, rank_keys
 from gazeclip.errors import ConfigError
 from gazeclip.recipe.training import AugmentedTrainConfig, TrainConfig
@@ -92,7 +92,7 @@ class FaceTask:
 
     def _draw_augmentation(self, index: int, number: int) -> Augmentation:
         strength = self.config.augment if isinstance(self.config, AugmentedTrainConfig) else 1.0
-        return drawn(self.seed, index, number, strength, self.name)
+        return draw_augmentation(self.seed, index, number, strength, self.name)
 
     def batches(self, epoch: int, skip: int = 0) -> Iterator[Batch]:
         """This process's share of the epoch."""

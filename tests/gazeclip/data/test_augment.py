@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gazeclip.data.augment import N_PARAMETERS, Augmentation, draw, drawn
+from gazeclip.data.augment import N_PARAMETERS, Augmentation, draw_augmentation, sample_augmentation
 from gazeclip.data.dataset import FaceDataset, batches, epoch_keys, plain_keys, rank_keys
 from gazeclip.data.manifest import Manifest
 from gazeclip.data.rows import Sample
@@ -25,7 +25,7 @@ PICTURE = Image.fromarray(PIXELS)
 def test_replay_from_the_vector_is_bit_identical() -> None:
     used: set[str] = set()
     for number in range(60):
-        first = drawn(3, 7, number)
+        first = draw_augmentation(3, 7, number)
         vector = first.vector()
         assert vector.dtype == np.float32
         assert vector.shape == (N_PARAMETERS,)
@@ -39,14 +39,14 @@ def test_replay_from_the_vector_is_bit_identical() -> None:
 
 
 def test_a_draw_depends_on_its_arguments_only() -> None:
-    a = drawn(0, 1, 2)
-    drawn(5, 5, 5)
+    a = draw_augmentation(0, 1, 2)
+    draw_augmentation(5, 5, 5)
     np.random.seed(3)
-    assert drawn(0, 1, 2) == a
+    assert draw_augmentation(0, 1, 2) == a
     assert (
         len(
             {
-                drawn(*key).vector().tobytes()
+                draw_augmentation(*key).vector().tobytes()
                 for key in [(0, 1, 2), (1, 1, 2), (0, 2, 2), (0, 1, 3), (0, 2, 1)]
             }
         )
@@ -59,7 +59,7 @@ def test_a_training_is_shown_other_pictures_in_another_order_than_the_one_it_sta
     the teacher's.
     """
     backbone, model = (
-        [drawn(0, index, 0, 1.0, stream) for index in range(20)]
+        [draw_augmentation(0, index, 0, 1.0, stream) for index in range(20)]
         for stream in ("backbone", "teacher")
     )
     assert not any(a == b for a, b in zip(backbone, model, strict=True))
@@ -73,7 +73,7 @@ def test_a_training_is_shown_other_pictures_in_another_order_than_the_one_it_sta
 def test_strength_zero_is_crop_and_mirror_only() -> None:
     for number in range(50):
         plain = replace(
-            drawn(0, 0, number, 0.0),
+            draw_augmentation(0, 0, number, 0.0),
             crop_left=0.0,
             crop_top=0.0,
             crop_side=1.0,
@@ -87,7 +87,7 @@ def test_draws_stay_inside_the_picture() -> None:
     rng = np.random.default_rng(1)
     flips = 0
     for _ in range(300):
-        a = Augmentation.from_vector(draw(rng).vector())
+        a = Augmentation.from_vector(sample_augmentation(rng).vector())
         assert a.crop_left >= 0
         assert a.crop_top >= 0
         assert max(a.crop_left, a.crop_top) + a.crop_side <= 1 + 1e-6
