@@ -12,7 +12,7 @@ import torch
 
 from distill.cache import TeacherCache
 from distill.student import load_cache
-from gazeclip.data.augment import drawn
+from gazeclip.data.augment import draw_augmentation
 from gazeclip.errors import ArtifactError
 from gazeclip.files.atomic import write_json
 from gazeclip.files.tensors import save_tensors
@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
             for name in values(0, 0)
         }
         tensors["parameters"] = torch.from_numpy(
-            np.stack([drawn(0, *key).vector() for key in keys])
+            np.stack([draw_augmentation(0, *key).vector() for key in keys])
         ).unflatten(0, (size, R))
         save_tensors(tmp_path / f"shard-{shard:05d}.safetensors", tensors)
         start += size
@@ -75,7 +75,7 @@ def test_augmentations_are_those_drawn(folder: Path) -> None:
     cache = TeacherCache.load(folder)
     for index in range(5):
         for number in range(R):
-            assert cache.augmentation(index, number) == drawn(0, index, number)
+            assert cache.augmentation(index, number) == draw_augmentation(0, index, number)
 
 
 @pytest.mark.parametrize(
