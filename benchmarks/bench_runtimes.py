@@ -27,7 +27,7 @@ from runtimes.engines.registry import engine_made_for
 BATCHES = (1, 8)
 
 
-def bundles() -> list[Path]:
+def find_bundles() -> list[Path]:
     """Bundle folders of the run that this machine has an engine for.
 
     Raises:
@@ -66,7 +66,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "bundle" not in metafunc.fixturenames:
         return
     try:
-        found: list[Path | GazeClipError] = [*bundles()]
+        found: list[Path | GazeClipError] = [*find_bundles()]
     except GazeClipError as error:
         found = [error]
     ids = [item.name if isinstance(item, Path) else "nothing to measure" for item in found]

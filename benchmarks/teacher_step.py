@@ -1,10 +1,10 @@
 """`python -m benchmarks.teacher_step`: what a training step of the full teacher costs beside its
 parts run separately.
 
-Forward and backward of GazeCLIP on ViT-B/16 (random weights, float32) against plain open_clip
-ViT-B/16 on the same images and prompts plus a pass of the same frozen gaze encoder. Plain CLIP runs
-its text encoder over all 77 places; because GazeCLIP cuts prompts to the longest, ratios are to a
-plain CLIP that does so too. Interleaved rounds in one process; quote ratios, not times.
+Forward and backward of GazeCLIP on ViT-B/16 (random weights, float32) against open_clip's ViT-B/16
+on the same images and prompts plus a pass of the same frozen gaze encoder. open_clip runs its text
+encoder over all 77 places; because GazeCLIP cuts prompts to the longest, ratios are to an open_clip
+that does so too. Interleaved rounds in one process; quote ratios, not times.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from benchmarks.measure.latency import LatencyConfig, measure
+from benchmarks.measure.latency import LatencyConfig, measure_latency
 from gazeclip.cli.guard import guard
 from gazeclip.console.progress import progress_callback
 from gazeclip.errors import ConfigError
@@ -34,14 +34,14 @@ from gazeclip.teacher.losses import TeacherLoss
 from gazeclip.teacher.model import GazeCLIP
 
 ENCODERS: dict[GazeKind, Callable[[], GazeEncoder]] = {"l2cs": L2CS, "eth-xgaze": EthXGaze}
-PLAIN = "plain CLIP + gaze encoder, prompts cut"
-WHOLE = "plain CLIP + gaze encoder, 77 places"
+CUT = "open_clip + gaze encoder, prompts cut"
+WHOLE = "open_clip + gaze encoder, 77 places"
 TEACHER = "GazeCLIP"
 STORED = "GazeCLIP, gaze features stored"
 FROZEN = "GazeCLIP, gaze stored, text frozen"
 
 
-def subjects(batch: int, gaze: GazeKind, size: int = 224) -> dict[str, Callable[[], None]]:
+def build_steps(batch: int, gaze: GazeKind, size: int = 224) -> dict[str, Callable[[], None]]:
     """name -> one forward and backward on `batch` random images."""
     torch.manual_seed(0)
     taxonomy = Taxonomy.load("dfad")
@@ -56,23 +56,25 @@ def subjects(batch: int, gaze: GazeKind, size: int = 224) -> dict[str, Callable[
     frozen = replace(config, text=TextConfig(frozen=True))
     features = encoder(pixels)
     return {
-        WHOLE: _plain(build_clip(config, size, load=False), encoder, pixels, labels, prompts),
-        PLAIN: _plain(
+        WHOLE: _build_open_clip_step(
+            build_clip(config, size, load=False), encoder, pixels, labels, prompts
+        ),
+        CUT: _build_open_clip_step(
             build_clip(config, size, load=False), encoder, pixels, labels, prompts, cut=True
         ),
-        TEACHER: _teacher(
+        TEACHER: _build_teacher_step(
             GazeCLIP(config, prompts, size, encoder, load=False), pixels, labels, None
         ),
-        STORED: _teacher(
+        STORED: _build_teacher_step(
             GazeCLIP(config, prompts, size, encoder, load=False), pixels, labels, features
         ),
-        FROZEN: _teacher(
+        FROZEN: _build_teacher_step(
             GazeCLIP(frozen, prompts, size, encoder, load=False), pixels, labels, features
         ),
     }
 
 
-def _plain(
+def _build_open_clip_step(
     clip: Any,
     encoder: GazeEncoder,
     pixels: torch.Tensor,
@@ -80,21 +82,21 @@ def _plain(
     prompts: list[Any],
     cut: bool = False,
 ) -> Callable[[], None]:
-    """open_clip's own image and text encoders, each class prompt encoded once and averaged,
-    cross-entropy; gaze beside it.
+    """open_clip's own image and text encoders with cross-entropy, and the gaze encoder beside them.
 
-    `cut`: its text side is given the places that the longest prompt needs.
+    Each class prompt is encoded once and averaged. `cut`: its text side is given the places that the longest prompt needs.
     """
     import open_clip
 
     unique = list(dict.fromkeys(text for row in prompts for text in row))
+    # `(classes, prompts of a class)`: where each stands among the unique ones.
     place = torch.tensor([[unique.index(text) for text in row] for row in prompts])
     tokens = open_clip.get_tokenizer("ViT-B-16")(unique)
     if cut:
         tokens = cut_to_longest(clip, tokens)
     clip.train()
 
-    def step() -> None:
+    def run_step() -> None:
         with torch.no_grad():
             encoder(pixels)
         image = F.normalize(clip.encode_image(pixels.float() / 255.0), dim=-1)
@@ -102,12 +104,13 @@ def _plain(
         F.cross_entropy(clip.logit_scale.exp() * image @ text.T, labels).backward()
         clip.zero_grad(set_to_none=True)
 
-    return step
+    return run_step
 
 
 def cut_to_longest(clip: Any, tokens: torch.Tensor) -> torch.Tensor:
-    """Take the places that no prompt of `tokens (N, 77)` needs from an open_clip model's text side;
-    returns the tokens without padding.
+    """Take the places that no prompt needs from an open_clip model's text side.
+
+    `tokens (N, 77)` come back without padding.
     """
     length = int((tokens != 0).sum(1).max())
     clip.attn_mask = clip.attn_mask[:length, :length]
@@ -117,17 +120,17 @@ def cut_to_longest(clip: Any, tokens: torch.Tensor) -> torch.Tensor:
     return tokens[:, :length]
 
 
-def _teacher(
+def _build_teacher_step(
     model: GazeCLIP, pixels: torch.Tensor, labels: torch.Tensor, features: Any
 ) -> Callable[[], None]:
     criterion = TeacherLoss(model.config)
     model.train()
 
-    def step() -> None:
+    def run_step() -> None:
         criterion(model(pixels, features), labels)["loss"].backward()
         model.zero_grad(set_to_none=True)
 
-    return step
+    return run_step
 
 
 def main(argv: list[str]) -> int:
@@ -156,19 +159,21 @@ def main(argv: list[str]) -> int:
             warmup_max_s=1.0,
             max_repeats=args.rounds,
         )
-        found = measure(
-            subjects(args.batch, args.gaze),
+        found = measure_latency(
+            build_steps(args.batch, args.gaze),
             config,
             threads=threads,
             batch=args.batch,
             progress=update,
         )
     print(
-        f"ViT-B/16, gaze encoder {args.gaze}, batch {args.batch}, float32, {threads} threads, forward + backward, median of {args.rounds} rounds"
+        f"ViT-B/16, gaze encoder {args.gaze}, batch {args.batch}, float32, {threads} threads, "
+        f"forward + backward, median of {args.rounds} rounds"
     )
     for name, stats in found.items():
         note = " (disturbed by other work)" if stats.disturbed else ""
-        print(f"  {name:40} {stats.p50:9.0f} ms  {stats.p50 / found[PLAIN].p50:5.2f} x plain{note}")
+        ratio = stats.p50 / found[CUT].p50
+        print(f"  {name:40} {stats.p50:9.0f} ms  {ratio:5.2f} x open_clip{note}")
     sys.stdout.flush()
     return 0
 

@@ -111,7 +111,7 @@ def test_report_follows_the_schema_and_names_every_subject(workspace: Path) -> N
         (subject["role"], subject["engine"], subject["precision"]) for subject in report["subjects"]
     }
     assert {
-        ("peer", "torch", "fp32"),
+        ("baseline", "torch", "fp32"),
         ("teacher", "torch", "fp32"),
         ("student", "torch", "fp32"),
     } <= found

@@ -18,7 +18,7 @@ from gazeclip.taxonomy import Taxonomy
 LEVELS: dict[str, AttributionLevel] = {"test": "class", "test_unseen": "category+family"}
 
 
-def evaluate(
+def evaluate_splits(
     splits: Mapping[str, SplitOutputs],
     taxonomy: Taxonomy,
     classes: Sequence[str],
@@ -86,13 +86,13 @@ def evaluate_split(
         "attribution_acc_interval": None,
     }
     if bootstrap:
-        result |= _intervals(fake, score, correct, outputs.clusters, bootstrap, seed)
+        result |= _bootstrap_intervals(fake, score, correct, outputs.clusters, bootstrap, seed)
     result["per_generator"] = per_generator(outputs, taxonomy, classes, probability, level)
-    result["why_null"] = _reasons(result, fake, bootstrap)
+    result["why_null"] = _explain_nulls(result, fake, bootstrap)
     return result
 
 
-def _intervals(
+def _bootstrap_intervals(
     fake: np.ndarray,
     score: np.ndarray,
     correct: np.ndarray,
@@ -115,7 +115,7 @@ def _intervals(
     return {key: None if value is None else list(value) for key, value in found.items()}
 
 
-def _reasons(result: Mapping[str, Any], fake: np.ndarray, bootstrap: int) -> dict[str, str]:
+def _explain_nulls(result: Mapping[str, Any], fake: np.ndarray, bootstrap: int) -> dict[str, str]:
     if len(fake) == 0:
         why = "the split is empty"
     elif not fake.any():

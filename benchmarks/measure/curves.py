@@ -38,7 +38,7 @@ def roc_points(
     return {"fpr": [round(float(x), 6) for x in fpr], "tpr": [round(float(x), 6) for x in tpr]}
 
 
-def confusion(
+def confusion_counts(
     outputs: SplitOutputs,
     taxonomy: Taxonomy,
     classes: Sequence[str],

@@ -54,7 +54,7 @@ class Load:
         return tuple(found)
 
 
-def between(before: Snapshot, after: Snapshot, cpus: int, tick_ns: int = 10_000_000) -> Load:
+def load_between(before: Snapshot, after: Snapshot, cpus: int, tick_ns: int = 10_000_000) -> Load:
     """The load of the interval. Differences too small for the counters' resolution count as zero."""
     wall = max(1, after.wall - before.wall)
     own = after.own_cpu - before.own_cpu
@@ -99,7 +99,7 @@ class SystemProbe:
 
     def load(self, before: Snapshot, after: Snapshot) -> Load:
         """See `between`."""
-        return between(before, after, self.cpus, self.tick_ns)
+        return load_between(before, after, self.cpus, self.tick_ns)
 
     def _wait(self) -> int | None:
         total, found = 0, False

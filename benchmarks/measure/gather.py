@@ -1,10 +1,8 @@
-"""The subjects of a run: plain backbone, teacher and student in PyTorch, and every exported bundle
-in its engine.
-"""
+"""The subjects of a run: baseline, teacher and student in PyTorch, every bundle in its engine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,8 @@ from gazeclip.stages.load import load_classifier, load_run_student, load_teacher
 from runtimes.batches import Infer
 from runtimes.engines.registry import ENGINES
 
+PARITY = ("embedding_cosine_min", "prob_max_abs", "verdict_agreement")
+
 
 @dataclass(frozen=True)
 class Gathered:
@@ -35,37 +35,55 @@ class Gathered:
     timed: bool = True
 
 
-def gather(context: Context, threads: int, left_out: list[str]) -> list[Gathered]:
-    """All subjects of a run that exist; what the recipe names and is missing is an error of the
-    stage that makes it.
+def find_usable_targets(targets: Iterable[str]) -> dict[str, bool]:
+    """Export target -> whether a file of it can be run here, by its engine or its reference.
 
-    Args:
-        left_out: takes a sentence for each bundle whose engine cannot be used here; the others are
-            judged all the same.
+    A report is made from this as well: it says less while an engine is broken, and has to be made
+    again when that is mended.
+    """
+    usable = {}
+    for name in targets:
+        target = find_target(name)
+        engine = ENGINES[target.engine]
+        if target.reference is not None and not engine.exists_here():
+            usable[name] = not target.missing_packages()
+        else:
+            usable[name] = engine.load().available() is None
+    return usable
+
+
+def gather_subjects(context: Context, threads: int) -> tuple[list[Gathered], list[str]]:
+    """All subjects of a run, and a sentence for each bundle whose engine cannot be used here.
+
+    Raises:
+        StageError: what the recipe names is missing; with the stage that makes it.
     """
     torch.set_num_threads(threads)
-    found = [Gathered(_teacher(context)), Gathered(_student(context))]
+    found = []
+    left_out = []
     if context.recipe.baseline.enabled:
-        found.insert(0, Gathered(_baseline(context)))
+        found.append(Gathered(gather_baseline(context)))
+    found += [Gathered(gather_teacher(context)), Gathered(gather_student(context))]
     stage = context.recipe.export
     for precision in stage.precisions:
         for target in stage.targets:
             name = bundle_stage(target, precision)
             context.run.manifest(name)
             try:
-                found.append(_bundle(context, name, threads))
+                found.append(gather_bundle(context, name, threads))
             except MissingDependencyError as error:
                 left_out.append(f"{name} is not judged: {error}")
                 say(f"report: {left_out[-1]}")
-    return found
+    return found, left_out
 
 
-def torch_infer(model: Callable[[torch.Tensor], Any]) -> Infer:
+def wrap_torch(model: Callable[[torch.Tensor], Any]) -> Infer:
     """uint8 `(B, S, S, 3)` -> named float32 outputs of a torch model, in inference mode."""
 
     def infer(images: np.ndarray) -> dict[str, np.ndarray]:
+        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()  # `(B, 3, S, S)`
         with torch.inference_mode():
-            output = model(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous())
+            output = model(pixels)
         arrays = {}
         for name in OUTPUTS:
             if hasattr(output, name):
@@ -78,60 +96,57 @@ def torch_infer(model: Callable[[torch.Tensor], Any]) -> Infer:
     return infer
 
 
-def _weights_mb(folder: Path) -> float:
-    return (folder / "model.safetensors").stat().st_size / 1e6
-
-
-def _baseline(context: Context) -> Subject:
-    name = f"plain {context.recipe.student.backbone}"
-    size, folder = context.contract.size, context.run.folder("baseline")
-    note = "The student's backbone fine-tuned on labels alone: no gaze, no text, no teacher."
+def gather_baseline(context: Context) -> Subject:
+    """The student's backbone with one linear classifier."""
     return Subject(
-        name,
-        "peer",
+        f"baseline {context.recipe.student.backbone}",
+        "baseline",
         TORCH,
         "fp32",
-        _weights_mb(folder),
-        torch_infer(load_classifier(context, "baseline")),
-        size,
-        notes=note,
+        _weigh(context.run.folder("baseline")),
+        wrap_torch(load_classifier(context, "baseline")),
+        context.contract.size,
+        notes="The student's backbone fine-tuned on labels alone: no gaze, no text, no teacher.",
     )
 
 
-def _teacher(context: Context) -> Subject:
+def gather_teacher(context: Context) -> Subject:
+    """The trained teacher, its class texts encoded once."""
     model = load_teacher(context)
-    folder = context.run.folder("teacher")
-    infer = torch_infer(teacher_function(model))
     config = model.config
-    name = f"teacher {config.clip_model if config.tower == 'clip' else f'hybrid {config.backbone}'}"
+    tower = config.clip_model if config.tower == "clip" else f"hybrid {config.backbone}"
     return Subject(
-        name,
+        f"teacher {tower}",
         "teacher",
         TORCH,
         "fp32",
-        _weights_mb(folder),
-        infer,
+        _weigh(context.run.folder("teacher")),
+        wrap_torch(teacher_function(model)),
         context.contract.size,
         notes=model.describe(),
     )
 
 
-def _student(context: Context) -> Subject:
-    folder = context.run.folder("student")
-    infer = torch_infer(load_run_student(context))
+def gather_student(context: Context) -> Subject:
+    """The float student that everything is exported from."""
     return Subject(
         f"student {context.recipe.student.backbone}",
         "student",
         TORCH,
         "fp32",
-        _weights_mb(folder),
-        infer,
+        _weigh(context.run.folder("student")),
+        wrap_torch(load_run_student(context)),
         context.contract.size,
     )
 
 
-def _bundle(context: Context, name: str, threads: int) -> Gathered:
-    folder, size = context.run.folder(name), context.contract.size
+def gather_bundle(context: Context, name: str, threads: int) -> Gathered:
+    """The bundle of stage `name` in the engine that it is made for.
+
+    Raises:
+        MissingDependencyError: that engine cannot be used here.
+    """
+    folder = context.run.folder(name)
     bundle = Bundle.load(folder)
     context.require_size(name, bundle.image_size)
     infer, engine = open_runner(bundle, threads)
@@ -144,10 +159,6 @@ def _bundle(context: Context, name: str, threads: int) -> Gathered:
             "of the saved program, hence no latency."
         )
         say(f"report: {folder.name}: {note}")
-    parity = {
-        key: bundle.meta["parity"][key]
-        for key in ("embedding_cosine_min", "prob_max_abs", "verdict_agreement")
-    }
     subject = Subject(
         f"student {bundle.target} {bundle.precision}",
         "student",
@@ -155,9 +166,15 @@ def _bundle(context: Context, name: str, threads: int) -> Gathered:
         bundle.precision,  # type: ignore[arg-type]
         model_size_mb(folder, str(bundle.meta["model_file"])),
         infer,
-        size,
+        context.contract.size,
         temperature=bundle.temperature,
-        parity=parity,
+        parity={key: bundle.meta["parity"][key] for key in PARITY},
         notes=note,
+        framework=bundle.target,
     )
     return Gathered(subject, timed=timed)
+
+
+def _weigh(folder: Path) -> float:
+    """Megabytes of a stage's weights."""
+    return (folder / "model.safetensors").stat().st_size / 1e6

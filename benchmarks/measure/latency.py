@@ -110,7 +110,7 @@ class _Round:
     causes: tuple[str, ...] = ()
 
 
-def measure(
+def measure_latency(
     subjects: Mapping[str, Callable[[], None]],
     config: LatencyConfig | None = None,
     *,
@@ -161,7 +161,9 @@ def measure(
     disturbed = len(kept) < max(1, (config.rounds + 1) // 2)
     used = kept + spoiled if disturbed else kept
     return {
-        name: _stats(plan, [r.samples[name] for r in used], spoiled, disturbed, threads, batch)
+        name: _summarise_times(
+            plan, [r.samples[name] for r in used], spoiled, disturbed, threads, batch
+        )
         for name, plan in plans.items()
     }
 
@@ -177,7 +179,7 @@ def _warm_up(
     start, window = clock(), config.warmup_window
     while True:
         before = clock()
-        _guarded(name, call)
+        _call_guarded(name, call)
         times.append(clock() - before)
         if len(times) >= 2 * window:
             first, second = np.median(times[-2 * window : -window]), np.median(times[-window:])
@@ -206,13 +208,13 @@ def _one_round(
         for name in order:
             plan = plans[name]
             if plan.settle:
-                _guarded(name, plan.call)
-            done.samples[name] = _samples(name, plan, clock)
+                _call_guarded(name, plan.call)
+            done.samples[name] = _take_samples(name, plan, clock)
         done.causes = probe.load(before, probe.snapshot()).causes
     return done
 
 
-def _samples(name: str, plan: _Plan, clock: Callable[[], int]) -> list[int]:
+def _take_samples(name: str, plan: _Plan, clock: Callable[[], int]) -> list[int]:
     times, call = [], plan.call
     try:
         for _ in range(plan.calls):
@@ -220,18 +222,18 @@ def _samples(name: str, plan: _Plan, clock: Callable[[], int]) -> list[int]:
             call()
             times.append(clock() - before)
     except Exception as error:
-        raise _failure(name, error) from error
+        raise _build_failure(name, error) from error
     return times
 
 
-def _guarded(name: str, call: Callable[[], None]) -> None:
+def _call_guarded(name: str, call: Callable[[], None]) -> None:
     try:
         call()
     except Exception as error:
-        raise _failure(name, error) from error
+        raise _build_failure(name, error) from error
 
 
-def _failure(name: str, error: Exception) -> StageError:
+def _build_failure(name: str, error: Exception) -> StageError:
     return StageError(
         f"'{name}' failed while being timed: {error}",
         remedy="Run `python -m runtimes verify` on it first",
@@ -253,7 +255,7 @@ def _quiet_gc() -> Iterator[None]:
             gc.enable()
 
 
-def _stats(
+def _summarise_times(
     plan: _Plan,
     blocks: list[list[int]],
     spoiled: list[_Round],
@@ -262,7 +264,7 @@ def _stats(
     batch: int,
 ) -> LatencyStats:
     times = np.concatenate([np.asarray(block, dtype=np.float64) for block in blocks]) / NS_PER_MS
-    p50, *upper = (_percentile(times, q) for q in PERCENTILES)
+    p50, *upper = (_read_percentile(times, q) for q in PERCENTILES)
     return LatencyStats(
         p50=float(np.median(times)) if p50 is None else p50,
         p90=upper[0],
@@ -281,7 +283,7 @@ def _stats(
     )
 
 
-def _percentile(times: np.ndarray, q: int) -> float | None:
+def _read_percentile(times: np.ndarray, q: int) -> float | None:
     """None if not even one call is expected beyond it: an extrapolated tail is not a measured one."""
     if len(times) * (100 - q) < 100:
         return None

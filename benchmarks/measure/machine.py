@@ -15,7 +15,7 @@ from gazeclip.system.threads import cpu_quota, usable_threads
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def describe(root: Path = Path("/")) -> dict[str, Any]:
+def describe_machine(root: Path = Path("/")) -> dict[str, Any]:
     """CPU, flags, threads, quota, memory, load, system and package versions.
 
     Null where the system does not tell.
@@ -39,7 +39,7 @@ def describe(root: Path = Path("/")) -> dict[str, Any]:
     }
 
 
-def source(root: Path = ROOT) -> str | None:
+def read_commit(root: Path = ROOT) -> str | None:
     """The commit that this program runs from, with `-dirty` if files differ from it; None outside
     its own checkout.
     """

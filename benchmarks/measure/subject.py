@@ -1,11 +1,9 @@
-"""What the benchmark measures: one model on one engine at one precision, called through one
-function.
-"""
+"""What the benchmark measures: one model on one engine at one precision, behind one function."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -17,11 +15,12 @@ from gazeclip.errors import ConfigError, StageError
 from runtimes.batches import Infer, infer_in_batches
 from runtimes.engines.registry import ENGINES
 
-Role = Literal["teacher", "student", "peer"]
+Role = Literal["teacher", "student", "baseline"]
 ROLES: tuple[str, ...] = get_args(Role)
-TORCH = "torch"  # what is measured before it is exported
+TORCH = "torch"  # framework and engine of what is measured before it is exported
 REQUIRED_OUTPUTS = ("logits", "fake_logit")
 WIDTHS = {"fake_logit": 1, "gaze": 2}
+HEADS = ("attribution", "detection")
 
 
 def engine_titles() -> dict[str, str]:
@@ -35,9 +34,26 @@ def engine_titles() -> dict[str, str]:
     return titles
 
 
+@dataclass(frozen=True)
+class Identity:
+    """What tells a subject from every other one of a run.
+
+    `framework` is the export target that wrote its file, or `TORCH`; `engine` is what runs it.
+    """
+
+    role: Role
+    framework: str
+    precision: Precision
+    engine: str
+
+    def at_precision(self, precision: Precision) -> Identity:
+        """The same thing with other numbers: its twin, if the run has one."""
+        return replace(self, precision=precision)
+
+
 @dataclass
 class Subject:
-    """One thing to measure.
+    """One thing to measure; `name` is for people, `identity` for programs.
 
     `infer` takes uint8 RGB `(B, S, S, 3)` and gives `logits (B, C)` and `fake_logit (B, 1)`, and
     where the model has them `embedding (B, D)` and `gaze (B, 2)` in radians. `temperature` holds
@@ -58,28 +74,29 @@ class Subject:
     temperature: dict[str, float] = field(default_factory=dict)
     parity: dict[str, float] | None = None
     notes: str = ""
+    framework: str = TORCH
+
+    @property
+    def identity(self) -> Identity:
+        """What tells it from the other subjects of a run."""
+        return Identity(self.role, self.framework, self.precision, self.engine)
 
     def __post_init__(self) -> None:
         checks = (
             ("role", self.role, ROLES),
+            ("framework", self.framework, (TORCH, *TARGETS)),
             ("engine", self.engine, tuple(engine_titles())),
             ("precision", self.precision, PRECISIONS),
         )
-        faults = [
-            f"{key} '{value}' is not one of {', '.join(known)}"
-            for key, value, known in checks
-            if value not in known
-        ]
-        faults += [
-            f"temperature {k} = {v} is not positive"
-            for k, v in self.temperature.items()
-            if not v > 0
-        ]
-        faults += [
-            f"temperature '{k}' is unknown"
-            for k in self.temperature
-            if k not in ("attribution", "detection")
-        ]
+        faults = []
+        for key, value, known in checks:
+            if value not in known:
+                faults.append(f"{key} '{value}' is not one of {', '.join(known)}")
+        for key, temperature in self.temperature.items():
+            if not temperature > 0:
+                faults.append(f"temperature {key} = {temperature} is not positive")
+            if key not in HEADS:
+                faults.append(f"temperature '{key}' is unknown")
         if faults:
             raise ConfigError(
                 f"subject '{self.name}': {'; '.join(faults)}", remedy="Correct the subject's fields"
@@ -95,8 +112,10 @@ class Subject:
         batch_size: int = 32,
         progress: Callable[[int, int], None] | None = None,
     ) -> dict[str, np.ndarray]:
-        """All outputs over `images` (uint8 `(N, S, S, 3)`), in order; `progress(done, total)` after
-        each batch.
+        """All outputs over `images` uint8 `(N, S, S, 3)`, in order.
+
+        Args:
+            progress: called with (images done, images in all) after each batch.
 
         Raises:
             StageError: the images do not fit, the engine failed, or an output is missing, misshapen
@@ -105,24 +124,25 @@ class Subject:
         side = self.image_size
         if images.dtype != np.uint8 or images.shape[1:] != (side, side, 3) or len(images) == 0:
             raise StageError(
-                f"'{self.name}' wants uint8 images (N, {side}, {side}, 3), got {images.dtype} {images.shape}",
-                remedy="Prepare them with gazeclip.images.preprocess.PixelContract of this subject's size",
+                f"'{self.name}' wants uint8 images (N, {side}, {side}, 3), "
+                f"got {images.dtype} {images.shape}",
+                remedy="Prepare them with gazeclip.images.preprocess.PixelContract "
+                "of this subject's size",
             )
 
         def infer_checked(batch: np.ndarray) -> dict[str, np.ndarray]:
-            return self._checked(self.infer(batch), len(batch))
+            return self._check_outputs(self.infer(batch), len(batch))
 
         return infer_in_batches(infer_checked, images, batch_size, progress)
 
-    def _checked(self, outputs: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
+    def _check_outputs(
+        self, outputs: Mapping[str, np.ndarray], count: int
+    ) -> dict[str, np.ndarray]:
         faults = [f"{key} is missing" for key in REQUIRED_OUTPUTS if key not in outputs]
         checked = {key: np.asarray(value) for key, value in outputs.items()}
         for key, value in checked.items():
-            if (
-                value.ndim != 2
-                or len(value) != count
-                or value.shape[1] != WIDTHS.get(key, value.shape[1])
-            ):
+            fits = value.ndim == 2 and len(value) == count
+            if not fits or value.shape[1] != WIDTHS.get(key, value.shape[1]):
                 faults.append(f"{key} has shape {value.shape} for {count} images")
             elif not np.isfinite(value).all():
                 faults.append(f"{key} holds NaN or infinity")

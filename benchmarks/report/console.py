@@ -22,7 +22,7 @@ def console_table(report: Mapping[str, Any], file: TextIO | None = None) -> None
     if width is not None and width < WIDE:
         columns = tuple(column for column in columns if column.key not in OPTIONAL)
     rows = []
-    for name, row in zip(_name_subjects(subjects), tables.rows(subjects), strict=True):
+    for name, row in zip(_name_subjects(subjects), tables.build_rows(subjects), strict=True):
         cells = [row[column.key] for column in columns]
         rows.append([name, *(Styled(cell.text, "bold" if cell.best else "") for cell in cells)])
     header = ["subject", *(column.full_title.replace(" ", "\n", 1) for column in columns)]
@@ -32,12 +32,12 @@ def console_table(report: Mapping[str, Any], file: TextIO | None = None) -> None
 def _footer(report: Mapping[str, Any]) -> str:
     subjects = report["subjects"]
     parts = [
-        f"{report['run']}: latency at {tables.settings(subjects)}",
+        f"{report['run']}: latency at {tables.describe_settings(subjects)}",
         "TPR at 1% FPR",
         "parity: verdicts equal before and after conversion",
         "as fp32: verdicts equal to the float student",
     ]
-    if tables.disturbed(subjects):
+    if tables.is_disturbed(subjects):
         parts.append("* disturbed by other work")
     return "; ".join(parts)
 
@@ -45,7 +45,7 @@ def _footer(report: Mapping[str, Any]) -> str:
 def _name_subjects(subjects: Sequence[Mapping[str, Any]]) -> list[str]:
     """The subjects' names, with engine and precision where a name alone does not tell them apart."""
     names = [str(entry["name"]) for entry in subjects]
-    notes = [row["name"].note for row in tables.rows(subjects)]
+    notes = [row["name"].note for row in tables.build_rows(subjects)]
     return [
         name if names.count(name) == 1 else f"{name} ({note})"
         for name, note in zip(names, notes, strict=True)

@@ -78,7 +78,7 @@ class ReportData:
             "subjects": list(self.subjects),
             "title": self.title,
             "created": self.created,
-            "headline": _identity(headline_of(self.subjects, self.headline)),
+            "headline": name_identity(find_headline(self.subjects, self.headline)),
             "caveats": list(self.caveats),
             "provenance": self.provenance,
             "gaze": self.gaze,
@@ -88,10 +88,10 @@ class ReportData:
             ],
             "gallery": [_without_image(item.__dict__) for item in self.gallery],
         }
-        return dict(plain(report))
+        return dict(to_builtin(report))
 
 
-def subject_entry(
+def describe_subject(
     subject: Subject,
     latency: LatencyStats | None = None,
     accuracy: Mapping[str, Mapping[str, Any]] | None = None,
@@ -107,6 +107,7 @@ def subject_entry(
     entry = {
         "name": subject.name,
         "role": subject.role,
+        "framework": subject.framework,
         "engine": subject.engine,
         "precision": subject.precision,
         "size_mb": subject.size_mb,
@@ -120,10 +121,10 @@ def subject_entry(
         "notes": subject.notes,
         "curves": dict(curves or {}),
     }
-    return dict(plain(entry))
+    return dict(to_builtin(entry))
 
 
-def headline_of(subjects: Sequence[Entry], name: str | None = None) -> Entry | None:
+def find_headline(subjects: Sequence[Entry], name: str | None = None) -> Entry | None:
     """The subject named `name`, else the fastest int8 student, else the fastest student, else the
     first subject.
 
@@ -132,9 +133,9 @@ def headline_of(subjects: Sequence[Entry], name: str | None = None) -> Entry | N
     """
     if name is not None:
         for entry in subjects:
-            if name in (entry["name"], _identity(entry)):
+            if name in (entry["name"], name_identity(entry)):
                 return entry
-        known = ", ".join(str(_identity(entry)) for entry in subjects)
+        known = ", ".join(str(name_identity(entry)) for entry in subjects)
         raise StageError(
             f"the report's headline '{name}' is no subject", remedy=f"Subjects: {known}"
         )
@@ -148,16 +149,16 @@ def headline_of(subjects: Sequence[Entry], name: str | None = None) -> Entry | N
     )
 
 
-def _identity(entry: Entry | None) -> str | None:
+def name_identity(entry: Entry | None) -> str | None:
     return None if entry is None else f"{entry['name']} {entry['engine']} {entry['precision']}"
 
 
-def teacher_of(subjects: Sequence[Entry]) -> Entry | None:
+def find_teacher(subjects: Sequence[Entry]) -> Entry | None:
     """The first teacher, which speed-ups and losses refer to."""
     return next((entry for entry in subjects if entry["role"] == "teacher"), None)
 
 
-def thumbnail(image: np.ndarray, side: int = 160, quality: int = 82) -> str:
+def encode_thumbnail(image: np.ndarray, side: int = 160, quality: int = 82) -> str:
     """A uint8 RGB image `(H, W, 3)` as a JPEG data URI whose longer side is at most `side` pixels."""
     picture = Image.fromarray(np.ascontiguousarray(image, dtype=np.uint8))
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
@@ -166,16 +167,16 @@ def thumbnail(image: np.ndarray, side: int = 160, quality: int = 82) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def plain(value: Any) -> Any:
+def to_builtin(value: Any) -> Any:
     """NumPy scalars and arrays, tuples and mappings as JSON knows them; NaN stays for the validator
     to refuse.
     """
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_builtin(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
-        return plain(value.tolist())
+        return to_builtin(value.tolist())
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [to_builtin(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -7,40 +7,41 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks.measure.subject import engine_titles
-from benchmarks.report.svg import Canvas, Scale, axes, place_labels
+from benchmarks.measure.subject import TORCH, engine_titles
+from benchmarks.report.svg import Canvas, Scale, draw_axes, place_labels
 
 Entry = Mapping[str, Any]
 _SHORT = {"onnxruntime": "ONNX", "coreml-reference": "Core ML"}
-_FIXED = {"teacher": "var(--ink)", "peer": "var(--peer)"}
+_FIXED = {"teacher": "var(--ink)", "baseline": "var(--baseline)"}
 CHAR = 6.6  # width of one character of the 12 px tick labels
 WIDTH, HEIGHT = 460.0, 330.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 16.0, 34.0, 50.0
 
 
 def short_label(entry: Entry) -> str:
-    """What a subject is called where space is short: peers by name, the student by engine and
-    precision.
+    """What a subject is called where space is short.
+
+    The baseline by its name, the student by engine and precision.
     """
-    if entry["role"] == "peer":
+    if entry["role"] == "baseline":
         return str(entry["name"])
+    title = engine_titles()[entry["engine"]]
     if entry["role"] == "teacher":
-        return (
-            "teacher"
-            if entry["engine"] == "torch"
-            else f"teacher, {engine_titles()[entry['engine']]}"
-        )
-    return f"{_SHORT.get(entry['engine'], engine_titles()[entry['engine']])} {entry['precision']}"
+        return "teacher" if entry["engine"] == TORCH else f"teacher, {title}"
+    return f"{_SHORT.get(entry['engine'], title)} {entry['precision']}"
 
 
-def colours(entries: Sequence[Entry]) -> list[str]:
-    """One CSS colour per subject, the same in every plot: the teacher in ink, peers in grey,
-    students by engine.
+def choose_colours(entries: Sequence[Entry]) -> list[str]:
+    """One CSS colour per subject, the same in every plot.
+
+    The teacher in ink, the baseline in grey, students by engine.
     """
-    return [
-        _FIXED.get(entry["role"]) or f"var(--c{list(engine_titles()).index(entry['engine']) + 1})"
-        for entry in entries
-    ]
+    engines = list(engine_titles())
+    colours = []
+    for entry in entries:
+        by_engine = f"var(--c{engines.index(entry['engine']) + 1})"  # the style sheet counts from 1
+        colours.append(_FIXED.get(entry["role"], by_engine))
+    return colours
 
 
 def is_float_student(entry: Entry) -> bool:
@@ -50,7 +51,7 @@ def is_float_student(entry: Entry) -> bool:
     return bool(entry["role"] == "student" and entry["precision"] != "int8")
 
 
-def figure(entry: Entry, split: str, key: str) -> Any:
+def read_figure(entry: Entry, split: str, key: str) -> Any:
     """`accuracy.<split>.<key>`, None if not measured."""
     return (entry.get("accuracy") or {}).get(split, {}).get(key)
 
@@ -58,10 +59,10 @@ def figure(entry: Entry, split: str, key: str) -> Any:
 def accuracy_against_latency(entries: Sequence[Entry], split: str) -> str | None:
     """Detection AUC with its interval over median latency on a logarithmic axis."""
     points = []
-    for entry, colour in zip(entries, colours(entries), strict=True):
-        latency, auc = entry["latency_ms"]["p50"], figure(entry, split, "auc")
+    for entry, colour in zip(entries, choose_colours(entries), strict=True):
+        latency, auc = entry["latency_ms"]["p50"], read_figure(entry, split, "auc")
         if latency is not None and auc is not None:
-            interval = figure(entry, split, "auc_interval") or [auc, auc]
+            interval = read_figure(entry, split, "auc_interval") or [auc, auc]
             points.append(
                 (latency, auc, interval, colour, short_label(entry), is_float_student(entry))
             )
@@ -69,7 +70,7 @@ def accuracy_against_latency(entries: Sequence[Entry], split: str) -> str | None
         return None
     canvas = Canvas(WIDTH, HEIGHT, f"Detection AUC on {split} against median latency")
     x, y = _latency_scales(points)
-    axes(
+    draw_axes(
         canvas,
         x,
         y,
@@ -80,17 +81,17 @@ def accuracy_against_latency(entries: Sequence[Entry], split: str) -> str | None
     )
     for latency, auc, interval, colour, label, hollow in points:
         low, high = interval
-        canvas.line(x(latency), y(low), x(latency), y(high), "whisker", f"stroke:{colour}")
+        canvas.draw_line(x(latency), y(low), x(latency), y(high), "whisker", f"stroke:{colour}")
         hint = f"{label}: AUC {auc:.3f} ({low:.3f} to {high:.3f}), {latency:.2f} ms"
         ring = f"fill:var(--card);stroke:{colour};stroke-width:2.5" if hollow else f"fill:{colour}"
-        canvas.circle(x(latency), y(auc), 5.5 if hollow else 6.0, ring, hint, "dot")
+        canvas.draw_circle(x(latency), y(auc), 5.5 if hollow else 6.0, ring, hint, "dot")
     places = place_labels(
         [(x(p[0]), y(p[1]), p[4]) for p in points], (LEFT, TOP, WIDTH, HEIGHT - BOTTOM)
     )
     for (place_x, place_y, anchor), point in zip(places, points, strict=True):
         away = place_y - y(point[1])
         if abs(away) > 30:  # so far from its dot that a line must join them
-            canvas.line(
+            canvas.draw_line(
                 x(point[0]),
                 y(point[1]) + (8 if away > 0 else -8),
                 x(point[0]),
@@ -98,8 +99,8 @@ def accuracy_against_latency(entries: Sequence[Entry], split: str) -> str | None
                 "leader",
             )
         tint = f"fill:color-mix(in oklab, {point[3]} 72%, var(--ink))"
-        canvas.text(place_x, place_y, point[4], anchor, "point", style=tint)
-    return canvas.render()
+        canvas.draw_text(place_x, place_y, point[4], anchor, "point", style=tint)
+    return canvas.render_svg()
 
 
 def _latency_scales(points: Sequence[tuple[Any, ...]]) -> tuple[Scale, Scale]:
@@ -111,10 +112,10 @@ def _latency_scales(points: Sequence[tuple[Any, ...]]) -> tuple[Scale, Scale]:
     return x, Scale(max(0.0, low - pad), min(1.005, top + pad), HEIGHT - BOTTOM, TOP)
 
 
-def roc(entries: Sequence[Entry], split: str) -> str | None:
+def roc_curves(entries: Sequence[Entry], split: str) -> str | None:
     """ROC curves of all subjects that brought one under `curves.<split>.roc`."""
     drawn = []
-    for entry, colour in zip(entries, colours(entries), strict=True):
+    for entry, colour in zip(entries, choose_colours(entries), strict=True):
         curve = (entry.get("curves") or {}).get(split, {}).get("roc")
         if curve:
             drawn.append(
@@ -122,7 +123,7 @@ def roc(entries: Sequence[Entry], split: str) -> str | None:
                     curve,
                     colour,
                     short_label(entry),
-                    figure(entry, split, "auc"),
+                    read_figure(entry, split, "auc"),
                     is_float_student(entry),
                 )
             )
@@ -132,7 +133,7 @@ def roc(entries: Sequence[Entry], split: str) -> str | None:
     smallest = min((f for curve, *_ in drawn for f in curve["fpr"] if f > 0), default=0.01)
     low = min(0.005, smallest)
     x, y = Scale(low, 1, LEFT, WIDTH - RIGHT, log=True), Scale(0, 1, HEIGHT - BOTTOM, TOP)
-    axes(
+    draw_axes(
         canvas,
         x,
         y,
@@ -141,17 +142,17 @@ def roc(entries: Sequence[Entry], split: str) -> str | None:
         lambda v: f"{v * 100:g}%",
         lambda v: f"{v:g}",
     )
-    canvas.line(x(0.01), y(0), x(0.01), y(1), "mark")
+    canvas.draw_line(x(0.01), y(0), x(0.01), y(1), "mark")
     chance = [low ** (k / 40) for k in range(41)]
-    canvas.path(
+    canvas.draw_path(
         [(x(f), y(f)) for f in chance], "fill:none;stroke:var(--line);stroke-width:1.5", "chance"
     )
     for curve, colour, label, auc, dashed in drawn:
         dash = ";stroke-dasharray:5 3" if dashed else ""
         hint = f"{label}: AUC {auc:.3f}" if auc is not None else label
         style = f"fill:none;stroke:{colour};stroke-width:2;stroke-linejoin:round{dash}"
-        canvas.path(_roc_steps(curve, x, y), style, hint)
-    return canvas.render()
+        canvas.draw_path(_roc_steps(curve, x, y), style, hint)
+    return canvas.render_svg()
 
 
 def _roc_steps(
@@ -173,7 +174,7 @@ def per_generator(entry: Entry, teacher: Entry | None) -> str | None:
     """Detection AUC per generator as bars from chance level; a stroke marks the teacher's."""
     groups = []
     for split, title in (("test", "seen in training"), ("test_unseen", "never seen in training")):
-        mine, theirs = (_aucs(e, split) for e in (entry, teacher))
+        mine, theirs = (_list_aucs(e, split) for e in (entry, teacher))
         rows = [(name, auc, theirs.get(name)) for name, auc in mine.items()]
         if rows:
             groups.append((title, rows))
@@ -190,20 +191,20 @@ def per_generator(entry: Entry, teacher: Entry | None) -> str | None:
     x = Scale(min(0.5, *values) - 0.01, 1.0, left, WIDTH - 48)
     top = 8.0
     for title, rows in groups:
-        canvas.text(0, top + 16, title, "start", "label")
+        canvas.draw_text(0, top + 16, title, "start", "label")
         top += 26
         for name, auc, reference in rows:
             _generator_bar(canvas, x, top, name, auc, reference)
             top += row
         top += 8
-    for tick in x.ticks(5):
-        canvas.text(x(tick), top + 14, f"{tick:g}", "middle", "tick")
-    canvas.line(x(0.5), 30, x(0.5), top, "axis")
-    return canvas.render()
+    for tick in x.round_ticks(5):
+        canvas.draw_text(x(tick), top + 14, f"{tick:g}", "middle", "tick")
+    canvas.draw_line(x(0.5), 30, x(0.5), top, "axis")
+    return canvas.render_svg()
 
 
-def _aucs(entry: Entry | None, split: str) -> dict[str, float]:
-    table = (figure(entry, split, "per_generator") if entry else None) or {}
+def _list_aucs(entry: Entry | None, split: str) -> dict[str, float]:
+    table = (read_figure(entry, split, "per_generator") if entry else None) or {}
     return {
         name: figures["auc"] for name, figures in table.items() if figures.get("auc") is not None
     }
@@ -212,15 +213,15 @@ def _aucs(entry: Entry | None, split: str) -> dict[str, float]:
 def _generator_bar(
     canvas: Canvas, x: Scale, top: float, name: str, auc: float, reference: float | None
 ) -> None:
-    canvas.text(x.start - 8, top + 13, name, "end", "tick")
+    canvas.draw_text(x.start - 8, top + 13, name, "end", "tick")
     start, end = sorted((x(0.5), x(auc)))
     hint = f"{name}: AUC {auc:.3f}" + (
         f", teacher {reference:.3f}" if reference is not None else ""
     )
-    canvas.rect(start, top + 3, end - start, 13, "fill:var(--accent)", hint, 2)
+    canvas.draw_rect(start, top + 3, end - start, 13, "fill:var(--accent)", hint, 2)
     if reference is not None:
-        canvas.line(x(reference), top, x(reference), top + 19, "reference")
-    canvas.text(max(end, x(reference or 0.5)) + 6, top + 13.5, f"{auc:.3f}", "start", "value")
+        canvas.draw_line(x(reference), top, x(reference), top + 19, "reference")
+    canvas.draw_text(max(end, x(reference or 0.5)) + 6, top + 13.5, f"{auc:.3f}", "start", "value")
 
 
 def confusion_matrix(matrix: Mapping[str, Any]) -> str | None:
@@ -237,24 +238,24 @@ def confusion_matrix(matrix: Mapping[str, Any]) -> str | None:
     width, height = left + cell * len(columns) + top * 0.75, top + cell * len(rows) + 6
     canvas = Canvas(width, height, "Attribution: true against predicted")
     for place, name in enumerate(columns):
-        canvas.text(left + cell * (place + 0.42), top - 7, name, "start", "tick", rotate=-46)
+        canvas.draw_text(left + cell * (place + 0.42), top - 7, name, "start", "tick", rotate=-46)
     for r, name in enumerate(rows):
         y, total = top + r * cell, sum(counts[r])
-        canvas.text(left - 8, y + cell / 2 + 4, name, "end", "tick")
+        canvas.draw_text(left - 8, y + cell / 2 + 4, name, "end", "tick")
         for c, column in enumerate(columns):
             share = counts[r][c] / total if total else 0.0
             right = column == matrix["expected"][r]
             colour = "--accent" if right else "--wrong"
             fill = f"fill:color-mix(in oklab, var({colour}) {share * 100:.0f}%, var(--cell))"
             hint = f"{name} as {column}: {counts[r][c]} of {total}"
-            canvas.rect(left + c * cell + 1, y + 1, cell - 2, cell - 2, fill, hint, 3)
+            canvas.draw_rect(left + c * cell + 1, y + 1, cell - 2, cell - 2, fill, hint, 3)
             if share >= 0.005:
                 style = "fill:var(--on-accent)" if share > 0.65 else None
                 centre = left + (c + 0.5) * cell
-                canvas.text(
+                canvas.draw_text(
                     centre, y + cell / 2 + 4, f"{share * 100:.0f}", "middle", "cell", style=style
                 )
-    return canvas.render()
+    return canvas.render_svg()
 
 
 def gaze_histogram(histogram: Mapping[str, Any], axis: str) -> str | None:
@@ -269,7 +270,7 @@ def gaze_histogram(histogram: Mapping[str, Any], axis: str) -> str | None:
         Scale(edges[0], edges[-1], LEFT, WIDTH - RIGHT),
         Scale(0, peak * 1.08, height - BOTTOM, TOP),
     )
-    axes(
+    draw_axes(
         canvas,
         x,
         y,
@@ -286,5 +287,5 @@ def gaze_histogram(histogram: Mapping[str, Any], axis: str) -> str | None:
         style = (
             f"fill:{colour};fill-opacity:.16;stroke:{colour};stroke-width:2;stroke-linejoin:round"
         )
-        canvas.path(steps, style, "forged" if which == "fake" else "real")
-    return canvas.render()
+        canvas.draw_path(steps, style, "forged" if which == "fake" else "real")
+    return canvas.render_svg()

@@ -1,5 +1,7 @@
-"""The contract of report.json (schema 1). Other tools read these keys: faults are found before the
-file exists.
+"""The contract of report.json. Other tools read it: faults are found before the file exists.
+
+Schema 2: subjects have a `framework`, the role `baseline` was `peer`, the engine `litert` was
+`tflite`.
 """
 
 from __future__ import annotations
@@ -8,10 +10,11 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.measure.subject import ROLES, engine_titles
+from benchmarks.measure.subject import ROLES, TORCH, engine_titles
+from export.registry import TARGETS
 from gazeclip.bundle.layout import PRECISIONS
 
-SCHEMA = 1
+SCHEMA = 2
 SPLITS = ("test", "test_unseen")
 LATENCY_TIMES = ("p50", "p90", "p95", "p99")
 LATENCY = (*LATENCY_TIMES, "threads", "batch")
@@ -30,7 +33,8 @@ def validate_report(report: Any) -> list[str]:
     if not isinstance(report, Mapping):
         return ["report: is not an object"]
     faults = [
-        f"{place}: is {value}, must be a number or null" for place, value in _not_finite(report, "")
+        f"{place}: is {value}, must be a number or null"
+        for place, value in _find_not_finite(report, "")
     ]
     if report.get("schema") != SCHEMA or isinstance(report.get("schema"), bool):
         faults.append(f"schema: is {report.get('schema')!r}, must be {SCHEMA}")
@@ -47,7 +51,7 @@ def validate_report(report: Any) -> list[str]:
         if not isinstance(subject, Mapping):
             faults.append(f"{where}: is not an object")
             continue
-        faults += [f"{where}.{fault}" for fault in _subject(subject)]
+        faults += [f"{where}.{fault}" for fault in _check_subject(subject)]
         key = tuple(str(subject.get(name)) for name in ("name", "engine", "precision"))
         if key in seen:
             faults.append(f"{where}: same name, engine and precision as subjects[{seen[key]}]")
@@ -55,44 +59,53 @@ def validate_report(report: Any) -> list[str]:
     return faults
 
 
-def _subject(subject: Mapping[str, Any]) -> Iterator[str]:
+def _check_subject(subject: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(subject.get("name"), str) or not subject.get("name"):
         yield "name: must be text"
-    engines = tuple(engine_titles())
-    for key, known in (("role", ROLES), ("engine", engines), ("precision", PRECISIONS)):
+    checks = (
+        ("role", ROLES),
+        ("framework", (TORCH, *TARGETS)),
+        ("engine", tuple(engine_titles())),
+        ("precision", PRECISIONS),
+    )
+    for key, known in checks:
         if subject.get(key) not in known:
             yield f"{key}: is {subject.get(key)!r}, must be one of {', '.join(known)}"
-    yield from _number(subject, "size_mb", above=0)
-    yield from _latency(subject)
-    yield from _accuracy(subject)
+    yield from _check_number(subject, "size_mb", above=0)
+    yield from _check_latency(subject)
+    yield from _check_accuracy(subject)
     parity = subject.get("parity", {})
     if not isinstance(parity, Mapping):
         yield "parity: must be an object (its figures null if not measured)"
     else:
-        yield from _prefixed(
-            "parity", _number(parity, "embedding_cosine_min", low=-1.0001, high=1.0001)
+        yield from _prefix_faults(
+            "parity", _check_number(parity, "embedding_cosine_min", low=-1.0001, high=1.0001)
         )
-        yield from _prefixed("parity", _number(parity, "prob_max_abs", low=0, high=1))
-        yield from _prefixed("parity", _number(parity, "verdict_agreement", low=0, high=1))
+        yield from _prefix_faults("parity", _check_number(parity, "prob_max_abs", low=0, high=1))
+        yield from _prefix_faults(
+            "parity", _check_number(parity, "verdict_agreement", low=0, high=1)
+        )
         if "verdict_agreement_fp32" in parity:  # reports from before it was measured
-            yield from _prefixed("parity", _number(parity, "verdict_agreement_fp32", low=0, high=1))
+            yield from _prefix_faults(
+                "parity", _check_number(parity, "verdict_agreement_fp32", low=0, high=1)
+            )
 
 
-def _latency(subject: Mapping[str, Any]) -> Iterator[str]:
+def _check_latency(subject: Mapping[str, Any]) -> Iterator[str]:
     latency = subject.get("latency_ms")
     if not isinstance(latency, Mapping):
         yield "latency_ms: must be an object (its figures null if not measured)"
         return
     for key in LATENCY_TIMES:
-        yield from _prefixed("latency_ms", _number(latency, key, above=0))
+        yield from _prefix_faults("latency_ms", _check_number(latency, key, above=0))
     for key in ("threads", "batch"):
-        yield from _prefixed("latency_ms", _number(latency, key, low=1, whole=True))
+        yield from _prefix_faults("latency_ms", _check_number(latency, key, low=1, whole=True))
     times = [latency[key] for key in LATENCY_TIMES if _is_number(latency.get(key))]
     if times != sorted(times):
         yield "latency_ms: a higher percentile is below a lower one"
 
 
-def _accuracy(subject: Mapping[str, Any]) -> Iterator[str]:
+def _check_accuracy(subject: Mapping[str, Any]) -> Iterator[str]:
     accuracy = subject.get("accuracy")
     if not isinstance(accuracy, Mapping):
         yield "accuracy: must be an object"
@@ -103,11 +116,15 @@ def _accuracy(subject: Mapping[str, Any]) -> Iterator[str]:
             yield f"accuracy.{split}: must be an object (its figures null if not measured)"
             continue
         for key in SHARES:
-            yield from _prefixed(f"accuracy.{split}", _number(figures, key, low=0, high=1))
-        yield from _prefixed(f"accuracy.{split}", _number(figures, "n", low=0, whole=True))
+            yield from _prefix_faults(
+                f"accuracy.{split}", _check_number(figures, key, low=0, high=1)
+            )
+        yield from _prefix_faults(
+            f"accuracy.{split}", _check_number(figures, "n", low=0, whole=True)
+        )
 
 
-def _number(
+def _check_number(
     table: Mapping[str, Any],
     key: str,
     *,
@@ -136,16 +153,16 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _prefixed(prefix: str, faults: Iterator[str]) -> Iterator[str]:
+def _prefix_faults(prefix: str, faults: Iterator[str]) -> Iterator[str]:
     return (f"{prefix}.{fault}" for fault in faults)
 
 
-def _not_finite(value: Any, place: str) -> Iterator[tuple[str, float]]:
+def _find_not_finite(value: Any, place: str) -> Iterator[tuple[str, float]]:
     if isinstance(value, float) and not math.isfinite(value):
         yield place.lstrip("."), value
     elif isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _not_finite(item, f"{place}.{key}")
+            yield from _find_not_finite(item, f"{place}.{key}")
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            yield from _not_finite(item, f"{place}[{index}]")
+            yield from _find_not_finite(item, f"{place}[{index}]")

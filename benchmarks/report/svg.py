@@ -21,17 +21,17 @@ class Canvas:
         self.width, self.height, self.title = width, height, title
         self._parts: list[str] = []
 
-    def _add(self, tag: str, hint: str = "", text: str = "", **attributes: object) -> None:
+    def _add_element(self, tag: str, hint: str = "", text: str = "", **attributes: object) -> None:
         given = {
             key.rstrip("_").replace("_", "-"): value
             for key, value in attributes.items()
             if value is not None
         }
-        listed = "".join(f' {key}="{_value(value)}"' for key, value in given.items())
+        listed = "".join(f' {key}="{_format_value(value)}"' for key, value in given.items())
         inner = (f"<title>{escape(hint)}</title>" if hint else "") + escape(text)
         self._parts.append(f"<{tag}{listed}>{inner}</{tag}>" if inner else f"<{tag}{listed}/>")
 
-    def line(
+    def draw_line(
         self,
         x1: float,
         y1: float,
@@ -40,9 +40,9 @@ class Canvas:
         class_: str = "grid",
         style: str | None = None,
     ) -> None:
-        self._add("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_, style=style)
+        self._add_element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_, style=style)
 
-    def rect(
+    def draw_rect(
         self,
         x: float,
         y: float,
@@ -52,7 +52,7 @@ class Canvas:
         hint: str = "",
         rx: float | None = None,
     ) -> None:
-        self._add(
+        self._add_element(
             "rect",
             hint,
             x=x,
@@ -63,7 +63,7 @@ class Canvas:
             style=style,
         )
 
-    def circle(
+    def draw_circle(
         self,
         x: float,
         y: float,
@@ -72,16 +72,16 @@ class Canvas:
         hint: str = "",
         class_: str | None = None,
     ) -> None:
-        self._add("circle", hint, cx=x, cy=y, r=r, style=style, class_=class_)
+        self._add_element("circle", hint, cx=x, cy=y, r=r, style=style, class_=class_)
 
-    def path(
+    def draw_path(
         self, points: list[tuple[float, float]], style: str, hint: str = "", close: bool = False
     ) -> None:
         if points:
             d = "M" + "L".join(f"{x:.2f} {y:.2f}" for x, y in points) + ("Z" if close else "")
-            self._add("path", hint, d=d, style=style)
+            self._add_element("path", hint, d=d, style=style)
 
-    def text(
+    def draw_text(
         self,
         x: float,
         y: float,
@@ -91,8 +91,12 @@ class Canvas:
         rotate: float | None = None,
         style: str | None = None,
     ) -> None:
-        turn = f"rotate({_value(rotate)} {_value(x)} {_value(y)})" if rotate is not None else None
-        self._add(
+        turn = (
+            f"rotate({_format_value(rotate)} {_format_value(x)} {_format_value(y)})"
+            if rotate is not None
+            else None
+        )
+        self._add_element(
             "text",
             "",
             text,
@@ -104,12 +108,12 @@ class Canvas:
             style=style,
         )
 
-    def render(self) -> str:
-        size = f'viewBox="0 0 {_value(self.width)} {_value(self.height)}"'
+    def render_svg(self) -> str:
+        size = f'viewBox="0 0 {_format_value(self.width)} {_format_value(self.height)}"'
         return f'<svg {size} role="img" aria-label="{escape(self.title, quote=True)}">{"".join(self._parts)}</svg>'
 
 
-def _value(value: object) -> str:
+def _format_value(value: object) -> str:
     return (
         f"{value:.2f}".rstrip("0").rstrip(".")
         if isinstance(value, float)
@@ -135,7 +139,7 @@ class Scale:
         )
         return self.start + (x - low) / (high - low) * (self.end - self.start)
 
-    def ticks(self, about: int = 5) -> list[float]:
+    def round_ticks(self, about: int = 5) -> list[float]:
         """Round values inside the range."""
         return (
             _log_ticks(self.low, self.high)
@@ -177,7 +181,11 @@ def place_labels(
         for rank, (dx, dy, anchor) in enumerate(_CANDIDATES):
             left = x + dx - {"start": 0.0, "end": width, "middle": width / 2}[anchor]
             box = (left, y + dy - height * 0.75, left + width, y + dy + height * 0.25)
-            cost = sum(_overlap(box, other) for other in taken) + 20 * _outside(box, inside) + rank
+            cost = (
+                sum(_overlap_area(box, other) for other in taken)
+                + 20 * _length_outside(box, inside)
+                + rank
+            )
             options.append((cost, box, (x + dx, y + dy, anchor)))
         _, box, position = min(options, key=lambda option: option[0])
         taken.append(box)
@@ -195,18 +203,18 @@ _CANDIDATES = [
 ]  # fmt: skip
 
 
-def _overlap(a: Box, b: Box) -> float:
+def _overlap_area(a: Box, b: Box) -> float:
     return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
 
 
-def _outside(box: Box, inside: Box) -> float:
+def _length_outside(box: Box, inside: Box) -> float:
     return sum(
         max(0.0, gap)
         for gap in (inside[0] - box[0], inside[1] - box[1], box[2] - inside[2], box[3] - inside[3])
     )
 
 
-def axes(
+def draw_axes(
     canvas: Canvas,
     x: Scale,
     y: Scale,
@@ -216,12 +224,12 @@ def axes(
     y_format: Callable[[float], str],
 ) -> None:
     """Grid lines, tick labels and axis names; `y.start` is the bottom edge."""
-    for tick in y.ticks(5):
-        canvas.line(x.start, y(tick), x.end, y(tick))
-        canvas.text(x.start - 8, y(tick) + 4, y_format(tick), "end", "tick")
-    for tick in x.ticks(5):
-        canvas.line(x(tick), y.start, x(tick), y.start + 4, "axis")
-        canvas.text(x(tick), y.start + 19, x_format(tick), "middle", "tick")
-    canvas.line(x.start, y.start, x.end, y.start, "axis")
-    canvas.text((x.start + x.end) / 2, y.start + 39, x_label, "middle", "label")
-    canvas.text(x.start - 8, y.end - 12, y_label, "start", "label")
+    for tick in y.round_ticks(5):
+        canvas.draw_line(x.start, y(tick), x.end, y(tick))
+        canvas.draw_text(x.start - 8, y(tick) + 4, y_format(tick), "end", "tick")
+    for tick in x.round_ticks(5):
+        canvas.draw_line(x(tick), y.start, x(tick), y.start + 4, "axis")
+        canvas.draw_text(x(tick), y.start + 19, x_format(tick), "middle", "tick")
+    canvas.draw_line(x.start, y.start, x.end, y.start, "axis")
+    canvas.draw_text((x.start + x.end) / 2, y.start + 39, x_label, "middle", "label")
+    canvas.draw_text(x.start - 8, y.end - 12, y_label, "start", "label")

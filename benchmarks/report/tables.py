@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.measure.subject import engine_titles
-from benchmarks.report.data import teacher_of
-from benchmarks.report.plots import figure
+from benchmarks.report.data import find_teacher
+from benchmarks.report.plots import read_figure
 from gazeclip.console.tables import MISSING, Table
 from gazeclip.console.tables import markdown_table as as_markdown
 
@@ -73,10 +73,10 @@ COLUMNS = (
 )
 
 
-def rows(subjects: Sequence[Entry]) -> list[dict[str, Cell]]:
+def build_rows(subjects: Sequence[Entry]) -> list[dict[str, Cell]]:
     """One dict per subject: a cell per column key, `name` besides."""
-    teacher = teacher_of(subjects)
-    table = [_row(entry, teacher) for entry in subjects]
+    teacher = find_teacher(subjects)
+    table = [_build_row(entry, teacher) for entry in subjects]
     students = [place for place, entry in enumerate(subjects) if entry["role"] == "student"]
     if len(students) > 1:
         for key, value_of, sign in _RANKED:
@@ -92,7 +92,7 @@ def rows(subjects: Sequence[Entry]) -> list[dict[str, Cell]]:
 
 _RANKED = [
     *(
-        (f"{split}.{key}", lambda e, split=split, key=key: figure(e, split, key), 1)
+        (f"{split}.{key}", lambda e, split=split, key=key: read_figure(e, split, key), 1)
         for split in SPLIT_TITLES
         for key in ("attribution_acc", "auc", "tpr_at_fpr1")
     ),
@@ -101,7 +101,7 @@ _RANKED = [
 ]
 
 
-def _row(entry: Entry, teacher: Entry | None) -> dict[str, Cell]:
+def _build_row(entry: Entry, teacher: Entry | None) -> dict[str, Cell]:
     cells = {
         "name": Cell(
             str(entry["name"]), f"{engine_titles()[entry['engine']]} · {entry['precision']}"
@@ -109,40 +109,40 @@ def _row(entry: Entry, teacher: Entry | None) -> dict[str, Cell]:
     }
     for split in SPLIT_TITLES:
         for key in ("attribution_acc", "auc", "tpr_at_fpr1"):
-            note = interval(figure(entry, split, f"{key}_interval"))
-            cells[f"{split}.{key}"] = Cell(share(figure(entry, split, key)), note)
+            note = format_interval(read_figure(entry, split, f"{key}_interval"))
+            cells[f"{split}.{key}"] = Cell(format_share(read_figure(entry, split, key)), note)
     size = entry["size_mb"]
-    cells["size"] = Cell(MISSING if size is None else megabytes(size))
+    cells["size"] = Cell(MISSING if size is None else format_megabytes(size))
     cells["latency"] = latency_cell(entry["latency_ms"])
     factor = speed_up(entry, teacher)
-    cells["speed"] = Cell(MISSING if factor is None or entry is teacher else times(factor))
+    cells["speed"] = Cell(MISSING if factor is None or entry is teacher else format_factor(factor))
     parity = entry.get("parity") or {}
     cells["parity"] = parity_cell(parity)
-    cells["as_fp32"] = Cell(share(parity.get("verdict_agreement_fp32")))
+    cells["as_fp32"] = Cell(format_share(parity.get("verdict_agreement_fp32")))
     return cells
 
 
-def share(value: float | None) -> str:
+def format_share(value: float | None) -> str:
     """A fraction with three digits."""
     return MISSING if value is None else f"{value:.3f}"
 
 
-def interval(value: Any) -> str:
+def format_interval(value: Any) -> str:
     """A 95% interval, empty if there is none."""
     return "" if not value else f"{value[0]:.3f}–{value[1]:.3f}"  # noqa: RUF001
 
 
-def megabytes(value: float) -> str:
+def format_megabytes(value: float) -> str:
     """Three digits that count: 2.61, 18.4, 347."""
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
-def milliseconds(value: float) -> str:
+def format_milliseconds(value: float) -> str:
     """Three digits that count."""
-    return megabytes(value)
+    return format_megabytes(value)
 
 
-def times(factor: float) -> str:
+def format_factor(factor: float) -> str:
     """A ratio, with a decimal only where it says something."""
     return f"{factor:.1f}×" if factor < 10 else f"{factor:.0f}×"  # noqa: RUF001
 
@@ -168,11 +168,13 @@ def latency_cell(latency: Mapping[str, Any]) -> Cell:
     if latency["p50"] is None:
         return Cell(MISSING)
     note = (
-        f"p95 {milliseconds(latency['p95'])}"
+        f"p95 {format_milliseconds(latency['p95'])}"
         if latency["p95"] is not None
         else f"{latency.get('calls', 0)} calls"
     )
-    return Cell(milliseconds(latency["p50"]) + (" *" if latency.get("disturbed") else ""), note)
+    return Cell(
+        format_milliseconds(latency["p50"]) + (" *" if latency.get("disturbed") else ""), note
+    )
 
 
 def parity_cell(parity: Mapping[str, Any]) -> Cell:
@@ -184,7 +186,7 @@ def parity_cell(parity: Mapping[str, Any]) -> Cell:
     )
 
 
-def settings(subjects: Sequence[Entry]) -> str:
+def describe_settings(subjects: Sequence[Entry]) -> str:
     """`batch 1, 2 threads` over all latencies, with every value that occurs."""
     latencies = [
         entry["latency_ms"] for entry in subjects if entry["latency_ms"]["p50"] is not None
@@ -197,7 +199,7 @@ def settings(subjects: Sequence[Entry]) -> str:
     return f"batch {'/'.join(batches)}" + (f", {'/'.join(threads)} {plural}" if threads else "")
 
 
-def disturbed(subjects: Sequence[Entry]) -> bool:
+def is_disturbed(subjects: Sequence[Entry]) -> bool:
     """Whether any latency includes rounds that other work disturbed."""
     return any(entry["latency_ms"].get("disturbed") for entry in subjects)
 
@@ -206,7 +208,7 @@ def markdown_table(subjects: Sequence[Entry]) -> str:
     """The result table as GitHub Markdown."""
     titles = ["subject", "engine", *(column.full_title for column in COLUMNS)]
     lines = []
-    for row in rows(subjects):
+    for row in build_rows(subjects):
         cells = [row["name"].text, row["name"].note]
         for column in COLUMNS:
             cell = row[column.key]

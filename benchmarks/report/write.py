@@ -14,10 +14,10 @@ from benchmarks.report.data import (
     Flips,
     GalleryItem,
     ReportData,
-    headline_of,
-    subject_entry,
-    teacher_of,
-    thumbnail,
+    describe_subject,
+    encode_thumbnail,
+    find_headline,
+    find_teacher,
 )
 from benchmarks.report.schema import validate_report
 from gazeclip.errors import StageError
@@ -29,9 +29,9 @@ __all__ = [
     "GalleryItem",
     "ReportData",
     "console_table",
+    "describe_subject",
+    "encode_thumbnail",
     "render_html",
-    "subject_entry",
-    "thumbnail",
     "write_report",
 ]
 
@@ -61,26 +61,28 @@ def write_report(folder: Path, data: ReportData) -> None:
     write_json(folder / "report.json", report)
 
 
-def summary(subjects: Sequence[Entry], headline: Entry | None) -> str:
+def summarise_headline(subjects: Sequence[Entry], headline: Entry | None) -> str:
     """One sentence on what the headline subject achieves, made of the figures that were measured."""
     if headline is None:
         return "Nothing was measured."
-    teacher = teacher_of(subjects)
-    size, auc = headline["size_mb"], plots.figure(headline, "test", "auc")
-    what = f"{'' if size is None else tables.megabytes(size) + ' MB '}{headline['precision']} {headline['role']}"
+    teacher = find_teacher(subjects)
+    size, auc = headline["size_mb"], plots.read_figure(headline, "test", "auc")
+    what = f"{'' if size is None else tables.format_megabytes(size) + ' MB '}{headline['precision']} {headline['role']}"
     clauses = []
     factor = tables.speed_up(headline, teacher) if teacher is not headline else None
     if factor is not None:
         faster, slower = (
-            f"runs {tables.times(factor)} faster than",
-            f"is {tables.times(1 / factor)} slower than",
+            f"runs {tables.format_factor(factor)} faster than",
+            f"is {tables.format_factor(1 / factor)} slower than",
         )
         clauses.append(
-            f"{faster if factor >= 1 else slower} its teacher ({_engines(headline, teacher)})"
+            f"{faster if factor >= 1 else slower} its teacher ({_name_engines(headline, teacher)})"
         )
     if auc is not None:
         reference = (
-            plots.figure(teacher, "test", "auc") if teacher and teacher is not headline else None
+            plots.read_figure(teacher, "test", "auc")
+            if teacher and teacher is not headline
+            else None
         )
         beside = "" if reference is None else f" (teacher {reference:.3f})"
         clauses.append(f"detects forgeries with AUC {auc:.3f}{beside}")
@@ -89,7 +91,7 @@ def summary(subjects: Sequence[Entry], headline: Entry | None) -> str:
     return f"{article} {what} {' and '.join(clauses) if clauses else 'was exported'}."
 
 
-def _engines(subject: Entry, other: Entry | None) -> str:
+def _name_engines(subject: Entry, other: Entry | None) -> str:
     return f"{subject['engine']} against {other['engine']}" if other else str(subject["engine"])
 
 
@@ -99,15 +101,15 @@ def render_markdown(data: ReportData) -> str:
     lines = [
         f"# {data.title}: {data.run}",
         "",
-        summary(subjects, headline_of(subjects, data.headline)),
+        summarise_headline(subjects, find_headline(subjects, data.headline)),
         "",
     ]
     lines += [
         tables.markdown_table(subjects),
         "",
-        f"Latency: {tables.settings(subjects)}. " + _intervals_line(subjects),
+        f"Latency: {tables.describe_settings(subjects)}. " + _intervals_line(subjects),
     ]
-    if tables.disturbed(subjects):
+    if tables.is_disturbed(subjects):
         lines += ["", "\\* other work disturbed these rounds, and repeating them did not help."]
     if data.caveats:
         lines += [
@@ -130,14 +132,14 @@ def render_markdown(data: ReportData) -> str:
                 "",
                 f"## {title}",
                 "",
-                *(f"- {key}: {value}" for key, value in flatten(table)),
+                *(f"- {key}: {value}" for key, value in flatten_table(table)),
             ]
     return "\n".join(lines) + "\n"
 
 
 def _intervals_line(subjects: Sequence[Entry]) -> str:
     given = any(
-        plots.figure(entry, split, "auc_interval")
+        plots.read_figure(entry, split, "auc_interval")
         for entry in subjects
         for split in tables.SPLIT_TITLES
     )
@@ -148,7 +150,7 @@ def _intervals_line(subjects: Sequence[Entry]) -> str:
     )
 
 
-def flatten(table: Mapping[str, Any]) -> list[tuple[str, str]]:
+def flatten_table(table: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Key and value as text, one level of nesting spelt out, nothing as 'unknown'."""
     found: list[tuple[str, str]] = []
     for key, value in table.items():
@@ -180,14 +182,14 @@ def render_html(data: ReportData) -> str:
 def page_context(data: ReportData) -> dict[str, Any]:
     """What the template shows."""
     subjects = list(data.subjects)
-    headline, teacher = headline_of(subjects, data.headline), teacher_of(subjects)
+    headline, teacher = find_headline(subjects, data.headline), find_teacher(subjects)
     legend = [
         {
             "label": plots.short_label(entry),
             "colour": colour,
             "dashed": plots.is_float_student(entry),
         }
-        for entry, colour in zip(subjects, plots.colours(subjects), strict=True)
+        for entry, colour in zip(subjects, plots.choose_colours(subjects), strict=True)
     ]
     matrices = {
         split: curves.get("confusion")
@@ -195,19 +197,19 @@ def page_context(data: ReportData) -> dict[str, Any]:
     }
     return {
         "data": data,
-        "summary": summary(subjects, headline),
-        "tiles": _tiles(subjects, headline),
+        "summary": summarise_headline(subjects, headline),
+        "tiles": _build_tiles(subjects, headline),
         "columns": tables.COLUMNS,
         "groups": _column_groups(),
-        "rows": list(zip(subjects, tables.rows(subjects), strict=True)),
+        "rows": list(zip(subjects, tables.build_rows(subjects), strict=True)),
         "headline": headline,
         "headline_label": plots.short_label(headline) if headline else "",
         "teacher": teacher,
-        "settings": tables.settings(subjects),
-        "disturbed": tables.disturbed(subjects),
+        "settings": tables.describe_settings(subjects),
+        "disturbed": tables.is_disturbed(subjects),
         "legend": legend,
         "scatter": _by_split(lambda split: plots.accuracy_against_latency(subjects, split)),
-        "roc": _by_split(lambda split: plots.roc(subjects, split)),
+        "roc": _by_split(lambda split: plots.roc_curves(subjects, split)),
         "generators": plots.per_generator(headline, teacher if teacher is not headline else None)
         if headline
         else None,
@@ -221,8 +223,8 @@ def page_context(data: ReportData) -> dict[str, Any]:
             if (svg := plots.gaze_histogram(histogram, axis))
         ],
         "shown_flips": SHOWN_FLIPS,
-        "machine": flatten(data.machine),
-        "provenance": flatten(data.provenance),
+        "machine": flatten_table(data.machine),
+        "provenance": flatten_table(data.provenance),
         "notes": [(entry["name"], entry["notes"]) for entry in subjects if entry.get("notes")],
     }
 
@@ -248,28 +250,28 @@ def _column_groups() -> list[tuple[str, int]]:
     return [(names[group], count) for group, count in counts.items()]
 
 
-def _tiles(subjects: Sequence[Entry], headline: Entry | None) -> list[tuple[str, str, str]]:
+def _build_tiles(subjects: Sequence[Entry], headline: Entry | None) -> list[tuple[str, str, str]]:
     """(figure, unit, what it is); a figure that was not measured has no tile."""
     if headline is None:
         return []
     tiles: list[tuple[str, str, str]] = []
     if headline["size_mb"] is not None:
-        tiles.append((tables.megabytes(headline["size_mb"]), "MB", "model file"))
+        tiles.append((tables.format_megabytes(headline["size_mb"]), "MB", "model file"))
     if headline["latency_ms"]["p50"] is not None:
         tiles.append(
             (
-                tables.milliseconds(headline["latency_ms"]["p50"]),
+                tables.format_milliseconds(headline["latency_ms"]["p50"]),
                 "ms",
-                f"median, {tables.settings([headline])}",
+                f"median, {tables.describe_settings([headline])}",
             )
         )
     for split, text in (
         ("test", "AUC, seen generators"),
         ("test_unseen", "AUC, unseen generators"),
     ):
-        value = plots.figure(headline, split, "auc")
+        value = plots.read_figure(headline, split, "auc")
         if value is not None:
-            note = tables.interval(plots.figure(headline, split, "auc_interval"))
+            note = tables.format_interval(plots.read_figure(headline, split, "auc_interval"))
             tiles.append((f"{value:.3f}", "", text + (f" ({note})" if note else "")))
     agreement = headline["parity"].get("verdict_agreement_fp32")
     if agreement is not None:

@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 
 from benchmarks.measure import curves
-from benchmarks.measure.accuracy import LEVELS, evaluate
+from benchmarks.measure.accuracy import LEVELS, evaluate_splits
 from benchmarks.measure.latency import LatencyStats
 from benchmarks.measure.subject import Subject
-from benchmarks.report.write import Flips, GalleryItem, ReportData, subject_entry, thumbnail
+from benchmarks.report.write import (
+    Flips,
+    GalleryItem,
+    ReportData,
+    describe_subject,
+    encode_thumbnail,
+)
 from gazeclip.scoring.outputs import SplitOutputs
 from gazeclip.taxonomy import Taxonomy
 
@@ -64,11 +70,11 @@ def entry(
     **changes: Any,
 ) -> dict[str, Any]:
     found = {split: outputs(split, strength) for split in LEVELS}
-    accuracy = evaluate(found, TAXONOMY, CLASSES, bootstrap=30)
+    accuracy = evaluate_splits(found, TAXONOMY, CLASSES, bootstrap=30)
     drawn = {
         split: {
             "roc": curves.roc_points(o.is_fake, o.fake_logit),
-            "confusion": curves.confusion(o, TAXONOMY, CLASSES, LEVELS[split]),
+            "confusion": curves.confusion_counts(o, TAXONOMY, CLASSES, LEVELS[split]),
         }
         for split, o in found.items()
     }
@@ -82,7 +88,7 @@ def entry(
         224,
         **changes,
     )
-    return subject_entry(subject, None if p50 is None else stats(p50), accuracy, drawn)
+    return describe_subject(subject, None if p50 is None else stats(p50), accuracy, drawn)
 
 
 @pytest.fixture
@@ -96,7 +102,7 @@ def report_data() -> Callable[..., ReportData]:
         }
         subjects = [
             entry("teacher ViT-B-16", "teacher", "torch", "fp32", 40.0, 2.0, size_mb=346.0),
-            entry("plain <b>&", "peer", "torch", "fp32", 12.0, 1.0, notes="no gaze"),
+            entry("baseline <b>&", "baseline", "torch", "fp32", 12.0, 1.0, notes="no gaze"),
             entry("student", "student", "torch", "fp32", 13.0, 1.9, size_mb=10.6),
             entry("student", "student", "openvino", "int8", 0.8, 1.8, parity=parity),
             entry(
@@ -117,7 +123,7 @@ def report_data() -> Callable[..., ReportData]:
                 "label": "swap_gan",
                 "p_before": 0.6,
                 "p_after": 0.4,
-                "image": thumbnail(np.zeros((32, 32, 3), np.uint8)),
+                "image": encode_thumbnail(np.zeros((32, 32, 3), np.uint8)),
             }
         ]
         fields: dict[str, Any] = {
@@ -134,7 +140,9 @@ def report_data() -> Callable[..., ReportData]:
             "gaze": {"test": curves.gaze_histogram(found.gaze, found.is_fake)},  # type: ignore[arg-type]
             "flips": [Flips("student fp32", "student int8", "test", 48, flips)],
             "gallery": [
-                GalleryItem(thumbnail(np.full((64, 48, 3), 120, np.uint8)), "real", 0.2, "real")
+                GalleryItem(
+                    encode_thumbnail(np.full((64, 48, 3), 120, np.uint8)), "real", 0.2, "real"
+                )
             ],
         }
         return ReportData(**{**fields, **changes})

@@ -1,4 +1,4 @@
-"""The benchmark of the teacher's step: its comparator computes what plain CLIP does, and it prints
+"""The benchmark of the teacher's step: its comparator computes what open_clip does, and it prints
 a ratio for every form.
 """
 
@@ -26,9 +26,9 @@ def test_cutting_prompts_changes_no_embedding() -> None:
 
 
 def test_it_measures_every_form(capsys: pytest.CaptureFixture[str]) -> None:
-    from benchmarks.teacher_step import FROZEN, PLAIN, STORED, TEACHER, WHOLE, main
+    from benchmarks.teacher_step import CUT, FROZEN, STORED, TEACHER, WHOLE, main
 
     assert main(["--batch", "1", "--rounds", "1", "--gaze", "eth-xgaze"]) == 0
     lines = {line[2:42].strip(): line for line in capsys.readouterr().out.splitlines()[1:]}
-    assert set(lines) == {WHOLE, PLAIN, TEACHER, STORED, FROZEN}
-    assert "1.00 x plain" in lines[PLAIN]
+    assert set(lines) == {WHOLE, CUT, TEACHER, STORED, FROZEN}
+    assert "1.00 x open_clip" in lines[CUT]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from benchmarks.measure.accuracy import evaluate
+from benchmarks.measure.accuracy import evaluate_splits
 from benchmarks.measure.curves import (
-    confusion,
+    confusion_counts,
     gaze_histogram,
     roc_points,
     verdict_agreement,
@@ -46,7 +46,7 @@ def random_split(n: int = 300, seed: int = 0) -> SplitOutputs:
 
 def test_figures_agree_with_scikit_learn() -> None:
     split = random_split()
-    result = evaluate({"test": split}, TAXONOMY, CLASSES, bootstrap=0)["test"]
+    result = evaluate_splits({"test": split}, TAXONOMY, CLASSES, bootstrap=0)["test"]
     labels, predicted = np.array(split.labels), np.array(CLASSES)[split.logits.argmax(axis=1)]
     fpr, tpr, _ = sk.roc_curve(split.is_fake, split.fake_logit)
     # The same arithmetic in another order: only rounding may differ.
@@ -66,7 +66,9 @@ def test_figures_agree_with_scikit_learn() -> None:
 
 def test_per_generator_auc_is_against_the_reals_of_the_split() -> None:
     split = random_split()
-    table = evaluate({"test": split}, TAXONOMY, CLASSES, bootstrap=0)["test"]["per_generator"]
+    table = evaluate_splits({"test": split}, TAXONOMY, CLASSES, bootstrap=0)["test"][
+        "per_generator"
+    ]
     labels = np.array(split.labels)
     assert list(table) == ["real", "swap", "gan_a", "gan_b"]
     assert table["real"]["auc"] is None
@@ -84,7 +86,7 @@ def test_unseen_generators_are_attributed_by_the_summed_probability_of_their_gro
     split = SplitOutputs(
         np.array([2.0, -1.0, 1.0]), np.log(probability + 1e-12), ("gan_new", "real", "flow_new")
     )
-    result = evaluate({"test_unseen": split}, TAXONOMY, CLASSES, bootstrap=0)["test_unseen"]
+    result = evaluate_splits({"test_unseen": split}, TAXONOMY, CLASSES, bootstrap=0)["test_unseen"]
     assert result["attribution_by"] == "category+family"
     assert result["attribution_acc"] == pytest.approx(
         2 / 3
@@ -101,7 +103,7 @@ def test_family_accuracy_forgives_the_generator_but_not_the_family() -> None:
     wanted = ["gan_a", "gan_a", "swap"]
     answered = ["gan_b", "swap", "swap"]
     logits = np.array([[10.0 * (name == answer) for name in CLASSES] for answer in answered])
-    table = evaluate(
+    table = evaluate_splits(
         {"test": SplitOutputs(np.ones(3), logits, tuple(wanted))}, TAXONOMY, CLASSES, bootstrap=0
     )["test"]["per_generator"]
     assert (table["gan_a"]["attribution_acc"], table["gan_a"]["family_acc"]) == (0.0, 0.5)
@@ -116,9 +118,9 @@ def test_temperature_moves_calibration_and_nothing_else() -> None:
         np.array([4.0] * 5 + [-4.0] + [-4.0] * 3 + [4.0]), np.zeros((10, 4)), labels
     )
     sharp, flat = (
-        evaluate({"test": split}, TAXONOMY, CLASSES, temperature={"detection": t}, bootstrap=0)[
-            "test"
-        ]
+        evaluate_splits(
+            {"test": split}, TAXONOMY, CLASSES, temperature={"detection": t}, bootstrap=0
+        )["test"]
         for t in (1.0, 1e9)
     )
     assert flat["ece"] == pytest.approx(0.1, abs=1e-6)
@@ -131,7 +133,7 @@ def test_temperature_moves_calibration_and_nothing_else() -> None:
 
 def test_interval_covers_the_figure_and_matches_its_standard_error() -> None:
     split = random_split(n=400)
-    result = evaluate({"test": split}, TAXONOMY, CLASSES, bootstrap=600)["test"]
+    result = evaluate_splits({"test": split}, TAXONOMY, CLASSES, bootstrap=600)["test"]
     low, high = result["attribution_acc_interval"]
     accuracy = result["attribution_acc"]
     # A mean of 0/1 values has a known standard error; 600 resamplings put the width within about
@@ -140,7 +142,7 @@ def test_interval_covers_the_figure_and_matches_its_standard_error() -> None:
     assert low < accuracy < high
     assert high - low == pytest.approx(expected, rel=0.2)
     assert result["auc_interval"][0] < result["auc"] < result["auc_interval"][1]
-    again = evaluate({"test": split}, TAXONOMY, CLASSES, bootstrap=600)["test"]
+    again = evaluate_splits({"test": split}, TAXONOMY, CLASSES, bootstrap=600)["test"]
     assert again == result
 
 
@@ -148,7 +150,7 @@ def test_a_second_picture_of_everyone_narrows_no_interval() -> None:
     split = random_split(n=200)
     once = replace(split, identities=tuple(f"p{n:04d}" for n in range(200)))
     one, two = (
-        evaluate({"test": found}, TAXONOMY, CLASSES, bootstrap=100)["test"]
+        evaluate_splits({"test": found}, TAXONOMY, CLASSES, bootstrap=100)["test"]
         for found in (once, once.take(np.arange(200).repeat(2)))
     )
     for key in ("auc_interval", "attribution_acc_interval"):
@@ -161,7 +163,7 @@ def test_a_second_picture_of_everyone_narrows_no_interval() -> None:
 )
 def test_figures_that_cannot_be_computed_are_null_with_a_reason(label: str, why: str) -> None:
     split = SplitOutputs(np.array([1.0, -1.0, 0.5]), np.eye(4)[:3], (label,) * 3)
-    result = evaluate({"test": split}, TAXONOMY, CLASSES, bootstrap=20)["test"]
+    result = evaluate_splits({"test": split}, TAXONOMY, CLASSES, bootstrap=20)["test"]
     for key in ("auc", "tpr_at_fpr1", "eer", "auc_interval", "tpr_at_fpr1_interval"):
         assert result[key] is None
         assert result["why_null"][key] == why
@@ -170,7 +172,7 @@ def test_figures_that_cannot_be_computed_are_null_with_a_reason(label: str, why:
 
 
 def test_an_empty_split_is_null_throughout() -> None:
-    result = evaluate(
+    result = evaluate_splits(
         {"test": SplitOutputs(np.zeros(0), np.zeros((0, 4)), ())}, TAXONOMY, CLASSES, bootstrap=20
     )["test"]
     assert result["n"] == 0
@@ -188,7 +190,7 @@ def test_outputs_that_do_not_belong_together_are_refused() -> None:
     with pytest.raises(StageError, match="NaN"):
         SplitOutputs(np.array([np.nan]), np.zeros((1, 4)), ("real",))
     with pytest.raises(StageError, match="3 attribution outputs for 4 classes"):
-        evaluate(
+        evaluate_splits(
             {"test": SplitOutputs(np.zeros(1), np.zeros((1, 3)), ("real",))},
             TAXONOMY,
             CLASSES,
@@ -225,7 +227,7 @@ def test_roc_points_of_many_images_are_thinned() -> None:
 
 def test_confusion_agrees_with_scikit_learn() -> None:
     split = random_split()
-    matrix = confusion(split, TAXONOMY, CLASSES, "class")
+    matrix = confusion_counts(split, TAXONOMY, CLASSES, "class")
     predicted = np.array(CLASSES)[split.logits.argmax(axis=1)]
     assert matrix["rows"] == matrix["columns"] == list(CLASSES)
     assert np.array_equal(
@@ -235,7 +237,7 @@ def test_confusion_agrees_with_scikit_learn() -> None:
 
 def test_confusion_of_unseen_shows_where_each_generator_went() -> None:
     logits = np.log(np.array([[0.1, 0.4, 0.3, 0.2], [0.9, 0.0, 0.1, 0.0]]) + 1e-12)
-    matrix = confusion(
+    matrix = confusion_counts(
         SplitOutputs(np.zeros(2), logits, ("gan_new", "flow_new")),
         TAXONOMY,
         CLASSES,

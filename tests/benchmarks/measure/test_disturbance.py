@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.measure.disturbance import Snapshot, SystemProbe, between
+from benchmarks.measure.disturbance import Snapshot, SystemProbe, load_between
 
 SECOND = 1_000_000_000
 START = Snapshot(wall=0, own_cpu=0, wait=0, busy=0, steal=0)
@@ -43,7 +43,7 @@ START = Snapshot(wall=0, own_cpu=0, wait=0, busy=0, steal=0)
     ],
 )
 def test_causes(after: Snapshot, causes: list[str]) -> None:
-    found = between(START, after, cpus=2).causes
+    found = load_between(START, after, cpus=2).causes
     assert len(found) == len(causes)
     assert all(cause.startswith(expected) for cause, expected in zip(found, causes, strict=True))
 
@@ -57,12 +57,12 @@ def test_differences_below_the_resolution_count_as_nothing() -> None:
         busy=SECOND // 20 + 20_000_000,
         steal=20_000_000,
     )
-    assert between(START, after, cpus=2).causes == ()
+    assert load_between(START, after, cpus=2).causes == ()
 
 
 def test_a_thread_that_ended_takes_its_waiting_time_along() -> None:
     before = Snapshot(0, 0, wait=SECOND)
-    assert between(before, Snapshot(SECOND, SECOND, wait=0), cpus=1).wait == 0.0
+    assert load_between(before, Snapshot(SECOND, SECOND, wait=0), cpus=1).wait == 0.0
 
 
 def test_reads_the_counters_of_all_threads(tmp_path: Path) -> None:

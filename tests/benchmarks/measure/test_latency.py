@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks.measure.disturbance import Load, Snapshot
-from benchmarks.measure.latency import LatencyConfig, measure
+from benchmarks.measure.latency import LatencyConfig, measure_latency
 from gazeclip.errors import ConfigError, StageError
 
 MS = 1_000_000
@@ -69,7 +69,7 @@ def blocks_of(calls: list[str]) -> list[str]:
 def test_known_durations_are_recovered_exactly() -> None:
     clock = FakeClock()
     subjects = {"a": clock.subject("a", lambda n: 2.0), "b": clock.subject("b", lambda n: 30.0)}
-    stats = measure(subjects, quick(), threads=2, batch=8, clock=clock, probe=FakeProbe())
+    stats = measure_latency(subjects, quick(), threads=2, batch=8, clock=clock, probe=FakeProbe())
     assert list(stats) == ["a", "b"]
     assert (stats["a"].p50, stats["a"].min, stats["b"].p50) == (2.0, 2.0, 30.0)
     assert (stats["a"].threads, stats["a"].batch) == (2, 8)
@@ -79,7 +79,7 @@ def test_known_durations_are_recovered_exactly() -> None:
 def test_percentiles_are_those_of_single_calls() -> None:
     clock = FakeClock()
     # Warm-up calls are steady; from then on 1..100 ms over and over, so every percentile is known.
-    stats = measure(
+    stats = measure_latency(
         {"a": clock.subject("a", lambda n: 1.0 if n < 10 else 1.0 + (n - 10) % 100)},
         quick(rounds=1, budget_s=0.4, max_calls_per_round=400),
         clock=clock,
@@ -100,7 +100,7 @@ def test_percentiles_are_those_of_single_calls() -> None:
 def test_tails_that_too_few_calls_cannot_show_are_null(calls: int, missing: list[str]) -> None:
     clock = FakeClock()
     config = quick(rounds=1, budget_s=0.4 * calls + 0.01)
-    stats = measure(
+    stats = measure_latency(
         {"slow": clock.subject("slow", lambda n: 400.0)}, config, clock=clock, probe=FakeProbe()
     )["slow"]
     assert stats.calls == calls
@@ -112,7 +112,7 @@ def test_rounds_interleave_all_subjects_in_changing_seeded_order() -> None:
         clock = FakeClock()
         names = "abc"
         subjects = {name: clock.subject(name, lambda n: 10.0) for name in names}
-        measure(
+        measure_latency(
             subjects, quick(rounds=12, budget_s=0.12, seed=seed), clock=clock, probe=FakeProbe()
         )
         after_warmup = clock.calls[sum(1 for _ in names) * 10 :]  # two windows of five calls each
@@ -134,14 +134,16 @@ def test_drift_hits_all_subjects_alike() -> None:
     drifting = {
         name: clock.subject(name, lambda n: 10.0 + 0.05 * n) for name in ("first", "second")
     }
-    stats = measure(drifting, quick(rounds=20, budget_s=2.0), clock=clock, probe=FakeProbe())
+    stats = measure_latency(
+        drifting, quick(rounds=20, budget_s=2.0), clock=clock, probe=FakeProbe()
+    )
     assert stats["first"].p50 / stats["second"].p50 == pytest.approx(1.0, abs=0.02)
 
 
 def test_warmup_goes_on_until_stable() -> None:
     clock = FakeClock()
     falling = clock.subject("a", lambda n: max(5.0, 50.0 - 3.0 * n))  # steady from call 15 on
-    stats = measure({"a": falling}, quick(), clock=clock, probe=FakeProbe())["a"]
+    stats = measure_latency({"a": falling}, quick(), clock=clock, probe=FakeProbe())["a"]
     assert stats.stable
     assert (
         stats.warmup_calls >= 20
@@ -152,7 +154,7 @@ def test_warmup_goes_on_until_stable() -> None:
 def test_warmup_gives_up_in_time_and_says_so() -> None:
     clock = FakeClock()
     restless = clock.subject("a", lambda n: 100.0 * 1.2**n)
-    stats = measure(
+    stats = measure_latency(
         {"a": restless}, quick(warmup_max_s=2.0, rounds=2), clock=clock, probe=FakeProbe()
     )["a"]
     assert not stats.stable
@@ -164,7 +166,7 @@ def test_a_slow_subject_gets_fewer_calls_within_its_budget() -> None:
         "fast": clock.subject("fast", lambda n: 1.0),
         "slow": clock.subject("slow", lambda n: 250.0),
     }
-    stats = measure(subjects, quick(rounds=4, budget_s=1.0), clock=clock, probe=FakeProbe())
+    stats = measure_latency(subjects, quick(rounds=4, budget_s=1.0), clock=clock, probe=FakeProbe())
     assert stats["fast"].calls == 4 * 200  # the cap per round
     assert stats["slow"].calls == 4
 
@@ -175,7 +177,7 @@ def test_disturbed_rounds_are_measured_again_and_left_out() -> None:
     # Block 1 and 2 are the second and third round of the only subject: 99 ms there, 10 ms
     # elsewhere.
     times = [10.0] * 10 + [10.0, 99.0, 99.0] + [10.0] * 50
-    stats = measure(
+    stats = measure_latency(
         {"a": clock.subject("a", lambda n: times[n])},
         quick(rounds=4, budget_s=0.04),
         clock=clock,
@@ -189,7 +191,7 @@ def test_disturbed_rounds_are_measured_again_and_left_out() -> None:
 def test_which_rounds_count_does_not_depend_on_their_times() -> None:
     """A slow round on a quiet machine is part of the subject's latency."""
     clock = FakeClock()
-    stats = measure(
+    stats = measure_latency(
         {"a": clock.subject("a", lambda n: 10.0 if n != 11 else 500.0)},
         quick(rounds=10, budget_s=0.1),
         clock=clock,
@@ -202,7 +204,7 @@ def test_which_rounds_count_does_not_depend_on_their_times() -> None:
 def test_a_machine_that_never_rests_is_marked() -> None:
     clock = FakeClock()
     config = quick(rounds=4, budget_s=0.04, max_repeats=3)
-    stats = measure(
+    stats = measure_latency(
         {"a": clock.subject("a", lambda n: 10.0)},
         config,
         clock=clock,
@@ -224,7 +226,7 @@ def test_garbage_collection_is_off_during_samples_and_restored() -> None:
         inner()
 
     assert gc.isenabled()
-    measure({"a": call}, quick(rounds=2, budget_s=0.02), clock=clock, probe=FakeProbe())
+    measure_latency({"a": call}, quick(rounds=2, budget_s=0.02), clock=clock, probe=FakeProbe())
     assert gc.isenabled()
     assert seen[-2:] == [False, False]
 
@@ -237,12 +239,12 @@ def test_a_failing_subject_is_named_and_gc_restored() -> None:
             raise ValueError("engine gone")
 
     with pytest.raises(StageError, match="'broken' failed while being timed: engine gone"):
-        measure({"broken": fails}, quick(max_calls_per_round=20), probe=FakeProbe())
+        measure_latency({"broken": fails}, quick(max_calls_per_round=20), probe=FakeProbe())
     assert gc.isenabled()
 
 
 def test_the_real_clock_counts_milliseconds() -> None:
-    stats = measure(
+    stats = measure_latency(
         {"short": lambda: time.sleep(0.002), "long": lambda: time.sleep(0.010)},
         quick(rounds=5, budget_s=0.1, warmup_max_s=0.2),
     )
@@ -252,7 +254,7 @@ def test_the_real_clock_counts_milliseconds() -> None:
 
 
 def test_no_subjects_is_an_empty_result() -> None:
-    assert measure({}, quick(), probe=FakeProbe()) == {}
+    assert measure_latency({}, quick(), probe=FakeProbe()) == {}
 
 
 def test_settings_out_of_range_are_named_together() -> None:

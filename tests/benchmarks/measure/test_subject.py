@@ -81,9 +81,14 @@ def test_outputs_are_checked(outputs: dict[str, np.ndarray], fault: str) -> None
 def test_wrong_fields_are_named_together() -> None:
     with pytest.raises(
         ConfigError,
-        match=r"role 'pupil'.*engine 'tensorrt'.*temperature detection = 0.*temperature 'gaze'",
+        match=r"role 'pupil'.*framework 'jax'.*engine 'tensorrt'.*temperature detection = 0.*temperature 'gaze'",
     ):
-        make(role="pupil", engine="tensorrt", temperature={"detection": 0, "gaze": 1.0})
+        make(
+            role="pupil",
+            framework="jax",
+            engine="tensorrt",
+            temperature={"detection": 0, "gaze": 1.0},
+        )
 
 
 def test_temperature_defaults_to_one() -> None:

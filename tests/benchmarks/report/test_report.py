@@ -19,14 +19,14 @@ from PIL import Image
 from benchmarks.measure.subject import Subject
 from benchmarks.report import plots, tables
 from benchmarks.report import write as report
-from benchmarks.report.data import headline_of
+from benchmarks.report.data import find_headline
 from benchmarks.report.schema import validate_report
 from benchmarks.report.write import (
     ReportData,
     console_table,
+    describe_subject,
+    encode_thumbnail,
     render_html,
-    subject_entry,
-    thumbnail,
     write_report,
 )
 from gazeclip.errors import StageError
@@ -102,7 +102,7 @@ def test_a_faulty_report_is_refused_before_anything_is_written(
 
 def test_numpy_figures_become_plain_ones() -> None:
     subject = Subject("s", "student", "torch", "fp32", np.float32(2.5), lambda images: {}, 224)  # type: ignore[arg-type]
-    entry = subject_entry(
+    entry = describe_subject(
         subject,
         accuracy={
             "test": {"auc": np.float64(0.5), "n": np.int64(3), "auc_interval": np.array([0.1, 0.2])}
@@ -125,8 +125,8 @@ def test_the_page_loads_nothing_from_elsewhere(report_data: Maker) -> None:
 
 def test_text_from_outside_is_escaped(report_data: Maker) -> None:
     html = render_html(report_data())
-    assert "<script>" not in html and "plain <b>&" not in html
-    assert "plain &lt;b&gt;&amp;" in html
+    assert "<script>" not in html and "baseline <b>&" not in html
+    assert "baseline &lt;b&gt;&amp;" in html
     assert "alert(1)" in Page(html).text
 
 
@@ -148,10 +148,10 @@ def test_the_page_shows_every_section_and_follows_the_colour_scheme(report_data:
 
 def test_nothing_measured_is_a_dash_and_no_plot(report_data: Maker) -> None:
     subject = Subject("lonely", "student", "litert", "int8", None, lambda images: {}, 224)
-    data = ReportData(run="r", machine={}, subjects=[subject_entry(subject)])
+    data = ReportData(run="r", machine={}, subjects=[describe_subject(subject)])
     page = Page(render_html(data))
     assert "svg" not in page.tags
-    cells = tables.rows(data.subjects)[0]
+    cells = tables.build_rows(data.subjects)[0]
     assert {cells[column.key].text for column in tables.COLUMNS} == {tables.MISSING}
     assert "An int8 student was exported." in page.text
     assert not re.search(r"\b(nan|None|null)\b", page.text)
@@ -167,7 +167,7 @@ def test_every_plot_is_well_formed_and_inside_its_canvas(report_data: Maker) -> 
     subjects = report_data().subjects
     drawn = [
         plots.accuracy_against_latency(subjects, "test"),
-        plots.roc(subjects, "test"),
+        plots.roc_curves(subjects, "test"),
         plots.per_generator(subjects[3], subjects[0]),
     ]
     drawn += [
@@ -196,8 +196,8 @@ def test_scatter_puts_faster_left_and_better_above(report_data: Maker) -> None:
     }
     x = {name: float(c.attrib["cx"]) for name, c in circles.items()}
     y = {name: float(c.attrib["cy"]) for name, c in circles.items()}
-    assert x["OpenVINO int8"] < x["plain <b>&"] < x["teacher"]
-    assert y["teacher"] < y["plain <b>&"]
+    assert x["OpenVINO int8"] < x["baseline <b>&"] < x["teacher"]
+    assert y["teacher"] < y["baseline <b>&"]
     assert "Core ML fp16" not in x  # not timed, so it has no place here
 
 
@@ -210,11 +210,11 @@ def test_speed_up_compares_like_with_like(
 ) -> None:
     subjects = list(report_data().subjects)
     subjects[3]["latency_ms"] |= {"p50": p50, "threads": threads}
-    assert tables.rows(subjects)[3]["speed"].text == expected
+    assert tables.build_rows(subjects)[3]["speed"].text == expected
 
 
 def test_best_student_of_each_column_is_marked_and_nobody_else(report_data: Maker) -> None:
-    rows = tables.rows(report_data().subjects)
+    rows = tables.build_rows(report_data().subjects)
     assert [row["latency"].best for row in rows] == [False, False, False, True, False]
     assert [row["size"].best for row in rows] == [False, False, False, True, False]
 
@@ -222,7 +222,7 @@ def test_best_student_of_each_column_is_marked_and_nobody_else(report_data: Make
 def test_a_disturbed_latency_carries_its_mark_everywhere(report_data: Maker) -> None:
     data = report_data()
     data.subjects[3]["latency_ms"]["disturbed"] = True
-    assert tables.rows(data.subjects)[3]["latency"].text == "0.80 *"
+    assert tables.build_rows(data.subjects)[3]["latency"].text == "0.80 *"
     assert "other work disturbed" in render_html(
         data
     ) and "other work disturbed" in report.render_markdown(data)
@@ -243,20 +243,20 @@ def test_a_disturbed_latency_carries_its_mark_everywhere(report_data: Maker) -> 
 def test_the_sentence_on_top(report_data: Maker, size: float, start: str) -> None:
     subjects = report_data().subjects
     subjects[3]["size_mb"] = size
-    text = report.summary(subjects, subjects[3])
+    text = report.summarise_headline(subjects, subjects[3])
     assert text.startswith(start)
     assert "runs 50× faster than its teacher" in text  # noqa: RUF001
     subjects[3]["latency_ms"]["p50"] = 80.0
-    assert "is 2.0× slower than its teacher" in report.summary(subjects, subjects[3])  # noqa: RUF001
+    assert "is 2.0× slower than its teacher" in report.summarise_headline(subjects, subjects[3])  # noqa: RUF001
 
 
 def test_headline_by_name_or_by_identity(report_data: Maker) -> None:
     subjects = report_data().subjects
-    assert headline_of(subjects) is subjects[3]
-    assert headline_of(subjects, "teacher ViT-B-16") is subjects[0]
-    assert headline_of(subjects, "student torch fp32") is subjects[2]
+    assert find_headline(subjects) is subjects[3]
+    assert find_headline(subjects, "teacher ViT-B-16") is subjects[0]
+    assert find_headline(subjects, "student torch fp32") is subjects[2]
     with pytest.raises(StageError, match="'other' is no subject"):
-        headline_of(subjects, "other")
+        find_headline(subjects, "other")
 
 
 def test_markdown_has_one_row_per_subject(report_data: Maker) -> None:
@@ -302,12 +302,14 @@ def test_console_table_fits_the_terminal_and_cuts_no_figure(
     text = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    assert "0.80" in text and "0.950" in text and "plain <b>&" in text
+    assert "0.80" in text and "0.950" in text and "baseline <b>&" in text
     assert ("TPR@1%" in text) == (width == 200)
 
 
 def test_thumbnail_is_a_small_jpeg_of_the_same_shape() -> None:
-    kind, _, payload = thumbnail(np.full((400, 200, 3), 90, np.uint8), side=100).partition(",")
+    kind, _, payload = encode_thumbnail(np.full((400, 200, 3), 90, np.uint8), side=100).partition(
+        ","
+    )
     picture: Any = Image.open(io.BytesIO(base64.b64decode(payload)))
     assert kind == "data:image/jpeg;base64"
     assert picture.size == (50, 100)

@@ -11,13 +11,14 @@ from benchmarks.report.schema import validate_report
 
 ACCURACY = {"auc": 0.97, "tpr_at_fpr1": 0.8, "attribution_acc": 0.9, "ece": 0.03, "n": 400}
 REPORT: dict[str, Any] = {
-    "schema": 1,
+    "schema": 2,
     "run": "demo",
     "machine": {"cpu": "x"},
     "subjects": [
         {
             "name": "student",
             "role": "student",
+            "framework": "openvino",
             "engine": "openvino",
             "precision": "int8",
             "size_mb": 2.7,
@@ -78,17 +79,22 @@ def test_what_was_not_measured_is_null_and_still_there(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "fault"),
     [
-        ("schema", 2, "schema: is 2, must be 1"),
-        ("schema", True, "schema: is True, must be 1"),
+        ("schema", 1, "schema: is 1, must be 2"),
+        ("schema", True, "schema: is True, must be 2"),
         ("run", "", "run: must be the name of the run"),
         ("machine", None, "machine: must be an object"),
         ("subjects", {}, "subjects: must be a list"),
         (
             "subjects.0.role",
             "pupil",
-            "subjects[0].role: is 'pupil', must be one of teacher, student, peer",
+            "subjects[0].role: is 'pupil', must be one of teacher, student, baseline",
         ),
         ("subjects.0.engine", "tflite", "subjects[0].engine: is 'tflite', must be one of"),
+        (
+            "subjects.0.framework",
+            "keras",
+            "subjects[0].framework: is 'keras', must be one of torch",
+        ),
         ("subjects.0.precision", "int4", "subjects[0].precision: is 'int4'"),
         ("subjects.0.size_mb", 0.0, "subjects[0].size_mb: is 0.0, must be above 0"),
         ("subjects.0.latency_ms.p50", 0, "subjects[0].latency_ms.p50: is 0, must be above 0"),

@@ -1,0 +1,85 @@
+"""Every subject over the same images: what it says of them, and how fast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from benchmarks.measure.gather import Gathered
+from benchmarks.measure.latency import LatencyConfig, LatencyStats, measure_latency
+from benchmarks.measure.subject import Subject
+from gazeclip.console.progress import progress_callback, say
+from gazeclip.run.context import Context
+from gazeclip.scoring.outputs import SplitOutputs
+from gazeclip.studies.judge import label_outputs
+
+SPLITS = ("test", "test_unseen")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A subject, its outputs by split, and its latency; None where timing means nothing."""
+
+    subject: Subject
+    outputs: dict[str, SplitOutputs]
+    latency: LatencyStats | None
+
+
+def load_images(context: Context) -> dict[str, np.ndarray]:
+    """Split -> its images uint8 `(N, S, S, 3)`; splits without images are left out."""
+    images = {}
+    for split in SPLITS:
+        samples = context.manifest.split(split)
+        if samples:
+            images[split] = np.stack([context.contract.apply(sample.path) for sample in samples])
+    return images
+
+
+def judge_subjects(
+    context: Context,
+    gathered: Sequence[Gathered],
+    images: Mapping[str, np.ndarray],
+    threads: int,
+) -> list[Judged]:
+    """Outputs of all subjects on all images, then their latencies side by side."""
+    outputs = [_judge_images(context, item.subject, images) for item in gathered]
+    seconds = context.recipe.report.latency_seconds
+    latencies = _measure_latencies(gathered, images["test"][:1], threads, seconds)
+    return [
+        Judged(item.subject, found, latencies.get(item.subject.name))
+        for item, found in zip(gathered, outputs, strict=True)
+    ]
+
+
+def _judge_images(
+    context: Context, subject: Subject, images: Mapping[str, np.ndarray]
+) -> dict[str, SplitOutputs]:
+    outputs = {}
+    for split, pixels in images.items():
+        with progress_callback(f"{subject.name} on {split}") as update:
+            found = subject.predict(pixels, progress=update)
+        outputs[split] = label_outputs(context.manifest.split(split), found)
+    count = sum(map(len, images.values()))
+    say(f"report: judged {count} images: {subject.name} ({subject.engine})")
+    return outputs
+
+
+def _measure_latencies(
+    gathered: Sequence[Gathered], image: np.ndarray, threads: int, seconds: float
+) -> dict[str, LatencyStats]:
+    """By name, which stands in the message if a subject fails; `image` is uint8 `(1, S, S, 3)`."""
+    calls = {
+        item.subject.name: partial(item.subject.infer, image) for item in gathered if item.timed
+    }
+    config = LatencyConfig(budget_s=seconds)
+    with progress_callback("latency") as update:
+        found = measure_latency(calls, config, threads=threads, progress=update)
+    repeated = max((stats.rounds_repeated for stats in found.values()), default=0)
+    say(
+        f"report: timed {len(found)} subjects in interleaved rounds, {repeated} of them repeated "
+        "because other work disturbed them"
+    )
+    return found

@@ -1,0 +1,116 @@
+"""From judged subjects to what the report shows of each, and of all together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measure import curves
+from benchmarks.measure.accuracy import LEVELS, evaluate_splits
+from benchmarks.measure.judge import Judged
+from benchmarks.measure.subject import TORCH
+from benchmarks.report.data import Flips, GalleryItem, describe_subject, encode_thumbnail
+from gazeclip.run.context import Context
+
+GALLERY_PER_LABEL = 1
+
+
+def build_entries(context: Context, judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    """The subjects as report.json lists them, exported ones compared with the float student."""
+    reference = next(
+        item
+        for item in judged
+        if item.subject.role == "student" and item.subject.framework == TORCH
+    )
+    entries = []
+    for item in judged:
+        accuracy = evaluate_splits(
+            item.outputs,
+            context.taxonomy,
+            context.classes,
+            temperature=item.subject.temperature,
+            bootstrap=context.recipe.report.bootstrap,
+            seed=context.recipe.seed,
+        )
+        entry = describe_subject(item.subject, item.latency, accuracy, build_curves(context, item))
+        if item.subject.role == "student" and item is not reference:
+            agreement = curves.verdict_agreement(reference.outputs, item.outputs)
+            entry["parity"]["verdict_agreement_fp32"] = agreement
+        entries.append(entry)
+    return entries
+
+
+def build_curves(context: Context, item: Judged) -> dict[str, Any]:
+    """Split -> ROC points and confusion matrix."""
+    temperature = item.subject.temperature_of("attribution")
+    found = {}
+    for split, outputs in item.outputs.items():
+        found[split] = {
+            "roc": curves.roc_points(outputs.is_fake, outputs.fake_logit),
+            "confusion": curves.confusion_counts(
+                outputs, context.taxonomy, context.classes, LEVELS[split], temperature
+            ),
+        }
+    return found
+
+
+def choose_headline(judged: Sequence[Judged]) -> Judged:
+    """The student that the page shows in detail.
+
+    The first INT8 bundle that a real engine runs, else the float student.
+    """
+    students = [item for item in judged if item.subject.role == "student"]
+    for item in students:
+        if item.latency is not None and item.subject.precision == "int8":
+            return item
+    return students[0]
+
+
+def build_gaze(item: Judged) -> dict[str, Any]:
+    """Split -> gaze of real and forged faces as the subject reads it; empty if it reads none."""
+    found = {}
+    for split, outputs in item.outputs.items():
+        if outputs.gaze is None:
+            continue
+        histogram = curves.gaze_histogram(outputs.gaze, outputs.is_fake)
+        if histogram is not None:
+            found[split] = histogram
+    return found
+
+
+def build_flips(judged: Sequence[Judged], images: Mapping[str, np.ndarray]) -> list[Flips]:
+    """Exported fp32 against its INT8 twin, each calibrated as its bundle says."""
+    by_identity = {item.subject.identity: item for item in judged}
+    result = []
+    for before in judged:
+        subject = before.subject
+        after = by_identity.get(subject.identity.at_precision("int8"))
+        if subject.framework == TORCH or subject.precision != "fp32" or after is None:
+            continue
+        for split, pixels in images.items():
+            items = curves.verdict_flips(
+                before.outputs[split],
+                after.outputs[split],
+                temperature_before=subject.temperature_of("detection"),
+                temperature_after=after.subject.temperature_of("detection"),
+            )
+            shown = [{**item, "image": encode_thumbnail(pixels[item["index"]])} for item in items]
+            result.append(Flips(subject.name, after.subject.name, split, len(pixels), shown))
+    return result
+
+
+def build_gallery(context: Context, item: Judged, images: np.ndarray) -> list[GalleryItem]:
+    """The first images of every label of `test`, `images (N, S, S, 3)`, with their verdicts."""
+    outputs = item.outputs["test"]
+    probability = outputs.fake_probability(item.subject.temperature_of("detection"))
+    predicted = outputs.logits.argmax(axis=1)
+    labels = np.array(outputs.labels)
+    items = []
+    for label in dict.fromkeys(outputs.labels):
+        for place in np.flatnonzero(labels == label)[:GALLERY_PER_LABEL]:
+            title = context.taxonomy.get(context.classes[predicted[place]]).title
+            picture = encode_thumbnail(images[place])
+            items.append(GalleryItem(picture, label, float(probability[place]), title))
+    return items
