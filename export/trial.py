@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -35,7 +34,6 @@ from quantize.encoder import quantize_encoder
 CLASSES = ("real", "one", "two")
 WORKING = "mobilenetv4_conv_small, tf_efficientnet_lite0"
 Faults = list[tuple[str, str]]
-Network = Callable[[], nn.Module]
 
 
 def try_recipe(recipe: Recipe) -> Faults:

@@ -1,6 +1,6 @@
-"""Small real bundles: one network (mean colour -> linear -> four outputs) by hand as ONNX, OpenVINO
-and TFLite.
+"""Small real bundles: one network by hand as ONNX, OpenVINO and TFLite.
 
+The network: mean colour -> linear -> four outputs.
 The expected outputs come from the NumPy formula in `reference`, in float64, not from any engine.
 """
 
@@ -20,7 +20,8 @@ from gazeclip.bundle.contents import BundleClass, BundleContents, Golden, Operat
 from gazeclip.bundle.write import write_bundle
 from gazeclip.images.preprocess import PixelContract
 
-SIZE, DIM = 32, 6
+SIZE = 32
+DIM = 6
 CLASSES = [
     BundleClass("real", "a camera", category="real", family="real"),
     BundleClass("swap", "Swap", category="face_swap", family="graphics"),
@@ -103,14 +104,16 @@ def onnx_model(weights: Weights) -> Any:
 
 
 def tflite_model(weights: Weights) -> bytes:
-    """The same network as a flatbuffer with a signature, batch fixed to 1 as the converter leaves
-    it.
-    """
+    """The same network as a flatbuffer with a signature, batch fixed to 1 as converters do."""
     flatbuffers = pytest.importorskip("flatbuffers")
     s = pytest.importorskip("ai_edge_litert.schema_py_generated")
-    model, graph = s.ModelT(), s.SubGraphT()
-    model.version, model.buffers, model.operatorCodes = 3, [s.BufferT()], []
-    graph.tensors, graph.operators = [], []
+    model = s.ModelT()
+    graph = s.SubGraphT()
+    model.version = 3
+    model.buffers = [s.BufferT()]
+    model.operatorCodes = []
+    graph.tensors = []
+    graph.operators = []
 
     def tensor(
         name: str,
@@ -119,7 +122,10 @@ def tflite_model(weights: Weights) -> bytes:
         kind: int = s.TensorType.FLOAT32,
     ) -> int:
         entry = s.TensorT()
-        entry.name, entry.shape, entry.type, entry.buffer = name, shape, kind, 0
+        entry.name = name
+        entry.shape = shape
+        entry.type = kind
+        entry.buffer = 0
         if data is not None:
             buffer = s.BufferT()
             buffer.data = np.frombuffer(np.ascontiguousarray(data).tobytes(), np.uint8)
@@ -131,11 +137,15 @@ def tflite_model(weights: Weights) -> bytes:
     def operator(
         code: int, inputs: list[int], output: int, kind: int = 0, options: Any = None
     ) -> int:
-        opcode, op = s.OperatorCodeT(), s.OperatorT()
+        opcode = s.OperatorCodeT()
+        op = s.OperatorT()
         opcode.builtinCode = opcode.deprecatedBuiltinCode = code
         model.operatorCodes.append(opcode)
-        op.opcodeIndex, op.inputs, op.outputs = len(model.operatorCodes) - 1, inputs, [output]
-        op.builtinOptionsType, op.builtinOptions = kind, options
+        op.opcodeIndex = len(model.operatorCodes) - 1
+        op.inputs = inputs
+        op.outputs = [output]
+        op.builtinOptionsType = kind
+        op.builtinOptions = options
         graph.operators.append(op)
         return output
 
@@ -181,17 +191,22 @@ def tflite_model(weights: Weights) -> bytes:
         "fake_logit": linear(mean, "f", weights["fake"] / 255),
         "gaze": linear(mean, "g", weights["gaze"] / 255),
     }
-    graph.inputs, graph.outputs = [image], list(outputs.values())
+    graph.inputs = [image]
+    graph.outputs = list(outputs.values())
     signature = s.SignatureDefT()
-    signature.signatureKey, signature.subgraphIndex = "serving_default", 0
-    signature.inputs, signature.outputs = [], []
+    signature.signatureKey = "serving_default"
+    signature.subgraphIndex = 0
+    signature.inputs = []
+    signature.outputs = []
     for name, index, where in [("image", image, signature.inputs)] + [
         (n, i, signature.outputs) for n, i in outputs.items()
     ]:
         entry = s.TensorMapT()
-        entry.name, entry.tensorIndex = name, index
+        entry.name = name
+        entry.tensorIndex = index
         where.append(entry)
-    model.subgraphs, model.signatureDefs = [graph], [signature]
+    model.subgraphs = [graph]
+    model.signatureDefs = [signature]
     builder = flatbuffers.Builder(4096)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
@@ -266,9 +281,7 @@ def spoiled(bundles: dict[str, Path], tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A blue (real) and a red (fake) picture by the network's rule, and three files that are no
-    pictures.
-    """
+    """A blue (real) and a red (fake) picture by the network's rule, and three that are none."""
     root = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     for name, colour in {"real": (40, 90, 200), "fake": (220, 90, 30)}.items():

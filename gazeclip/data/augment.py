@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -85,9 +85,6 @@ class Augmentation:
             rng = np.random.default_rng(int(self.noise_seed))
             values += rng.standard_normal(values.shape, dtype=np.float32) * self.noise_std
         return Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
-
-
-N_PARAMETERS = len(fields(Augmentation))
 
 
 def sample_augmentation(rng: np.random.Generator, strength: float = 1.0) -> Augmentation:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from gazeclip.faces.eyes import draw_eye, eye_centres, feature_shift
-from gazeclip.faces.params import EyePair, FaceParams, PhotoParams
+from gazeclip.faces.params import Colour, EyePair, FaceParams, PhotoParams
 from gazeclip.faces.raster import Array, Canvas, View, blur, draw_bell, draw_noise
 
 _HEAD_Y = 0.06
@@ -88,9 +88,14 @@ def _colour_hair(face: FaceParams, strands: Array, level: float) -> Array:
     return np.asarray(face.hair, dtype=np.float32) * tone[..., None]
 
 
+def _darken(colour: Colour, share: float) -> Colour:
+    red, green, blue = colour
+    return share * red, share * green, share * blue
+
+
 def _draw_body(view: View, face: FaceParams) -> None:
     neck = np.minimum(face.head_width * 0.62 - np.abs(view.x), view.y - 0.3)
-    view.paint(view.cover(neck), tuple(0.72 * c for c in face.skin))  # type: ignore[arg-type]
+    view.paint(view.cover(neck), _darken(face.skin, 0.72))
     shoulder = view.y - (0.86 + 0.35 * view.x * view.x)
     view.paint(view.cover(shoulder), face.cloth)
 
@@ -100,7 +105,7 @@ def _draw_head(view: View, face: FaceParams, photo: PhotoParams, radius: Array, 
     edge = face.head_width
     for side in (-1, 1):
         ear = np.hypot((view.x - side * edge * 0.99) / 0.07, (view.y - face.eye_y - 0.1) / 0.14)
-        view.paint(view.cover((1.0 - ear) * 0.07), tuple(0.8 * c for c in face.skin))  # type: ignore[arg-type]
+        view.paint(view.cover((1.0 - ear) * 0.07), _darken(face.skin, 0.8))
     own = np.random.default_rng(face.texture_seed + 1)  # of the person, the same in every photo
     tone = _roughen_skin(view, face, _light_ball(view, face, photo), own, n)
     colour = np.asarray(face.skin, dtype=np.float32) * tone[..., None]

@@ -40,11 +40,6 @@ def count_images(config: FacesConfig, split: str) -> dict[str, int]:
     return counts
 
 
-def count_all_images(config: FacesConfig) -> int:
-    """Number of images in all splits."""
-    return sum(sum(count_images(config, split).values()) for split in SPLITS)
-
-
 def identities_of_split(config: FacesConfig, split: str) -> range:
     """The identities that are seen in one split, and in no other."""
     before = SPLITS[: SPLITS.index(split)]

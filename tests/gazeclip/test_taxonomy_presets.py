@@ -13,8 +13,9 @@ GENERATORS = {"swap": {"category": "face_swap", "family": "graphics"}}
 
 
 def test_df40_is_the_list_of_its_authors() -> None:
-    """10 + 13 + 12 + 5 techniques, 31 known; the 9 unknown ones are those of its protocol 3
-    (arXiv:2406.13495).
+    """10 + 13 + 12 + 5 techniques, 31 known (arXiv:2406.13495).
+
+    The 9 unknown ones are those of its protocol 3.
     """
     listed = Taxonomy.load("df40").generators[1:]
     counts = {

@@ -218,7 +218,8 @@ def test_links_as_a_hub_cache_makes_them_are_followed(
 ) -> None:
     folder = Path(shutil.copytree(bundles[target], tmp_path / "snapshot"))
     link_as_a_hub_does(folder)
-    whole, linked = load(bundles[target], threads=1), load(folder, threads=1)
+    whole = load(bundles[target], threads=1)
+    linked = load(folder, threads=1)
     assert linked.bundle.digest == whole.bundle.digest and max(linked.self_test().values()) < 1e-4
     blob = (folder / linked.bundle.meta["model_file"]).resolve()
     _flip(blob)

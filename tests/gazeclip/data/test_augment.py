@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gazeclip.data.augment import N_PARAMETERS, Augmentation, draw_augmentation, sample_augmentation
+from gazeclip.data.augment import Augmentation, draw_augmentation, sample_augmentation
 from gazeclip.data.dataset import FaceDataset, batches, epoch_keys, plain_keys, rank_keys
 from gazeclip.data.manifest import Manifest
 from gazeclip.data.rows import Sample
@@ -28,7 +28,7 @@ def test_replay_from_the_vector_is_bit_identical() -> None:
         first = draw_augmentation(3, 7, number)
         vector = first.vector()
         assert vector.dtype == np.float32
-        assert vector.shape == (N_PARAMETERS,)
+        assert vector.shape == (len(fields(Augmentation)),)
         again = Augmentation.from_vector(np.frombuffer(vector.tobytes(), np.float32))
         assert again == first
         np.testing.assert_array_equal(
@@ -55,9 +55,7 @@ def test_a_draw_depends_on_its_arguments_only() -> None:
 
 
 def test_a_training_is_shown_other_pictures_in_another_order_than_the_one_it_starts_from() -> None:
-    """A CNN that was fitted to the draws of its own training would find every one of them again in
-    the teacher's.
-    """
+    """Else a CNN fitted to the draws of its own training would meet all of them again."""
     backbone, model = (
         [draw_augmentation(0, index, 0, 1.0, stream) for index in range(20)]
         for stream in ("backbone", "teacher")
@@ -135,7 +133,9 @@ def test_a_mirrored_face_looks_the_other_way(manifest: Manifest) -> None:
         ("real", "swap_gan"),
         lambda _, number: Augmentation(flip=float(number)),
     )
-    straight, mirrored, plain = dataset[0, 0], dataset[0, 1], dataset[0, -1]
+    straight = dataset[0, 0]
+    mirrored = dataset[0, 1]
+    plain = dataset[0, -1]
     torch.testing.assert_close(straight["gaze"], torch.tensor([0.1, 0.3]))
     torch.testing.assert_close(mirrored["gaze"], torch.tensor([0.1, -0.3]))
     torch.testing.assert_close(plain["gaze"], torch.tensor([0.1, 0.3]))

@@ -80,7 +80,8 @@ def test_the_smallest_sets() -> None:
 
 def test_a_large_set_is_divided_by_the_hash_alone() -> None:
     few, many = (persons_of("shared", ("real", "swap_gan"), count) for count in (600, 900))
-    before, after = divide(few, TAXONOMY, 3), divide(many, TAXONOMY, 3)
+    before = divide(few, TAXONOMY, 3)
+    after = divide(many, TAXONOMY, 3)
     assert {person: after[person] for person in before} == before
     for split, share in SHARES.items():  # 0.1 of 900 persons: four deviations of a draw are 0.04
         assert list(after.values()).count(split) / 900 == pytest.approx(share, abs=0.07)

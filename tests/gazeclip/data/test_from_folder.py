@@ -1,6 +1,4 @@
-"""A manifest from a folder: persons stay together, unseen generators stay apart, and the result
-repeats.
-"""
+"""A manifest from a folder: persons stay together, unseen generators apart; the result repeats."""
 
 from __future__ import annotations
 

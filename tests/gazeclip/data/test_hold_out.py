@@ -1,6 +1,4 @@
-"""Keeping generators from training: where their images go, and that the result is a manifest a
-training accepts.
-"""
+"""Keeping generators from training: where their images go, and that a training accepts it."""
 
 from __future__ import annotations
 

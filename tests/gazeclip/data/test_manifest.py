@@ -315,7 +315,8 @@ def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
         path.write_bytes(ending.join(lines).encode())
         message = faults_of(path)
         at = {name: number for number, name in enumerate(lines, start=1)}
-        zero, one = at[lines[1]], at[lines[2]]
+        zero = at[lines[1]]
+        one = at[lines[2]]
         gone = at['x.png,real,train,"over']
         assert f"line {gone}: {tmp_path / 'x.png'} is missing" in message
         again = at["0.png,real,train,,,"]

@@ -34,7 +34,8 @@ def faces(folder: Path, saved: dict[str, Saved], count: int = COUNT) -> list[Sam
     samples = []
     for place, (label, how) in enumerate(saved.items()):
         options = {"suffix": ".jpg", "size": (32, 32), **how}
-        suffix, size = options.pop("suffix"), options.pop("size")
+        suffix = options.pop("suffix")
+        size = options.pop("size")
         for number in range(count):
             rng = np.random.default_rng((place, number))
             pixels = rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)

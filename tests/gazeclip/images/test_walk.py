@@ -75,7 +75,8 @@ def test_linked_files_count_and_broken_links_are_unreadable(tmp_path: Path) -> N
 
 def test_closed_folders_and_files_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image, closed, _ = touch(tmp_path, "a.jpg", "b.jpg", "shut/c.jpg")
-    scan, access = os.scandir, os.access
+    scan = os.scandir
+    access = os.access
 
     def scan_all_but_shut(folder: Path) -> object:
         if folder.name == "shut":

@@ -1,6 +1,4 @@
-"""Recipes: all faults at once, single values from the command line, and what is saved is what is
-read.
-"""
+"""Recipes: all faults at once, single values from the command line, and saved as they are read."""
 
 from __future__ import annotations
 

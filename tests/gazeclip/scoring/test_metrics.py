@@ -79,7 +79,8 @@ def test_eer_of_perfect_and_inverted_scores() -> None:
 
 @pytest.mark.parametrize("only", [True, False])
 def test_one_class_alone_is_undefined_not_zero(only: bool) -> None:
-    positive, score = np.full(4, only), np.arange(4.0)
+    positive = np.full(4, only)
+    score = np.arange(4.0)
     assert metrics.roc_auc(positive, score) is None
     assert metrics.eer(positive, score) is None
     assert metrics.tpr_at_fpr(positive, score, 0.1) is None
@@ -95,7 +96,8 @@ def test_nothing_is_undefined() -> None:
 
 def test_accuracies_are_scikit_learns() -> None:
     rng = np.random.default_rng(0)
-    target, predicted = rng.choice(4, 300, p=[0.7, 0.1, 0.1, 0.1]), rng.integers(0, 4, 300)
+    target = rng.choice(4, 300, p=[0.7, 0.1, 0.1, 0.1])
+    predicted = rng.integers(0, 4, 300)
     assert metrics.accuracy(target, predicted) == pytest.approx(
         sk.accuracy_score(target, predicted)
     )
