@@ -183,7 +183,10 @@ def test_what_a_gateway_runs_needs_no_torch() -> None:
     assert "gazeclip.bundle.bundle" in names and "runtimes.engines.onnxruntime" in names
     code = f"""
 import importlib, sys
-heavy = ("torch", "timm", "torchvision", "open_clip", "nncf", "pydantic", "rich", "openvino", "onnxruntime", "coremltools")
+heavy = (
+    "torch", "timm", "torchvision", "open_clip", "nncf", "pydantic", "rich", "openvino",
+    "onnxruntime", "coremltools",
+)
 for name in {names!r}:
     importlib.import_module(name)
     found = [module for module in heavy if module in sys.modules]

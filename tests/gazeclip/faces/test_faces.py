@@ -143,7 +143,7 @@ def test_faults_of_a_config_are_reported_together() -> None:
 
 
 def _blue_centre(pitch: float, yaw: float) -> tuple[float, float]:
-    """Centre (x, y) in pixels of what is blue: the irises of a red-skinned person on a red ground."""
+    """Centre (x, y) in pixels of what is blue: the irises, where all else is reddish."""
     rng = np.random.default_rng(0)
     face = replace(
         FaceParams.from_identity(1),

@@ -1,4 +1,4 @@
-"""Every kind of photograph becomes the square it should, and hostile bytes become an `ImageError`."""
+"""Every kind of photograph becomes the square it should, hostile bytes become an `ImageError`."""
 
 from __future__ import annotations
 

@@ -78,9 +78,18 @@ def test_a_faulty_teacher_model_hides_nothing_else() -> None:
 # Of every number of a recipe the largest value that is too small, or the smallest that is too
 # large.
 TRAIN = {
-    "epochs": 0, "batch_size": 0, "accumulate": 0, "checkpoint_minutes": -0.1, "lr": 0, "backbone_lr_scale": -1e-9, "weight_decay": -1e-9,
-    "warmup_epochs": -0.1, "ema_decay": 1, "clip_norm": 0, "patience": 0,
-}  # fmt: skip
+    "epochs": 0,
+    "batch_size": 0,
+    "accumulate": 0,
+    "checkpoint_minutes": -0.1,
+    "lr": 0,
+    "backbone_lr_scale": -1e-9,
+    "weight_decay": -1e-9,
+    "warmup_epochs": -0.1,
+    "ema_decay": 1,
+    "clip_norm": 0,
+    "patience": 0,
+}
 LOSS = {
     "embedding": -1,
     "relation": -1,
@@ -217,7 +226,10 @@ def test_a_group_given_in_part_keeps_the_defaults_of_its_stage() -> None:
 
 
 def test_a_core_install_can_import_it() -> None:
-    code = "import sys; sys.modules['pydantic'] = None; import gazeclip.recipe.load as r; r.Recipe(name='x'); sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys; sys.modules['pydantic'] = None; import gazeclip.recipe.load as r; "
+        "r.Recipe(name='x'); sys.exit('torch' in sys.modules)"
+    )
     subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=True, timeout=60
     )
@@ -286,7 +298,7 @@ def test_unreadable_recipes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_the_peer_is_trained_as_long_as_the_student(path: Path) -> None:
-    """Its backbone sees as many epochs as the student's has seen, which starts from the teacher's."""
+    """Its backbone sees as many epochs as the student's, which starts from the teacher's."""
     recipe = load_recipe(path)
     frozen = recipe.teacher.model.frozen_stride == 32
     assert (
