@@ -25,15 +25,15 @@ ifneq ($(TORCH_INDEX),$(shell cat $(STAMP) 2>/dev/null))
 endif
 endif
 
-$(STAMP): pyproject.toml constraints.txt tools/install_torch.py
+$(STAMP): pyproject.toml gazeclip/system/constraints.txt gazeclip/system/install_torch.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python tools/install_torch.py --index "$(TORCH_INDEX)"
+	$(BIN)/python -m gazeclip.system.install_torch --index "$(TORCH_INDEX)"
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,dev]'
-	$(BIN)/python tools/install_torch.py --check
+	$(BIN)/python -m gazeclip.system.install_torch --check
 	@echo '$(TORCH_INDEX)' > $@
 
 demo: $(STAMP)
-	$(BIN)/python -m gazeclip run recipes/demo.yaml
+	$(BIN)/gazeclip run demo
 
 test: $(STAMP)
 	$(TEST_ENV) $(BIN)/python -m pytest -m "not slow" -n 2

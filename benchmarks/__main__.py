@@ -1,24 +1,14 @@
-"""`python -m benchmarks`: accuracy and latency of a run's exported files, as a report."""
+"""`python -m benchmarks`: the same as `gazeclip benchmark`."""
 
 from __future__ import annotations
 
 from gazeclip.cli.guard import guard
-from gazeclip.cli.options import open_run, stage_parser
+from gazeclip.cli.verbs import run_verb
 
 
 def main(argv: list[str]) -> int:
-    """Write the report of a run, or show the one that is there."""
-    parser = stage_parser(
-        "python -m benchmarks",
-        "Measure every bundle of a run on the file that ships and write the report.",
-    )
-    args = parser.parse_args(argv)
-    with open_run(args, "report") as run:
-        run.manifest("student")
-        from benchmarks.stage import run_stage
-
-        run_stage(run, force=args.force)
-    return 0
+    """Run the verb under the package's own name."""
+    return run_verb("benchmark", argv, "python -m benchmarks")
 
 
 if __name__ == "__main__":

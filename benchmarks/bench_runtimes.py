@@ -21,6 +21,7 @@ from gazeclip.bundle.layout import MANIFEST
 from gazeclip.errors import GazeClipError, StageError
 from gazeclip.files.atomic import read_json
 from gazeclip.run.folder import Run, latest_run
+from gazeclip.system.place import command_line
 from runtimes import Verifier, engine_status, load, usable_threads
 from runtimes.engines.registry import engine_made_for
 
@@ -43,7 +44,7 @@ def find_bundles() -> list[Path]:
     if not folders:
         raise StageError(
             f"no bundle under {run.folder('export')}",
-            remedy="Run first: python -m export --target all",
+            remedy=f"Run first: {command_line('export', '--target', 'all')}",
         )
     status = engine_status()
     runnable = []
@@ -56,7 +57,7 @@ def find_bundles() -> list[Path]:
             warnings.warn(f"{folder} is left out: {reason}", RuntimeWarning, stacklevel=2)
     if not runnable:
         raise StageError(
-            f"no engine here runs a bundle of {run.root}", remedy="See: python -m gazeclip doctor"
+            f"no engine here runs a bundle of {run.root}", remedy=f"See: {command_line('doctor')}"
         )
     return runnable
 

@@ -73,7 +73,7 @@ def make_report(context: Context, folder: Path, inputs: Mapping[str, str]) -> di
         provenance={
             "seed": context.recipe.seed,
             "stages": dict(inputs),
-            "command": "python -m benchmarks",
+            "command": "gazeclip benchmark",
             "source": machine.read_commit(),
         },
         headline=headline.subject.name,

@@ -28,6 +28,7 @@ from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run
 from gazeclip.stages.load import load_teacher, teacher_function
 from gazeclip.system.memory import keep_freed_memory
+from gazeclip.system.place import command_line
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class TeacherCache:
         if len(tensors["parameters"]) != facts["images"]:
             found = f"{len(tensors['parameters'])} of {facts['images']} images"
             raise ArtifactError(
-                f"{folder} holds {found}", remedy="Run: python -m distill cache --force"
+                f"{folder} holds {found}",
+                remedy=f"Run: {command_line('distill', 'cache', '--force')}",
             )
         return cls(tensors, facts)
 

@@ -19,6 +19,7 @@ from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run
 from gazeclip.stages.load import load_teacher
+from gazeclip.system.place import command_line
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class TextBank:
         facts = read_json(folder / "text_bank.json")
         if len(facts["classes"]) != len(tensors["embeddings"]):
             raise ArtifactError(
-                f"{folder} is inconsistent", remedy="Run: python -m distill text-bank --force"
+                f"{folder} is inconsistent",
+                remedy=f"Run: {command_line('distill', 'text-bank', '--force')}",
             )
         return cls(tensors["embeddings"], tensors["levels"], tuple(facts.pop("classes")), **facts)
 

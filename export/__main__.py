@@ -1,88 +1,14 @@
-"""`python -m export --target NAME`, or `all`: bundles from the most recent run."""
+"""`python -m export`: the same as `gazeclip export`."""
 
 from __future__ import annotations
 
-from export import registry
-from gazeclip.bundle.layout import PRECISIONS
 from gazeclip.cli.guard import guard
-from gazeclip.cli.options import open_run, stage_parser
-from gazeclip.errors import ConfigError, nearest
-from gazeclip.system.packages import install_command
+from gazeclip.cli.verbs import run_verb
 
 
 def main(argv: list[str]) -> int:
-    """Export bundles."""
-    parser = stage_parser(
-        "python -m export", "Export the student of a run as self-describing bundles."
-    )
-    parser.add_argument(
-        "--target",
-        action="append",
-        metavar="T",
-        help=f"{', '.join(registry.TARGETS)} or all (repeatable; default: the recipe's)",
-    )
-    parser.add_argument(
-        "--precision",
-        action="append",
-        metavar="P",
-        help=f"{'|'.join(reversed(PRECISIONS))} (repeatable; default: the recipe's, int8 with --target)",
-    )
-    parser.add_argument(
-        "--list",
-        action="store_true",
-        help="show targets, precisions, engines and what is installed",
-    )
-    args = parser.parse_args(argv)
-    if args.list:
-        print_targets()
-        return 0
-    targets = _choose_targets(args.target or [])
-    for precision in args.precision or []:
-        if precision not in PRECISIONS:
-            raise ConfigError(
-                f"there is no precision '{precision}'", remedy=nearest(precision, PRECISIONS)
-            )
-    with open_run(args, "export") as run:
-        run.manifest("student")
-        from export.stage import Exporter, export_one
-        from gazeclip.run.stages import bundle_stage
-
-        exporter = Exporter(run)
-        # What the report asks for; a target that was named is wanted as it ships.
-        stage = exporter.context.recipe.export
-        precisions = args.precision or (["int8"] if targets else list(stage.precisions))
-        targets = targets or list(stage.targets)
-        if "int8" in precisions:
-            run.manifest("quantized")
-        for precision in precisions:
-            for target in targets:
-                export_one(exporter, target, precision, force=args.force)
-                print(run.folder(bundle_stage(target, precision)))
-    return 0
-
-
-def _choose_targets(named: list[str]) -> list[str]:
-    known = [*registry.TARGETS, "all"]
-    for target in named:
-        if target not in known:
-            raise ConfigError(
-                f"there is no export target '{target}'", remedy=nearest(target, known)
-            )
-    return list(registry.TARGETS) if "all" in named else list(dict.fromkeys(named))
-
-
-def print_targets() -> None:
-    """The table of `--list`: every target, what it writes, who runs it, how to install it."""
-    rows = [("target", "precisions", "engine", "state")]
-    for name, target in registry.TARGETS.items():
-        state = "installed"
-        if target.missing_packages():
-            state = f"not installed: {install_command(target.extra)}"
-        rows.append((name, ", ".join(target.precisions), target.engine, state))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for row in rows:
-        cells = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
-        print("  ".join([*cells, row[3]]))
+    """Run the verb under the package's own name."""
+    return run_verb("export", argv, "python -m export")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gazeclip.bundle.layout import Precision
 from gazeclip.errors import ConfigError
+from gazeclip.system.place import command_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,7 +62,7 @@ class ExportJob:
         if self.quantized_encoder is None:
             raise ConfigError(
                 "int8 needs the quantized encoder",
-                remedy="Run: python -m quantize, or choose --precision fp32",
+                remedy=f"Run: {command_line('quantize')}, or choose --precision fp32",
             )
         return self.quantized_encoder
 

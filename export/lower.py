@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from export.quiet import quiet
 from gazeclip.errors import StageError
+from gazeclip.system.place import command_line
 from quantize.nncf_setup import prepare
 
 Face = Literal["fake", "decomposed"]
@@ -119,7 +120,7 @@ def _frozen(module: Any, face: Face) -> FrozenFakeQuantize:
     if high - low != 255 or low not in (0, -128) or bool(((zero < low) | (zero > high)).any()):
         raise StageError(
             f"a quantizer has levels {low}..{high}, which no 8-bit engine takes",
-            remedy="Quantize again with the settings of python -m quantize",
+            remedy=f"Quantize again: {command_line('quantize', '--force')}",
         )
     if face == "decomposed" and low == 0:
         low, high, zero = *_INT8, zero - 128

@@ -15,6 +15,7 @@ import numpy as np
 
 from gazeclip.errors import StageError
 from gazeclip.scoring.metrics import sigmoid, softmax
+from gazeclip.system.place import command_line
 
 Outputs = dict[str, np.ndarray]
 
@@ -111,5 +112,6 @@ def require_integer(notes: Mapping[str, Any], convolutions: int, what: str) -> N
     if found < INTEGER_SHARE * convolutions:
         raise StageError(
             f"{what}: only {found} of {convolutions} convolutions are integer ones after conversion",
-            remedy="Install the pinned versions (python -m gazeclip doctor), or export this student as fp32",
+            remedy=f"Install the pinned versions ({command_line('doctor')}), "
+            "or export this student as fp32",
         )

@@ -19,6 +19,7 @@ import yaml
 from gazeclip.errors import ConfigError, nearest
 from gazeclip.files.hashes import fingerprint
 from gazeclip.files.strict_yaml import load_yaml
+from gazeclip.system.place import name_file
 
 REAL = "real"
 CATEGORIES = {
@@ -81,7 +82,7 @@ class Taxonomy:
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigError(
                 f"cannot read taxonomy {path}: {' '.join(str(error).split())}",
-                remedy="See gazeclip/taxonomies/demo.yaml",
+                remedy=f"See {name_file('gazeclip/taxonomies/demo.yaml')}",
             ) from error
         return cls.from_dict(data, source=str(path))
 
@@ -91,7 +92,8 @@ class Taxonomy:
         entries = data.get("generators") if isinstance(data, dict) else None
         if not isinstance(entries, dict) or not entries:
             raise ConfigError(
-                f"{source} has no 'generators'", remedy="See gazeclip/taxonomies/demo.yaml"
+                f"{source} has no 'generators'",
+                remedy=f"See {name_file('gazeclip/taxonomies/demo.yaml')}",
             )
         faults: list[str] = []
         cite = data.get("cite", [])

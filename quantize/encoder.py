@@ -22,12 +22,16 @@ from gazeclip.errors import ArtifactError, StageError
 from gazeclip.files.atomic import read_json, write_json
 from gazeclip.files.tensors import load_tensors, save_tensors
 from gazeclip.system.packages import require
+from gazeclip.system.place import command_line
 from quantize.fuse import prepare_encoder
 from quantize.nncf_setup import prepare
 
 STATE_FILE = "encoder.safetensors"
 CONFIG_FILE = "nncf.json"
-_RERUN = "Run: python -m quantize"
+
+
+def _rerun() -> str:
+    return f"Run: {command_line('quantize')}"
 
 
 def _nncf() -> Any:
@@ -129,7 +133,7 @@ def named_quantizers(quantized: nn.Module) -> list[tuple[str, nn.Module, bool]]:
     from nncf.torch.quantization.layers import BaseQuantizer
 
     if not is_wrapped(quantized):
-        raise ArtifactError("the encoder was not quantized by NNCF", remedy=_RERUN)
+        raise ArtifactError("the encoder was not quantized by NNCF", remedy=_rerun())
     found = []
     for name, module in get_hook_storage(quantized).named_hooks():
         if isinstance(module, BaseQuantizer):
@@ -187,7 +191,7 @@ def load_quantized(folder: Path, fresh_encoder: nn.Module) -> nn.Module:
         math.isfinite(float(value.sum())) for value in state.values() if value.is_floating_point()
     ):
         raise ArtifactError(
-            f"{folder / STATE_FILE} holds values that are not finite", remedy=_RERUN
+            f"{folder / STATE_FILE} holds values that are not finite", remedy=_rerun()
         )
     quantized: nn.Module = nncf.torch.load_from_config(prepared, config["nncf"])
     try:
@@ -195,6 +199,6 @@ def load_quantized(folder: Path, fresh_encoder: nn.Module) -> nn.Module:
     except RuntimeError as error:
         first = str(error).splitlines()[1:2] or [str(error)]
         raise ArtifactError(
-            f"{folder} does not fit this backbone ({first[0].strip()[:160]})", remedy=_RERUN
+            f"{folder} does not fit this backbone ({first[0].strip()[:160]})", remedy=_rerun()
         ) from error
     return quantized.eval()

@@ -18,6 +18,7 @@ from gazeclip.console.progress import say, working
 from gazeclip.errors import StageError
 from gazeclip.system.cpu import compiler_fault, cpp_compiler
 from gazeclip.system.packages import require
+from gazeclip.system.place import command_line, name_python
 from gazeclip.system.privacy import switch_telemetry_off
 
 _SLOWER = "NNCF computes its quantizers with torch's own operations, which takes longer"
@@ -138,19 +139,23 @@ def missing_compiler() -> StageError | str | None:
     if on_gpu and CUDA_HOME is None:
         return StageError(
             "quantization-aware training on the GPU needs the CUDA toolkit (nvcc), and there is none",
-            remedy="Install the one of torch's CUDA version, or quantize on the CPU: CUDA_VISIBLE_DEVICES= python -m quantize",
+            remedy=f"Install the one of torch's CUDA version, or {_on_cpu()}",
         )
     fault = compiler_fault()
     if fault is None and shutil.which("ninja") is None:
-        fault = "no ninja to build with (python -m pip install ninja)"
+        fault = f"no ninja to build with ({name_python()} -m pip install ninja)"
     if fault is None:
         return None
     if on_gpu:
         return StageError(
             f"quantization-aware training on the GPU needs a C++ compiler: {fault}",
-            remedy="Install one or name it in CXX, or quantize on the CPU: CUDA_VISIBLE_DEVICES= python -m quantize",
+            remedy=f"Install one or name it in CXX, or {_on_cpu()}",
         )
     return f"{fault}: {_SLOWER}"
+
+
+def _on_cpu() -> str:
+    return f"quantize on the CPU: CUDA_VISIBLE_DEVICES= {command_line('quantize')}"
 
 
 def require_quantizers() -> str | None:
@@ -198,4 +203,5 @@ def _build_quantizers() -> str | None:
         found = extensions.QuantizedFunctionsCPU.get(name)
     if found is not getattr(reference, name):
         return None
-    return f"NNCF's compiled quantizers could not be built or loaded: {_SLOWER}; `python -m gazeclip doctor` looks at the compiler"
+    fault = "NNCF's compiled quantizers could not be built or loaded"
+    return f"{fault}: {_SLOWER}; `{command_line('doctor')}` looks at the compiler"

@@ -1,4 +1,4 @@
-"""`python -m runtimes verify PHOTO...`"""
+"""`python -m runtimes verify PHOTO...` and `list`: the same as `gazeclip verify` and `engines`."""
 
 from __future__ import annotations
 
@@ -14,4 +14,5 @@ def main(argv: list[str]) -> int:
     return run(argv)
 
 
-guard(main)
+if __name__ == "__main__":
+    guard(main)

@@ -18,6 +18,7 @@ from gazeclip.images.preprocess import IMAGE_SUFFIXES
 from gazeclip.images.walk import find_images
 from gazeclip.run.folder import latest_run
 from gazeclip.run.stages import EXPORT, SHIPPED, parse_bundle_stage
+from gazeclip.system.place import command_line
 from runtimes.engines.registry import ENGINES, engine_status, find_engine
 from runtimes.render import write_csv, write_table
 from runtimes.verdict import Verdict
@@ -31,69 +32,80 @@ def main(argv: list[str]) -> int:
     """Run a command; returns 0 if all images are real, 1 if one is fake, 2 if one could not be
     judged.
     """
-    # Pillow warns about metadata and sizes in its own words; what matters is an error or a warning
-    # of ours.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    args = _parser().parse_args(argv)
-    return int(args.run(args))
-
-
-def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m runtimes", description=__doc__, allow_abbrev=False
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    verify = commands.add_parser(
-        "verify",
-        help="judge photographs",
-        description="Judge photographs of faces. Exit code 0: all real, 1: at least one fake, 2: an error, "
-        "70: a fault of the program; after 2 and 70 nothing is known about the photographs that were not judged.",
-        allow_abbrev=False,
+    add_verify_options(commands.add_parser("verify", help="judge photographs", allow_abbrev=False))
+    about = "list the engines and whether they can be used here"
+    add_engines_options(commands.add_parser("list", help=about, allow_abbrev=False))
+    args = parser.parse_args(argv)
+    return int(args.command(args))
+
+
+def add_engines_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `gazeclip engines`: none."""
+    parser.set_defaults(command=print_engines)
+
+
+def add_verify_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `gazeclip verify`."""
+    parser.description = (
+        "Judge photographs of faces. Exit code 0: all real, 1: at least one fake, 2: an error, "
+        "70: a fault of the program; after 2 and 70 nothing is known about the photographs that "
+        "were not judged."
     )
-    verify.set_defaults(run=_verify)
-    verify.add_argument(
+    parser.set_defaults(command=verify_photos)
+    parser.add_argument(
         "photos", nargs="*", type=Path, metavar="PHOTO", help="image files, or folders of them"
     )
-    verify.add_argument(
+    parser.add_argument(
         "--bundle",
         type=Path,
         metavar="DIR",
         help="exported bundle (default: the most recent run's)",
     )
-    verify.add_argument(
+    parser.add_argument(
         "--engine", help=f"one of {', '.join(ENGINES)} (default: the one made for the bundle)"
     )
-    verify.add_argument("--device", help="device of the engine, such as CPU or GPU (default: CPU)")
-    verify.add_argument(
+    parser.add_argument("--device", help="device of the engine, such as CPU or GPU (default: CPU)")
+    parser.add_argument(
         "--threshold", default="fpr1", help="fpr1, fpr0.1, default or a probability (default: fpr1)"
     )
-    verify.add_argument(
+    parser.add_argument(
         "--batch", type=int, default=8, metavar="N", help="images per inference (default: 8)"
     )
-    verify.add_argument(
+    parser.add_argument(
         "--threads", type=int, metavar="N", help="threads (default: what this process may use)"
     )
-    verify.add_argument(
+    parser.add_argument(
         "--self-test", action="store_true", help="first compare the golden images with this engine"
     )
-    verify.add_argument("--embedding", action="store_true", help="include the embedding in --json")
-    form = verify.add_mutually_exclusive_group()
+    parser.add_argument("--embedding", action="store_true", help="include the embedding in --json")
+    form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
     form.add_argument("--csv", action="store_true", help="print one row per image")
-    engines = commands.add_parser("list", help="list the engines and whether they can be used here")
-    engines.set_defaults(run=_list)
-    return parser
 
 
-def _list(_: argparse.Namespace) -> int:
+def print_engines(_: argparse.Namespace) -> int:
+    """Print every engine and why it cannot be used here, if it cannot."""
     for name, reason in engine_status().items():
         print(printable(f"{name:12} {'available' if reason is None else reason}"))
     return CLEAN
 
 
-def _verify(args: argparse.Namespace) -> int:
+def verify_photos(args: argparse.Namespace) -> int:
+    """Judge what the options name and print the verdicts; `exit_code` of them.
+
+    Raises:
+        GazeClipError: nothing named, or a bundle, engine or threshold that cannot be used.
+    """
+    # Pillow warns about metadata and sizes in its own words; what matters is an error or a warning
+    # of ours.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     if not args.photos and not args.self_test:
-        raise ConfigError("no photographs named", remedy="Run: python -m runtimes verify PHOTO...")
+        remedy = f"Run: {command_line('verify', 'PHOTO...')}"
+        raise ConfigError("no photographs named", remedy=remedy)
     folder = args.bundle if args.bundle is not None else recent_bundle(args.engine)
     if args.bundle is None:
         say(f"bundle: {folder} (the most recent; choose another with --bundle)")
@@ -229,7 +241,8 @@ def recent_bundle(engine: str | None = None) -> Path:
     if reasons:
         raise StageError(f"no bundle of {run} can be run here ({'; '.join(reasons)})")
     wanted = f"bundle for {engine}" if engine is not None else "exported bundle"
-    raise StageError(f"{run} has no {wanted}", remedy="Run first: python -m export --target all")
+    remedy = f"Run first: {command_line('export', '--target', 'all')}"
+    raise StageError(f"{run} has no {wanted}", remedy=remedy)
 
 
 def _find_shipped_bundles(run: Path, ending: str) -> list[Path]:

@@ -6,7 +6,9 @@ The expected outputs come from the NumPy formula in `reference`, in float64, not
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,9 @@ from PIL import Image
 from gazeclip.bundle.contents import BundleClass, BundleContents, Golden, OperatingPoint
 from gazeclip.bundle.write import write_bundle
 from gazeclip.images.preprocess import PixelContract
+
+# As in an activated environment, so that the commands in messages say `python`.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 SIZE = 32
 DIM = 6

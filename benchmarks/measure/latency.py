@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.measure.disturbance import Load, Snapshot, SystemProbe
 from gazeclip.errors import ConfigError, StageError
+from gazeclip.system.place import command_line
 
 NS_PER_MS = 1_000_000
 PERCENTILES = (50, 90, 95, 99)
@@ -236,7 +237,7 @@ def _call_guarded(name: str, call: Callable[[], None]) -> None:
 def _build_failure(name: str, error: Exception) -> StageError:
     return StageError(
         f"'{name}' failed while being timed: {error}",
-        remedy="Run `python -m runtimes verify` on it first",
+        remedy=f"Run `{command_line('verify')}` on it first",
     )
 
 

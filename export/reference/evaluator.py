@@ -22,6 +22,7 @@ from export.reference.operations import OPERATIONS
 from gazeclip.bundle.layout import INPUT_NAME
 from gazeclip.errors import ArtifactError, StageError
 from gazeclip.system.packages import require
+from gazeclip.system.place import command_line
 
 _TYPES = {"fp16": torch.float16, "fp32": torch.float32}
 
@@ -63,11 +64,13 @@ def load_program(package: Path) -> Any:
     """
     marker = package / "Manifest.json"
     if not marker.is_file():
-        raise ArtifactError(
-            f"{package} is not a Core ML package", remedy="Run: python -m export --target coreml"
-        )
+        raise ArtifactError(f"{package} is not a Core ML package", remedy=f"Run: {_rerun()}")
     newest = max(file.stat().st_mtime_ns for file in package.rglob("*") if file.is_file())
     return _load(package.resolve(), newest)
+
+
+def _rerun() -> str:
+    return command_line("export", "--target", "coreml")
 
 
 @functools.lru_cache(maxsize=2)
@@ -88,7 +91,7 @@ def _load(package: Path, _newest: int) -> Any:
             detail = (str(error).splitlines() or [type(error).__name__])[0]
             raise ArtifactError(
                 f"{package} cannot be read ({detail})",
-                remedy="Run: python -m export --target coreml",
+                remedy=f"Run: {_rerun()}",
             ) from error
     return program.functions["main"]
 

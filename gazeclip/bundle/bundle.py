@@ -20,6 +20,7 @@ from gazeclip.bundle.parts import read_golden, read_text_bank
 from gazeclip.errors import BundleError, ConfigError, nearest
 from gazeclip.files.atomic import parse_json
 from gazeclip.images.preprocess import PixelContract
+from gazeclip.system.place import command_line
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ def _read_meta(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         what = f"{folder} has no {MANIFEST}" if folder.is_dir() else f"{folder} is not a folder"
         raise BundleError(
-            f"{what}, so it is not a bundle", remedy="Run: python -m export --target all"
+            f"{what}, so it is not a bundle",
+            remedy=f"Run: {command_line('export', '--target', 'all')}",
         )
     try:
         meta = parse_json(path.read_text(encoding="utf-8"))

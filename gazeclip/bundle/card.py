@@ -60,7 +60,7 @@ def model_card(meta: Mapping[str, Any]) -> str:
         _format_table(("what", "value"), _list_values(meta["provenance"])),
         _format_table(("tool", "version"), _list_values(meta["versions"])),
         f"Licence: {meta['licence']}. Check the bundle with "
-        "`python -m runtimes verify --bundle FOLDER --self-test`.",
+        "`gazeclip verify --bundle FOLDER --self-test`.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 

@@ -8,14 +8,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from gazeclip.console.text import printable_message
 from gazeclip.errors import GazeClipError
+from gazeclip.system.place import command_line
 from gazeclip.system.privacy import switch_telemetry_off
-
-if TYPE_CHECKING:
-    pass
 
 EXIT_ERROR = 2
 EXIT_SOFTWARE = (
@@ -71,11 +69,11 @@ def describe_error(error: Exception) -> tuple[str, int]:
             EXIT_ERROR,
         )
     if isinstance(error, ModuleNotFoundError) and not _is_own(error.name):
-        return f"'{error.name}' is not installed. See: python -m gazeclip doctor", EXIT_ERROR
+        return f"'{error.name}' is not installed. See: {command_line('doctor')}", EXIT_ERROR
     kind = type(error).__name__
     text = " ".join(str(error).split())[:_LONGEST_TEXT]
     what = f"{kind}: {text}" if text else kind
-    report = "Report it with the output of --debug and of 'python -m gazeclip doctor'"
+    report = f"Report it with the output of --debug and of '{command_line('doctor')}'"
     return f"this is a fault of the program ({what}). {report}", EXIT_SOFTWARE
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from gazeclip.errors import ConfigError, StageError
 from gazeclip.run.folder import RECIPE, RUNS, Run, latest_run
 from gazeclip.run.lock import lock_run
 from gazeclip.system import ranks
+from gazeclip.system.place import command_line
 
 if TYPE_CHECKING:
     pass
@@ -54,7 +54,7 @@ def find_run(folder: Path | None) -> Run:
     if not (root / RECIPE).is_file():
         raise StageError(
             f"{root} is not a run folder",
-            remedy="Run first: python -m gazeclip run recipes/demo.yaml",
+            remedy=f"Run first: {command_line('run', 'demo')}",
         )
     if folder is None:
         say(f"run: {root} (the most recent; choose another with --run)")
@@ -79,7 +79,9 @@ def open_run(args: argparse.Namespace, *sections: str) -> Iterator[Run]:
         key = item.partition("=")[0].strip()
         if key.partition(".")[0] not in sections and key not in ANYWHERE:
             own = ", ".join(f"{section}.*" for section in sections)
-            remedy = f"Here: {own}. For all stages: python -m gazeclip run {run.root / RECIPE} --run {run.root} --set {shlex.quote(item)}"
+            options = ("--run", str(run.root), "--set", item)
+            everywhere = command_line("run", str(run.root / RECIPE), *options)
+            remedy = f"Here: {own}. For all stages: {everywhere}"
             raise ConfigError(f"--set {key} is not of this stage", remedy=remedy)
     with lock_run(run):
         if args.set:

@@ -1,9 +1,10 @@
-"""`python -m gazeclip doctor`: what is installed, what is missing and how to get it, and what this
+"""`gazeclip doctor`: what is installed, what is missing and how to get it, and what this
 machine can do.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import operator
 import platform
@@ -19,8 +20,8 @@ from gazeclip import __version__
 from gazeclip.console.text import format_json, printable
 from gazeclip.system.cpu import compiler_fault, cpp_compiler, cpu_features, cpu_model
 from gazeclip.system.packages import DISTRIBUTION, install_command, installed_version
+from gazeclip.system.place import CONSTRAINTS, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 CORE = "core"
 _REQUIREMENT = re.compile(
     r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[([^\]]*)\])?\s*([^;]*?)\s*(?:;\s*(.*))?$"
@@ -73,6 +74,12 @@ class Dependency:
         return install_command(None if self.extra == CORE else self.extra)
 
 
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=lambda args: main(args.json))
+
+
 def main(json: bool = False) -> int:
     """Print the report; returns 0, or 1 if the core install itself is incomplete."""
     report = examine()
@@ -117,9 +124,9 @@ def _runtime() -> tuple[int | None, dict[str, str | None] | None]:
     return usable_threads(), engine_status()
 
 
-def dependencies(root: Path = ROOT) -> list[Dependency]:
+def dependencies(root: Path = ROOT, constraints: Path = CONSTRAINTS) -> list[Dependency]:
     """Every requirement of the core install and of each extra, in the order of pyproject.toml."""
-    tested = _tested(root)
+    tested = _read_pins(constraints)
     found = []
     for extra, requirement in _requirements(root):
         match = _REQUIREMENT.match(requirement)
@@ -162,14 +169,15 @@ def _requirements(root: Path) -> list[tuple[str, str]]:
     return pairs
 
 
-def _tested(root: Path) -> dict[str, str]:
-    """Pins of constraints.txt; empty where the file was not shipped."""
-    path = root / "constraints.txt"
-    if not path.is_file():
-        return {}
-    lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
-    pins = (line.split(";")[0].split("==", 1) for line in lines if "==" in line.split(";")[0])
-    return {_key(name): version.strip() for name, version in pins}
+def _read_pins(path: Path) -> dict[str, str]:
+    """Version by package name, as the constraints file pins them."""
+    pins = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        requirement = line.split("#")[0].split(";")[0]
+        name, pinned, version = requirement.partition("==")
+        if pinned:
+            pins[_key(name)] = version.strip()
+    return pins
 
 
 def _key(name: str) -> str:

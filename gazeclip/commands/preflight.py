@@ -19,6 +19,7 @@ from gazeclip.faces.generators import LABELS, SEEN
 from gazeclip.recipe.stages import FROM_TEACHER, Recipe
 from gazeclip.stages.data import find_manifest_faults
 from gazeclip.system.packages import install_command
+from gazeclip.system.place import name_file
 from gazeclip.taxonomy import Taxonomy
 
 # What the stages import, by the extra that brings it. Export targets and engines name theirs in
@@ -98,7 +99,8 @@ def _find_data_faults(recipe: Recipe) -> list[Fault]:
             f"data.manifest is not set, and taxonomy '{config.taxonomy}' is not that of the"
             " embedded faces"
         )
-        remedy = "Give your images: --set data.manifest=MANIFEST.csv (docs/data.md)"
+        see = name_file("docs/data.md")
+        remedy = f"Give your images: --set data.manifest=MANIFEST.csv ({see})"
         faults.append(Fault(what, remedy))
     return faults
 

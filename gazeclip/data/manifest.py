@@ -20,6 +20,7 @@ from gazeclip.data.table import TableRow, read_rows
 from gazeclip.errors import ImageError, ManifestError
 from gazeclip.files.hashes import sha256
 from gazeclip.images.preprocess import load_image
+from gazeclip.system.place import command_line, name_file
 from gazeclip.taxonomy import REAL, Taxonomy
 
 # What a model is fitted or tuned on; each apart from every other split.
@@ -115,7 +116,8 @@ def check_rows(
     ]
     if any(kinds):
         what = _describe_faults(path, kinds, shown)
-        raise ManifestError(what, remedy="Correct them (docs/data.md) and run again")
+        remedy = f"Correct them ({name_file('docs/data.md')}) and run again"
+        raise ManifestError(what, remedy=remedy)
     return Manifest(path, samples, taxonomy, tuple(digests))
 
 
@@ -131,7 +133,9 @@ def _describe_faults(path: Path, kinds: Sequence[Sequence[str]], shown: int | No
     chosen = sorted((kind, place) for place, kind in turns[:shown])
     lines = "".join(f"\n  - {kinds[kind][place]}" for kind, place in chosen)
     left = len(turns) - len(chosen)
-    more = f"\n  ... and {left} more; `python -m gazeclip data check` lists all" if left else ""
+    more = ""
+    if left:
+        more = f"\n  ... and {left} more; `{command_line('data', 'check')}` lists all"
     return f"{path} has {len(turns)} fault(s):{lines}{more}\n"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gazeclip.data.table import TableRow, read_rows
 from gazeclip.errors import ManifestError, nearest
+from gazeclip.system.place import name_file
 from gazeclip.taxonomy import Taxonomy
 
 SPLITS = ("train", "val", "calibration", "test", "test_unseen")
@@ -117,7 +118,7 @@ def read_samples(path: Path, taxonomy: Taxonomy) -> list[Sample]:
         more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
         raise ManifestError(
             f"{path}: {'; '.join(faults[:FAULTS_SHOWN])}{more}",
-            remedy="Correct them (docs/data.md), or choose another --taxonomy",
+            remedy=f"Correct them ({name_file('docs/data.md')}), or choose another --taxonomy",
         )
     return samples
 

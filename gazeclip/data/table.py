@@ -14,6 +14,7 @@ from typing import Any
 
 from gazeclip.errors import ManifestError
 from gazeclip.system.packages import require
+from gazeclip.system.place import command_line
 
 REQUIRED = ("path", "label", "split")
 COLUMNS = "Columns: path,label,split[,identity,gaze_pitch,gaze_yaw]"
@@ -42,7 +43,8 @@ def read_rows(path: Path) -> list[TableRow]:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise ManifestError(
-            f"manifest {path} {what}", remedy="Make one: python -m gazeclip data manifest FOLDER"
+            f"manifest {path} {what}",
+            remedy=f"Make one: {command_line('data', 'manifest', 'FOLDER')}",
         )
     rows = _parquet_rows(path) if path.suffix == ".parquet" else _csv_rows(path)
     if not rows:

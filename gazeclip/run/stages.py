@@ -3,12 +3,14 @@ bundles are called.
 
     for stage in STAGES.values():
         print(stage.name, stage.module)
-    stage_command("export/onnx-fp32")  # python -m export --target onnx --precision fp32
+    stage_command("export/onnx-fp32")  # gazeclip export --target onnx --precision fp32
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from gazeclip.system.place import command_line
 
 EXPORT = "export"  # the stage whose folder holds one folder a bundle
 SHIPPED = "int8"  # the precision whose bundle needs no mention of it in its folder's name
@@ -21,7 +23,7 @@ class Stage:
     Attributes:
         name: of the stage and, but for `export`, of its folder.
         module: has `run_stage(run, force)`; imported when the stage is run.
-        command: starts the stage alone; the remedy where its output is missing.
+        command: verb and options that start the stage alone; the remedy where its output is missing.
     """
 
     name: str
@@ -30,16 +32,16 @@ class Stage:
 
 
 _TABLE = (
-    Stage("data", "gazeclip.stages.data", "python -m gazeclip data prepare"),
-    Stage("backbone", "gazeclip.stages.backbone", "python -m gazeclip backbone"),
-    Stage("teacher", "gazeclip.stages.teacher", "python -m gazeclip teacher"),
-    Stage("baseline", "gazeclip.stages.baseline", "python -m gazeclip baseline"),
-    Stage("text_bank", "distill.text_bank", "python -m distill text-bank"),
-    Stage("cache", "distill.cache", "python -m distill cache"),
-    Stage("student", "distill.student", "python -m distill"),
-    Stage("quantized", "quantize.stage", "python -m quantize"),
-    Stage(EXPORT, "export.stage", "python -m export --target all"),
-    Stage("report", "benchmarks.stage", "python -m benchmarks"),
+    Stage("data", "gazeclip.stages.data", "data prepare"),
+    Stage("backbone", "gazeclip.stages.backbone", "backbone"),
+    Stage("teacher", "gazeclip.stages.teacher", "teacher"),
+    Stage("baseline", "gazeclip.stages.baseline", "baseline"),
+    Stage("text_bank", "distill.text_bank", "distill text-bank"),
+    Stage("cache", "distill.cache", "distill cache"),
+    Stage("student", "distill.student", "distill"),
+    Stage("quantized", "quantize.stage", "quantize"),
+    Stage(EXPORT, "export.stage", "export --target all"),
+    Stage("report", "benchmarks.stage", "benchmark"),
 )
 STAGES = {stage.name: stage for stage in _TABLE}
 
@@ -48,8 +50,8 @@ def stage_command(name: str) -> str:
     """The command that makes one stage or one bundle (`bundle_stage`)."""
     if bundle := parse_bundle_stage(name):
         target, precision = bundle
-        return f"python -m export --target {target} --precision {precision}"
-    return STAGES[name].command if name in STAGES else "python -m gazeclip run"
+        return command_line("export", "--target", target, "--precision", precision)
+    return command_line(*(STAGES[name].command.split() if name in STAGES else ["run"]))
 
 
 def bundle_stage(target: str, precision: str) -> str:

@@ -21,6 +21,7 @@ from gazeclip.recipe.stages import DataConfig
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run
+from gazeclip.system.place import command_line, name_file
 
 
 def find_manifest_faults(config: DataConfig) -> list[Fault]:
@@ -28,7 +29,8 @@ def find_manifest_faults(config: DataConfig) -> list[Fault]:
     if config.manifest is None or Path(config.manifest).is_file():
         return []
     what = f"manifest {config.manifest} does not exist"
-    remedy = "Make one: python -m gazeclip data manifest FOLDER (docs/data.md)"
+    make = command_line("data", "manifest", "FOLDER")
+    remedy = f"Make one: {make} ({name_file('docs/data.md')})"
     return [Fault(what, remedy, ManifestError)]
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import shlex
 from importlib import metadata
 from types import ModuleType
 
 from gazeclip import __version__
 from gazeclip.errors import MissingDependencyError
+from gazeclip.system.place import CONSTRAINTS, ROOT, is_checkout, name_python, shorten_path
 from gazeclip.system.privacy import silence, switch_telemetry_off
 
 DISTRIBUTION = "gazeclip-edge"
 # PyPI's torch for Linux is the CUDA build, so these are never installed before
-# `tools/install_torch.py` has chosen one.
+# `gazeclip.system.install_torch` has chosen one.
 TORCH_EXTRAS = ("train", "tflite", "all")
 _LONGEST_REASON = 200  # characters
 
@@ -35,38 +37,58 @@ def require(module: str, extra: str) -> ModuleType:
         root = module.partition(".")[0]
         lacking = error.name or module
         if lacking.partition(".")[0] == root and importlib.util.find_spec(root) is not None:
-            raise _broken(module, extra, error) from error
+            raise _describe_broken(module, extra, error) from error
         raise MissingDependencyError(
             f"'{lacking}' is not installed",
             remedy=f"Run: {install_command(extra)}",
         ) from error
-    except (
-        Exception
-    ) as error:  # a damaged package raises anything: ImportError, OSError, AttributeError
-        raise _broken(module, extra, error) from error
+    except Exception as error:  # a damaged package raises ImportError, OSError, AttributeError...
+        raise _describe_broken(module, extra, error) from error
     silence(found)
     return found
 
 
-def _broken(module: str, extra: str, error: Exception) -> MissingDependencyError:
+def _describe_broken(module: str, extra: str, error: Exception) -> MissingDependencyError:
     """The error for a package that is there and does not import; installing over it would change
     nothing.
     """
     distribution = module.partition(".")[0].replace("_", "-")
+    uninstall = f"{name_python()} -m pip uninstall -y {distribution}"
     reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
     return MissingDependencyError(
         f"'{module}' is installed but cannot be imported ({reason})",
-        remedy=f"Run: python -m pip uninstall -y {distribution} && {install_command(extra)}",
+        remedy=f"Run: {uninstall} && {install_command(extra)}",
     )
 
 
 def install_command(extra: str | None = None) -> str:
-    """What installs an extra (None: the core), to be run in the repository; never a way to an
-    unasked-for CUDA build.
+    """What installs an extra (None: the core) here; never a way to an unasked-for CUDA build.
+
+    In a checkout it installs that, elsewhere the distribution, which is then kept as it is and gets
+    the extra's packages. Both use the pins that the package carries.
     """
-    if extra in TORCH_EXTRAS:
-        return f"make install (or by hand: python tools/install_torch.py && python -m pip install -c constraints.txt -e '.[{extra}]')"
-    return f"python -m pip install -c constraints.txt -e '.{f'[{extra}]' if extra else ''}'"
+    extras = f"[{extra}]" if extra else ""
+    python = name_python()
+    if is_checkout():
+        constraints = shlex.quote(shorten_path(ROOT / "constraints.txt"))
+        wanted = f"-e {_quote(shorten_path(ROOT) + extras)}"
+    else:
+        constraints = shlex.quote(shorten_path(CONSTRAINTS))
+        wanted = _quote(DISTRIBUTION + extras)
+    command = f"{python} -m pip install -c {constraints} {wanted}"
+    if extra not in TORCH_EXTRAS:
+        return command
+    by_hand = f"{python} -m gazeclip.system.install_torch && {command}"
+    if not is_checkout():
+        return by_hand
+    folder = shorten_path(ROOT)
+    make = "make install" if folder == "." else f"make -C {shlex.quote(folder)} install"
+    return f"{make} (or by hand: {by_hand})"
+
+
+def _quote(text: str) -> str:
+    """In single quotes always: shells expand square brackets, and some complain of them."""
+    return "'" + text.replace("'", "'\\''") + "'"
 
 
 # Distributions that shape results and figures.

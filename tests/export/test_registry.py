@@ -64,7 +64,7 @@ def test_impossible_precision_and_missing_encoder_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match="Choose one of: fp32, int8"):
         job("fp16").require_precision("onnx", ("fp32", "int8"))
-    with pytest.raises(ConfigError, match="python -m quantize"):
+    with pytest.raises(ConfigError, match="python -m gazeclip quantize"):
         ExportJob(student, None, "int8", tmp_path, ("real",), 64).require_precision(
             "onnx", ("fp32", "int8")
         )

@@ -207,7 +207,7 @@ def test_most_recent_run(
     export = tmp_path / "runs" / "demo" / "export"
     export.mkdir(parents=True)
     (tmp_path / "runs" / "demo" / "recipe.yaml").write_text("{}")
-    with pytest.raises(StageError, match="python -m export --target all"):
+    with pytest.raises(StageError, match="python -m gazeclip export --target all"):
         recent_bundle()
     for target in ("tflite", "onnx", "openvino"):
         (export / target).symlink_to(bundles[target])

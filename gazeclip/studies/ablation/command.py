@@ -5,19 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from gazeclip.console.progress import say
 from gazeclip.errors import ConfigError
 
 
-def add_ablate(commands: Any) -> None:
-    """The sub-command on the program's sub-parsers."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
     from gazeclip.studies.ablation.grid import GRID
 
-    text = "train the teacher with one part changed at a time, over seeds, and compare"
-    parser = commands.add_parser("ablate", help=text, description=text, allow_abbrev=False)
-    parser.add_argument("recipe", type=Path, help="e.g. recipes/demo.yaml")
+    parser.description = (
+        "Train the teacher with one part changed at a time, over seeds, and compare."
+    )
+    parser.add_argument("recipe", help="a shipped recipe, such as demo, or a file")
     parser.add_argument(
         "--set",
         action="append",
@@ -54,6 +54,7 @@ def run_ablate(args: argparse.Namespace) -> int:
     from gazeclip.console.text import format_json
     from gazeclip.files.atomic import write_json, write_text
     from gazeclip.recipe.load import load_recipe
+    from gazeclip.recipe.shipped import find_recipe
     from gazeclip.run.folder import RUNS
     from gazeclip.studies.ablation.grid import choose_variants
     from gazeclip.studies.ablation.run import run_grid
@@ -61,10 +62,11 @@ def run_ablate(args: argparse.Namespace) -> int:
 
     variants = choose_variants([name for name in args.variants.split(",") if name], args.custom)
     seeds = _parse_seeds(args.seeds)
-    out = args.out or RUNS / f"{load_recipe(args.recipe, args.set).name}-ablation"
-    entries = run_grid(args.recipe, args.set, variants, seeds, out)
+    recipe = find_recipe(args.recipe)
+    out = args.out or RUNS / f"{load_recipe(recipe, args.set).name}-ablation"
+    entries = run_grid(recipe, args.set, variants, seeds, out)
     rows = summarise_grid(entries, variants)
-    facts = {"recipe": str(args.recipe), "set": args.set, "seeds": seeds}
+    facts = {"recipe": args.recipe, "set": args.set, "seeds": seeds}
     write_json(out / "ablation.json", {**facts, "variants": rows})
     write_text(out / "ablation.md", render_markdown(rows, facts))
     if args.json:

@@ -19,6 +19,7 @@ from gazeclip.errors import ArtifactError, ConfigError, ManifestError, WeightsEr
 from gazeclip.files.atomic import read_json, write_csv, write_json
 from gazeclip.files.hashes import sha256
 from gazeclip.system.packages import require
+from gazeclip.system.place import name_file
 
 if TYPE_CHECKING:
     from gazeclip.teacher.gaze.encoder import GazeEncoder
@@ -79,7 +80,7 @@ def measured_gaze(
     if weights is None:
         raise WeightsError(
             f"--gaze {kind} needs a weight file",
-            remedy="Add --weights FILE (docs/data.md, gaze encoders)",
+            remedy=f"Add --weights FILE ({name_file('docs/data.md')}, gaze encoders)",
         )
     if not weights.is_file():
         raise WeightsError(f"weights file {weights} does not exist", remedy="Correct --weights")

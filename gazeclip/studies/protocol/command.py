@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from gazeclip.cli.options import find_run
 from gazeclip.console.progress import say
@@ -14,10 +13,11 @@ from gazeclip.errors import ConfigError, nearest
 MODELS = ("teacher", "baseline", "student")
 
 
-def add_protocol(commands: Any) -> None:
-    """The sub-command on the program's sub-parsers."""
-    text = "score a run's model on seen and unseen generators, unseen families and another data set"
-    parser = commands.add_parser("protocol", help=text, description=text, allow_abbrev=False)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.description = (
+        "Score a run's model on seen and unseen generators, unseen families and another data set."
+    )
     parser.add_argument(
         "--run", type=Path, metavar="DIR", help="run folder (default: the most recent one)"
     )

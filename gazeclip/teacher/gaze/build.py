@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gazeclip.errors import ConfigError, Fault, WeightsError, raise_first
 from gazeclip.recipe.teacher import GazeConfig
+from gazeclip.system.place import name_file
 from gazeclip.teacher.gaze.encoder import GazeEncoder
 
 
@@ -36,7 +37,7 @@ def find_gaze_faults(config: GazeConfig) -> list[Fault]:
     it is read.
     """
     remedy = (
-        "Give its file (--set teacher.model.gaze.weights=FILE, docs/data.md), or use"
+        f"Give its file (--set teacher.model.gaze.weights=FILE, {name_file('docs/data.md')}), or use"
         " gaze.kind=small with a data set that has gaze labels"
     )
     if config.weights is not None:

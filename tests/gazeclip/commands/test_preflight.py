@@ -225,7 +225,7 @@ def test_missing_packages_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # engines are imported, not looked for
     message = refusal(recipe())
     assert (
-        "not installed: nncf. Run: make install (or by hand: python tools/install_torch.py && "
+        "not installed: nncf. Run: make install (or by hand: python -m gazeclip.system.install_torch && "
         in message
     )
     assert (

@@ -217,7 +217,7 @@ def test_a_stage_that_has_not_run_names_its_command(run: Run) -> None:
     with pytest.raises(StageError) as caught:
         run.output_hash("cache")
     assert "has not run" in caught.value.message
-    assert f"python -m distill cache --run {run.root}" in str(caught.value.remedy)
+    assert f"python -m gazeclip distill cache --run {run.root}" in str(caught.value.remedy)
 
 
 def test_output_hash_follows_contents_only(run: Run) -> None:
@@ -292,9 +292,9 @@ def test_only_bundles_have_a_name_of_a_bundle() -> None:
 @pytest.mark.parametrize(
     ("stage", "expected"),
     [
-        ("export/onnx", "python -m export --target onnx --precision int8"),
-        ("export/openvino-fp32", "python -m export --target openvino --precision fp32"),
-        ("cache", "python -m distill cache"),
+        ("export/onnx", "python -m gazeclip export --target onnx --precision int8"),
+        ("export/openvino-fp32", "python -m gazeclip export --target openvino --precision fp32"),
+        ("cache", "python -m gazeclip distill cache"),
     ],
 )
 def test_the_remedy_makes_exactly_what_is_missing(run: Run, stage: str, expected: str) -> None:

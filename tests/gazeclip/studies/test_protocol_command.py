@@ -137,7 +137,9 @@ def test_what_cannot_be_run_is_refused_in_one_line(
 ) -> None:
     assert "Did you mean 'teacher'?" in refused("--run", str(run), "--model", "techer")
     assert "is not a run folder" in refused("--run", str(tmp_path / "none"))
-    assert "Run first: python -m distill" in refused("--run", str(run), "--model", "student")
+    assert "Run first: python -m gazeclip distill" in refused(
+        "--run", str(run), "--model", "student"
+    )
     assert "--manifest FILE" in refused("--run", str(run), "--taxonomy", "dfad")
     monkeypatch.chdir(tmp_path / "data")
     assert "no run under" in refused()

@@ -1,0 +1,139 @@
+"""The front door: every verb of the program, found by name and imported when it is run.
+
+    run_verb("export", ["--target", "coreml"], "gazeclip export")
+
+The verbs live in packages that build on this one, so they are named here as text, and an overview
+of all of them imports none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from gazeclip import __version__
+from gazeclip.errors import ConfigError, nearest
+from gazeclip.system.place import SCRIPT
+
+ABOUT = "Deepfake detection and attribution, from GPU to device."
+FAILED = 2
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One command of the program.
+
+    Attributes:
+        options: `module:function`. The function puts the verb's options on a parser and sets
+            `command`, which gets the parsed options and returns the exit code.
+        summary: one line for the overview and the head of the verb's own help.
+    """
+
+    name: str
+    options: str
+    summary: str
+
+
+_STAGE = "gazeclip.commands.stage"
+GROUPS = {
+    "everything at once": (
+        Verb("run", "gazeclip.commands.run:add_options", "run a recipe, from data to report"),
+    ),
+    "judge photographs": (
+        Verb("verify", "runtimes.cli:add_verify_options", "judge photographs with a bundle"),
+        Verb("engines", "runtimes.cli:add_engines_options", "which engines can be used here"),
+    ),
+    "the stages of a run, one by one": (
+        Verb("data", "gazeclip.commands.data:add_options", "prepare, check and describe data"),
+        Verb("backbone", f"{_STAGE}:add_backbone_options", "train the teacher's CNN by itself"),
+        Verb("teacher", f"{_STAGE}:add_teacher_options", "train the teacher"),
+        Verb("baseline", f"{_STAGE}:add_baseline_options", "train the plain backbone"),
+        Verb("distill", "distill.command:add_options", "distil the teacher into the student"),
+        Verb("quantize", "quantize.command:add_options", "make the student INT8 and fine-tune it"),
+        Verb("export", "export.command:add_options", "export the student as bundles"),
+        Verb(
+            "benchmark", "benchmarks.command:add_options", "measure the bundles, write the report"
+        ),
+    ),
+    "studies": (
+        Verb(
+            "protocol",
+            "gazeclip.studies.protocol.command:add_options",
+            "score a model on generators, families and data sets that it has not seen",
+        ),
+        Verb(
+            "ablate",
+            "gazeclip.studies.ablation.command:add_options",
+            "train the teacher with one part changed at a time, over seeds",
+        ),
+        Verb(
+            "gaze-stats",
+            "gazeclip.studies.gaze_stats.command:add_options",
+            "compare the gaze of real and forged faces, by generator",
+        ),
+    ),
+    "this machine": (
+        Verb(
+            "doctor",
+            "gazeclip.commands.doctor:add_options",
+            "what is installed, what is missing, what this machine can do",
+        ),
+    ),
+}
+VERBS = {verb.name: verb for group in GROUPS.values() for verb in group}
+
+
+def main(argv: list[str]) -> int:
+    """Run `VERB OPTIONS...`, or say which verbs there are.
+
+    Raises:
+        ConfigError: no such verb.
+    """
+    program = name_program()
+    if not argv:
+        print(describe_verbs(program), file=sys.stderr)
+        return FAILED
+    name, *options = argv
+    if name in ("-h", "--help"):
+        print(describe_verbs(program))
+        return 0
+    if name == "--version":
+        print(f"gazeclip-edge {__version__}")
+        return 0
+    if name not in VERBS:
+        raise ConfigError(f"there is no verb '{name}'", remedy=nearest(name, VERBS))
+    return run_verb(name, options, f"{program} {name}")
+
+
+def run_verb(name: str, argv: list[str], prog: str) -> int:
+    """Run one verb; its exit code.
+
+    Args:
+        prog: what the verb's own help calls it; each package has a door of its own.
+    """
+    verb = VERBS[name]
+    summary = f"{verb.summary[0].upper()}{verb.summary[1:]}."
+    parser = argparse.ArgumentParser(prog=prog, description=summary, allow_abbrev=False)
+    module, _, function = verb.options.partition(":")
+    getattr(importlib.import_module(module), function)(parser)
+    args = parser.parse_args(argv)
+    return int(args.command(args))
+
+
+def describe_verbs(program: str) -> str:
+    """All verbs with a line each, grouped by what they are for."""
+    lines = [f"usage: {program} VERB [OPTIONS]", "", ABOUT]
+    for title, verbs in GROUPS.items():
+        lines += ["", f"{title}:"]
+        lines += [f"  {verb.name:<11} {verb.summary}" for verb in verbs]
+    lines += ["", f"`{program} VERB --help` shows the options of a verb, --version the version,"]
+    lines += ["--debug with any verb the traceback of an error."]
+    return "\n".join(lines)
+
+
+def name_program() -> str:
+    """What help calls the program, by how it was started."""
+    return SCRIPT if Path(sys.argv[0]).stem == SCRIPT else f"python -m {SCRIPT}"
