@@ -14,7 +14,7 @@ from gazeclip.bundle.layout import MANIFEST
 from gazeclip.console.progress import progress, say
 from gazeclip.console.text import format_json, printable
 from gazeclip.errors import ConfigError, ImageError, StageError
-from gazeclip.images.preprocess import IMAGE_SUFFIXES
+from gazeclip.images.preprocess import NO_IMAGES_REMEDY
 from gazeclip.images.walk import find_images
 from gazeclip.run.folder import latest_run
 from gazeclip.run.stages import EXPORT, SHIPPED, parse_bundle_stage
@@ -214,8 +214,8 @@ def expand(photos: list[Path]) -> tuple[list[Path], Judged]:
             remedy = "Correct its permissions or its link, or leave it out"
             failures.append((str(path), ImageError(what, remedy=remedy)))
         if not walk.images and not walk.unreadable:
-            remedy = f"Supported: {', '.join(sorted(IMAGE_SUFFIXES))}"
-            failures.append((str(photo), ImageError(f"{photo} has no images", remedy=remedy)))
+            nothing = ImageError(f"{photo} has no images", remedy=NO_IMAGES_REMEDY)
+            failures.append((str(photo), nothing))
     return paths, failures
 
 

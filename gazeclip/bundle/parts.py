@@ -15,7 +15,7 @@ import numpy as np
 
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.errors import BundleError
-from gazeclip.files.atomic import atomic_write, parse_json
+from gazeclip.files.atomic import parse_json, write_bytes
 
 _BANK = "text_bank"
 # What NumPy and zipfile raise on damaged archives, depending on where the damage is.
@@ -29,15 +29,6 @@ _READ_ERRORS = (
 )
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write `data` so that the file appears whole or not at all."""
-
-    def write(temporary: Path) -> None:
-        temporary.write_bytes(data)
-
-    atomic_write(path, write)
-
-
 def write_text_bank(path: Path, bank: np.ndarray) -> None:
     """Write the `(C, D)` float32 text bank as safetensors.
 
@@ -48,7 +39,7 @@ def write_text_bank(path: Path, bank: np.ndarray) -> None:
     entry = {"dtype": "F32", "shape": list(bank.shape), "data_offsets": [0, len(data)]}
     header = json.dumps({_BANK: entry}, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)  # the format asks for aligned values
-    write_whole(path, len(header).to_bytes(8, "little") + header + data)
+    write_bytes(path, len(header).to_bytes(8, "little") + header + data)
 
 
 def read_text_bank(path: Path) -> np.ndarray:
@@ -84,7 +75,7 @@ def write_golden(path: Path, images: np.ndarray, outputs: Mapping[str, np.ndarra
                 np.lib.format.write_array(
                     file, np.ascontiguousarray(arrays[name]), allow_pickle=False
                 )
-    write_whole(path, buffer.getvalue())
+    write_bytes(path, buffer.getvalue())
 
 
 def read_golden(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -14,8 +14,8 @@ from gazeclip.bundle.card import model_card
 from gazeclip.bundle.check import array_faults, bundle_files, meta_faults, refuse, seal
 from gazeclip.bundle.contents import BundleContents
 from gazeclip.bundle.layout import GOLDEN, INPUT_NAME, MANIFEST, OUTPUTS, SCHEMA, TEXT_BANK
-from gazeclip.bundle.parts import write_golden, write_text_bank, write_whole
-from gazeclip.files.atomic import write_json
+from gazeclip.bundle.parts import write_golden, write_text_bank
+from gazeclip.files.atomic import write_json, write_text
 from gazeclip.files.hashes import sha256
 
 
@@ -86,7 +86,7 @@ def _write_parts(folder: Path, meta: Mapping[str, Any], contents: BundleContents
             leftover.unlink()
     write_text_bank(folder / TEXT_BANK, contents.text_bank)
     write_golden(folder / GOLDEN, contents.golden.images, contents.golden.outputs)
-    write_whole(folder / "MODEL_CARD.md", model_card(meta).encode())
+    write_text(folder / "MODEL_CARD.md", model_card(meta))
 
 
 def _to_json_values(value: Any) -> Any:

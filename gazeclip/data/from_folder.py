@@ -16,7 +16,7 @@ from gazeclip.data.manifest import check_rows
 from gazeclip.data.table import TableRow
 from gazeclip.errors import ConfigError, ManifestError, nearest
 from gazeclip.files.atomic import write_csv
-from gazeclip.images.preprocess import IMAGE_SUFFIXES
+from gazeclip.images.preprocess import NO_IMAGES_REMEDY
 from gazeclip.images.walk import ImageWalk, find_images, is_hidden
 from gazeclip.taxonomy import REAL, Taxonomy
 
@@ -123,8 +123,7 @@ def _find_files(folder: Path, out: Path, taxonomy: Taxonomy) -> list[tuple[str, 
         say(f"manifest: passed over {', '.join(left)}")
     _check_names(files)
     if not files:
-        remedy = f"Supported: {', '.join(sorted(IMAGE_SUFFIXES))}"
-        raise ManifestError(f"{folder} has no images", remedy=remedy)
+        raise ManifestError(f"{folder} has no images", remedy=NO_IMAGES_REMEDY)
     return sorted(files)
 
 

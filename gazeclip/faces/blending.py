@@ -17,11 +17,6 @@ def _open_canvas(photo: PhotoParams, size: int) -> Canvas:
     return Canvas(size, photo.roll, photo.shift, photo.zoom)
 
 
-def _find_coordinates(photo: PhotoParams, size: int) -> tuple[Array, Array, float]:
-    whole = _open_canvas(photo, size).whole
-    return whole.x[::2, ::2], whole.y[::2, ::2], whole.pixel * 2
-
-
 def inner_mask(
     face: FaceParams, photo: PhotoParams, size: int, feather: float, grow: float = 1.0
 ) -> Array:
@@ -31,7 +26,10 @@ def inner_mask(
         feather: width of its edge in face units.
         grow: factor on its radii.
     """
-    x, y, _ = _find_coordinates(photo, size)
+    # Every second sample (S, S); the superellipse is that of the head, smaller and lower.
+    whole = _open_canvas(photo, size).whole
+    x = whole.x[::2, ::2]
+    y = whole.y[::2, ::2]
     shift = feature_shift(photo)
     u = (x - np.float32(shift[0])) / np.float32(grow * 0.82 * face.head_width)
     v = (y - np.float32(0.16 + shift[1])) / np.float32(grow * 0.58 * face.head_height)

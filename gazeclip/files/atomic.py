@@ -46,9 +46,14 @@ def _describe_refusal(path: Path, error: OSError) -> ArtifactError:
     return ArtifactError(f"cannot write {path}: {error.strerror}", remedy=remedy)
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file."""
+    atomic_write(path, lambda temporary: temporary.write_bytes(data))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, its line ends as they are on every system."""
-    atomic_write(path, lambda temporary: temporary.write_bytes(text.encode("utf-8")))
+    write_bytes(path, text.encode("utf-8"))
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -44,6 +44,7 @@ FORMATS = {
     "TIFF": (".tif", ".tiff"),
 }
 IMAGE_SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+NO_IMAGES_REMEDY = f"Supported: {', '.join(sorted(IMAGE_SUFFIXES))}"
 # Limits on decompression bombs, checked before anything is decoded. A picture decoded whole takes
 # up to 12 bytes a pixel while it is flattened; a JPEG is decoded at a fraction of its size, so that
 # those of the largest telephone cameras (200 megapixels) fit.
