@@ -4,11 +4,15 @@ short.
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from gazeclip.cli.verbs import VERBS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -20,6 +24,7 @@ _CODE = re.compile(r"`([^`\n]+)`")
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 # In documents `<package>` and the like stand for any name.
 _PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./-]+")
+_COMMAND = re.compile(r"^(?:\$ )?gazeclip ([a-z][a-z-]*)(.*)")
 _MODULE = re.compile(rf"python -m ((?:{'|'.join(PACKAGES)})(?:\.\w+)*)")
 
 
@@ -62,6 +67,33 @@ def find_dotted_names(text: str) -> set[str]:
         if match := re.match(rf"({pattern})(?:\(|$)", code):
             found.add(match.group(1))
     return found
+
+
+def find_commands(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Each `gazeclip VERB ...` in a document's code: the verb, and the words after it."""
+    for code in find_code(text.replace("\\\n", " ")):
+        if match := _COMMAND.match(code.strip()):
+            yield match.group(1), match.group(2).partition("#")[0].split()
+
+
+def find_command_faults(verb: str, words: list[str]) -> list[str]:
+    """What of a command does not exist: its verb, its sub-command, or an option."""
+    if verb not in VERBS:
+        return [f"gazeclip {verb}"]
+    module, _, function = VERBS[verb].options.partition(":")
+    parser = argparse.ArgumentParser(prog=f"gazeclip {verb}")
+    getattr(importlib.import_module(module), function)(parser)
+    step = words[0] if words and re.fullmatch(r"[a-z][a-z-]+", words[0]) else None
+    for action in list(parser._actions):
+        if step is None or action.option_strings or action.choices is None:
+            continue
+        if step not in action.choices:
+            return [f"gazeclip {verb} {step}"]
+        if isinstance(action, argparse._SubParsersAction):
+            parser = action.choices[step]
+    known = {"--debug", *parser._option_string_actions}
+    options = [word for word in words if word.startswith("--")]
+    return [f"gazeclip {verb} {option}" for option in options if option not in known]
 
 
 def is_path_of_a_run(path: str) -> bool:
@@ -119,6 +151,19 @@ def test_paths_and_modules_exist(document: Path) -> None:
     assert sorted(faults) == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_and_their_options_exist(document: Path) -> None:
+    faults = []
+    for verb, words in find_commands(document.read_text(encoding="utf-8")):
+        faults += find_command_faults(verb, words)
+    assert faults == []
+
+
+def test_every_verb_is_described() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert set(VERBS) - {verb for verb, _ in find_commands(text)} == set()
+
+
 def test_the_readme_is_short() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= MAX_README_LINES
@@ -136,6 +181,11 @@ def test_what_is_not_there_is_found() -> None:
     assert find_links(text) == ["docs/none.md#x"]
     assert find_paths(text) == {"gazeclip/none.py"}
     assert not any(map(has_dotted_name, find_dotted_names(text)))
+    assert find_command_faults("judge", []) == ["gazeclip judge"]
+    assert find_command_faults("data", ["draw"]) == ["gazeclip data draw"]
+    assert find_command_faults("verify", ["a.jpg", "--thershold", "fpr1"]) == [
+        "gazeclip verify --thershold"
+    ]
     assert has_dotted_name("gazeclip.run.execute.execute") and has_dotted_name("gazeclip.cli")
     assert find_headings("## Public data sets for the preset `dfad`\n") == {
         "public-data-sets-for-the-preset-dfad"
