@@ -1,7 +1,7 @@
 # `make demo` and `make test` are all a newcomer needs; both set up first if needed.
 PYTHON ?= python3.11
 VENV ?= .venv
-# Where torch comes from. Empty: the CPU build unless an NVIDIA GPU is found (README, "Installing").
+# Where torch comes from. Empty: the CPU build unless an NVIDIA GPU is found (docs/install.md).
 TORCH_INDEX ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
