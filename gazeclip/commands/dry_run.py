@@ -2,13 +2,18 @@
 
 The work is done by `export.trial` in a process of its own, so that a run with this look and one
 without it train the same weights to the last bit. It is left out where the run's bundles show
-already that these networks can be shipped.
+already that these networks can be shipped, and where the same was tried before with the same
+program and packages: the user's cache remembers what passed, and nothing else.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import importlib.util
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -19,9 +24,11 @@ from gazeclip import __version__
 from gazeclip.commands.preflight import refuse_recipe
 from gazeclip.console.progress import say, working
 from gazeclip.errors import Fault, GazeClipError
-from gazeclip.files.atomic import read_json
+from gazeclip.files.atomic import read_json, write_json
+from gazeclip.files.hashes import fingerprint, sha256
 from gazeclip.recipe.stages import Recipe
 from gazeclip.run.folder import Run
+from gazeclip.system.packages import versions
 
 LIMIT_S = 600.0  # the first time on a machine NNCF compiles its quantizers, for a minute or two
 
@@ -34,12 +41,19 @@ def dry_run(recipe: Recipe, run: Run) -> None:
     """
     if is_proven(recipe, run):
         return
+    passed = _remembered_path(recipe)
+    if passed is not None and passed.is_file():
+        return
     say("dry run: these networks with random weights, before the first stage")
     with working("dry run"), tempfile.TemporaryDirectory(prefix="gazeclip-") as folder:
         found = Path(folder) / "faults.json"
         trouble = _try_in_process(recipe, found, folder)
         if found.is_file():
             refuse_recipe(recipe, [Fault(what, remedy) for what, remedy in read_json(found)])
+            if passed is not None:
+                with contextlib.suppress(OSError, GazeClipError):  # then it is tried again
+                    passed.parent.mkdir(parents=True, exist_ok=True)
+                    write_json(passed, versions())
         else:  # it shows nothing about the recipe, and the stages will tell
             say(f"warning: the dry run itself failed ({trouble}); the stages are run without it")
 
@@ -63,6 +77,40 @@ def is_proven(recipe: Recipe, run: Run) -> bool:
         for precision in recipe.export.precisions
     ]
     return all((*kind, recipe.data.image_size) in shipped for kind in kinds)
+
+
+def _remembered_path(recipe: Recipe) -> Path | None:
+    """The file that is there if such a recipe passed before; None where this user has no home.
+
+    Its name is a hash of all that the outcome can depend on: the networks, sizes, batches and
+    targets, the source of this program, the packages and the machine. Of a recipe only what
+    certainly has no part in it is left out, so a key that is added later counts by itself.
+    """
+    tried = asdict(recipe)
+    del tried["name"], tried["seed"]
+    tried["data"] = recipe.data.image_size
+    facts = {
+        "recipe": tried,
+        "source": _hash_source(),
+        "versions": versions(),
+        "machine": [sys.version, platform.platform(), platform.machine()],
+    }
+    try:
+        cache = importlib.import_module("quantize.nncf_setup").cache_root()
+    except RuntimeError:
+        return None
+    return Path(cache) / "dry_run" / f"{fingerprint(facts)}.json"
+
+
+def _hash_source() -> str:
+    """SHA-256 of the modules of this program: while it is worked on its version stays the same."""
+    digests = []
+    for package in ("gazeclip", "distill", "quantize", "export", "runtimes"):
+        spec = importlib.util.find_spec(package)
+        folders = (spec.submodule_search_locations if spec is not None else None) or ()
+        for folder in folders:
+            digests += [sha256(path) for path in sorted(Path(folder).rglob("*.py"))]
+    return fingerprint(digests)
 
 
 def _bundle_kind(run: Run, stage: str) -> tuple[str, str, int]:

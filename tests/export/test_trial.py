@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -122,11 +123,59 @@ def test_it_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
 def test_a_trial_that_dies_stops_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(
         module.sys, "executable", "/bin/false" if sys.platform != "win32" else "none"
     )
     dry_run(recipe(), Run(tmp_path))
     assert "the dry run itself failed (exit code 1: no word)" in capsys.readouterr().err
+
+
+def test_what_passed_once_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tried: list[Recipe] = []
+
+    def passes(wanted: Recipe, found: Path, folder: str) -> str:
+        tried.append(wanted)
+        found.write_text("[]")
+        return ""
+
+    monkeypatch.setattr(module, "_try_in_process", passes)
+    run = Run(tmp_path / "run")
+    once = recipe()
+    dry_run(once, run)
+    dry_run(once, run)
+    dry_run(replace(once, name="y", seed=7), run)
+    assert tried == [once]
+    others = [recipe("mobilevitv2_050"), recipe(export={"targets": ["onnx"]})]
+    others.append(recipe(student={"train": {"batch_size": 1}}))
+    for other in others:
+        dry_run(other, run)
+    assert tried == [once, *others]
+    monkeypatch.setattr(module, "versions", lambda: {"torch": "0"})
+    dry_run(once, run)
+    assert tried == [once, *others, once]  # with another torch it is another question
+
+
+def test_what_failed_or_died_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    outcomes = ['[["stage student would fail", "Use another one"]]', "", "[]"]
+
+    def next_outcome(wanted: Recipe, found: Path, folder: str) -> str:
+        if text := outcomes.pop(0):
+            found.write_text(text)
+        return "no word"
+
+    monkeypatch.setattr(module, "_try_in_process", next_outcome)
+    with pytest.raises(ConfigError, match="stage student would fail"):
+        dry_run(recipe(), Run(tmp_path))
+    for _ in range(3):
+        dry_run(recipe(), Run(tmp_path))
+    assert outcomes == []
 
 
 def test_finished_bundles_of_this_student_are_proof_enough(tmp_path: Path) -> None:
