@@ -1,1 +1,4 @@
-"""Latency, accuracy and parity of the teacher, the student and its exported files, in one report."""
+"""Latency, accuracy and parity of teacher, student and exported files, in one report.
+
+python -m benchmarks --run runs/demo  # writes runs/demo/report/report.html
+"""

@@ -1,5 +1,6 @@
-"""Latency of every bundle of the most recent run under pytest-benchmark: `pytest
-benchmarks/bench_runtimes.py`.
+"""Latency of every bundle of the most recent run under pytest-benchmark.
+
+    pytest benchmarks/bench_runtimes.py
 
 Its name keeps it out of ordinary test runs. `GAZECLIP_RUN=runs/NAME` measures another run,
 `GAZECLIP_THREADS=1` with other threads. `python -m benchmarks` interleaves its subjects and is what
@@ -76,8 +77,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="module")
 def bundle(request: pytest.FixtureRequest) -> Path:
-    """A bundle folder; an error, not a skip, if there is none: a benchmark that ran nothing must
-    not look green.
+    """A bundle folder.
+
+    An error, not a skip, if there is none: a benchmark that ran nothing must not look green.
     """
     if isinstance(request.param, GazeClipError):
         pytest.fail(f"error: {request.param}", pytrace=False)

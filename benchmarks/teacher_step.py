@@ -84,7 +84,8 @@ def _build_open_clip_step(
 ) -> Callable[[], None]:
     """open_clip's own image and text encoders with cross-entropy, and the gaze encoder beside them.
 
-    Each class prompt is encoded once and averaged. `cut`: its text side is given the places that the longest prompt needs.
+    Each class prompt is encoded once and averaged. `cut`: its text side is given the places that
+    the longest prompt needs.
     """
     import open_clip
 

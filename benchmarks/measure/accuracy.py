@@ -1,6 +1,4 @@
-"""How good outputs are on each split: detection, attribution and calibration, with intervals and
-per generator.
-"""
+"""How good outputs are on each split: detection, attribution and calibration, with intervals."""
 
 from __future__ import annotations
 
@@ -64,8 +62,9 @@ def evaluate_split(
     bootstrap: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """One split of `evaluate`."""
-    fake, score = outputs.is_fake, outputs.fake_logit
+    """One split of `evaluate_splits`."""
+    fake = outputs.is_fake  # `(N,)`
+    score = outputs.fake_logit
     probability = outputs.class_probability(temperature.get("attribution", 1.0))
     named = attribute(probability, outputs.labels, classes, taxonomy, level)
     correct = named.true == named.predicted
@@ -100,17 +99,18 @@ def _bootstrap_intervals(
     rounds: int,
     seed: int,
 ) -> dict[str, Any]:
-    def mean(column: np.ndarray) -> float:
+    def share_correct(column: np.ndarray) -> float:
         return float(column.mean())
 
-    def caught(positive: np.ndarray, scores: np.ndarray) -> float | None:
+    def share_caught(positive: np.ndarray, scores: np.ndarray) -> float | None:
         return metrics.tpr_at_fpr(positive, scores, FPR)
 
+    # One seed for all three: they are intervals over the same draws of persons.
     options: dict[str, Any] = {"rounds": rounds, "seed": seed, "clusters": clusters}
     found = {
         "auc_interval": metrics.bootstrap_interval(metrics.roc_auc, fake, score, **options),
-        "tpr_at_fpr1_interval": metrics.bootstrap_interval(caught, fake, score, **options),
-        "attribution_acc_interval": metrics.bootstrap_interval(mean, correct, **options),
+        "tpr_at_fpr1_interval": metrics.bootstrap_interval(share_caught, fake, score, **options),
+        "attribution_acc_interval": metrics.bootstrap_interval(share_correct, correct, **options),
     }
     return {key: None if value is None else list(value) for key, value in found.items()}
 
@@ -124,8 +124,9 @@ def _explain_nulls(result: Mapping[str, Any], fake: np.ndarray, bootstrap: int) 
         why = "the split has no real image"
     else:
         why = "not defined on these images"
-    nulls = [key for key, value in result.items() if value is None]
-    return {
-        key: "intervals were switched off" if key.endswith("_interval") and not bootstrap else why
-        for key in nulls
-    }
+    reasons = {}
+    for key, value in result.items():
+        if value is None:
+            switched_off = key.endswith("_interval") and not bootstrap
+            reasons[key] = "intervals were switched off" if switched_off else why
+    return reasons

@@ -1,6 +1,4 @@
-"""What the plots need from raw outputs: ROC points, confusion matrix, gaze histograms, and verdicts
-that flipped.
-"""
+"""What the plots need from raw outputs: ROC, confusion matrix, gaze, and verdicts that flipped."""
 
 from __future__ import annotations
 
@@ -28,13 +26,17 @@ def roc_points(
     if fake.all() or not fake.any():
         return None
     fpr, tpr, _ = metrics.roc_curve(fake, score)
-    run, rise = np.diff(fpr), np.diff(tpr)
+    run = np.diff(fpr)
+    rise = np.diff(tpr)
+    # A point is a corner where the steps to and from it are not parallel: their cross product.
     corner = np.ones(len(fpr), dtype=bool)
     corner[1:-1] = np.abs(run[:-1] * rise[1:] - run[1:] * rise[:-1]) > 1e-15
-    fpr, tpr = fpr[corner], tpr[corner]
+    fpr = fpr[corner]
+    tpr = tpr[corner]
     if len(fpr) > most:
         pick = np.unique(np.linspace(0, len(fpr) - 1, most).round().astype(int))
-        fpr, tpr = fpr[pick], tpr[pick]
+        fpr = fpr[pick]
+        tpr = tpr[pick]
     return {"fpr": [round(float(x), 6) for x in fpr], "tpr": [round(float(x), 6) for x in tpr]}
 
 
@@ -47,8 +49,8 @@ def confusion_counts(
 ) -> dict[str, Any]:
     """Counts `{"rows": true names, "columns": predicted names, "counts": [[...]], "level": ...}`.
 
-    At `category+family` the rows are the generators themselves, so that one sees where each unseen
-    one went.
+    At `category+family` the rows are the generators themselves, which shows where each unseen one
+    went.
     """
     named = attribute(
         outputs.class_probability(temperature), outputs.labels, classes, taxonomy, level
@@ -79,7 +81,8 @@ def gaze_histogram(
         gaze: `(N, 2)` pitch and yaw in radians. Values beyond the limit fall into the outermost
             bins.
     """
-    gaze, fake = np.asarray(gaze, dtype=np.float64), np.asarray(fake, dtype=bool)
+    gaze = np.asarray(gaze, dtype=np.float64)
+    fake = np.asarray(fake, dtype=bool)
     if fake.all() or not fake.any():
         return None
     edges = np.linspace(-limit_deg, limit_deg, bins + 1)
@@ -104,8 +107,9 @@ def verdict_flips(
     temperature_before: float = 1.0,
     temperature_after: float = 1.0,
 ) -> list[dict[str, Any]]:
-    """Images whose verdict (`P(fake) > threshold`) differs between two subjects, the largest change
-    first.
+    """Images whose verdict differs between two subjects, the largest change first.
+
+    A verdict is `P(fake) > threshold`.
 
     Raises:
         StageError: the two were not run on the same images.
@@ -115,7 +119,8 @@ def verdict_flips(
             "verdicts of different images cannot be compared",
             remedy="Run both subjects on the same split",
         )
-    p, q = before.fake_probability(temperature_before), after.fake_probability(temperature_after)
+    p = before.fake_probability(temperature_before)
+    q = after.fake_probability(temperature_after)
     flipped = np.flatnonzero((p > threshold) != (q > threshold))
     flipped = flipped[np.argsort(-np.abs(p - q)[flipped], kind="stable")]
     return [
@@ -132,8 +137,9 @@ def verdict_flips(
 def verdict_agreement(
     before: Mapping[str, SplitOutputs], after: Mapping[str, SplitOutputs]
 ) -> float:
-    """Share of the images of all splits that two subjects judge alike at P(fake) = 0.5, where no
-    temperature matters.
+    """Share of the images of all splits that two subjects judge alike.
+
+    At P(fake) = 0.5, where no temperature matters.
     """
     flipped = sum(len(verdict_flips(before[split], after[split])) for split in before)
     return 1.0 - flipped / sum(len(outputs.labels) for outputs in before.values())

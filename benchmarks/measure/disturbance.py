@@ -1,6 +1,4 @@
-"""Was the machine ours while we measured? What the operating system says about other work during
-one round.
-"""
+"""Was the machine ours while we measured? What the system says about other work in one round."""
 
 from __future__ import annotations
 
@@ -11,16 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
-MAX_WAIT = 0.05  # share of a round in which our threads were ready to run and another process had their CPU
-MAX_STEAL = 0.02  # share of a round's CPU time that the hypervisor gave to another machine
-MAX_FOREIGN = 0.10  # share of the machine's CPU time that other processes used
+# Share of a round in which our threads were ready to run and another process had their CPU.
+MAX_WAIT = 0.05
+# Share of a round's CPU time that the hypervisor gave to another machine.
+MAX_STEAL = 0.02
+# Share of the machine's CPU time that other processes used.
+MAX_FOREIGN = 0.10
 TICKS_OF_DOUBT = 3  # /proc/stat counts in ticks of 10 ms: fewer than this many say nothing
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Counters at one moment, all in nanoseconds and all growing; None where this system does not
-    tell.
+    """Counters at one moment, all in nanoseconds and all growing.
+
+    None where this system does not tell.
     """
 
     wall: int
@@ -32,8 +34,9 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Load:
-    """What happened between two snapshots, as shares of the wall time (`foreign` and `steal` of all
-    CPUs together).
+    """What happened between two snapshots, as shares of the wall time.
+
+    `foreign` and `steal` are shares of the time of all CPUs together.
     """
 
     wait: float | None
@@ -55,7 +58,7 @@ class Load:
 
 
 def load_between(before: Snapshot, after: Snapshot, cpus: int, tick_ns: int = 10_000_000) -> Load:
-    """The load of the interval. Differences too small for the counters' resolution count as zero."""
+    """The load of the interval; what is too small for the counters' resolution counts as zero."""
     wall = max(1, after.wall - before.wall)
     own = after.own_cpu - before.own_cpu
     wait = foreign = steal = None
@@ -86,23 +89,26 @@ class SystemProbe:
     """
 
     def __init__(self, proc: Path = PROC, clock: Callable[[], int] = time.perf_counter_ns) -> None:
-        self._proc, self._clock = proc, clock
-        self.tick_ns = (
-            1_000_000_000 // os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 10_000_000
-        )
+        self._proc = proc
+        self._clock = clock
+        self.tick_ns = 10_000_000
+        if hasattr(os, "sysconf"):
+            self.tick_ns = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
         self.cpus = os.cpu_count() or 1
 
     def snapshot(self) -> Snapshot:
         """The counters now."""
-        busy, steal = self._machine()
-        return Snapshot(self._clock(), time.process_time_ns(), self._wait(), busy, steal)
+        busy, steal = self._read_machine()
+        return Snapshot(self._clock(), time.process_time_ns(), self._read_wait(), busy, steal)
 
     def load(self, before: Snapshot, after: Snapshot) -> Load:
-        """See `between`."""
+        """See `load_between`."""
         return load_between(before, after, self.cpus, self.tick_ns)
 
-    def _wait(self) -> int | None:
-        total, found = 0, False
+    def _read_wait(self) -> int | None:
+        """How long our threads have been ready and not running, in all."""
+        total = 0
+        found = False
         try:
             tasks = list((self._proc / "self" / "task").iterdir())
         except OSError:
@@ -115,11 +121,11 @@ class SystemProbe:
                 continue  # the thread ended between listing and reading
         return total if found else None
 
-    def _machine(self) -> tuple[int | None, int | None]:
+    def _read_machine(self) -> tuple[int | None, int | None]:
+        """Work of all processes on all CPUs, and what the hypervisor took."""
         try:
-            fields = [
-                int(x) for x in (self._proc / "stat").read_text().split("\n", 1)[0].split()[1:]
-            ]
+            first_line = (self._proc / "stat").read_text().split("\n", 1)[0]
+            fields = [int(text) for text in first_line.split()[1:]]
         except (OSError, ValueError):
             return None, None
         if len(fields) < 8:

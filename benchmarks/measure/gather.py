@@ -103,7 +103,7 @@ def gather_baseline(context: Context) -> Subject:
         "baseline",
         TORCH,
         "fp32",
-        _weigh(context.run.folder("baseline")),
+        _measure_size_mb(context.run.folder("baseline")),
         wrap_torch(load_classifier(context, "baseline")),
         context.contract.size,
         notes="The student's backbone fine-tuned on labels alone: no gaze, no text, no teacher.",
@@ -120,7 +120,7 @@ def gather_teacher(context: Context) -> Subject:
         "teacher",
         TORCH,
         "fp32",
-        _weigh(context.run.folder("teacher")),
+        _measure_size_mb(context.run.folder("teacher")),
         wrap_torch(teacher_function(model)),
         context.contract.size,
         notes=model.describe(),
@@ -134,7 +134,7 @@ def gather_student(context: Context) -> Subject:
         "student",
         TORCH,
         "fp32",
-        _weigh(context.run.folder("student")),
+        _measure_size_mb(context.run.folder("student")),
         wrap_torch(load_run_student(context)),
         context.contract.size,
     )
@@ -175,6 +175,6 @@ def gather_bundle(context: Context, name: str, threads: int) -> Gathered:
     return Gathered(subject, timed=timed)
 
 
-def _weigh(folder: Path) -> float:
+def _measure_size_mb(folder: Path) -> float:
     """Megabytes of a stage's weights."""
     return (folder / "model.safetensors").stat().st_size / 1e6

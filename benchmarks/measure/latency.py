@@ -1,6 +1,4 @@
-"""Latency of callables side by side: warmed up, in interleaved rounds, repeated where the machine
-was disturbed.
-"""
+"""Latency of callables side by side: warmed up, in interleaved rounds, repeated if disturbed."""
 
 from __future__ import annotations
 
@@ -20,6 +18,7 @@ from gazeclip.system.place import command_line
 
 NS_PER_MS = 1_000_000
 PERCENTILES = (50, 90, 95, 99)
+SETTLE_ABOVE = 5  # calls a round; fewer are of a subject too slow to notice a cold cache
 
 
 class Probe(Protocol):
@@ -98,7 +97,7 @@ class LatencyStats:
 
 @dataclass
 class _Plan:
-    call: Callable[[], None]
+    call: Callable[[], object]
     calls: int = 1
     settle: bool = False
     warmup_calls: int = 0
@@ -112,7 +111,7 @@ class _Round:
 
 
 def measure_latency(
-    subjects: Mapping[str, Callable[[], None]],
+    subjects: Mapping[str, Callable[[], object]],
     config: LatencyConfig | None = None,
     *,
     threads: int | None = None,
@@ -125,12 +124,12 @@ def measure_latency(
 
     All subjects are warmed up first. Then every round visits all of them in a new random order, so
     that a machine that slows down or heats up does so for all alike. A round during which other
-    work ran on the CPUs is measured
-    again, whatever times it gave: which rounds count never depends on the times themselves.
+    work ran on the CPUs is measured again, whatever times it gave: which rounds count never depends
+    on the times themselves.
 
     Args:
         subjects: name -> callable doing one inference, already set to `threads` threads and holding
-            its input.
+            its input; what it returns is ignored.
         threads: recorded only; None if the engine does not tell.
         batch: images per call, recorded only.
         clock: nanoseconds; `probe`: both replaceable for tests.
@@ -161,29 +160,28 @@ def measure_latency(
     # Few clean rounds are worth less than all rounds with a warning.
     disturbed = len(kept) < max(1, (config.rounds + 1) // 2)
     used = kept + spoiled if disturbed else kept
-    return {
-        name: _summarise_times(
-            plan, [r.samples[name] for r in used], spoiled, disturbed, threads, batch
-        )
-        for name, plan in plans.items()
-    }
+    stats = {}
+    for name, plan in plans.items():
+        blocks = [one.samples[name] for one in used]
+        stats[name] = _summarise_times(plan, blocks, spoiled, disturbed, threads, batch)
+    return stats
 
 
 def _warm_up(
-    name: str, call: Callable[[], None], config: LatencyConfig, clock: Callable[[], int]
+    name: str, call: Callable[[], object], config: LatencyConfig, clock: Callable[[], int]
 ) -> _Plan:
-    """Call until the medians of two windows in a row agree or time is up; then plan the calls of a
-    round.
-    """
+    """Call until the medians of two windows in a row agree or time is up; then plan a round."""
     plan = _Plan(call)
     times: list[int] = []
-    start, window = clock(), config.warmup_window
+    window = config.warmup_window
+    start = clock()
     while True:
         before = clock()
         _call_guarded(name, call)
         times.append(clock() - before)
         if len(times) >= 2 * window:
-            first, second = np.median(times[-2 * window : -window]), np.median(times[-window:])
+            first = np.median(times[-2 * window : -window])
+            second = np.median(times[-window:])
             plan.stable = bool(abs(first - second) <= config.warmup_tolerance * max(first, second))
         if plan.stable or clock() - start >= config.warmup_max_s * 1e9:
             break
@@ -193,7 +191,7 @@ def _warm_up(
     plan.calls = int(np.clip(share // typical, 1, config.max_calls_per_round))
     # The first call after another subject pays for its cold caches: left out where a call is short
     # enough to notice.
-    plan.settle = plan.calls > 5
+    plan.settle = plan.calls > SETTLE_ABOVE
     return plan
 
 
@@ -216,7 +214,8 @@ def _one_round(
 
 
 def _take_samples(name: str, plan: _Plan, clock: Callable[[], int]) -> list[int]:
-    times, call = [], plan.call
+    times = []
+    call = plan.call  # nothing is looked up while the clock runs
     try:
         for _ in range(plan.calls):
             before = clock()
@@ -227,7 +226,7 @@ def _take_samples(name: str, plan: _Plan, clock: Callable[[], int]) -> list[int]
     return times
 
 
-def _call_guarded(name: str, call: Callable[[], None]) -> None:
+def _call_guarded(name: str, call: Callable[[], object]) -> None:
     try:
         call()
     except Exception as error:
@@ -243,8 +242,9 @@ def _build_failure(name: str, error: Exception) -> StageError:
 
 @contextmanager
 def _quiet_gc() -> Iterator[None]:
-    """Collect what is new now and not during the samples; a collection inside one would be counted
-    as inference.
+    """Collect what is new now and not during the samples.
+
+    A collection inside one would be counted as inference.
     """
     was_enabled = gc.isenabled()
     gc.collect(1)
@@ -285,7 +285,7 @@ def _summarise_times(
 
 
 def _read_percentile(times: np.ndarray, q: int) -> float | None:
-    """None if not even one call is expected beyond it: an extrapolated tail is not a measured one."""
+    """None if not even one call is expected beyond it: an extrapolated tail is not measured."""
     if len(times) * (100 - q) < 100:
         return None
     return float(np.percentile(times, q))

@@ -40,8 +40,9 @@ def describe_machine(root: Path = Path("/")) -> dict[str, Any]:
 
 
 def read_commit(root: Path = ROOT) -> str | None:
-    """The commit that this program runs from, with `-dirty` if files differ from it; None outside
-    its own checkout.
+    """The commit that this program runs from, with `-dirty` if files differ from it.
+
+    None outside its own checkout.
     """
     if not (root / ".git").exists():
         return None

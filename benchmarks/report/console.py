@@ -26,10 +26,10 @@ def console_table(report: Mapping[str, Any], file: TextIO | None = None) -> None
         cells = [row[column.key] for column in columns]
         rows.append([name, *(Styled(cell.text, "bold" if cell.best else "") for cell in cells)])
     header = ["subject", *(column.full_title.replace(" ", "\n", 1) for column in columns)]
-    print_table(Table(header, rows, note=_footer(report), whole_figures=True), out)
+    print_table(Table(header, rows, note=_describe_columns(report), whole_figures=True), out)
 
 
-def _footer(report: Mapping[str, Any]) -> str:
+def _describe_columns(report: Mapping[str, Any]) -> str:
     subjects = report["subjects"]
     parts = [
         f"{report['run']}: latency at {tables.describe_settings(subjects)}",
@@ -43,7 +43,7 @@ def _footer(report: Mapping[str, Any]) -> str:
 
 
 def _name_subjects(subjects: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The subjects' names, with engine and precision where a name alone does not tell them apart."""
+    """The subjects' names, with engine and precision where names are equal."""
     names = [str(entry["name"]) for entry in subjects]
     notes = [row["name"].note for row in tables.build_rows(subjects)]
     return [

@@ -21,8 +21,9 @@ Entry = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class GalleryItem:
-    """One image and its verdict: `image` is a data URI (see `thumbnail`), `label` the truth,
-    `predicted` the answer.
+    """One image and its verdict.
+
+    `image` is a data URI (see `encode_thumbnail`), `label` the truth, `predicted` the answer.
     """
 
     image: str
@@ -49,12 +50,12 @@ class Flips:
 
 @dataclass(frozen=True)
 class ReportData:
-    """What `write_report` renders. `subjects` come from `subject_entry`; the first teacher among
-    them is the reference.
+    """What `write_report` renders.
 
-    `gaze` maps a split to `benchmarks.measure.curves.gaze_histogram`; `headline` is the subject
-    shown on top, by name or `name engine precision` (default: the fastest int8 student).
-    `provenance` is shown as it is: hashes, seed, command, date; one level of nesting at most.
+    `subjects` come from `describe_subject`; the first teacher among them is the reference. `gaze`
+    maps a split to `benchmarks.measure.curves.gaze_histogram`; `headline` is the subject shown on
+    top, by name or `name engine precision` (default: the fastest int8 student). `provenance` is
+    shown as it is: hashes, seed, command, date; one level of nesting at most.
     """
 
     run: str
@@ -125,8 +126,7 @@ def describe_subject(
 
 
 def find_headline(subjects: Sequence[Entry], name: str | None = None) -> Entry | None:
-    """The subject named `name`, else the fastest int8 student, else the fastest student, else the
-    first subject.
+    """The subject named `name`, else the fastest int8 student, the fastest one, or the first.
 
     Raises:
         StageError: no subject has that name.
@@ -159,7 +159,7 @@ def find_teacher(subjects: Sequence[Entry]) -> Entry | None:
 
 
 def encode_thumbnail(image: np.ndarray, side: int = 160, quality: int = 82) -> str:
-    """A uint8 RGB image `(H, W, 3)` as a JPEG data URI whose longer side is at most `side` pixels."""
+    """A uint8 RGB image `(H, W, 3)` as a JPEG data URI, its longer side at most `side` pixels."""
     picture = Image.fromarray(np.ascontiguousarray(image, dtype=np.uint8))
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
@@ -168,8 +168,9 @@ def encode_thumbnail(image: np.ndarray, side: int = 160, quality: int = 82) -> s
 
 
 def to_builtin(value: Any) -> Any:
-    """NumPy scalars and arrays, tuples and mappings as JSON knows them; NaN stays for the validator
-    to refuse.
+    """NumPy scalars and arrays, tuples and mappings as JSON knows them.
+
+    NaN stays, for the validator to refuse.
     """
     if isinstance(value, Mapping):
         return {str(key): to_builtin(item) for key, item in value.items()}

@@ -1,5 +1,6 @@
-"""The report's plots as inline SVG, from subjects as report.json has them; None where there is
-nothing to draw.
+"""The report's plots as inline SVG, from subjects as report.json has them.
+
+None where there is nothing to draw.
 """
 
 from __future__ import annotations
@@ -8,14 +9,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.measure.subject import TORCH, engine_titles
-from benchmarks.report.svg import Canvas, Scale, draw_axes, place_labels
+from benchmarks.report.svg import Canvas, Scale, draw_axes
 
 Entry = Mapping[str, Any]
 _SHORT = {"onnxruntime": "ONNX", "coreml-reference": "Core ML"}
 _FIXED = {"teacher": "var(--ink)", "baseline": "var(--baseline)"}
 CHAR = 6.6  # width of one character of the 12 px tick labels
-WIDTH, HEIGHT = 460.0, 330.0
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 16.0, 34.0, 50.0
+WIDTH = 460.0
+HEIGHT = 330.0
+# Margins around a plot's axes.
+LEFT = 52.0
+RIGHT = 16.0
+TOP = 34.0
+BOTTOM = 50.0
 
 
 def short_label(entry: Entry) -> str:
@@ -45,9 +51,7 @@ def choose_colours(entries: Sequence[Entry]) -> list[str]:
 
 
 def is_float_student(entry: Entry) -> bool:
-    """Shares its colour with the int8 file of the same engine, and is told apart by a ring or a
-    dashed line.
-    """
+    """Shares its colour with the int8 file of the same engine: a ring or a dashed line tells it."""
     return bool(entry["role"] == "student" and entry["precision"] != "int8")
 
 
@@ -56,83 +60,20 @@ def read_figure(entry: Entry, split: str, key: str) -> Any:
     return (entry.get("accuracy") or {}).get(split, {}).get(key)
 
 
-def accuracy_against_latency(entries: Sequence[Entry], split: str) -> str | None:
-    """Detection AUC with its interval over median latency on a logarithmic axis."""
-    points = []
-    for entry, colour in zip(entries, choose_colours(entries), strict=True):
-        latency, auc = entry["latency_ms"]["p50"], read_figure(entry, split, "auc")
-        if latency is not None and auc is not None:
-            interval = read_figure(entry, split, "auc_interval") or [auc, auc]
-            points.append(
-                (latency, auc, interval, colour, short_label(entry), is_float_student(entry))
-            )
-    if not points:
-        return None
-    canvas = Canvas(WIDTH, HEIGHT, f"Detection AUC on {split} against median latency")
-    x, y = _latency_scales(points)
-    draw_axes(
-        canvas,
-        x,
-        y,
-        "median latency, ms per image (log)",
-        "AUC",
-        lambda v: f"{v:g}",
-        lambda v: f"{v:.2f}",
-    )
-    for latency, auc, interval, colour, label, hollow in points:
-        low, high = interval
-        canvas.draw_line(x(latency), y(low), x(latency), y(high), "whisker", f"stroke:{colour}")
-        hint = f"{label}: AUC {auc:.3f} ({low:.3f} to {high:.3f}), {latency:.2f} ms"
-        ring = f"fill:var(--card);stroke:{colour};stroke-width:2.5" if hollow else f"fill:{colour}"
-        canvas.draw_circle(x(latency), y(auc), 5.5 if hollow else 6.0, ring, hint, "dot")
-    places = place_labels(
-        [(x(p[0]), y(p[1]), p[4]) for p in points], (LEFT, TOP, WIDTH, HEIGHT - BOTTOM)
-    )
-    for (place_x, place_y, anchor), point in zip(places, points, strict=True):
-        away = place_y - y(point[1])
-        if abs(away) > 30:  # so far from its dot that a line must join them
-            canvas.draw_line(
-                x(point[0]),
-                y(point[1]) + (8 if away > 0 else -8),
-                x(point[0]),
-                place_y + (-11 if away > 0 else 4),
-                "leader",
-            )
-        tint = f"fill:color-mix(in oklab, {point[3]} 72%, var(--ink))"
-        canvas.draw_text(place_x, place_y, point[4], anchor, "point", style=tint)
-    return canvas.render_svg()
-
-
-def _latency_scales(points: Sequence[tuple[Any, ...]]) -> tuple[Scale, Scale]:
-    slow, fast = max(p[0] for p in points), min(p[0] for p in points)
-    low = min(p[2][0] for p in points)
-    top = max(p[2][1] for p in points)
-    pad = max(0.01, (top - low) * 0.12)
-    x = Scale(fast / 1.8, slow * 1.8, LEFT, WIDTH - RIGHT, log=True)
-    return x, Scale(max(0.0, low - pad), min(1.005, top + pad), HEIGHT - BOTTOM, TOP)
-
-
 def roc_curves(entries: Sequence[Entry], split: str) -> str | None:
     """ROC curves of all subjects that brought one under `curves.<split>.roc`."""
-    drawn = []
+    found = []
     for entry, colour in zip(entries, choose_colours(entries), strict=True):
         curve = (entry.get("curves") or {}).get(split, {}).get("roc")
         if curve:
-            drawn.append(
-                (
-                    curve,
-                    colour,
-                    short_label(entry),
-                    read_figure(entry, split, "auc"),
-                    is_float_student(entry),
-                )
-            )
-    if not drawn:
+            found.append((entry, colour, curve))
+    if not found:
         return None
     canvas = Canvas(WIDTH, HEIGHT, f"ROC on {split}")
-    smallest = min((f for curve, *_ in drawn for f in curve["fpr"] if f > 0), default=0.01)
-    low = min(0.005, smallest)
-    x, y = Scale(low, 1, LEFT, WIDTH - RIGHT, log=True), Scale(0, 1, HEIGHT - BOTTOM, TOP)
+    rates = [rate for _, _, curve in found for rate in curve["fpr"] if rate > 0]
+    low = min([0.005, *rates])
+    x = Scale(low, 1, LEFT, WIDTH - RIGHT, log=True)
+    y = Scale(0, 1, HEIGHT - BOTTOM, TOP)
     draw_axes(
         canvas,
         x,
@@ -143,14 +84,15 @@ def roc_curves(entries: Sequence[Entry], split: str) -> str | None:
         lambda v: f"{v:g}",
     )
     canvas.draw_line(x(0.01), y(0), x(0.01), y(1), "mark")
-    chance = [low ** (k / 40) for k in range(41)]
-    canvas.draw_path(
-        [(x(f), y(f)) for f in chance], "fill:none;stroke:var(--line);stroke-width:1.5", "chance"
-    )
-    for curve, colour, label, auc, dashed in drawn:
-        dash = ";stroke-dasharray:5 3" if dashed else ""
-        hint = f"{label}: AUC {auc:.3f}" if auc is not None else label
-        style = f"fill:none;stroke:{colour};stroke-width:2;stroke-linejoin:round{dash}"
+    # Guessing is a straight line, which a logarithmic axis bends.
+    chance = [(x(rate), y(rate)) for rate in (low ** (k / 40) for k in range(41))]
+    canvas.draw_path(chance, "fill:none;stroke:var(--line);stroke-width:1.5", "chance")
+    for entry, colour, curve in found:
+        auc = read_figure(entry, split, "auc")
+        hint = short_label(entry) if auc is None else f"{short_label(entry)}: AUC {auc:.3f}"
+        style = f"fill:none;stroke:{colour};stroke-width:2;stroke-linejoin:round"
+        if is_float_student(entry):
+            style += ";stroke-dasharray:5 3"
         canvas.draw_path(_roc_steps(curve, x, y), style, hint)
     return canvas.render_svg()
 
@@ -158,8 +100,9 @@ def roc_curves(entries: Sequence[Entry], split: str) -> str | None:
 def _roc_steps(
     curve: Mapping[str, Sequence[float]], x: Scale, y: Scale
 ) -> list[tuple[float, float]]:
-    """The curve as steps: between two measured rates the lower holds; a logarithmic axis would
-    distort a slope.
+    """The curve as steps: between two measured rates the lower holds.
+
+    A logarithmic axis would distort a slope.
     """
     points: list[tuple[float, float]] = []
     reached = 0.0
@@ -181,13 +124,12 @@ def per_generator(entry: Entry, teacher: Entry | None) -> str | None:
     if not groups:
         return None
     count = sum(len(rows) for _, rows in groups)
-    left, row = (
-        min(190.0, 14 + CHAR * max(len(name) for _, rows in groups for name, _, _ in rows)),
-        24.0,
-    )
+    longest = max(len(name) for _, rows in groups for name, _, _ in rows)
+    left = min(190.0, 14 + CHAR * longest)
+    row = 24.0
     height = 16 + count * row + 34 * len(groups) + 24
     canvas = Canvas(WIDTH, height, f"Detection AUC per generator, {short_label(entry)}")
-    values = [v for _, rows in groups for _, *pair in rows for v in pair if v is not None]
+    values = [auc for _, rows in groups for _, *both in rows for auc in both if auc is not None]
     x = Scale(min(0.5, *values) - 0.01, 1.0, left, WIDTH - 48)
     top = 8.0
     for title, rows in groups:
@@ -215,9 +157,9 @@ def _generator_bar(
 ) -> None:
     canvas.draw_text(x.start - 8, top + 13, name, "end", "tick")
     start, end = sorted((x(0.5), x(auc)))
-    hint = f"{name}: AUC {auc:.3f}" + (
-        f", teacher {reference:.3f}" if reference is not None else ""
-    )
+    hint = f"{name}: AUC {auc:.3f}"
+    if reference is not None:
+        hint += f", teacher {reference:.3f}"
     canvas.draw_rect(start, top + 3, end - start, 13, "fill:var(--accent)", hint, 2)
     if reference is not None:
         canvas.draw_line(x(reference), top, x(reference), top + 19, "reference")
@@ -225,22 +167,27 @@ def _generator_bar(
 
 
 def confusion_matrix(matrix: Mapping[str, Any]) -> str | None:
-    """Rows are true generators, columns the answers; shading is the share of the row, the figure in
-    per cent.
+    """Rows are true generators, columns the answers.
+
+    Shading is the share of the row, the figure in per cent.
     """
-    rows, columns, counts = matrix["rows"], matrix["columns"], matrix["counts"]
+    rows = matrix["rows"]
+    columns = matrix["columns"]
+    counts = matrix["counts"]
     if not rows:
         return None
     cell = 36.0
     left = 14 + CHAR * max(len(name) for name in rows)
     top = 16 + CHAR * max(len(name) for name in columns) * 0.72
     # The last slanted column name leans to the right of its column.
-    width, height = left + cell * len(columns) + top * 0.75, top + cell * len(rows) + 6
+    width = left + cell * len(columns) + top * 0.75
+    height = top + cell * len(rows) + 6
     canvas = Canvas(width, height, "Attribution: true against predicted")
     for place, name in enumerate(columns):
         canvas.draw_text(left + cell * (place + 0.42), top - 7, name, "start", "tick", rotate=-46)
     for r, name in enumerate(rows):
-        y, total = top + r * cell, sum(counts[r])
+        y = top + r * cell
+        total = sum(counts[r])
         canvas.draw_text(left - 8, y + cell / 2 + 4, name, "end", "tick")
         for c, column in enumerate(columns):
             share = counts[r][c] / total if total else 0.0
@@ -263,13 +210,12 @@ def gaze_histogram(histogram: Mapping[str, Any], axis: str) -> str | None:
     data = histogram.get(axis)
     if not data:
         return None
-    edges, height = histogram["edges_deg"], 240.0
+    edges = histogram["edges_deg"]
+    height = 240.0
     peak = max(max(data["real"]), max(data["fake"])) or 1.0
     canvas = Canvas(WIDTH, height, f"Gaze {axis}, real against forged")
-    x, y = (
-        Scale(edges[0], edges[-1], LEFT, WIDTH - RIGHT),
-        Scale(0, peak * 1.08, height - BOTTOM, TOP),
-    )
+    x = Scale(edges[0], edges[-1], LEFT, WIDTH - RIGHT)
+    y = Scale(0, peak * 1.08, height - BOTTOM, TOP)
     draw_axes(
         canvas,
         x,

@@ -1,5 +1,6 @@
-"""Enough SVG for the report's plots, drawn by hand so that they follow the page's colours and need
-no font.
+"""Enough SVG for the report's plots.
+
+Drawn by hand so that they follow the page's colours and need no font.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ CHAR_WIDTH = 7.4  # of the widest common font at 12 px and medium weight; for pl
 
 
 class Canvas:
-    """Collects elements; `render` gives one `<svg>` that scales with its container and reads its
-    title aloud.
+    """Collects elements.
+
+    `render_svg` gives one `<svg>` that scales with its container and whose title is read aloud.
     """
 
     def __init__(self, width: float, height: float, title: str) -> None:
-        self.width, self.height, self.title = width, height, title
+        self.width = width
+        self.height = height
+        self.title = title
         self._parts: list[str] = []
 
     def _add_element(self, tag: str, hint: str = "", text: str = "", **attributes: object) -> None:
@@ -110,15 +114,14 @@ class Canvas:
 
     def render_svg(self) -> str:
         size = f'viewBox="0 0 {_format_value(self.width)} {_format_value(self.height)}"'
-        return f'<svg {size} role="img" aria-label="{escape(self.title, quote=True)}">{"".join(self._parts)}</svg>'
+        title = escape(self.title, quote=True)
+        return f'<svg {size} role="img" aria-label="{title}">{"".join(self._parts)}</svg>'
 
 
 def _format_value(value: object) -> str:
-    return (
-        f"{value:.2f}".rstrip("0").rstrip(".")
-        if isinstance(value, float)
-        else escape(str(value), quote=True)
-    )
+    if isinstance(value, float):
+        return f"{value:.2f}".rstrip("0").rstrip(".")
+    return escape(str(value), quote=True)
 
 
 @dataclass(frozen=True)
@@ -132,20 +135,15 @@ class Scale:
     log: bool = False
 
     def __call__(self, value: float) -> float:
-        low, high, x = (
-            (math.log10(v) for v in (self.low, self.high, value))
-            if self.log
-            else (self.low, self.high, value)
-        )
+        ends = (self.low, self.high, value)
+        low, high, x = map(math.log10, ends) if self.log else ends
         return self.start + (x - low) / (high - low) * (self.end - self.start)
 
     def round_ticks(self, about: int = 5) -> list[float]:
         """Round values inside the range."""
-        return (
-            _log_ticks(self.low, self.high)
-            if self.log
-            else _linear_ticks(self.low, self.high, about)
-        )
+        if self.log:
+            return _log_ticks(self.low, self.high)
+        return _linear_ticks(self.low, self.high, about)
 
 
 def _linear_ticks(low: float, high: float, about: int) -> list[float]:
@@ -168,10 +166,10 @@ Box = tuple[float, float, float, float]
 def place_labels(
     labels: list[tuple[float, float, str]], inside: Box, radius: float = 6.0, height: float = 14.0
 ) -> list[tuple[float, float, str]]:
-    """A position `(x, y of the baseline, anchor)` per label `(x, y, text)`, beside its point and
-    off the others.
+    """A position per label `(x, y, text)`, beside its point and off the others.
 
-    Greedy: each takes the candidate that overlaps least with points and labels placed before it.
+    As `(x, y of the foot of the text, anchor)`. Greedy: each takes the candidate that overlaps
+    least with points and labels placed before it.
     """
     taken: list[Box] = [(x - radius, y - radius, x + radius, y + radius) for x, y, _ in labels]
     placed = []

@@ -18,8 +18,9 @@ SPLIT_TITLES = {"test": "test", "test_unseen": "unseen"}
 
 @dataclass(frozen=True)
 class Cell:
-    """`text` is the figure, `note` its interval or context; `best` marks the best student of the
-    column.
+    """`text` is the figure, `note` its interval or context.
+
+    `best` marks the best student of the column.
     """
 
     text: str
@@ -62,7 +63,8 @@ COLUMNS = (
         "parity",
         "parity",
         "export",
-        "conversion: verdicts equal to the PyTorch model of the same precision; lowest embedding cosine",
+        "conversion: verdicts equal to the PyTorch model of the same precision; "
+        "lowest embedding cosine",
     ),
     Column(
         "as_fp32",
@@ -148,17 +150,17 @@ def format_factor(factor: float) -> str:
 
 
 def speed_up(entry: Entry, teacher: Entry | None) -> float | None:
-    """How many times faster than the teacher by median, at the same batch and threads; None if not
-    comparable.
+    """How many times faster than the teacher by median.
+
+    None if not comparable: not measured, or at another batch or number of threads.
     """
     if teacher is None:
         return None
-    mine, theirs = entry["latency_ms"], teacher["latency_ms"]
-    if (
-        not mine["p50"]
-        or not theirs["p50"]
-        or any(mine[k] != theirs[k] for k in ("threads", "batch"))
-    ):
+    mine = entry["latency_ms"]
+    theirs = teacher["latency_ms"]
+    if not mine["p50"] or not theirs["p50"]:
+        return None
+    if any(mine[key] != theirs[key] for key in ("threads", "batch")):
         return None
     return float(theirs["p50"] / mine["p50"])
 
@@ -167,23 +169,18 @@ def latency_cell(latency: Mapping[str, Any]) -> Cell:
     """Median with p95 beneath; a measurement that other work disturbed carries a mark."""
     if latency["p50"] is None:
         return Cell(MISSING)
-    note = (
-        f"p95 {format_milliseconds(latency['p95'])}"
-        if latency["p95"] is not None
-        else f"{latency.get('calls', 0)} calls"
-    )
-    return Cell(
-        format_milliseconds(latency["p50"]) + (" *" if latency.get("disturbed") else ""), note
-    )
+    note = f"{latency.get('calls', 0)} calls"
+    if latency["p95"] is not None:
+        note = f"p95 {format_milliseconds(latency['p95'])}"
+    mark = " *" if latency.get("disturbed") else ""
+    return Cell(format_milliseconds(latency["p50"]) + mark, note)
 
 
 def parity_cell(parity: Mapping[str, Any]) -> Cell:
     """Verdict agreement, with the lowest embedding cosine beneath."""
-    verdicts, cosine = parity.get("verdict_agreement"), parity.get("embedding_cosine_min")
-    return Cell(
-        MISSING if verdicts is None else f"{verdicts:.3f}",
-        "" if cosine is None else f"cos {cosine:.4f}",
-    )
+    cosine = parity.get("embedding_cosine_min")
+    note = "" if cosine is None else f"cos {cosine:.4f}"
+    return Cell(format_share(parity.get("verdict_agreement")), note)
 
 
 def describe_settings(subjects: Sequence[Entry]) -> str:

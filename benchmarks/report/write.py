@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import plots, tables
+from benchmarks.report import plots, scatter, tables
 from benchmarks.report.console import console_table
 from benchmarks.report.data import (
     Entry,
@@ -54,7 +54,8 @@ def write_report(folder: Path, data: ReportData) -> None:
             f"the report is faulty: {'; '.join(faults)}",
             remedy="Nothing was written; measure again",
         )
-    page, text = render_html(data), render_markdown(data)
+    page = render_html(data)
+    text = render_markdown(data)
     folder = Path(folder)
     write_text(folder / "report.md", text)
     write_text(folder / "report.html", page)
@@ -62,28 +63,25 @@ def write_report(folder: Path, data: ReportData) -> None:
 
 
 def summarise_headline(subjects: Sequence[Entry], headline: Entry | None) -> str:
-    """One sentence on what the headline subject achieves, made of the figures that were measured."""
+    """One sentence on what the headline subject achieves, from the figures that were measured."""
     if headline is None:
         return "Nothing was measured."
     teacher = find_teacher(subjects)
-    size, auc = headline["size_mb"], plots.read_figure(headline, "test", "auc")
-    what = f"{'' if size is None else tables.format_megabytes(size) + ' MB '}{headline['precision']} {headline['role']}"
+    if teacher is headline:
+        teacher = None
+    what = f"{headline['precision']} {headline['role']}"
+    if headline["size_mb"] is not None:
+        what = f"{tables.format_megabytes(headline['size_mb'])} MB {what}"
     clauses = []
-    factor = tables.speed_up(headline, teacher) if teacher is not headline else None
+    factor = tables.speed_up(headline, teacher)
     if factor is not None:
-        faster, slower = (
-            f"runs {tables.format_factor(factor)} faster than",
-            f"is {tables.format_factor(1 / factor)} slower than",
-        )
-        clauses.append(
-            f"{faster if factor >= 1 else slower} its teacher ({_name_engines(headline, teacher)})"
-        )
+        compared = f"runs {tables.format_factor(factor)} faster than"
+        if factor < 1:
+            compared = f"is {tables.format_factor(1 / factor)} slower than"
+        clauses.append(f"{compared} its teacher ({_name_engines(headline, teacher)})")
+    auc = plots.read_figure(headline, "test", "auc")
     if auc is not None:
-        reference = (
-            plots.read_figure(teacher, "test", "auc")
-            if teacher and teacher is not headline
-            else None
-        )
+        reference = plots.read_figure(teacher, "test", "auc") if teacher else None
         beside = "" if reference is None else f" (teacher {reference:.3f})"
         clauses.append(f"detects forgeries with AUC {auc:.3f}{beside}")
     # "an 18 MB", "an 8.2 MB", "an 11 MB", but "a 2.6 MB"
@@ -143,10 +141,10 @@ def _intervals_line(subjects: Sequence[Entry]) -> str:
         for entry in subjects
         for split in tables.SPLIT_TITLES
     )
+    if not given:
+        return ""
     return (
         "In brackets: 95% intervals from resampling the persons (without identities: the images)."
-        if given
-        else ""
     )
 
 
@@ -182,19 +180,8 @@ def render_html(data: ReportData) -> str:
 def page_context(data: ReportData) -> dict[str, Any]:
     """What the template shows."""
     subjects = list(data.subjects)
-    headline, teacher = find_headline(subjects, data.headline), find_teacher(subjects)
-    legend = [
-        {
-            "label": plots.short_label(entry),
-            "colour": colour,
-            "dashed": plots.is_float_student(entry),
-        }
-        for entry, colour in zip(subjects, plots.choose_colours(subjects), strict=True)
-    ]
-    matrices = {
-        split: curves.get("confusion")
-        for split, curves in ((headline or {}).get("curves") or {}).items()
-    }
+    headline = find_headline(subjects, data.headline)
+    teacher = find_teacher(subjects)
     return {
         "data": data,
         "summary": summarise_headline(subjects, headline),
@@ -207,26 +194,48 @@ def page_context(data: ReportData) -> dict[str, Any]:
         "teacher": teacher,
         "settings": tables.describe_settings(subjects),
         "disturbed": tables.is_disturbed(subjects),
-        "legend": legend,
-        "scatter": _by_split(lambda split: plots.accuracy_against_latency(subjects, split)),
+        "legend": _build_legend(subjects),
+        "scatter": _by_split(lambda split: scatter.accuracy_against_latency(subjects, split)),
         "roc": _by_split(lambda split: plots.roc_curves(subjects, split)),
-        "generators": plots.per_generator(headline, teacher if teacher is not headline else None)
-        if headline
-        else None,
-        "confusion": _by_split(
-            lambda split: plots.confusion_matrix(matrices[split]) if matrices.get(split) else None
-        ),
-        "gaze": [
-            (split, axis, svg)
-            for split, histogram in data.gaze.items()
-            for axis in ("yaw", "pitch")
-            if (svg := plots.gaze_histogram(histogram, axis))
-        ],
+        "generators": _draw_generators(headline, teacher),
+        "confusion": _by_split(lambda split: _draw_confusion(headline, split)),
+        "gaze": _draw_gaze(data.gaze),
         "shown_flips": SHOWN_FLIPS,
         "machine": flatten_table(data.machine),
         "provenance": flatten_table(data.provenance),
         "notes": [(entry["name"], entry["notes"]) for entry in subjects if entry.get("notes")],
     }
+
+
+def _build_legend(subjects: Sequence[Entry]) -> list[dict[str, Any]]:
+    legend = []
+    for entry, colour in zip(subjects, plots.choose_colours(subjects), strict=True):
+        dashed = plots.is_float_student(entry)
+        legend.append({"label": plots.short_label(entry), "colour": colour, "dashed": dashed})
+    return legend
+
+
+def _draw_generators(headline: Entry | None, teacher: Entry | None) -> str | None:
+    if headline is None:
+        return None
+    return plots.per_generator(headline, None if teacher is headline else teacher)
+
+
+def _draw_confusion(headline: Entry | None, split: str) -> str | None:
+    found = (headline or {}).get("curves") or {}
+    matrix = found.get(split, {}).get("confusion")
+    return plots.confusion_matrix(matrix) if matrix else None
+
+
+def _draw_gaze(histograms: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str]]:
+    """(split, angle, plot)."""
+    drawn = []
+    for split, histogram in histograms.items():
+        for axis in ("yaw", "pitch"):
+            svg = plots.gaze_histogram(histogram, axis)
+            if svg:
+                drawn.append((split, axis, svg))
+    return drawn
 
 
 def _by_split(draw: Callable[[str], str | None]) -> list[tuple[str, str]]:

@@ -38,6 +38,10 @@ def judge_splits(
     parts = [{name: np.zeros(shape, dtype=np.float32) for name, shape in empty.items()}]
     with progress_callback(title) as update:
         before = 0  # images of the splits that are done
+
+        def tell(done: int, _: int) -> None:
+            update(before + done, len(samples))
+
         for dataset in datasets:
             if not len(dataset):
                 continue
@@ -45,7 +49,7 @@ def judge_splits(
                 lambda batch: model(batch["pixels"]),
                 dataset,
                 workers=context.recipe.data.workers,
-                progress=lambda done, _, before=before: update(before + done, len(samples)),
+                progress=tell,
                 names=JUDGED,
             )
             parts.append(found)

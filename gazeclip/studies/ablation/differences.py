@@ -42,7 +42,7 @@ def auc_difference(
 
     def weigh_pairs(gap: np.ndarray) -> Weighted:
         def average(weights: np.ndarray) -> float | None:
-            # A face drawn twice stands in twice as many pairs: `(forged,) @ (forged, real) @ (real,)`.
+            # `(forged,) @ (forged, real) @ (real,)`: a face drawn twice is in twice as many pairs.
             forged = weights[fake].astype(np.float32)
             real = weights[~fake].astype(np.float32)
             pairs = float(forged.sum()) * float(real.sum())

@@ -78,7 +78,7 @@ def _spread_over_seeds(entries: Sequence[Entry]) -> dict[str, Figure | None]:
 def _compare_pairs(
     entries: Sequence[Entry], full: Mapping[int, Entry], rounds: int
 ) -> dict[str, Figure | None]:
-    """Each entry against that of `full` with the same seed, and with others' gaze against itself."""
+    """Each entry against `full` with the same seed, and with others' gaze against itself."""
     against = []
     shuffled = []
     for entry in entries:
@@ -90,7 +90,7 @@ def _compare_pairs(
     figures: dict[str, Figure | None] = {}
     for title, part, kind in COMPARED:
         for form, pairs in ((AGAINST, against), (SHUFFLED, shuffled)):
-            found = _compare(pairs, entries[0], part, kind, rounds) if pairs else None
+            found = _compare_answers(pairs, entries[0], part, kind, rounds) if pairs else None
             figures[form.format(title)] = found
     return figures
 
@@ -103,7 +103,7 @@ def _take_answers(entry: Entry) -> dict[str, Answers]:
     }
 
 
-def _compare(
+def _compare_answers(
     pairs: Sequence[tuple[Mapping[str, Answers], Mapping[str, Answers]]],
     example: Entry,
     part: str,

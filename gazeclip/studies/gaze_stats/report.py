@@ -108,8 +108,8 @@ def _describe_matched(entry: Mapping[str, Any], angle: str, part: Mapping[str, A
     return (
         f"{entry['name']}, {angle}: the photographs it altered have "
         f"{_format_ratio(part, 'selection_ratio')} times the spread of all real ones (choice); "
-        f"the forgeries have {_format_ratio(part, 'forging_ratio')} times the spread of those photographs "
-        f"(forging; {shown})."
+        f"the forgeries have {_format_ratio(part, 'forging_ratio')} times the spread "
+        f"of those photographs (forging; {shown})."
     )
 
 
@@ -227,16 +227,19 @@ def _build_reason_table(report: Mapping[str, Any]) -> Table:
         rows.append(
             [*cells, _format_ratio(part, "forging_ratio"), _format_p(part["forging_p_holm"])]
         )
-    energies = "; ".join(
-        f"{entry['name']} {entry['energy']['distance']:.4f} (p {_format_p(entry['energy']['p_holm'])})"
-        for entry in report["matched"]
-    )
+    energies = []
+    for entry in report["matched"]:
+        energy = entry["energy"]
+        energies.append(
+            f"{entry['name']} {energy['distance']:.4f} (p {_format_p(energy['p_holm'])})"
+        )
     note = (
         "altered: the real photographs behind the forgeries, as often as they were used. "
         "selection: altered / all real, p against the other real ones. "
         "forging: forged / altered, p by exchanging forgery and photograph within pairs, "
         "one pair per person. "
-        f"Energy distance of forgeries and their photographs, exchanged likewise: {energies}."
+        f"Energy distance of forgeries and their photographs, exchanged likewise: "
+        f"{'; '.join(energies)}."
     )
     return Table(columns, rows, "Spread: choice of photographs, or forging?", note)
 

@@ -1,7 +1,7 @@
-"""The benchmark protocol: P1 seen generators, P2 unseen ones of known families, P3 unseen families,
-P4 another data set. NumPy only.
+"""The benchmark protocol P1 to P4. NumPy only.
 
-A family is known if a class of the model belongs to it. docs/protocol.md defines every figure.
+P1: seen generators, P2: unseen ones of known families, P3: unseen families, P4: another data set. A
+family is known if a class of the model belongs to it. docs/protocol.md defines every figure.
 """
 
 from __future__ import annotations
@@ -46,15 +46,17 @@ DETECTION = (
     "eer",
     "tpr_at_fpr1",
 )
-NO_FORGED, NO_REAL, NO_IMAGE = "no forged image", "no real image to compare with", "no image"
+NO_FORGED = "no forged image"
+NO_REAL = "no real image to compare with"
+NO_IMAGE = "no image"
+NO_THRESHOLD = "val has no real image to fit a threshold to"
+SWITCHED_OFF = "intervals were switched off"
 Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """One protocol's images: `rows` of `split`, which are its forgeries and all real images of that
-    split.
-    """
+    """One protocol's images: `rows` of `split`, its forgeries and all real images of that split."""
 
     split: str
     rows: np.ndarray
@@ -62,8 +64,9 @@ class Selection:
 
 @dataclass(frozen=True)
 class Threshold:
-    """Flag `fake_logit >= value`; fitted to let through all but `fpr` of `n_real` real images of
-    val.
+    """Flag `fake_logit >= value`.
+
+    Fitted to let through all but `fpr` of `n_real` real images of val.
     """
 
     value: float
@@ -73,8 +76,9 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Model:
-    """What is known of the model besides its outputs: its classes, their taxonomy, that of the
-    labels, and its threshold.
+    """What is known of the model besides its outputs.
+
+    Its classes, their taxonomy, that of the labels, its threshold, and how to resample.
     """
 
     classes: tuple[str, ...]
@@ -165,7 +169,7 @@ def evaluate_protocol(
         result[name] = {
             "title": TITLES[name],
             "split": selection.split,
-            **_figures(outputs, model, LEVELS[name]),
+            **_compute_figures(outputs, model, LEVELS[name]),
         }
     return result
 
@@ -180,28 +184,25 @@ def evaluate_other(
     bootstrap: int = 1000,
     seed: int = 0,
 ) -> Figures:
-    """P4: images of another data set, whose labels have a taxonomy of their own. Attribution is by
-    family, the one thing both share.
+    """P4: images of another data set, whose labels have a taxonomy of their own.
+
+    Attribution is by family, the one thing both share.
     """
     model = Model(tuple(classes), taxonomy, label_taxonomy, threshold, bootstrap, seed)
     return {
         "title": TITLES["P4"],
         "split": "test and test_unseen",
-        **_figures(outputs, model, LEVELS["P4"]),
+        **_compute_figures(outputs, model, LEVELS["P4"]),
     }
 
 
-def _figures(outputs: SplitOutputs, model: Model, level: AttributionLevel) -> Figures:
+def _compute_figures(outputs: SplitOutputs, model: Model, level: AttributionLevel) -> Figures:
     outputs = _in_fixed_order(outputs)
-    fake, probability = outputs.is_fake, outputs.class_probability()
-    at_level, by_family = (
-        attribute(
-            probability, outputs.labels, model.classes, model.taxonomy, which, model.label_taxonomy
-        )
-        for which in (level, "family")
-    )  # type: ignore[arg-type]
-    detection, why = _detection(fake, outputs.fake_logit, outputs.clusters, model)
-    attribution, why_not = _attribution(outputs, at_level, by_family, model)
+    fake = outputs.is_fake
+    at_level = _attribute_at(outputs, model, level)
+    by_family = _attribute_at(outputs, model, "family")
+    detection, why = _measure_detection(fake, outputs.fake_logit, outputs.clusters, model)
+    attribution, why_not = _measure_attribution(outputs, at_level, by_family, model)
     return {
         "n": len(fake),
         "n_forged": int(fake.sum()),
@@ -215,9 +216,21 @@ def _figures(outputs: SplitOutputs, model: Model, level: AttributionLevel) -> Fi
     }
 
 
+def _attribute_at(outputs: SplitOutputs, model: Model, level: AttributionLevel) -> Attribution:
+    return attribute(
+        outputs.class_probability(),
+        outputs.labels,
+        model.classes,
+        model.taxonomy,
+        level,
+        model.label_taxonomy,
+    )
+
+
 def _in_fixed_order(outputs: SplitOutputs) -> SplitOutputs:
-    """Sorted by label and outputs, so that sums and resamplings come out the same for any order of
-    the files.
+    """Sorted by label and outputs.
+
+    Sums and resamplings then come out the same for any order of the files.
     """
     if not outputs.labels:
         return outputs
@@ -225,24 +238,26 @@ def _in_fixed_order(outputs: SplitOutputs) -> SplitOutputs:
     return outputs.take(np.lexsort((*outputs.logits.T, outputs.fake_logit, codes)))
 
 
-def _detection(
+def _measure_detection(
     fake: np.ndarray, score: np.ndarray, clusters: np.ndarray | None, model: Model
 ) -> tuple[Figures, dict[str, str]]:
     """Forged against real, `(figures, reasons for None)`."""
     if fake.all() or not fake.any():
-        why = NO_IMAGE if not len(fake) else NO_REAL if fake.all() else NO_FORGED
+        why = NO_REAL if fake.all() else NO_FORGED
+        if not len(fake):
+            why = NO_IMAGE
         return dict.fromkeys(DETECTION), dict.fromkeys(DETECTION, why)
     reasons = {}
     at_threshold = None
     if model.threshold is not None:
         at_threshold = metrics.accuracy(fake, score >= model.threshold.value)
     else:
-        reasons["detection_acc_at_threshold"] = "val has no real image to fit a threshold to"
+        reasons["detection_acc_at_threshold"] = NO_THRESHOLD
     interval = metrics.bootstrap_interval(
         metrics.roc_auc, fake, score, rounds=model.bootstrap, seed=model.seed, clusters=clusters
     )
     if interval is None:
-        reasons["auc_interval"] = "intervals were switched off"
+        reasons["auc_interval"] = SWITCHED_OFF
     found = {
         "detection_acc": metrics.accuracy(fake, score > 0),
         "detection_acc_at_threshold": at_threshold,
@@ -254,52 +269,54 @@ def _detection(
     return found, reasons
 
 
-def _attribution(
+def _measure_attribution(
     outputs: SplitOutputs, at_level: Attribution, by_family: Attribution, model: Model
 ) -> tuple[Figures, dict[str, str]]:
-    """Means over labels, each counting once: over real and the generators at the protocol's level,
-    over the generators by family.
+    """Means over labels, each counting once, `(figures, reasons for None)`.
+
+    Over real and the generators at the protocol's level, over the generators by family.
     """
-    labels, fake, clusters = np.array(outputs.labels), outputs.is_fake, outputs.clusters
+    labels = np.array(outputs.labels)
+    fake = outputs.is_fake
+    clusters = outputs.clusters
     found: Figures = {"attribution_unreachable": list(at_level.unreachable)}
+    # A group that no class belongs to cannot be answered, and is no mistake of the model.
     possible = np.isin(at_level.true, at_level.names)
     rows = possible if (possible & fake).any() else np.zeros(len(fake), dtype=bool)
-    columns = _codes(labels[rows]), (at_level.true == at_level.predicted)[rows]
+    columns = _number_labels(labels[rows]), (at_level.true == at_level.predicted)[rows]
     drawn = None if clusters is None else clusters[rows]
     interval = metrics.bootstrap_interval(
-        _macro, *columns, rounds=model.bootstrap, seed=model.seed, clusters=drawn
+        _macro_accuracy, *columns, rounds=model.bootstrap, seed=model.seed, clusters=drawn
     )
-    found["attribution_macro_acc"] = _macro(*columns)
+    found["attribution_macro_acc"] = _macro_accuracy(*columns)
     found["attribution_macro_acc_interval"] = None if interval is None else list(interval)
     rows = fake & np.isin(by_family.true, by_family.names)
-    found["family_macro_acc"] = _macro(
-        _codes(labels[rows]), (by_family.true == by_family.predicted)[rows]
+    found["family_macro_acc"] = _macro_accuracy(
+        _number_labels(labels[rows]), (by_family.true == by_family.predicted)[rows]
     )
-    undefined = (
-        "no class is of the group or family of these generators"
-        if fake.any()
-        else NO_FORGED
-        if len(fake)
-        else NO_IMAGE
-    )
+    undefined = "no class is of the group or family of these generators"
+    if not fake.any():
+        undefined = NO_FORGED if len(fake) else NO_IMAGE
     reasons = {key: undefined for key, value in found.items() if value is None}
     if interval is None and found["attribution_macro_acc"] is not None:
-        reasons["attribution_macro_acc_interval"] = "intervals were switched off"
+        reasons["attribution_macro_acc_interval"] = SWITCHED_OFF
     return found, reasons
 
 
-def _codes(labels: np.ndarray) -> np.ndarray:
+def _number_labels(labels: np.ndarray) -> np.ndarray:
     return np.unique(labels, return_inverse=True)[1]
 
 
-def _macro(codes: np.ndarray, correct: np.ndarray) -> float | None:
-    """Mean over the labels present of the share of correct images; `codes (N,)` are the labels'
-    numbers.
+def _macro_accuracy(codes: np.ndarray, correct: np.ndarray) -> float | None:
+    """Mean over the labels present of the share of correct images.
+
+    `codes (N,)` are the labels' numbers; a resampling may have drawn none of some label.
     """
     if not len(codes):
         return None
     counts = np.bincount(codes)
-    return float(np.mean((np.bincount(codes, weights=correct) / np.maximum(counts, 1))[counts > 0]))
+    shares = np.bincount(codes, weights=correct) / np.maximum(counts, 1)
+    return float(np.mean(shares[counts > 0]))
 
 
 def _per_generator(
@@ -309,12 +326,8 @@ def _per_generator(
     at_level: Attribution,
     by_family: Attribution,
 ) -> dict[str, Figures]:
-    labels, fake, score, clusters = (
-        np.array(outputs.labels),
-        outputs.is_fake,
-        outputs.fake_logit,
-        outputs.clusters,
-    )
+    """What `scoring.outputs.per_generator` gives, and the figures of detection and family."""
+    labels = np.array(outputs.labels)
     table = per_generator(
         outputs,
         model.taxonomy,
@@ -325,33 +338,34 @@ def _per_generator(
     )
     for label, row in table.items():
         mine = labels == label
-        family = str(family_of([row["group"]])[0])
-        row["family_seen"], row["group_seen"] = (
-            family in model.families,
-            row["group"] in model.groups,
-        )
-        row["called_family"] = {
-            name: float((by_family.predicted[mine] == name).mean()) for name in model.families
-        }
-        row["flagged_fake_at_threshold"] = (
-            None
-            if model.threshold is None
-            else float((score[mine] >= model.threshold.value).mean())
-        )
+        _add_shares(row, outputs.fake_logit[mine], by_family.predicted[mine], model)
         why: dict[str, str] = {}
         if label == REAL:
             del row["auc"]  # real images are what the generators are measured against
         else:
-            rows = mine | ~fake
-            found, why = _detection(
-                fake[rows], score[rows], None if clusters is None else clusters[rows], model
+            rows = mine | ~outputs.is_fake
+            clusters = None if outputs.clusters is None else outputs.clusters[rows]
+            found, why = _measure_detection(
+                outputs.is_fake[rows], outputs.fake_logit[rows], clusters, model
             )
             row.update(found)
         for key, named in (("attribution_acc", at_level), ("family_acc", by_family)):
             true = str(named.true[mine][0])
             if true not in named.names:
-                row[key], why[key] = None, f"no class is {true}"
+                row[key] = None
+                why[key] = f"no class is {true}"
         if model.threshold is None:
-            why["flagged_fake_at_threshold"] = "val has no real image to fit a threshold to"
+            why["flagged_fake_at_threshold"] = NO_THRESHOLD
         row["why_null"] = why
     return table
+
+
+def _add_shares(row: Figures, score: np.ndarray, called: np.ndarray, model: Model) -> None:
+    """What the model says of one label's images, from scores and predicted families `(n,)`."""
+    family = str(family_of([row["group"]])[0])
+    row["family_seen"] = family in model.families
+    row["group_seen"] = row["group"] in model.groups
+    row["called_family"] = {name: float((called == name).mean()) for name in model.families}
+    row["flagged_fake_at_threshold"] = None
+    if model.threshold is not None:
+        row["flagged_fake_at_threshold"] = float((score >= model.threshold.value).mean())

@@ -1,4 +1,4 @@
-"""Read another data set for P4, and refuse it if the run has learned from any of its test images."""
+"""Read another data set for P4; refused if the run has learned from any of its test images."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The protocol's figures as tables: one of all protocols, one per protocol with a row per
-generator; for the terminal and for Markdown.
+"""The protocol's figures as tables for the terminal and for Markdown.
+
+One of all protocols, and one per protocol with a row per generator.
 """
 
 from __future__ import annotations
@@ -45,44 +46,58 @@ def build_tables(report: Mapping[str, Any]) -> list[Table]:
 
 def explain_figures(report: Mapping[str, Any]) -> list[str]:
     """What must be read beside the figures, and why figures are missing."""
-    threshold, protocols = report["threshold"], report["protocols"]
+    protocols = report["protocols"]
     measured = {name: entry for name, entry in protocols.items() if entry["auc"] is not None}
-    lines = [
-        "ACC: detection at fake_logit > 0, forged and real images of the protocol together; their numbers differ, and ACC with them"
-    ]
-    if threshold is None:
-        lines.append("ACC@val: not measured, val has no real image")
-    else:
-        fitted = f"at fake_logit >= {threshold['value']:.3f}, fitted for {threshold['fpr']:.0%} false alarms on {threshold['n_real']} reals of val"
-        alarms = (
-            f"{entry['per_generator'][REAL]['flagged_fake_at_threshold']:.3f} ({name})"
-            for name, entry in measured.items()
-        )
-        lines.append(
-            f"ACC@val: {fitted}; false alarms it gives here: {', '.join(alarms) or MISSING}"
-        )
-    allowed = (
+    allowed = [
         f"{entry['false_alarms_allowed']} of {entry['n_real']} reals ({name})"
         for name, entry in measured.items()
-    )
-    lines += [
+    ]
+    lines = [
+        "ACC: detection at fake_logit > 0, forged and real images of the protocol together; "
+        "their numbers differ, and ACC with them",
+        _explain_threshold(report["threshold"], measured),
         f"TPR@1%: caught with at most 1% false alarms, that is {', '.join(allowed) or MISSING}",
-        "attribution ACC: mean over real and generators, each counting once; family ACC: over generators only",
+        "attribution ACC: mean over real and generators, each counting once; "
+        "family ACC: over generators only",
         "brackets: 95% bootstrap over persons (over images where the manifest names no persons)",
     ]
     for name, entry in protocols.items():
-        if not entry["n_forged"]:
-            lines.append(
-                f"{name}: no figures, because {entry['split']} has no forged image of this kind"
-            )
-        elif not entry["n_real"]:
-            lines.append(
-                f"{name}: no detection figures but the share flagged, because {entry['split']} has no real image"
-            )
-        if entry["attribution_unreachable"]:
-            lines.append(
-                f"{name}: no class is {', '.join(entry['attribution_unreachable'])}; not attributed, left out of attribution ACC"
-            )
+        lines += [f"{name}: {text}" for text in _explain_missing(entry)]
+    return lines
+
+
+def _explain_threshold(
+    threshold: Mapping[str, Any] | None, measured: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """Where the threshold of val lies, and what it does to the real images of each protocol."""
+    if threshold is None:
+        return "ACC@val: not measured, val has no real image"
+    alarms = [
+        f"{entry['per_generator'][REAL]['flagged_fake_at_threshold']:.3f} ({name})"
+        for name, entry in measured.items()
+    ]
+    return (
+        f"ACC@val: at fake_logit >= {threshold['value']:.3f}, fitted for "
+        f"{threshold['fpr']:.0%} false alarms on {threshold['n_real']} reals of val; "
+        f"false alarms it gives here: {', '.join(alarms) or MISSING}"
+    )
+
+
+def _explain_missing(entry: Mapping[str, Any]) -> list[str]:
+    """Why a protocol has no figures, or not all of them."""
+    lines = []
+    if not entry["n_forged"]:
+        lines.append(f"no figures, because {entry['split']} has no forged image of this kind")
+    elif not entry["n_real"]:
+        lines.append(
+            "no detection figures but the share flagged, "
+            f"because {entry['split']} has no real image"
+        )
+    if entry["attribution_unreachable"]:
+        lines.append(
+            f"no class is {', '.join(entry['attribution_unreachable'])}; "
+            "not attributed, left out of attribution ACC"
+        )
     return lines
 
 
@@ -108,16 +123,14 @@ def print_report(report: Mapping[str, Any], out: TextIO) -> None:
 
 
 def _summarise_protocol(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
-    attribution = _format_interval(entry, "attribution_macro_acc")
-    counts = str(entry["n_forged"]), str(entry["n_real"])
-    family = _format_figure(entry["family_macro_acc"])
     return (
         f"{name} {entry['title']}",
-        *counts,
+        str(entry["n_forged"]),
+        str(entry["n_real"]),
         *_format_detection(entry),
-        attribution,
+        _format_interval(entry, "attribution_macro_acc"),
         LEVEL_TITLES[entry["attribution_by"]],
-        family,
+        _format_figure(entry["family_macro_acc"]),
     )
 
 
@@ -135,8 +148,12 @@ def _build_generator_table(name: str, entry: Mapping[str, Any]) -> Table:
     )
     rows = []
     for label, row in _reals_last(entry["per_generator"]):
-        found = [MISSING] * len(DETECTION) if label == REAL else _format_detection(row)
-        seen = MISSING if label == REAL else "yes" if row["group_seen"] else "no"
+        # Real images are what the others are told from: they have no detection of their own.
+        found = [MISSING] * len(DETECTION)
+        seen = MISSING
+        if label != REAL:
+            found = _format_detection(row)
+            seen = "yes" if row["group_seen"] else "no"
         figures = (
             _format_figure(row[key]) for key in ("flagged_fake", "attribution_acc", "family_acc")
         )
@@ -169,11 +186,8 @@ def _format_detection(entry: Mapping[str, Any]) -> list[str]:
 
 def _format_shares(shares: Mapping[str, float]) -> str:
     """The families a generator is called, most frequent first."""
-    return ", ".join(
-        f"{name} {share:.2f}"
-        for name, share in sorted(shares.items(), key=lambda item: -item[1])
-        if share
-    )
+    ordered = sorted(shares.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {share:.2f}" for name, share in ordered if share)
 
 
 def _format_figure(value: float | None) -> str:
@@ -182,6 +196,7 @@ def _format_figure(value: float | None) -> str:
 
 def _format_interval(entry: Mapping[str, Any], key: str) -> str:
     interval = entry.get(f"{key}_interval")
-    return _format_figure(entry[key]) + (
-        "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]"
-    )
+    if interval is None:
+        return _format_figure(entry[key])
+    low, high = interval
+    return f"{_format_figure(entry[key])} [{low:.3f}, {high:.3f}]"

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.measure.subject import Subject
-from benchmarks.report import plots, tables
+from benchmarks.report import plots, scatter, tables
 from benchmarks.report import write as report
 from benchmarks.report.data import find_headline
 from benchmarks.report.schema import validate_report
@@ -166,7 +166,7 @@ def test_a_report_without_subjects_is_still_a_page(tmp_path: Path) -> None:
 def test_every_plot_is_well_formed_and_inside_its_canvas(report_data: Maker) -> None:
     subjects = report_data().subjects
     drawn = [
-        plots.accuracy_against_latency(subjects, "test"),
+        scatter.accuracy_against_latency(subjects, "test"),
         plots.roc_curves(subjects, "test"),
         plots.per_generator(subjects[3], subjects[0]),
     ]
@@ -189,7 +189,7 @@ def test_every_plot_is_well_formed_and_inside_its_canvas(report_data: Maker) -> 
 
 
 def test_scatter_puts_faster_left_and_better_above(report_data: Maker) -> None:
-    svg = plots.accuracy_against_latency(report_data().subjects, "test")
+    svg = scatter.accuracy_against_latency(report_data().subjects, "test")
     assert svg is not None
     circles = {
         c[0].text.split(":")[0]: c for c in ElementTree.fromstring(svg).iter("circle") if c[0].text
