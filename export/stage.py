@@ -29,7 +29,7 @@ from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run
 from gazeclip.run.stages import bundle_stage
 from gazeclip.stages.load import load_run_student
-from gazeclip.system.packages import versions
+from gazeclip.system.packages import read_versions
 from quantize.encoder import count_quantizers
 from quantize.stage import load_quantized_student
 from runtimes.batches import infer_in_batches
@@ -195,7 +195,7 @@ def _write(
         metrics={**calibration.metrics, "conversion": result["notes"]},
         parity={**parity, "engine": engine, "bounds": vars(BOUNDS[precision])},
         provenance=_provenance(exporter),
-        versions=versions(),
+        versions=read_versions(),
         text_bank=model.head.text_bank.numpy(),
         golden=Golden(
             exporter.golden,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gazeclip.system.cpu import cpu_features, cpu_model
-from gazeclip.system.packages import versions
+from gazeclip.system.packages import read_versions
 from gazeclip.system.threads import cpu_quota, usable_threads
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +35,7 @@ def describe_machine(root: Path = Path("/")) -> dict[str, Any]:
         "load_average": _load_average(),
         "platform": platform.platform(),
         "python": platform.python_version(),
-        "versions": versions(),
+        "versions": read_versions(),
     }
 
 

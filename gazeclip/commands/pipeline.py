@@ -67,7 +67,7 @@ def run_stage(run: Run, name: str, force: bool = False) -> bool:
 
 
 def _limit_threads(threads: int) -> None:
-    """Follow the quota, not the host's core count: oversubscription costs far more than it brings."""
+    """Follow the quota, not the host's core count: oversubscription costs more than it brings."""
     import torch
 
     torch.set_num_threads(threads)

@@ -24,7 +24,7 @@ from gazeclip.run.folder import MANIFEST, RESUME, Run
 from gazeclip.run.lock import lock_run
 from gazeclip.run.stages import stage_command
 from gazeclip.system import ranks
-from gazeclip.system.packages import versions
+from gazeclip.system.packages import read_versions
 
 
 def execute(
@@ -108,7 +108,7 @@ def _finish_stage(run: Run, stage: str, facts: dict[str, Any], seconds: float) -
         name = file.relative_to(partial)
         if file.is_file() and name.parts[0] != RESUME:
             outputs[name.as_posix()] = sha256(file)
-    measured = {"outputs": outputs, "seconds": round(seconds, 2), "versions": versions()}
+    measured = {"outputs": outputs, "seconds": round(seconds, 2), "versions": read_versions()}
     write_json(partial / MANIFEST, {**facts, **measured})
     _publish_folder(run, stage)
     run.mark_recent()

@@ -117,7 +117,7 @@ def installed_version(distribution: str) -> str | None:
         return None
 
 
-def versions() -> dict[str, str]:
+def read_versions() -> dict[str, str]:
     """Installed versions of this program and of the packages that shape results."""
     found = {DISTRIBUTION: __version__}
     for name in _VERSIONED:

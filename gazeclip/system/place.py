@@ -49,7 +49,7 @@ def name_file(name: str) -> str:
     """A file of the project as it can be opened from here.
 
     Args:
-        name: path from the root of the source, such as `docs/data.md`. A wheel carries no documents.
+        name: path from the root of the source; a wheel carries no documents.
     """
     path = ROOT / name
     return shorten_path(path) if path.exists() else f"{name} of the source"
@@ -65,7 +65,7 @@ def shorten_path(path: Path) -> str:
 
 
 def is_checkout() -> bool:
-    """Whether the program runs from its source tree, so that `make` and relative paths are there."""
+    """Whether the program runs from its source tree, where there is a Makefile."""
     project = ROOT / "pyproject.toml"
     try:
         return 'name = "gazeclip-edge"' in project.read_text(encoding="utf-8")

@@ -93,7 +93,10 @@ def test_names_that_cannot_be_encoded_are_escaped() -> None:
 
 
 def test_verification_without_numpy_is_no_verdict() -> None:
-    code = "import runpy, sys; sys.modules['numpy'] = None; sys.argv = ['runtimes', 'list']; runpy.run_module('runtimes', run_name='__main__')"
+    code = (
+        "import runpy, sys; sys.modules['numpy'] = None; sys.argv = ['runtimes', 'list']; "
+        "runpy.run_module('runtimes', run_name='__main__')"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,

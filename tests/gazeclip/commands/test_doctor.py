@@ -16,6 +16,7 @@ import pytest
 
 from gazeclip.commands import doctor
 from gazeclip.errors import MissingDependencyError
+from gazeclip.system import requirements
 from gazeclip.system.cpu import compiler_fault, cpu_features, cpu_model
 from gazeclip.system.packages import TORCH_EXTRAS, install_command, require
 
@@ -37,7 +38,8 @@ def test_dependencies(tmp_path: Path) -> None:
         "# pins\nnumpy==0.0.1\npillow==99 ; python_version > '3'\n"
     )
     found = {
-        (d.extra, d.name): d for d in doctor.dependencies(tmp_path, tmp_path / "constraints.txt")
+        (d.extra, d.name): d
+        for d in requirements.find_dependencies(tmp_path, tmp_path / "constraints.txt")
     }
     assert set(found) == {
         ("core", "numpy"),
@@ -94,11 +96,16 @@ def test_no_remedy_pulls_a_torch_that_was_not_chosen() -> None:
     assert install_command() == "python -m pip install -c constraints.txt -e '.'"
     with pytest.raises(
         MissingDependencyError,
-        match=r"'no_such_module' is not installed. Run: make install \(or by hand: python -m gazeclip.system.install",
+        match=r"'no_such_module' is not installed. Run: make install \(or by hand: python -m gaze",
     ):
         require("no_such_module", extra="train")
-    assert doctor.Dependency("train", "torch", "", "2", None).remedy == install_command("train")
-    assert doctor.Dependency(doctor.CORE, "numpy", "", "2", None).remedy == install_command()
+    assert requirements.Dependency("train", "torch", "", "2", None).remedy == install_command(
+        "train"
+    )
+    assert (
+        requirements.Dependency(requirements.CORE, "numpy", "", "2", None).remedy
+        == install_command()
+    )
 
 
 WITHOUT = """
@@ -171,12 +178,14 @@ def test_markers(
     monkeypatch: pytest.MonkeyPatch, marker: str, version: tuple[int, int, int], needed: bool
 ) -> None:
     monkeypatch.setattr(sys, "version_info", version)
-    assert doctor._applies(marker) is needed
+    assert requirements.applies_here(marker) is needed
 
 
 def test_a_build_tag_is_not_another_version() -> None:
-    assert doctor.Dependency("train", "torch", "", "2.13.0", "2.13.0+cpu").status == "ok"
-    assert doctor.Dependency("train", "torch", "", "2.13.0", "2.12.0+cpu").status == "untested"
+    assert requirements.Dependency("train", "torch", "", "2.13.0", "2.13.0+cpu").status == "ok"
+    assert (
+        requirements.Dependency("train", "torch", "", "2.13.0", "2.12.0+cpu").status == "untested"
+    )
 
 
 @pytest.mark.parametrize(
@@ -309,11 +318,11 @@ def test_the_compiler_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert str(compiler_fault()).endswith(
         "cannot compile two lines: probe.cpp:1: fatal error: Python.h: No such file"
     )
-    report = doctor.examine()
+    report = doctor.examine_machine()
     assert report["compiler_fault"] == compiler_fault()
     assert any(
         line.startswith("C++ compiler: the C++ compiler") and "Python.h" in line
-        for line in doctor.render(report)
+        for line in doctor.render_report(report)
     )
     idle = compiler(tmp_path, "idle", "exit 0")  # says that all went well and writes nothing
     monkeypatch.setenv("CXX", idle)
