@@ -28,7 +28,7 @@ from gazeclip.files.atomic import read_json, write_json
 from gazeclip.files.hashes import fingerprint, sha256
 from gazeclip.recipe.stages import Recipe
 from gazeclip.run.folder import Run
-from gazeclip.system.packages import versions
+from gazeclip.system.packages import read_versions
 
 LIMIT_S = 600.0  # the first time on a machine NNCF compiles its quantizers, for a minute or two
 
@@ -53,7 +53,7 @@ def dry_run(recipe: Recipe, run: Run) -> None:
             if passed is not None:
                 with contextlib.suppress(OSError, GazeClipError):  # then it is tried again
                     passed.parent.mkdir(parents=True, exist_ok=True)
-                    write_json(passed, versions())
+                    write_json(passed, read_versions())
         else:  # it shows nothing about the recipe, and the stages will tell
             say(f"warning: the dry run itself failed ({trouble}); the stages are run without it")
 
@@ -92,7 +92,7 @@ def _remembered_path(recipe: Recipe) -> Path | None:
     facts = {
         "recipe": tried,
         "source": _hash_source(),
-        "versions": versions(),
+        "versions": read_versions(),
         "machine": [sys.version, platform.platform(), platform.machine()],
     }
     try:
