@@ -82,7 +82,7 @@ def load_cache(context: Context) -> TeacherCache:
         if cache.facts.get(key) != value:
             raise ArtifactError(
                 f"the cache was made with another {key}",
-                remedy=f"Run: {stage_command('cache')} --run {context.run.root}",
+                remedy=f"Run: {stage_command('cache', context.run.root)}",
             )
     return cache
 

@@ -1,1 +1,7 @@
-"""What every command line here shares."""
+"""What every command line here shares: the verbs, common options, one guard around all of them.
+
+```python
+guard(main)                                         # errors as one line, exit codes
+run_verb("export", ["--list"], "python -m export")  # what a package's own door does
+```
+"""

@@ -22,7 +22,7 @@ EXIT_SOFTWARE = (
 EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
 EXIT_UNREAD = 141  # as a shell reports SIGPIPE
 _PLACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-_OWN_PACKAGES = ("gazeclip", "distill", "quantize", "export", "runtimes", "benchmarks")
+_OWN_PACKAGES = ("gazeclip", "distill", "quantize", "export", "runtimes", "benchmarks", "recipes")
 _LONGEST_TEXT = 300  # characters
 
 

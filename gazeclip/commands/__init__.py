@@ -1,1 +1,1 @@
-"""The verbs of the command line that belong to no single stage."""
+"""The verbs that belong to no later package: each module puts its options on a parser."""

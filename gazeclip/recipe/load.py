@@ -18,8 +18,7 @@ from gazeclip.files.strict_yaml import load_yaml
 from gazeclip.recipe.stages import Recipe
 from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.system.packages import require
-
-SEE = "gazeclip/recipe/load.py lists every key with its default"
+from gazeclip.system.place import name_file
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = (), then: Sequence[str] = ()) -> Recipe:
@@ -47,7 +46,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = (), then: Sequence[str] =
             remedy="Correct the YAML",
         ) from error
     if not isinstance(data, dict):
-        raise ConfigError(f"recipe {path} is not a mapping", remedy=SEE)
+        raise ConfigError(f"recipe {path} is not a mapping", remedy=_name_list())
     for item in (*overrides, *then):
         _apply_override(data, item)
     return parse_recipe(data, str(path))
@@ -62,8 +61,12 @@ def parse_recipe(data: dict[str, Any], source: str = "recipe") -> Recipe:
     if recipe is not None and not faults:
         return recipe
     raise ConfigError(
-        f"{source}: " + "; ".join(faults + more), remedy=f"Correct the keys named. {SEE}"
+        f"{source}: " + "; ".join(faults + more), remedy=f"Correct the keys named. {_name_list()}"
     )
+
+
+def _name_list() -> str:
+    return f"{name_file('gazeclip/recipe')} lists every key with its default"
 
 
 def _validate(data: dict[str, Any]) -> tuple[Recipe | None, list[str]]:
@@ -142,7 +145,9 @@ def _apply_override(data: dict[str, Any], item: str) -> None:
     for name in parents:
         child = node.setdefault(name, {})
         if not isinstance(child, dict):
-            raise ConfigError(f"--set {item}: '{name}' is a value, not a group", remedy=SEE)
+            raise ConfigError(
+                f"--set {item}: '{name}' is a value, not a group", remedy=_name_list()
+            )
         node = child
     try:
         node[last] = load_yaml(text)

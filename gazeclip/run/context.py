@@ -86,6 +86,5 @@ class Context:
             raise ArtifactError(
                 f"stage '{stage}' was made for {size} px,"
                 f" and data.image_size is {self.contract.size}",
-                remedy=f"Run: {stage_command(stage)} --run {self.run.root},"
-                " or set data.image_size back",
+                remedy=f"Run: {stage_command(stage, self.run.root)}, or set data.image_size back",
             )

@@ -84,7 +84,7 @@ class Run:
         if not self.is_done(stage):
             raise StageError(
                 f"stage '{stage}' of {self.root} has not run",
-                remedy=f"Run first: {stage_command(stage)} --run {self.root}",
+                remedy=f"Run first: {stage_command(stage, self.root)}",
             )
         return dict(read_json(self.folder(stage) / MANIFEST))
 
@@ -101,7 +101,7 @@ class Run:
                 raise StageError(
                     f"stage '{stage}' of {self.root} was made from another '{name}'"
                     " than the one that is there",
-                    remedy=f"Run first: {stage_command(stage)} --run {self.root}",
+                    remedy=f"Run first: {stage_command(stage, self.root)}",
                 )
         return fingerprint(manifest["outputs"])
 

@@ -9,6 +9,7 @@ bundles are called.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from gazeclip.system.place import command_line
 
@@ -23,7 +24,7 @@ class Stage:
     Attributes:
         name: of the stage and, but for `export`, of its folder.
         module: has `run_stage(run, force)`; imported when the stage is run.
-        command: verb and options that start the stage alone; the remedy where its output is missing.
+        command: verb and options that start the stage alone; the remedy where its output is not.
     """
 
     name: str
@@ -46,12 +47,21 @@ _TABLE = (
 STAGES = {stage.name: stage for stage in _TABLE}
 
 
-def stage_command(name: str) -> str:
-    """The command that makes one stage or one bundle (`bundle_stage`)."""
+def stage_command(name: str, run: Path | None = None) -> str:
+    """The command that makes one stage or one bundle (`bundle_stage`).
+
+    Args:
+        run: its folder; None means the most recent one, as the command itself takes it.
+    """
+    words = ["run"]
     if bundle := parse_bundle_stage(name):
         target, precision = bundle
-        return command_line("export", "--target", target, "--precision", precision)
-    return command_line(*(STAGES[name].command.split() if name in STAGES else ["run"]))
+        words = ["export", "--target", target, "--precision", precision]
+    elif name in STAGES:
+        words = STAGES[name].command.split()
+    if run is not None:
+        words += ["--run", str(run)]
+    return command_line(*words)
 
 
 def bundle_stage(target: str, precision: str) -> str:

@@ -65,7 +65,7 @@ def load_backbone_stage(context: Context) -> Together:
         if other:
             raise ArtifactError(
                 f"stage backbone trained another CNN than teacher.model wants: {', '.join(other)}",
-                remedy=f"Run: {stage_command('backbone')} --run {context.run.root}",
+                remedy=f"Run: {stage_command('backbone', context.run.root)}",
             )
     return Together(members).eval()
 

@@ -73,6 +73,6 @@ def load_teacher(context: Context) -> GazeCLIP:
     if model.prompts != tuple(context.taxonomy.prompts(name) for name in context.classes):
         raise ArtifactError(
             "the teacher was trained with other class prompts",
-            remedy=f"Run: {stage_command('teacher')} --run {context.run.root}",
+            remedy=f"Run: {stage_command('teacher', context.run.root)}",
         )
     return model

@@ -39,6 +39,7 @@ ROOMS = (
 # What the packages may import of each other, besides gazeclip.
 PACKAGES: dict[str, set[str]] = {
     "gazeclip": set(),
+    "recipes": set(),  # data only
     "runtimes": set(),
     "distill": set(),
     "quantize": {"distill"},

@@ -49,7 +49,7 @@ def test_all_faults_are_reported_together() -> None:
         "cache: must be a group of keys, got 3",
     ):
         assert fault in message, fault
-    assert "gazeclip/recipe/load.py lists every key" in str(caught.value)
+    assert "gazeclip/recipe lists every key" in str(caught.value)
 
 
 def refusal(data: dict[str, Any]) -> str:
