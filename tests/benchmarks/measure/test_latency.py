@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -18,6 +18,15 @@ from gazeclip.errors import ConfigError, StageError
 MS = 1_000_000
 QUIET = Load(0.0, 0.0, 0.0, 1.0)
 BUSY = Load(0.4, 0.0, 0.0, 1.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_heap() -> Iterator[None]:
+    """Every measurement collects all garbage: not that of the whole session, again and again."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 class FakeClock:

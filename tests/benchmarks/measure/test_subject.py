@@ -81,7 +81,8 @@ def test_outputs_are_checked(outputs: dict[str, np.ndarray], fault: str) -> None
 def test_wrong_fields_are_named_together() -> None:
     with pytest.raises(
         ConfigError,
-        match=r"role 'pupil'.*framework 'jax'.*engine 'tensorrt'.*temperature detection = 0.*temperature 'gaze'",
+        match=r"role 'pupil'.*framework 'jax'.*engine 'tensorrt'.*"
+        r"temperature detection = 0.*temperature 'gaze'",
     ):
         make(
             role="pupil",

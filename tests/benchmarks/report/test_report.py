@@ -318,7 +318,7 @@ def test_thumbnail_is_a_small_jpeg_of_the_same_shape() -> None:
 def test_a_set_without_unseen_generators(
     report_data: Maker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """`test_unseen` may be absent: its cells say so, and page, tables and terminal are still made."""
+    """`test_unseen` may be absent: its cells say so, and everything is still made."""
     names = report_data.__globals__  # type: ignore[attr-defined]
     monkeypatch.setitem(names, "LEVELS", {"test": "class"})
     write_report(tmp_path, report_data())

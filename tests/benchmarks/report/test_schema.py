@@ -112,7 +112,8 @@ def test_what_was_not_measured_is_null_and_still_there(path: str) -> None:
         (
             "subjects.0.accuracy.test.auc",
             97.0,
-            "subjects[0].accuracy.test.auc: is 97.0, must lie in [0, 1] (figures are fractions, not percent)",
+            "subjects[0].accuracy.test.auc: is 97.0, must lie in [0, 1] "
+            "(figures are fractions, not percent)",
         ),
         (
             "subjects.0.accuracy.test.ece",

@@ -245,10 +245,29 @@ def test_one_seed_has_no_deviation() -> None:
 @pytest.mark.slow
 def test_a_tiny_grid_is_trained_scored_and_not_trained_again(tmp_path: Path) -> None:
     train = {"epochs": 1, "batch_size": 16, "ema_decay": 0.5}
-    faces = {"size": 64, "identities": 60, "train_real": 16, "train_fake": 4, "val_real": 4, "val_fake": 2, "calibration_real": 4,
-             "calibration_fake": 2, "test_real": 6, "test_fake": 2, "unseen_real": 4, "unseen_fake": 2}  # fmt: skip
-    model = {"backbone": "mobilenetv4_conv_small_050", "width": 16, "depth": 1, "heads": 2, "embed_dim": 16,
-             "extra_sizes": [80], "text": {"width": 16, "layers": 1, "heads": 2, "context_length": 24}}  # fmt: skip
+    faces = {
+        "size": 64,
+        "identities": 60,
+        "train_real": 16,
+        "train_fake": 4,
+        "val_real": 4,
+        "val_fake": 2,
+        "calibration_real": 4,
+        "calibration_fake": 2,
+        "test_real": 6,
+        "test_fake": 2,
+        "unseen_real": 4,
+        "unseen_fake": 2,
+    }
+    model = {
+        "backbone": "mobilenetv4_conv_small_050",
+        "width": 16,
+        "depth": 1,
+        "heads": 2,
+        "embed_dim": 16,
+        "extra_sizes": [80],
+        "text": {"width": 16, "layers": 1, "heads": 2, "context_length": 24},
+    }
     recipe = {
         "name": "tiny",
         "data": {"image_size": 64, "workers": 0, "faces": faces},

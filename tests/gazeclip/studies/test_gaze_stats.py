@@ -26,6 +26,13 @@ TAXONOMY = Taxonomy.load("dfad")
 COLUMNS = ("path", "label", "split", "identity", "gaze_pitch", "gaze_yaw")
 
 
+@pytest.fixture(autouse=True)
+def few_resamplings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals of reports are tested for being there; those of the statistics have their own."""
+    for module in (compare, matched):
+        monkeypatch.setattr(module, "BOOTSTRAPS", 100)
+
+
 def draw(seed: int) -> np.random.Generator:
     return np.random.default_rng(seed)
 

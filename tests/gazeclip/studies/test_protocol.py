@@ -182,7 +182,7 @@ def test_the_family_a_generator_is_called_by_naive_count() -> None:
 
 
 def test_what_no_class_can_answer_is_not_attributed() -> None:
-    """dif_swap has no class of its (category, family) but one of its family; flow_new has neither."""
+    """dif_swap has no class of its (category, family) but one of its family; flow_new none."""
     splits = both()
     found = evaluate_protocol(
         splits, TAXONOMY, CLASSES, threshold=Threshold(0.0, 0.01, 9), bootstrap=20
@@ -193,8 +193,12 @@ def test_what_no_class_can_answer_is_not_attributed() -> None:
     assert row["why_null"] == {"attribution_acc": "no class is face_swap/diffusion"}
     assert row["family_acc"] is not None
     # The mean is over real and gan_new, the two that a class could be right about.
-    right = [np.mean([g == want for g, label in zip(groups_called(unseen), unseen.labels, strict=True) if label == name])
-             for name, want in (("real", "real"), ("gan_new", "entire_synthesis/gan"))]  # fmt: skip
+    called = np.array(groups_called(unseen))
+    labels = np.array(unseen.labels)
+    right = [
+        (called[labels == name] == want).mean()
+        for name, want in (("real", "real"), ("gan_new", "entire_synthesis/gan"))
+    ]
     assert p2["attribution_macro_acc"] == pytest.approx(np.mean(right))
     assert p2["attribution_unreachable"] == ["face_swap/diffusion"]
     row = p3["per_generator"]["flow_new"]
@@ -330,9 +334,12 @@ def test_another_data_set_is_attributed_by_family_under_its_own_names() -> None:
     """Neither generator is known to the run's taxonomy; one is of a family that was trained on."""
     split = outputs(("real", "some_gan", "some_flow"), 150)
     found = evaluate_other(split, OTHER, TAXONOMY, CLASSES, bootstrap=0)
-    called = [group.rsplit("/", 1)[-1] for group in groups_called(split)]
-    share = {name: np.mean([family == want for family, label in zip(called, split.labels, strict=True) if label == name])
-             for name, want in (("real", "real"), ("some_gan", "gan"))}  # fmt: skip
+    called = np.array([group.rsplit("/", 1)[-1] for group in groups_called(split)])
+    labels = np.array(split.labels)
+    share = {
+        name: (called[labels == name] == want).mean()
+        for name, want in (("real", "real"), ("some_gan", "gan"))
+    }
     assert found["attribution_by"] == "family"
     assert found["attribution_macro_acc"] == pytest.approx((share["real"] + share["some_gan"]) / 2)
     assert found["family_macro_acc"] == pytest.approx(share["some_gan"])
@@ -348,8 +355,13 @@ def report(splits: dict[str, SplitOutputs]) -> dict[str, Any]:
     protocols = evaluate_protocol(
         splits, TAXONOMY, CLASSES, threshold=Threshold(0.25, 0.01, 40), bootstrap=20
     )
-    return {"run": "r", "model": "teacher", "threshold": {"value": 0.25, "fpr": 0.01, "n_real": 40}, "protocols": protocols,
-            "made_from": {"seed": 0, "cite": ["A, B, arXiv:1"]}}  # fmt: skip
+    return {
+        "run": "r",
+        "model": "teacher",
+        "threshold": {"value": 0.25, "fpr": 0.01, "n_real": 40},
+        "protocols": protocols,
+        "made_from": {"seed": 0, "cite": ["A, B, arXiv:1"]},
+    }
 
 
 def test_tables_show_dashes_and_reasons_instead_of_figures(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -374,7 +386,7 @@ def test_a_set_without_reals_says_so() -> None:
 
 
 def test_evaluation_imports_no_torch() -> None:
-    names = ("evaluate", "command", "tables")
+    names = ("evaluate", "figures", "command", "tables")
     modules = ", ".join(f"gazeclip.studies.protocol.{name}" for name in names)
     code = f"import sys, {modules}; sys.exit(bool({{'torch', 'rich'}} & set(sys.modules)))"
     root = Path(__file__).parents[3]
