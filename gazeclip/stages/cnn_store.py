@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,12 +35,15 @@ class CnnStores:
         self._folder = folder
         self._open: dict[str, CnnStore] = {}
         # What the values of an image without augmentation depend on, and of one with.
-        self._facts = {
+        self._facts: dict[str, Any] = {
             "cnns": _hash_cnns(tower),
             "data": context.run.output_hash("data"),
             "contract": context.contract.to_dict(),
         }
-        self._drawing = {"seed": recipe.seed, "augment": recipe.teacher.train.augment}
+        self._drawing: dict[str, Any] = {
+            "seed": recipe.seed,
+            "augment": recipe.teacher.train.augment,
+        }
         self._counts = {split: len(context.manifest.split(split)) for split in _SPLITS}
 
     def find_seen(self, split: str, batch: Batch) -> Seen:

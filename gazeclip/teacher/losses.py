@@ -14,8 +14,7 @@ class MultiPositiveInfoNCE(nn.Module):
     """Symmetric InfoNCE between images and class texts where everything of one class is a positive.
 
     Image to text: softmax over the C texts; the positives of an image are the texts of its class,
-        duplicates of that
-    text included. Text to image: for every class present, softmax over the batch; the positives are
+    duplicates of that text included. Text to image: for every class present, softmax over the batch; the positives are
     all images of the class. With several positives the log-probabilities are averaged (the "out"
     form of arXiv:2004.11362).
     """
@@ -24,8 +23,10 @@ class MultiPositiveInfoNCE(nn.Module):
         """`logits (B, C)` scaled similarities, `labels (B,)`, `groups (C,)` equal for classes with
         equal texts.
         """
+        # (B, C): which texts are an image's own.
         positive = (groups[labels][:, None] == groups[None, :]).to(logits.dtype)
         to_text = -(positive * logits.log_softmax(1)).sum(1) / positive.sum(1)
+        # A class without an image in the batch has no positive, and no say.
         present = positive.sum(0) > 0
         to_image = -(positive * logits.log_softmax(0)).sum(0)[present] / positive.sum(0)[present]
         return 0.5 * (to_text.mean() + to_image.mean())
@@ -38,7 +39,7 @@ class IdentityInfoNCE(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
         """Shapes as in `MultiPositiveInfoNCE`; `groups` is not used."""
-        pairs = logits[:, labels]
+        pairs = logits[:, labels]  # (B, B): image against the text of another image
         own = torch.arange(len(labels), device=labels.device)
         return 0.5 * (F.cross_entropy(pairs, own) + F.cross_entropy(pairs.T, own))
 
@@ -77,17 +78,18 @@ class LevelLoss(nn.Module):
         share a prompt.
         """
         # A prompt that n classes share is there n times; each copy counts 1/n.
+        # (B, C, L) summed over the classes, against the own class: both (B, L).
         total = (level_logits - counts.log()).logsumexp(1)
         own = level_logits[torch.arange(len(labels), device=labels.device), labels]
         return (total - own).mean()
 
 
 class ConsistencyLoss(nn.Module):
-    """KL(detection || attribution's real against the rest), so that the two heads tell one story."""
+    """KL(detection || attribution's real against the rest): the two heads shall tell one story."""
 
     def forward(self, detection: Tensor, logits: Tensor) -> Tensor:
         """`detection (B, 2)` logits and fused attribution `logits (B, C)`."""
-        rest = torch.logsumexp(logits[:, 1:], dim=1)
+        rest = torch.logsumexp(logits[:, 1:], dim=1)  # (B,): all forgeries as one class
         other = torch.stack((logits[:, 0], rest), dim=1).log_softmax(1)
         own = detection.log_softmax(1)
         return (own.exp() * (own - other)).sum(1).mean()

@@ -83,9 +83,9 @@ class GazeCLIP(nn.Module):
         self.config = config
         self.prompts = tuple(tuple(row) for row in classes_prompts)
         self.image_size = image_size
-        self.gaze_encoder = (
-            gaze_encoder if gaze_encoder is not None else build_gaze_encoder(config.gaze, load)
-        )
+        if gaze_encoder is None:
+            gaze_encoder = build_gaze_encoder(config.gaze, load)
+        self.gaze_encoder = gaze_encoder
         if self.gaze_encoder is not None and self.gaze_encoder.pretrained:
             self.gaze_encoder.freeze()
         self.tower, text, scale = _build_towers(config, image_size, len(self.prompts), load)
@@ -103,17 +103,20 @@ class GazeCLIP(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(scale))
 
     def _build_gaze_path(self) -> None:
-        config, encoder, width = self.config, self.gaze_encoder, self.tower.width
-        heads = (
-            config.heads if width % config.heads == 0 and self.embed_dim % config.heads == 0 else 1
-        )
+        """From gaze features to prompts, into the tower and into the VPE."""
+        config = self.config
+        encoder = self.gaze_encoder
+        width = self.tower.width
+        # The widths of a named CLIP tower need not divide by the recipe's heads.
+        divides = width % config.heads == 0 and self.embed_dim % config.heads == 0
+        heads = config.heads if divides else 1
         by_prompts = encoder is not None and config.gaze.prompts
         by_vpe = encoder is not None and config.use_vpe
         channels = encoder.channels if encoder is not None else 0
         tokens = config.gaze.tokens
-        self.gaze_prompts = (
-            GazePrompts(config.gaze, channels, width, heads) if by_prompts or by_vpe else None
-        )
+        self.gaze_prompts: GazePrompts | None = None
+        if by_prompts or by_vpe:
+            self.gaze_prompts = GazePrompts(config.gaze, channels, width, heads)
         if config.deep_prompts and by_prompts:
             self.tower.use_deep_prompts(tokens, config.deep_prompts)
         self.vpe = VisualPerception(
@@ -147,10 +150,13 @@ class GazeCLIP(nn.Module):
         """uint8 RGB `(B, 3, S, S)` -> `VisualOutput`; `gaze` spares the gaze encoder and `seen` the
         CNNs where they were run before.
         """
-        features = (
-            gaze if gaze is not None and self.gaze_encoder is not None else self.encode_gaze(pixels)
-        )
-        tokens, said = self.tower.look(pixels) if seen is None else self.tower.read(seen)  # type: ignore[operator]
+        features = gaze
+        if gaze is None or self.gaze_encoder is None:
+            features = self.encode_gaze(pixels)
+        if seen is None:
+            tokens, said = self.tower.look(pixels)
+        else:
+            tokens, said = self.tower.read(seen)  # type: ignore[operator]
         return self.perceive(tokens, features, said)
 
     def perceive(
@@ -159,24 +165,25 @@ class GazeCLIP(nn.Module):
         """The rest of `encode_image`, from what the image tower gives (`ImageTower.look`) and the
         gaze features on.
         """
-        prompts = self.gaze_prompts(features) if self.gaze_prompts is not None else None
+        dropout = self.config.gaze.dropout
+        prompts = None
+        if self.gaze_prompts is not None:
+            prompts = self.gaze_prompts(features)  # (B, K, width)
         keep: Tensor | float = 1.0
-        if prompts is not None and self.training and self.config.gaze.dropout:
-            keep = (
-                torch.rand(len(prompts), 1, device=prompts.device) >= self.config.gaze.dropout
-            ).to(prompts.dtype)
+        if prompts is not None and self.training and dropout:
+            # (B, 1): whole images go without gaze, so that the rest of the teacher learns as well.
+            drawn = torch.rand(len(prompts), 1, device=prompts.device)
+            keep = (drawn >= dropout).to(prompts.dtype)
             prompts = prompts * keep.unsqueeze(-1)
         v_a = self.tower.attend(tokens, prompts if self.config.gaze.prompts else None)
         v = self.vpe(v_a, prompts, features, keep)
         attribution, detection = self.heads(v)
         if said is not None:
             attribution = attribution + said
-            detection = detection + torch.stack(
-                (said[:, 0], torch.logsumexp(said[:, 1:], dim=1)), dim=1
-            )
-        angles = (
-            features.gaze if features is not None else v.new_full((v.shape[0], 2), float("nan"))
-        )
+            # The same as two classes (B, 2): real, and all forgeries together.
+            forged = torch.logsumexp(said[:, 1:], dim=1)
+            detection = detection + torch.stack((said[:, 0], forged), dim=1)
+        angles = v.new_full((v.shape[0], 2), float("nan")) if features is None else features.gaze
         return VisualOutput(F.normalize(v, dim=-1), attribution, detection, angles)
 
     def encode_text(self) -> tuple[Tensor, Tensor]:
@@ -221,23 +228,26 @@ class GazeCLIP(nn.Module):
         Always in float32: under autocast a scaled similarity would keep two digits only.
         """
         with torch.autocast(text.device.type, enabled=False):
-            return self._fuse_scores(
-                visual.float(),
-                text.float(),
-                levels.float() if levels is not None and self.config.w_levels else None,
-            )
+            wanted = levels if self.config.w_levels else None
+            levels = None if wanted is None else wanted.float()
+            return self._fuse_scores(visual.float(), text.float(), levels)
 
     def _fuse_scores(
         self, visual: VisualOutput, text: Tensor, levels: Tensor | None
     ) -> TeacherOutput:
-        config, scale = self.config, self.logit_scale.clamp(max=_MAX_SCALE).exp()
-        text_logits = scale * visual.embedding @ text.T
+        config = self.config
+        scale = self.logit_scale.clamp(max=_MAX_SCALE).exp()
+        text_logits = scale * visual.embedding @ text.T  # (B, D) @ (D, C)
         trained = ((text_logits, config.w_nce), (visual.attribution, config.w_attribution))
         by_class = [part for part, weight in trained if weight]
-        logits = torch.stack(by_class or [text_logits]).mean(0)
+        logits = torch.stack(by_class or [text_logits]).mean(0)  # (B, C)
+        # Log odds (B,): of all forgeries together against real, and of the detection head.
         fake = [torch.logsumexp(logits[:, 1:], dim=1) - logits[:, 0]]
         if config.w_detection or config.w_consistency:
             fake.append(visual.detection[:, 1] - visual.detection[:, 0])
+        level_logits = None
+        if levels is not None:
+            level_logits = scale * torch.einsum("bd,cld->bcl", visual.embedding, levels)
         return TeacherOutput(
             embedding=visual.embedding,
             attribution=visual.attribution,
@@ -249,9 +259,7 @@ class GazeCLIP(nn.Module):
             fake_logit=torch.stack(fake).mean(0).unsqueeze(1),
             logit_scale=scale,
             text_groups=self.lre.groups,
-            level_logits=scale * torch.einsum("bd,cld->bcl", visual.embedding, levels)
-            if levels is not None
-            else None,
+            level_logits=level_logits,
             level_counts=self.lre.level_counts,
         )
 
@@ -272,26 +280,22 @@ class GazeCLIP(nn.Module):
         gate_lr_scale`; what decays are maps between features.
         """
         pretrained = {id(parameter) for parameter in self.backbone_parameters()}
-        frozen = (
-            {id(p) for p in self.gaze_encoder.parameters()}
-            if self.gaze_encoder is not None
-            else set()
-        )
+        frozen = set()
+        if self.gaze_encoder is not None:
+            frozen = {id(parameter) for parameter in self.gaze_encoder.parameters()}
         groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
         for name, parameter in self.named_parameters():
             if not parameter.requires_grad or id(parameter) in frozen:
                 continue
-            gate = name.endswith(_GATES)
-            rate = lr * (
-                self.config.gate_lr_scale
-                if gate
-                else pretrained_scale
-                if id(parameter) in pretrained
-                else 1.0
-            )
+            scale = 1.0
+            if name.endswith(_GATES):
+                scale = self.config.gate_lr_scale
+            elif id(parameter) in pretrained:
+                scale = pretrained_scale
+            rate = lr * scale
             # Tables of positions and queries are no maps: pulling them to 0 means nothing.
-            table = any(part in _TABLES for part in name.split(".")) or name.endswith(_TABLES)
-            decays = parameter.dim() > 1 and not table and not name.endswith("bias")
+            is_table = any(part in _TABLES for part in name.split(".")) or name.endswith(_TABLES)
+            decays = parameter.dim() > 1 and not is_table and not name.endswith("bias")
             groups.setdefault((rate, decays), []).append(parameter)
         return [
             {"params": found, "lr": rate, "weight_decay": weight_decay if decays else 0.0}
@@ -299,7 +303,7 @@ class GazeCLIP(nn.Module):
         ]
 
     def train(self, mode: bool = True) -> GazeCLIP:
-        """The gaze encoder stays in eval mode: inside the teacher it is a fixed measuring device."""
+        """The gaze encoder stays in eval mode: inside the teacher it is a measuring device."""
         super().train(mode)
         if self.gaze_encoder is not None:
             self.gaze_encoder.eval()
@@ -309,11 +313,11 @@ class GazeCLIP(nn.Module):
         """Where the scalars are now that start at 0. gamma or beta still at 0: its part does
         nothing; level weights at 0: an even mix.
         """
-        return {
-            name: p.detach().flatten().tolist()
-            for name, p in sorted(self.named_parameters())
-            if name.endswith(_GATES)
-        }
+        gates = {}
+        for name, parameter in sorted(self.named_parameters()):
+            if name.endswith(_GATES):
+                gates[name] = parameter.detach().flatten().tolist()
+        return gates
 
     def describe(self) -> str:
         """One line: tower, weights, gaze encoder and trainable size."""
@@ -329,13 +333,12 @@ class GazeCLIP(nn.Module):
 
     def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` (frozen gaze weights included) and `config.json`."""
-        folder, encoder = Path(folder), self.gaze_encoder
+        folder = Path(folder)
+        encoder = self.gaze_encoder
         save_tensors(folder / MODEL_FILE, self.state_dict(), {"kind": KIND})
-        gaze = (
-            {"pretrained": encoder.pretrained, "origin": encoder.origin}
-            if encoder is not None
-            else None
-        )
+        gaze = None
+        if encoder is not None:
+            gaze = {"pretrained": encoder.pretrained, "origin": encoder.origin}
         data = {
             "kind": KIND,
             "config": self.config.to_dict(),
@@ -375,7 +378,7 @@ def _build_towers(
     config: TeacherConfig, image_size: int, classes: int, load: bool
 ) -> tuple[ImageTower, nn.Module | None, float]:
     """`(image tower, text transformer or None for one from scratch, initial log scale)`."""
-    scale = math.log(1 / 0.07)
+    scale = math.log(1 / 0.07)  # where CLIP's own training starts
     if config.tower == "hybrid":
         return HybridTower(config, image_size, classes, load), None, scale
     from gazeclip.teacher.image.clip import SMALL, ClipTower, build_clip, small_visual

@@ -23,8 +23,11 @@ def angular_error(pred: Tensor, target: Tensor) -> Tensor:
     """Angle in radians `(B,)` between two gazes `(B, 2)`. atan2 keeps gradients finite where arccos
     does not.
     """
-    a, b = gaze_vector(pred), gaze_vector(target)
-    return torch.atan2(torch.linalg.vector_norm(torch.linalg.cross(a, b), dim=-1), (a * b).sum(-1))
+    a = gaze_vector(pred)  # (B, 3)
+    b = gaze_vector(target)
+    # Of unit vectors the cross product is as long as the sine, the dot product is the cosine.
+    sine = torch.linalg.vector_norm(torch.linalg.cross(a, b), dim=-1)
+    return torch.atan2(sine, (a * b).sum(-1))
 
 
 def gaze_loss(pred: Tensor, target: Tensor) -> Tensor:
@@ -32,6 +35,6 @@ def gaze_loss(pred: Tensor, target: Tensor) -> Tensor:
     out.
     """
     known = torch.isfinite(target).all(-1)
-    if not bool(known.any()):
+    if not bool(known.any()):  # 0, but with a path to the parameters for `backward`
         return pred.sum() * 0.0
     return angular_error(pred[known], target[known]).mean()

@@ -33,9 +33,8 @@ class GazeFeatures:
 
     def select(self, index: Tensor) -> GazeFeatures:
         """The rows `index (M,)`, e.g. one batch out of features computed once."""
-        return GazeFeatures(
-            self.tokens[index], self.gaze[index], None if self.doubt is None else self.doubt[index]
-        )
+        doubt = None if self.doubt is None else self.doubt[index]
+        return GazeFeatures(self.tokens[index], self.gaze[index], doubt)
 
     @staticmethod
     def cat(parts: Sequence[GazeFeatures]) -> GazeFeatures:
@@ -52,10 +51,9 @@ class GazeFeatures:
 class GazeEncoder(nn.Module):
     """Base: resizes and normalises uint8 RGB `(B, 3, S, S)` for itself and can be frozen for good.
 
-    Subclasses set `channels` (Cg) and `input_size`, and define `_encode_images(x (B, 3, I, I) normalised)
-    -> GazeFeatures`.
-    `pretrained` says whether the angles mean anything: weights from a gaze data set, or training on
-        gaze labels.
+    Subclasses set `channels` (Cg) and `input_size`, and define
+    `_encode_images(x (B, 3, I, I) normalised) -> GazeFeatures`. `pretrained` says whether the
+    angles mean anything: weights from a gaze data set, or training on gaze labels.
     """
 
     channels: int
@@ -93,8 +91,9 @@ class GazeEncoder(nn.Module):
         return self
 
     def mark_trained(self, origin: str) -> None:
-        """Record that the weights now come from `origin`, e.g. "gaze labels of the training split"."""
-        self.pretrained, self.origin = True, origin
+        """Record that the weights come from `origin`, e.g. "gaze labels of the training split"."""
+        self.pretrained = True
+        self.origin = origin
 
     def describe(self) -> str:
         """One line for reports: layout, input size and where the weights come from."""
@@ -105,17 +104,13 @@ class GazeEncoder(nn.Module):
         """`pixels`: uint8 RGB `(B, 3, S, S)`."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self._frozen):
             x = pixels.float() / 255.0
-            if x.shape[-2:] != (self.input_size, self.input_size):
+            size = (self.input_size, self.input_size)
+            if x.shape[-2:] != size:
                 x = F.interpolate(
-                    x,
-                    size=(self.input_size,) * 2,
-                    mode="bilinear",
-                    antialias=True,
-                    align_corners=False,
+                    x, size=size, mode="bilinear", antialias=True, align_corners=False
                 )
-            return self._encode_images(
-                ((x - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-            )
+            x = (x - self.mean) / self.std
+            return self._encode_images(x.contiguous(memory_format=torch.channels_last))
 
     def _encode_images(self, x: Tensor) -> GazeFeatures:
         raise NotImplementedError

@@ -5,6 +5,7 @@ arXiv:2007.15837).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,7 +24,8 @@ class EthXGaze(GazeEncoder):
 
     def __init__(self) -> None:
         super().__init__("ETH-XGaze ResNet-18")
-        self.channels, self.input_size = 512, 224
+        self.channels = 512
+        self.input_size = 224
         self.network = load_backbone("resnet18", "none", num_classes=2)
         # A quarter faster on a CPU with the channels innermost; the numbers agree to rounding.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -38,5 +40,6 @@ class EthXGaze(GazeEncoder):
         self.mark_trained(f"file {Path(path).name}")
 
     def _encode_images(self, x: Tensor) -> GazeFeatures:
-        feature_map = self.network.forward_features(x)  # type: ignore[operator]
-        return GazeFeatures(flatten_map(feature_map), self.network.forward_head(feature_map))  # type: ignore[operator]
+        network: Any = self.network
+        feature_map = network.forward_features(x)  # (B, 512, 7, 7)
+        return GazeFeatures(flatten_map(feature_map), network.forward_head(feature_map))

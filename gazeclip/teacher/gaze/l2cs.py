@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +19,8 @@ _BINS = 90
 _BIN_DEGREES = 4.0
 _OFFSET_DEGREES = -180.0
 _HEADS = ("fc_yaw_gaze", "fc_pitch_gaze")
-_UNUSED = (
-    "fc_finetune"  # a head of an older fine-tuning scheme that the published files still carry
-)
+# A head of an older fine-tuning scheme that the published files still carry.
+_UNUSED = "fc_finetune"
 
 
 class L2CS(GazeEncoder):
@@ -35,7 +35,8 @@ class L2CS(GazeEncoder):
 
     def __init__(self) -> None:
         super().__init__("L2CS ResNet-50")
-        self.channels, self.input_size = 2048, 448
+        self.channels = 2048
+        self.input_size = 448
         self.network = load_backbone("resnet50", "none", num_classes=0)
         # A quarter faster on a CPU with the channels innermost; the numbers agree to rounding.
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -69,17 +70,14 @@ class L2CS(GazeEncoder):
         self.mark_trained(f"file {Path(path).name}")
 
     def _encode_images(self, x: Tensor) -> GazeFeatures:
-        feature_map = self.network.forward_features(x)  # type: ignore[operator]
+        network: Any = self.network
+        feature_map = network.forward_features(x)  # (B, 2048, 14, 14)
         pooled = feature_map.mean((2, 3))
-        gaze = torch.stack(
-            (
-                self._expected_angle(self.fc_pitch_gaze(pooled)),
-                self._expected_angle(self.fc_yaw_gaze(pooled)),
-            ),
-            dim=-1,
-        )
-        return GazeFeatures(flatten_map(feature_map), gaze)
+        pitch = self._expected_angle(self.fc_pitch_gaze(pooled))
+        yaw = self._expected_angle(self.fc_yaw_gaze(pooled))
+        return GazeFeatures(flatten_map(feature_map), torch.stack((pitch, yaw), dim=-1))
 
     def _expected_angle(self, logits: Tensor) -> Tensor:
+        # (B, 90) -> (B,), as the expectation that the network was trained by.
         degrees = (logits.softmax(-1) * self.bins).sum(-1) * _BIN_DEGREES + _OFFSET_DEGREES
         return degrees * (math.pi / 180.0)

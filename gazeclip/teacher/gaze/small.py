@@ -21,7 +21,8 @@ class SmallGaze(GazeEncoder):
 
     def __init__(self) -> None:
         super().__init__("small gaze CNN", mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
-        self.channels, self.input_size = _WIDTHS[-1], 96
+        self.channels = _WIDTHS[-1]
+        self.input_size = 96
         stages: list[nn.Module] = [_conv_block(3, _WIDTHS[0], stride=2)]
         for inner, outer in pairwise(_WIDTHS):
             stages += [_conv_block(inner, outer, stride=2), _conv_block(outer, outer, stride=1)]
@@ -50,7 +51,7 @@ class SmallGaze(GazeEncoder):
         self.mark_trained(f"file {Path(path).name}")
 
     def _encode_images(self, x: Tensor) -> GazeFeatures:
-        feature_map = self.trunk(x)
+        feature_map = self.trunk(x)  # (B, 96, 6, 6)
         return GazeFeatures(flatten_map(feature_map), self.head(feature_map))
 
 

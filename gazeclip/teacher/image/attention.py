@@ -21,8 +21,10 @@ class CrossAttention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, queries: Tensor, context: Tensor) -> Tensor:
-        q = self._split_heads(self.query(queries))
-        k, v = (self._split_heads(part) for part in self.key_value(context).chunk(2, dim=-1))
+        q = self._split_heads(self.query(queries))  # (B, heads, Q, width / heads)
+        keys, values = self.key_value(context).chunk(2, dim=-1)  # each (B, N, width)
+        k = self._split_heads(keys)
+        v = self._split_heads(values)
         mixed = F.scaled_dot_product_attention(
             q, k, v, dropout_p=self.dropout if self.training else 0.0
         )
@@ -43,7 +45,9 @@ class SelfAttention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        # (B, N, 3 * width) -> (3, B, heads, N, width / heads)
+        qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.unbind(0)
         mixed = F.scaled_dot_product_attention(
             q, k, v, dropout_p=self.dropout if self.training else 0.0
         )
@@ -62,6 +66,7 @@ class DropPath(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0.0:
             return x
+        # One draw a sample; what is kept grows by as much, so that the mean stays.
         keep = torch.rand((x.shape[0], *(1,) * (x.dim() - 1)), device=x.device) >= self.rate
         return x * keep.to(x.dtype) / (1.0 - self.rate)
 

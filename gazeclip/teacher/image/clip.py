@@ -72,7 +72,8 @@ def build_clip(config: TeacherConfig, image_size: int, load: bool = True) -> nn.
         ConfigError: unknown name or tag.
         WeightsError: the weights cannot be had or do not fit.
     """
-    name, pretrained = config.clip_model, config.clip_pretrained
+    name = config.clip_model
+    pretrained = config.clip_pretrained
     raise_first(find_clip_faults(config, image_size, load))
     tags = open_clip.list_pretrained_tags_by_model(name)
     is_file = pretrained not in ("none", *tags)
@@ -93,7 +94,8 @@ def build_clip(config: TeacherConfig, image_size: int, load: bool = True) -> nn.
         what = "does not fit or cannot be read" if is_file else "could not be downloaded"
         raise WeightsError(
             f"the weights '{pretrained}' of {name}: {what} ({type(error).__name__})",
-            remedy="Give clip_pretrained=FILE, an open_clip checkpoint (safetensors, or torch with tensors only)",
+            remedy="Give clip_pretrained=FILE, an open_clip checkpoint"
+            " (safetensors, or torch with tensors only)",
         ) from error
     finally:
         logging.disable(muted)
@@ -127,13 +129,15 @@ class ClipTower(ImageTower):
         std = getattr(visual, "image_std", None) or open_clip.OPENAI_DATASET_STD
         super().__init__(tuple(mean), tuple(std), config.input_size)
         self.visual = visual
-        self.width, self.embed_dim = visual.class_embedding.shape[0], visual.output_dim
+        self.width = visual.class_embedding.shape[0]
+        self.embed_dim = visual.output_dim
         self.depth = len(visual.transformer.resblocks)
         self.pretrained = config.clip_model != SMALL and config.clip_pretrained != "none"
 
     def embed(self, x: Tensor) -> tuple[Tensor, None]:
         visual = self.visual
-        patches = visual.conv1(scale_images(x, self.input_size)).flatten(2).transpose(1, 2)
+        maps = visual.conv1(scale_images(x, self.input_size))  # (B, width, h, w), one cell a patch
+        patches = maps.flatten(2).transpose(1, 2)  # (B, N, width)
         cls = visual.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
         tokens = torch.cat((cls, patches), dim=1) + visual.positional_embedding.to(patches.dtype)
         return visual.ln_pre(visual.patch_dropout(tokens)), None

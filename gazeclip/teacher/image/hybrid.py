@@ -36,9 +36,8 @@ class HybridTower(ImageTower):
     token -> pre-norm blocks -> CLS.
 
     With `config.folded` a token is a cell of the stride-32 map together with its four cells of the
-    other. Each of
-    `config.extra_sizes` adds a CNN of its own to the class token. `classes`: C, for
-        `config.keep_classifiers`.
+    other. Each of `config.extra_sizes` adds a CNN of its own to the class token. `classes`: C, for
+    `config.keep_classifiers`.
     """
 
     def __init__(
@@ -47,8 +46,21 @@ class HybridTower(ImageTower):
         super().__init__(
             *backbone_stats(config.backbone, config.backbone_weights), config.input_size
         )
-        self.width, self.embed_dim, self.depth = config.width, config.embed_dim, config.depth
+        self.width = config.width
+        self.embed_dim = config.embed_dim
+        self.depth = config.depth
         self.pretrained = config.backbone_weights != "none"
+        self.extra_sizes = config.extra_sizes
+        self.folded = config.folded
+        # In this order: the parts draw their first weights from one generator.
+        cnns = self._build_cnns(config, load)
+        self._build_tokens(config, image_size, classes)
+        self._build_blocks(config)
+        self.fixed = self._find_fixed(config, cnns)
+        for module in self.fixed:
+            module.requires_grad_(False)
+
+    def _build_cnns(self, config: TeacherConfig, load: bool) -> list[nn.Module]:
         weights = config.backbone_weights if load else "none"
         # Depthwise convolutions train about twice as fast on a CPU with the channels innermost.
         cnns: list[Any] = []
@@ -57,42 +69,49 @@ class HybridTower(ImageTower):
             cnns.append(cnn.to(memory_format=torch.channels_last))
         self.backbone: Any = cnns[0]
         self.extra = nn.ModuleList(cnns[1:])
-        self.extra_sizes = config.extra_sizes
+        return cnns
+
+    def _build_tokens(self, config: TeacherConfig, image_size: int, classes: int) -> None:
+        """From what the CNNs see to tokens `(B, 1+N, width)`."""
         self.taken, channels, features = _examine_backbone(self.backbone, config.backbone)
-        self.folded = config.folded
+        count = len(config.sizes)
         wide = [4 * channels[0] + channels[1]] if self.folded else channels
-        self.embeddings = nn.ModuleList(nn.Linear(count, self.width) for count in wide)
+        self.embeddings = nn.ModuleList(nn.Linear(channel, self.width) for channel in wide)
         self.cls = nn.Parameter(torch.randn(1, 1, self.width) * 0.02)
-        self.pooled = nn.Linear(features * len(cnns), self.width)
-        self.classifiers = nn.ModuleList(
-            nn.Linear(features, classes) for _ in cnns if config.keep_classifiers
-        )
-        sides = [
-            math.ceil((config.input_size or image_size) / stride)
-            for stride in STRIDES[1 if self.folded else 0 :]
-        ]
+        self.pooled = nn.Linear(features * count, self.width)
+        kept = count if config.keep_classifiers else 0
+        self.classifiers = nn.ModuleList(nn.Linear(features, classes) for _ in range(kept))
+        strides = STRIDES[1:] if self.folded else STRIDES
+        size = config.input_size or image_size
+        sides = [math.ceil(size / stride) for stride in strides]
         self.positions = nn.ParameterList(
             nn.Parameter(torch.randn(1, self.width, side, side) * 0.02) for side in sides
         )
         self.ln_pre = nn.LayerNorm(self.width)
+
+    def _build_blocks(self, config: TeacherConfig) -> None:
+        """The transformer, and from its class token to the embedding."""
         rates = torch.linspace(0.0, config.drop_path, self.depth).tolist()
         self.layers = nn.ModuleList(
             Block(self.width, config.heads, config.dropout, rate) for rate in rates
         )
-        for block in self.layers:  # at first each passes its tokens on: what is learnt starts from a linear classifier on the pooled map
+        # At first each block passes its tokens on: what is learnt starts from a linear classifier
+        # on the pooled map.
+        for block in self.layers:
             for last in (block.attention.output, block.mlp[2]):  # type: ignore[union-attr, index]
                 nn.init.zeros_(last.weight)  # type: ignore[union-attr, arg-type]
                 nn.init.zeros_(last.bias)  # type: ignore[union-attr, arg-type]
         self.ln_post = nn.LayerNorm(self.width)
         self.projection = nn.Linear(self.width, self.embed_dim, bias=False)
-        self.fixed = [
-            module
-            for cnn in cnns
-            for module in _modules_up_to(cnn, config.frozen_stride, config.backbone)
-        ]
-        self.fixed += list(self.classifiers) if config.backbone_frozen else []
-        for module in self.fixed:
-            module.requires_grad_(False)
+
+    def _find_fixed(self, config: TeacherConfig, cnns: Sequence[nn.Module]) -> list[nn.Module]:
+        """Modules that are not trained, and whose batch statistics stay."""
+        fixed: list[nn.Module] = []
+        for cnn in cnns:
+            fixed += _modules_up_to(cnn, config.frozen_stride, config.backbone)
+        if config.backbone_frozen:
+            fixed += list(self.classifiers)
+        return fixed
 
     def train(self, mode: bool = True) -> HybridTower:
         super().train(mode)
@@ -105,42 +124,44 @@ class HybridTower(ImageTower):
 
     def see(self, x: Tensor) -> Seen:
         """The CNNs on normalised images `(B, 3, S, S)`."""
-        last, maps = self.backbone.forward_intermediates(
-            _channels_last(scale_images(x, self.input_size)), indices=self.taken
-        )
-        features = [self.backbone.forward_head(last, pre_logits=True)]
-        features += [
-            cnn(_channels_last(scale_images(x, size)))
-            for cnn, size in zip(self.extra, self.extra_sizes, strict=True)
-        ]
-        fine, coarse = (_fold_maps(*maps), maps[1][:, :0]) if self.folded else maps
+        images = _channels_last(scale_images(x, self.input_size))
+        # `last` is the map behind the last layer; `maps` are those at strides 16 and 32.
+        last, maps = self.backbone.forward_intermediates(images, indices=self.taken)
+        features = [self.backbone.forward_head(last, pre_logits=True)]  # (B, F)
+        for cnn, size in zip(self.extra, self.extra_sizes, strict=True):
+            features.append(cnn(_channels_last(scale_images(x, size))))
+        fine, coarse = maps
+        if self.folded:
+            fine = _fold_maps(fine, coarse)
+            coarse = coarse[:, :0]  # no channels: all of it is in `fine`
         return Seen(torch.stack(features, dim=1), fine, coarse)
 
     def see_frozen(self, pixels: Tensor) -> Seen:
-        """The same of uint8 pixels, to compute once where the CNNs are frozen, and pass to `read`."""
+        """The same of uint8 pixels: computed once where the CNNs are frozen, then passed to `read`."""
         return self.see(self.normalise(pixels))
 
     def read(self, seen: Seen) -> tuple[Tensor, Tensor | None]:
         """What `embed` gives, from what the CNNs have seen."""
         # The class token starts from what the CNNs' own classifiers would be given, so the first
         # step already stands on it.
-        parts = [self.cls + self.pooled(seen.features.flatten(1)).unsqueeze(1)]
+        pooled = self.pooled(seen.features.flatten(1))  # (B, K * F) -> (B, width)
+        parts = [self.cls + pooled.unsqueeze(1)]  # (B, 1, width)
         maps = (seen.fine,) if self.folded else (seen.fine, seen.coarse)
         for feature_map, embedding, position in zip(
             maps, self.embeddings, self.positions, strict=True
         ):
-            # Contiguous, as maps with channels innermost are already: stored ones are not, and
-            # rounding depends on it.
+            # (B, C, h, w) -> (B, h*w, width). Contiguous, as maps with channels innermost are
+            # already: stored ones are not, and rounding depends on it.
             tokens = embedding(feature_map.flatten(2).transpose(1, 2).contiguous())
-            parts.append(
-                tokens
-                + _resize_positions(position, feature_map.shape[-2:]).flatten(2).transpose(1, 2)
-            )
-        said = [
-            classifier(seen.features[:, number])
-            for number, classifier in enumerate(self.classifiers)
-        ]
-        return self.ln_pre(torch.cat(parts, dim=1)), torch.stack(said).mean(0) if said else None
+            places = _resize_positions(position, feature_map.shape[-2:])  # (1, width, h, w)
+            parts.append(tokens + places.flatten(2).transpose(1, 2))
+        tokens = self.ln_pre(torch.cat(parts, dim=1))  # (B, 1+N, width)
+        if not len(self.classifiers):
+            return tokens, None
+        said = []
+        for number, classifier in enumerate(self.classifiers):
+            said.append(classifier(seen.features[:, number]))  # (B, C)
+        return tokens, torch.stack(said).mean(0)
 
     def blocks(self) -> Iterable[nn.Module]:
         return self.layers
@@ -161,14 +182,14 @@ class HybridTower(ImageTower):
         self.pretrained = True
 
     def pretrained_parameters(self) -> list[nn.Parameter]:
-        return (
-            [p for part in (self.backbone, self.extra, self.classifiers) for p in part.parameters()]
-            if self.pretrained
-            else []
-        )
+        if not self.pretrained:
+            return []
+        parts = (self.backbone, self.extra, self.classifiers)
+        return [parameter for part in parts for parameter in part.parameters()]
 
 
 def _channels_last(images: Tensor) -> Tensor:
+    """The layout that the CNNs' weights have, too."""
     return images.contiguous(memory_format=torch.channels_last)
 
 
@@ -234,6 +255,7 @@ def _modules_up_to(backbone: nn.Module, stride: int, name: str) -> tuple[nn.Modu
 def _fold_maps(fine: Tensor, coarse: Tensor) -> Tensor:
     """`(B, C, 2h, 2w)` (or one less) and `(B, D, h, w)` -> `(B, 4C + D, h, w)`."""
     height, width = coarse.shape[-2:]
+    # An odd side is rounded up by the next stride: a row or column of zeros makes it even.
     fine = F.pad(fine, (0, 2 * width - fine.shape[-1], 0, 2 * height - fine.shape[-2]))
     return torch.cat((F.pixel_unshuffle(fine, 2), coarse), dim=1)
 

@@ -30,9 +30,8 @@ class GazePrompts(nn.Module):
         super().__init__()
         self.doubt = config.doubt
         self.queries = nn.Parameter(torch.randn(config.tokens, width) * 0.02)
-        self.norm = nn.LayerNorm(
-            width
-        )  # small queries alone would all attend to everything alike, and give K times one prompt
+        # Small queries alone would all attend to everything alike, and give K times one prompt.
+        self.norm = nn.LayerNorm(width)
         self.attention: CrossAttention | None = None
         if config.signal != "vector":
             self.embed = nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, width))
@@ -44,16 +43,19 @@ class GazePrompts(nn.Module):
             )
 
     def forward(self, features: GazeFeatures) -> Tensor:
-        prompts = self.queries.expand(features.gaze.shape[0], -1, -1)
+        prompts = self.queries.expand(features.gaze.shape[0], -1, -1)  # (B, K, width)
         if self.attention is not None:
-            context = self.embed(features.tokens)
+            context = self.embed(features.tokens)  # (B, N, Cg) -> (B, N, width)
+            # Attention knows no order: without places a prompt could not tell left from right.
             context = context + grid_positions(context.shape[1], context.shape[2]).to(context)
             prompts = prompts + self.attention(self.norm(prompts), context)
         if self.vector is not None:
-            prompts = prompts + self.vector(self._standardise_gaze(features)).unsqueeze(1)
+            vector = self.vector(self._standardise_gaze(features))  # (B, width)
+            prompts = prompts + vector.unsqueeze(1)  # the same for each of the K
         return prompts
 
     def _standardise_gaze(self, features: GazeFeatures) -> Tensor:
+        """`(B, 3)`, or `(B, 5)` with the doubt: of order 1 over faces, 0 for a look into the camera."""
         gaze = gaze_vector(features.gaze)
         offset = gaze - gaze.new_tensor(AT_CAMERA)
         if self.doubt:
@@ -73,11 +75,11 @@ def grid_positions(count: int, width: int) -> Tensor:
     """
     side = math.isqrt(count)
     rows, columns = (side, side) if side * side == count else (1, count)
+    # A quarter of the columns each: sine and cosine of the row, sine and cosine of the column.
     frequencies = 10_000.0 ** -torch.arange(0, 1, 4 / max(width, 4))
-    places = torch.stack(
-        torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij"), -1
-    ).reshape(count, 2, 1)
-    angles = places * frequencies
+    grid = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    places = torch.stack(grid, -1).reshape(count, 2, 1)  # row and column of each cell
+    angles = places * frequencies  # (count, 2, width / 4, rounded up)
     table = torch.cat((angles.sin(), angles.cos()), dim=-1).flatten(1)[:, :width]
     return F.pad(table, (0, width - table.shape[1]))
 
@@ -102,5 +104,6 @@ class DeepPrompts(nn.Module):
         if not 1 <= block <= len(self.maps):
             return x
         index = block - 1
+        # Slot 0 is the class token, 1 to K are the prompts, the rest are patches.
         renewed = prompts + self.maps[index](prompts) + self.offsets[index]
         return torch.cat((x[:, :1], renewed.to(x.dtype), x[:, 1 + prompts.shape[1] :]), dim=1)

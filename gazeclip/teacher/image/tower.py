@@ -73,13 +73,13 @@ class ImageTower(nn.Module):
 
     def attend(self, x: Tensor, prompts: Tensor | None = None) -> Tensor:
         """The blocks on the `tokens` of images with their prompts -> `(B, D)`."""
-        if prompts is not None:
+        if prompts is not None:  # CLS, prompts, patches: (B, 1+K+N, width)
             x = torch.cat((x[:, :1], prompts.to(x.dtype), x[:, 1:]), dim=1)
         for index, block in enumerate(self.blocks()):
             if prompts is not None and self.deep is not None:
                 x = self.deep(x, prompts, index)
             x = block(x)
-        return self.project(x[:, 0])
+        return self.project(x[:, 0])  # CLS alone
 
     def embed(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Normalised images `(B, 3, S, S)`, not yet scaled to `input_size` -> CLS and patch tokens

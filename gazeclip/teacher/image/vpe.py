@@ -25,11 +25,10 @@ class VisualPerception(nn.Module):
         self.attention: CrossAttention | None = None
         if width is not None:
             self.attention = CrossAttention(embed_dim, width, heads)
-            self.summary = (
-                nn.Sequential(nn.LayerNorm(channels), nn.Linear(channels, embed_dim))
-                if channels is not None
-                else None
-            )
+            self.summary: nn.Sequential | None = None
+            if channels is not None:
+                linear = nn.Linear(channels, embed_dim)
+                self.summary = nn.Sequential(nn.LayerNorm(channels), linear)
             self.gamma = nn.Parameter(torch.zeros(()))
 
     def forward(
@@ -42,7 +41,8 @@ class VisualPerception(nn.Module):
         """`v_a (B, D)` -> v `(B, D)`; `keep (B, 1)` is 0 for images that go without gaze."""
         if self.attention is None or prompts is None or features is None:
             return self.norm(v_a)
+        # The embedding is the only query: (B, 1, D) over (B, K, width) -> (B, D).
         consulted = self.attention(v_a.unsqueeze(1), prompts).squeeze(1)
         if self.summary is not None:
-            consulted = consulted + self.summary(features.tokens.mean(1))
+            consulted = consulted + self.summary(features.tokens.mean(1))  # (B, Cg) -> (B, D)
         return self.norm(v_a + self.gamma * keep * consulted)

@@ -26,6 +26,7 @@ class WordSelector(nn.Module):
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """`x (N, L, width)`, `valid (N, L)` bool -> `(N, L, width)`."""
+        # (N, L), padding out of the softmax; times the number of words, so that their mean is 1.
         scores = self.score(x).squeeze(-1).float().masked_fill(~valid, float("-inf"))
         weights = scores.softmax(-1) * valid.sum(-1, keepdim=True)
         return x + (self.beta * (weights - 1.0) * valid).unsqueeze(-1).to(x.dtype) * x

@@ -31,7 +31,8 @@ def run_block(
         x = x + block.ls_1(block.attention(block.ln_1(x), attn_mask=mask))
     else:
         raise ConfigError(
-            f"the text transformer is made of {type(block).__name__}, not of open_clip's residual blocks",
+            f"the text transformer is made of {type(block).__name__},"
+            " not of open_clip's residual blocks",
             remedy="Choose a CLIP model with open_clip's own text transformer, such as ViT-B-16",
         )
     if selector is not None:
@@ -44,8 +45,9 @@ def attention_mask(valid: Tensor, causal: bool, heads: int) -> Tensor:
     key.
     """
     length = valid.shape[1]
-    allowed = valid.unsqueeze(1).expand(-1, length, -1)
+    allowed = valid.unsqueeze(1).expand(-1, length, -1)  # (N, queries, keys)
     if causal:
         allowed = allowed & torch.ones(length, length, dtype=torch.bool, device=valid.device).tril()
     mask = torch.zeros(allowed.shape, device=valid.device).masked_fill(~allowed, float("-inf"))
+    # torch's attention counts the heads of one row before those of the next.
     return mask.repeat_interleave(heads, dim=0)

@@ -63,32 +63,30 @@ class LanguageEncoder(nn.Module):
         chosen = _select_prompts(prompts, config.levels)
         unique = list(dict.fromkeys(prompt for row in chosen for prompt in row))
         encoded = [self._encode_words(prompt) for prompt in unique]
-        scratch = text is None
-        words = sorted({0, *(word for row in encoded for word in row)}) if scratch else []
+        words: list[int] = []
         if text is None:
+            # Of the tokenizer's 49,408 rows only those that occur, and 0, which pads.
+            words = sorted({0, *(word for row in encoded for word in row)})
             text = _build_text_transformer(config, embed_dim, len(words))
         self._adopt_text(text)
-        selectors = (
-            [WordSelector(self.token_embedding.embedding_dim) for _ in self.blocks]
-            if config.aws
-            else []
-        )
-        self.selectors = nn.ModuleList(selectors)
+        self.selectors = nn.ModuleList()
+        if config.aws:
+            width = self.token_embedding.embedding_dim
+            self.selectors.extend(WordSelector(width) for _ in self.blocks)
         self.level_weights = nn.Parameter(torch.zeros(config.levels))
         self.register_buffer("vocabulary", torch.tensor(words, dtype=torch.long))
         tokens, lengths = self.tokenize(unique)
         self.register_buffer("tokens", tokens, persistent=False)
         self.register_buffer("lengths", lengths, persistent=False)
+        # (C, levels): which of the unique prompts a class has at a level.
         index = torch.tensor([[unique.index(prompt) for prompt in row] for row in chosen])
         self.register_buffer("index", index, persistent=False)
+        # (C, levels): how many classes share that prompt, (C, C, levels) summed.
         counts = (index[:, None] == index[None]).sum(1)
-        self.register_buffer(
-            "level_counts", counts, persistent=False
-        )  # (C, levels): classes that share a prompt
-        rows = [tuple(row) for row in chosen]
-        self.register_buffer(
-            "groups", torch.tensor([rows.index(row) for row in rows]), persistent=False
-        )
+        self.register_buffer("level_counts", counts, persistent=False)
+        # (C,): the first class with the same prompts.
+        groups = torch.tensor([chosen.index(row) for row in chosen])
+        self.register_buffer("groups", groups, persistent=False)
 
     def _adopt_text(self, text: Any) -> None:
         """Take over the parts of a text transformer; the rest of a CLIP stays behind."""
@@ -99,8 +97,10 @@ class LanguageEncoder(nn.Module):
             or not text.transformer.batch_first
         ):
             raise ConfigError(
-                f"the text side {type(text).__name__} is not an open_clip text transformer read out at end-of-text",
-                remedy="Choose a CLIP model with open_clip's own text transformer, such as ViT-B-16",
+                f"the text side {type(text).__name__} is not an open_clip text transformer"
+                " read out at end-of-text",
+                remedy="Choose a CLIP model with open_clip's own text transformer,"
+                " such as ViT-B-16",
             )
         self.transformer = text.transformer
         self.token_embedding: nn.Embedding = text.token_embedding
@@ -128,20 +128,24 @@ class LanguageEncoder(nn.Module):
 
     def mix_levels(self, levels: Tensor) -> Tensor:
         """`levels (C, levels, D)` -> one embedding per class `(C, D)`, L2-normalised."""
-        return F.normalize((self.level_weights.softmax(0)[:, None] * levels).sum(1), dim=-1)
+        weights = self.level_weights.softmax(0)[:, None]  # (levels, 1)
+        return F.normalize((weights * levels).sum(1), dim=-1)
 
     def encode(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Token ids `(N, L)` with `lengths (N,)`, end-of-text included -> `(N, D)`, not normalised."""
+        """Token ids `(N, L)`, `lengths (N,)` with end-of-text -> `(N, D)`, not normalised."""
         count, length = tokens.shape
-        valid = torch.arange(length, device=tokens.device) < lengths[:, None]
+        valid = torch.arange(length, device=tokens.device) < lengths[:, None]  # (N, L)
         x = self.token_embedding(tokens) + self.positional_embedding[:length]
         mask = attention_mask(valid, self.causal, self.heads)
         selectors: Any = self.selectors if len(self.selectors) else [None] * len(self.blocks)
         for block, selector in zip(self.blocks, selectors, strict=True):
             x = run_block(block, x, mask, selector, valid)
+        # Each row at its own end-of-text, the last of its words: (N, L, width) -> (N, width).
         pooled = self.ln_final(x[torch.arange(count, device=x.device), lengths - 1])
         projection = self.text_projection
-        return projection(pooled) if isinstance(projection, nn.Module) else pooled @ projection
+        if isinstance(projection, nn.Module):
+            return projection(pooled)
+        return pooled @ projection
 
     def tokenize(self, prompts: Sequence[str], length: int | None = None) -> tuple[Tensor, Tensor]:
         """`(ids (N, L), lengths (N,))`, padded with 0 to the longest prompt or to `length`.
@@ -179,7 +183,8 @@ class LanguageEncoder(nn.Module):
         place = torch.searchsorted(vocabulary, row).clamp(max=len(vocabulary) - 1)
         if not torch.equal(vocabulary[place], row):
             raise ConfigError(
-                f"'{prompt}' has words this text side never saw: it was trained from scratch on the class prompts",
+                f"'{prompt}' has words this text side never saw:"
+                " it was trained from scratch on the class prompts",
                 remedy="Use the clip tower with pretrained weights for free text",
             )
         return place
