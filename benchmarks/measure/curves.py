@@ -16,11 +16,10 @@ from gazeclip.taxonomy import Taxonomy
 def roc_points(
     fake: np.ndarray, score: np.ndarray, most: int = 200
 ) -> dict[str, list[float]] | None:
-    """ROC as `{"fpr": [...], "tpr": [...]}` of at most about `most` points; None if a class is
-    missing.
+    """ROC as `{"fpr": [...], "tpr": [...]}` of about `most` points at most.
 
-    Only points on a straight line between their neighbours and, past that, evenly spaced ones are
-    left out.
+    None if real or forged images are missing. Only points on a straight line between their
+    neighbours and, past that, evenly spaced ones are left out.
     """
     fake = np.asarray(fake, dtype=bool)
     if fake.all() or not fake.any():
@@ -86,6 +85,7 @@ def gaze_histogram(
     if fake.all() or not fake.any():
         return None
     edges = np.linspace(-limit_deg, limit_deg, bins + 1)
+    # Clipped, so that the shares of all bins make one.
     degrees = np.clip(np.rad2deg(gaze), -limit_deg, limit_deg)
     result: dict[str, Any] = {
         "edges_deg": edges.tolist(),
@@ -122,6 +122,7 @@ def verdict_flips(
     p = before.fake_probability(temperature_before)
     q = after.fake_probability(temperature_after)
     flipped = np.flatnonzero((p > threshold) != (q > threshold))
+    # Stable, so that images that changed equally stay in the order of the split.
     flipped = flipped[np.argsort(-np.abs(p - q)[flipped], kind="stable")]
     return [
         {

@@ -73,6 +73,7 @@ def load_between(before: Snapshot, after: Snapshot, cpus: int, tick_ns: int = 10
             # An engine with more threads than CPUs makes itself wait; others made us wait no longer
             # than they ran.
             wait = min(wait, foreign * cpus)
+    # On a machine of one's own this counter stays at zero.
     if before.steal is not None and after.steal is not None:
         stolen = after.steal - before.steal
         steal = stolen / (wall * cpus) if stolen > doubt else 0.0
@@ -80,10 +81,10 @@ def load_between(before: Snapshot, after: Snapshot, cpus: int, tick_ns: int = 10
 
 
 class SystemProbe:
-    """Reads the counters. Linux tells all of them; elsewhere only the process's own CPU time is
-    known.
+    """Reads the counters.
 
-    The waiting time comes from the scheduler's own account of every thread of this process
+    Linux tells all of them; elsewhere only the process's own CPU time is known. The waiting time
+    comes from the scheduler's own account of every thread of this process
     (`/proc/self/task/*/schedstat`, second field); other processes' work from `/proc/stat` less our
     own.
     """
@@ -130,5 +131,6 @@ class SystemProbe:
             return None, None
         if len(fields) < 8:
             return None, None
+        # The columns of proc(5); what follows them is contained in user and nice.
         user, nice, system, _idle, _iowait, irq, softirq, steal = fields[:8]
         return (user + nice + system + irq + softirq) * self.tick_ns, steal * self.tick_ns

@@ -22,8 +22,9 @@ SETTLE_ABOVE = 5  # calls a round; fewer are of a subject too slow to notice a c
 
 
 class Probe(Protocol):
-    """What tells whether a round was disturbed; `benchmarks.measure.disturbance.SystemProbe` in
-    real measurements.
+    """What tells whether a round was disturbed.
+
+    `benchmarks.measure.disturbance.SystemProbe` in real measurements.
     """
 
     def snapshot(self) -> Snapshot: ...
@@ -33,8 +34,9 @@ class Probe(Protocol):
 
 @dataclass(frozen=True)
 class LatencyConfig:
-    """How long and how carefully to measure. A subject gets at most `budget_s`, so a slow one gets
-    fewer calls.
+    """How long and how carefully to measure.
+
+    A subject gets at most `budget_s`, so a slow one gets fewer calls.
     """
 
     rounds: int = 10
@@ -186,6 +188,7 @@ def _warm_up(
         if plan.stable or clock() - start >= config.warmup_max_s * 1e9:
             break
     plan.warmup_calls = len(times)
+    # Only the last window: the first calls, which load and compile, say nothing of the later ones.
     typical = max(1.0, float(np.median(times[-window:])))
     share = max(config.budget_s / config.rounds, config.min_round_time_s) * 1e9
     plan.calls = int(np.clip(share // typical, 1, config.max_calls_per_round))
@@ -199,7 +202,7 @@ def _one_round(
     plans: Mapping[str, _Plan], rng: random.Random, clock: Callable[[], int], probe: Probe
 ) -> _Round:
     order = list(plans)
-    rng.shuffle(order)
+    rng.shuffle(order)  # who comes after whom changes, so that no one always follows the slowest
     done = _Round()
     with _quiet_gc():
         # Over the whole round: one subject's share is too short for counters that tick in 10 ms.

@@ -139,6 +139,7 @@ class Subject:
         self, outputs: Mapping[str, np.ndarray], count: int
     ) -> dict[str, np.ndarray]:
         faults = [f"{key} is missing" for key in REQUIRED_OUTPUTS if key not in outputs]
+        # Each output is `(count, width)`; the width of logits and embedding is the model's affair.
         checked = {key: np.asarray(value) for key, value in outputs.items()}
         for key, value in checked.items():
             fits = value.ndim == 2 and len(value) == count

@@ -212,6 +212,7 @@ def gaze_histogram(histogram: Mapping[str, Any], axis: str) -> str | None:
         return None
     edges = histogram["edges_deg"]
     height = 240.0
+    # Both over the same height, so that they compare; a data set without any share is drawn flat.
     peak = max(max(data["real"]), max(data["fake"])) or 1.0
     canvas = Canvas(WIDTH, height, f"Gaze {axis}, real against forged")
     x = Scale(edges[0], edges[-1], LEFT, WIDTH - RIGHT)

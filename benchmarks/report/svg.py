@@ -147,6 +147,7 @@ class Scale:
 
 
 def _linear_ticks(low: float, high: float, about: int) -> list[float]:
+    # The smallest round step that gives at most about as many ticks as asked for.
     raw = (high - low) / max(1, about)
     power = 10 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw * 0.999)
@@ -155,6 +156,7 @@ def _linear_ticks(low: float, high: float, about: int) -> list[float]:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
+    # 1, 2 and 5 of every decade, or where that is too many the decades alone.
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [m * 10.0**k for k in decades for m in (1, 2, 5) if low <= m * 10.0**k <= high]
     return ticks if len(ticks) <= 7 else [t for t in ticks if f"{t:e}"[0] == "1"]
@@ -171,6 +173,7 @@ def place_labels(
     As `(x, y of the foot of the text, anchor)`. Greedy: each takes the candidate that overlaps
     least with points and labels placed before it.
     """
+    # The dots themselves are taken from the start: no label may lie on one.
     taken: list[Box] = [(x - radius, y - radius, x + radius, y + radius) for x, y, _ in labels]
     placed = []
     for x, y, text in labels:

@@ -79,6 +79,7 @@ def build_rows(subjects: Sequence[Entry]) -> list[dict[str, Cell]]:
     """One dict per subject: a cell per column key, `name` besides."""
     teacher = find_teacher(subjects)
     table = [_build_row(entry, teacher) for entry in subjects]
+    # The best student of a column is marked, where there are two of them and they differ.
     students = [place for place, entry in enumerate(subjects) if entry["role"] == "student"]
     if len(students) > 1:
         for key, value_of, sign in _RANKED:

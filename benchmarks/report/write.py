@@ -40,8 +40,9 @@ SHOWN_FLIPS = 24
 
 
 def write_report(folder: Path, data: ReportData) -> None:
-    """Write the three files into `folder`; each appears whole or not at all, and none if the report
-    is faulty.
+    """Write the three files into `folder`, none if the report is faulty.
+
+    Each appears whole or not at all.
 
     Raises:
         StageError: the report breaks its own schema (all faults are named).

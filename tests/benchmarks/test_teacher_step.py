@@ -1,6 +1,4 @@
-"""The benchmark of the teacher's step: its comparator computes what open_clip does, and it prints
-a ratio for every form.
-"""
+"""The benchmark of the teacher's step: its comparator is open_clip, and every form has a ratio."""
 
 from __future__ import annotations
 

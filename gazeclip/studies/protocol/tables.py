@@ -22,9 +22,7 @@ DETECTION = (
 
 
 def build_tables(report: Mapping[str, Any]) -> list[Table]:
-    """All tables of a `protocol.json`: the summary first, then each protocol that has a forged
-    image.
-    """
+    """All tables of a `protocol.json`: the summary, then each protocol that has a forged image."""
     protocols = report["protocols"]
     header = (
         "protocol",

@@ -110,8 +110,9 @@ def test_family_accuracy_forgives_the_generator_but_not_the_family() -> None:
 
 
 def test_temperature_moves_calibration_and_nothing_else() -> None:
-    """At probability 0.5 + 0.5 on 60% forged images the calibration error is exactly 0.1 once the
-    logits are flattened.
+    """At probability 0.5 on 60% forged images the calibration error is exactly 0.1.
+
+    That is where the logits end once they are flattened.
     """
     labels = ("swap",) * 6 + ("real",) * 4
     split = SplitOutputs(

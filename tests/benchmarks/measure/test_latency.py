@@ -1,5 +1,6 @@
-"""Latency: order, warm-up, repetition and percentiles against a clock that the test owns, and
-ratios against the real one.
+"""Latency against a clock that the test owns, and ratios against the real one.
+
+Order, warm-up, repetition and percentiles.
 """
 
 from __future__ import annotations
@@ -136,9 +137,7 @@ def test_rounds_interleave_all_subjects_in_changing_seeded_order() -> None:
 
 
 def test_drift_hits_all_subjects_alike() -> None:
-    """A machine that slows down by half while measuring must not change the ratio of two equal
-    subjects.
-    """
+    """A machine that slows down by half must not change the ratio of two equal subjects."""
     clock = FakeClock()
     drifting = {
         name: clock.subject(name, lambda n: 10.0 + 0.05 * n) for name in ("first", "second")

@@ -1,6 +1,4 @@
-"""The grid: which variants, their spread over seeds against NumPy, and a tiny grid trained for
-real.
-"""
+"""The grid: its variants, their spread over seeds against NumPy, and a tiny one for real."""
 
 from __future__ import annotations
 
@@ -64,9 +62,7 @@ def test_an_unknown_variant_gets_a_hint() -> None:
 
 
 def scored(variant: str, seed: int, exchanged: bool = False) -> Entry:
-    """A made-up teacher: 30 real faces of `test`, 40 forged ones, each person twice; nothing
-    unseen.
-    """
+    """A made-up teacher: 30 real and 40 forged faces of `test`, each person twice, none unseen."""
     rng = np.random.default_rng((seed, len(variant)))
     labels = ("real",) * 30 + ("swap_poisson",) * 40
     fake = np.array([label != "real" for label in labels])
@@ -98,9 +94,7 @@ def auc(entry: Entry, rows: np.ndarray | None = None, score: np.ndarray | None =
 
 
 def attribution(entry: Entry, rows: np.ndarray, predicted: np.ndarray | None = None) -> float:
-    """By the definition: the mean over the classes that are there of how often a face of it gets
-    its name.
-    """
+    """By the definition: how often a face gets its class's name, averaged over the classes."""
     outputs = entry.scores.outputs["test"]
     true = np.array(outputs.labels)[rows]
     named = np.array(CLASSES)[outputs.logits.argmax(1) if predicted is None else predicted][rows]

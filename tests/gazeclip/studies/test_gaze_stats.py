@@ -1,6 +1,4 @@
-"""The statistics against naive references, the tests' error rates, and the command from a manifest
-to its files.
-"""
+"""The statistics against naive references, the tests' error rates, and the command."""
 
 from __future__ import annotations
 
@@ -172,8 +170,9 @@ def manifest(path: Path, rows: list[tuple[object, ...]]) -> Path:
 
 
 def labelled(folder: Path, swap_shift: float = 0.0) -> Path:
-    """40 people: real photographs; two swaps of each of the first 20, near their photograph; a
-    narrow GAN; too few of FLUX.
+    """Real photographs of 40 people, and three generators.
+
+    Two swaps of each of the first 20, near their photograph; a narrow GAN; too few of FLUX.
     """
     rng = draw(11)
     gaze = rng.normal(0, 0.3, size=(40, 2))
@@ -434,9 +433,7 @@ def test_errors_are_one_line_and_exit_code_2(tmp_path: Path) -> None:
 
 
 class Counting:
-    """Stands in for an encoder: gaze from the mean red and green of a picture, counting the
-    pictures it is shown.
-    """
+    """Stands in for an encoder: gaze from the mean red and green; counts what it is shown."""
 
     input_size = 16
 
