@@ -1,5 +1,6 @@
-"""Stage `cache`: what the teacher says of every training image under R replayable augmentations,
-computed once.
+"""Stage `cache`: what the teacher says of every training image, computed once.
+
+Each image is seen under R augmentations that can be replayed.
 
 The idea is MobileCLIP's dataset reinforcement (arXiv:2311.17049): augmentations are kept as
 parameters, not pixels, and training the student then never runs the teacher. A finished shard

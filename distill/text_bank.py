@@ -1,5 +1,6 @@
-"""Stage `text_bank`: the LRE's class embeddings, computed once in fp32; the device never runs a
-text network.
+"""Stage `text_bank`: the LRE's class embeddings, computed once in fp32.
+
+The device never runs a text network.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A backbone with one linear classifier: the baseline of the student, the start of a teacher's CNN."""
+"""A backbone with one linear classifier.
+
+It is the baseline of the student, and the start of a teacher's CNN.
+"""
 
 from __future__ import annotations
 
@@ -51,5 +54,6 @@ class BackboneClassifier(nn.Module):
         images = scale_images((pixels.float() - self.mean) / self.std, self.input_size)
         features = self.encoder(images.contiguous(memory_format=torch.channels_last))
         logits = self.classifier(features)
+        # Log odds (B, 1) of all forgeries together against class 0, real.
         fake_logit = torch.logsumexp(logits[:, 1:], dim=-1, keepdim=True) - logits[:, :1]
         return ClassifierOutput(logits, fake_logit)

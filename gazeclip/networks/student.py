@@ -1,5 +1,6 @@
-"""The network that ships: a timm backbone, a projection into the text bank's space, a detection
-head and a gaze head.
+"""The network that ships.
+
+A timm backbone, a projection into the text bank's space, a detection head and a gaze head.
 
 The backbone ("encoder") is what NNCF quantizes; everything behind it stays float, because the norm,
 the logit scale and the angles are where eight bits do damage and cost nothing to keep.
@@ -69,10 +70,11 @@ class StudentHead(nn.Module):
         self.logit_scale: Tensor
 
     def forward(self, features: Tensor) -> StudentOutput:
-        projected = self.projection(features)
+        projected = self.projection(features)  # (B, F) -> (B, D)
         norm = torch.sqrt((projected * projected).sum(dim=-1, keepdim=True) + NORM_EPSILON)
         embedding = projected / norm
-        logits = self.logit_scale * embedding @ self.text_bank.t()
+        logits = self.logit_scale * embedding @ self.text_bank.t()  # (B, D) @ (D, C)
+        # (B, 1): the mass of all forgeries; class 0 is real.
         forged = torch.logsumexp(logits[:, 1:], dim=-1, keepdim=True)
         fake_logit = 0.5 * (self.detection(features) + forged - logits[:, :1])
         return StudentOutput(embedding, logits, fake_logit, self.gaze(features))
@@ -99,7 +101,7 @@ class Student(nn.Module):
         self.std: Tensor
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """uint8 or float pixel values in 0..255 -> what the encoder takes, `(B, 3, S, S)` float32."""
+        """Pixel values in 0..255, uint8 or float -> `(B, 3, S, S)` float32 for the encoder."""
         return (pixels.float() - self.mean) / self.std
 
     def forward(self, pixels: Tensor) -> StudentOutput:

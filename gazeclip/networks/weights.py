@@ -1,5 +1,6 @@
-"""Pretrained weights: reading checkpoint files safely, and building timm backbones with or without
-them.
+"""Pretrained weights, and timm backbones with or without them.
+
+Checkpoint files are read without unpickling objects.
 """
 
 from __future__ import annotations
@@ -131,11 +132,13 @@ def _refuse_misfits(faults: list[str], source: str | Path) -> None:
 
 
 def backbone_stats(name: str, weights: str) -> Stats:
-    """`(mean, std)` per RGB channel on the 0..1 scale that a backbone with these weights expects."""
+    """`(mean, std)` per RGB channel, on the 0..1 scale, that these weights expect."""
     if weights == "package":
         return _HALF
-    cfg = timm.get_pretrained_cfg(name, allow_unregistered=True)
-    return (tuple(cfg.mean), tuple(cfg.std)) if cfg is not None else _IMAGENET  # type: ignore[return-value]
+    cfg: Any = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    if cfg is None:
+        return _IMAGENET
+    return tuple(cfg.mean), tuple(cfg.std)  # type: ignore[return-value]
 
 
 def find_backbone_faults(name: str) -> list[Fault]:
@@ -226,7 +229,8 @@ def _from_timm(name: str, timm_kwargs: dict[str, Any]) -> nn.Module:
     except Exception as error:
         raise WeightsError(
             f"the weights of '{name}' could not be downloaded ({type(error).__name__})",
-            remedy=f"Fetch {_download_origin(name)} elsewhere and give the file's path as the weights",
+            remedy=f"Fetch {_download_origin(name)} elsewhere,"
+            " and give the file's path as the weights",
         ) from error
 
 

@@ -1,5 +1,6 @@
-"""A run folder and the rule that every stage follows: skip what is up to date, resume what was
-killed, never show half a result.
+"""The rule that every stage follows in a run folder.
+
+Skip what is up to date, resume what was killed, never show half a result.
 
 A stage works in `.<stage>.partial/` and the folder is renamed to `<stage>/` only when it is
 complete, with a `manifest.json` beside its files: what it was made from (SHA-256), the config,

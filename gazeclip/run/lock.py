@@ -29,8 +29,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def lock_run(run: Run) -> Iterator[None]:
-    """One process (or one group of ranks) works on a run folder; inside this, also `lock_run` itself
-    passes.
+    """Hold a run folder for one process, or one group of ranks; may be nested.
 
     A command holds it from before it changes the recipe to the end of its last stage. The system
     drops it with the process.

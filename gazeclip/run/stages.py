@@ -1,9 +1,8 @@
-"""The stages of a run, in order: where each lives, how it is started alone, and what the folders of
-bundles are called.
+"""The stages of a run, in order, and the names of the folders of bundles.
 
-    for stage in STAGES.values():
-        print(stage.name, stage.module)
-    stage_command("export/onnx-fp32")  # gazeclip export --target onnx --precision fp32
+for stage in STAGES.values():
+    print(stage.name, stage.module)
+stage_command("export/onnx-fp32")  # gazeclip export --target onnx --precision fp32
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Stage `backbone`: each CNN of the hybrid teacher with a linear classifier, before the transformer
-stands on them.
+"""Stage `backbone`: each CNN of the hybrid teacher with a linear classifier, by itself.
+
+It comes before the transformer that stands on the CNNs.
 
 What ImageNet weights are for where there are some: from scratch the transformer's gradients never
 teach the convolutions the generators' traces, and pretrained ones are only disturbed by them at

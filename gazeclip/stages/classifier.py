@@ -1,6 +1,4 @@
-"""Trains a backbone with one linear classifier on labels alone: for stages `backbone` and
-`baseline`.
-"""
+"""Training of a backbone with one linear classifier, for stages `backbone` and `baseline`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""What a hybrid teacher's frozen CNNs give, kept by runs that show them the same images: the
-variants of an ablation's seed.
+"""What a hybrid teacher's frozen CNNs give, kept by runs that show them the same images.
+
+Such runs are the variants of an ablation's seed.
 
 A single training draws a new augmentation of every image in every epoch, so it has nothing to find
 here. Values are kept as they are, in float32: a run that finds them ends with the same weights as

@@ -1,5 +1,6 @@
-"""Stage `data`: render the embedded faces, or check a user's manifest; either way nothing is
-trained on unchecked data.
+"""Stage `data`: render the embedded faces, or check a user's manifest.
+
+Either way nothing is trained on unchecked data.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""The frozen gaze encoder's features of a split's images, computed once instead of in every step of
-every epoch.
+"""The frozen gaze encoder's features of a split's images, computed once.
+
+Without it the encoder runs in every step of every epoch.
 
 A face looks where it looks under any augmentation but the mirror, so two versions are kept: the
 plain image and its mirror image. What the encoder would see of crop jitter, noise or compression is

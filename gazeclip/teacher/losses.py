@@ -14,9 +14,9 @@ class MultiPositiveInfoNCE(nn.Module):
     """Symmetric InfoNCE between images and class texts where everything of one class is a positive.
 
     Image to text: softmax over the C texts; the positives of an image are the texts of its class,
-    duplicates of that text included. Text to image: for every class present, softmax over the batch; the positives are
-    all images of the class. With several positives the log-probabilities are averaged (the "out"
-    form of arXiv:2004.11362).
+    duplicates of that text included. Text to image: for every class present, softmax over the
+    batch; the positives are all images of the class. With several positives the log-probabilities
+    are averaged (the "out" form of arXiv:2004.11362).
     """
 
     def forward(self, logits: Tensor, labels: Tensor, groups: Tensor) -> Tensor:

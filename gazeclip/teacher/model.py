@@ -1,5 +1,6 @@
-"""GazeCLIP, the teacher (a reconstruction of arXiv:2603.29295 from its abstract; see
-docs/architecture.md).
+"""GazeCLIP, the teacher.
+
+A reconstruction of arXiv:2603.29295 from its abstract; see docs/architecture.md.
 """
 
 from __future__ import annotations

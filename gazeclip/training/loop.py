@@ -1,5 +1,6 @@
-"""The one training loop: AdamW, warm-up and cosine, EMA, best checkpoint on val, early stopping,
-resume after a kill.
+"""The one training loop, from a fresh model to the weights of its best epoch.
+
+AdamW, warm-up and cosine, EMA, best checkpoint on val, early stopping, resume after a kill.
 
 Everything random in a step (order, augmentation, dropout) depends on `(seed, task, epoch, step,
 rank)` only, so a run that was killed at any step and resumed ends with the same weights as one that

@@ -1,5 +1,6 @@
-"""What survives a kill: weights, their average, optimizer moments, counters. One file, written
-whole.
+"""What survives a kill: weights, their average, optimizer moments, counters.
+
+One file, written whole.
 """
 
 from __future__ import annotations

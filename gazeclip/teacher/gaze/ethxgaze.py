@@ -1,5 +1,6 @@
-"""The ETH-XGaze layout: ResNet-18 with a direct regression of pitch and yaw (Zhang et al.,
-arXiv:2007.15837).
+"""The ETH-XGaze layout: ResNet-18 with a direct regression of pitch and yaw.
+
+Zhang et al., arXiv:2007.15837.
 """
 
 from __future__ import annotations

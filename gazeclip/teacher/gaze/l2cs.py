@@ -1,5 +1,6 @@
-"""The L2CS layout: ResNet-50 with two classifiers over 90 bins of 4 degrees (Abdelrahman et al.,
-arXiv:2203.03339).
+"""The L2CS layout: ResNet-50 with two classifiers over 90 bins of 4 degrees.
+
+Abdelrahman et al., arXiv:2203.03339.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Multi-head attention and the pre-norm transformer block of the hybrid tower; tokens are `(B, N,
-width)`.
+"""Multi-head attention and the pre-norm transformer block of the hybrid tower.
+
+Tokens are `(B, N, width)`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""The CLIP tower: any open_clip vision transformer with a class token, by name, from a file, or
-small and random.
+"""The CLIP tower: any open_clip vision transformer with a class token.
+
+By name, from a file, or small and random.
 """
 
 from __future__ import annotations

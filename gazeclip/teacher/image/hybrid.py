@@ -1,5 +1,6 @@
-"""The hybrid tower: maps of a pretrained CNN are the tokens of a small transformer (the hybrid of
-arXiv:2010.11929).
+"""The hybrid tower: maps of a pretrained CNN are the tokens of a small transformer.
+
+The hybrid of arXiv:2010.11929.
 """
 
 from __future__ import annotations
@@ -137,7 +138,7 @@ class HybridTower(ImageTower):
         return Seen(torch.stack(features, dim=1), fine, coarse)
 
     def see_frozen(self, pixels: Tensor) -> Seen:
-        """The same of uint8 pixels: computed once where the CNNs are frozen, then passed to `read`."""
+        """The same of uint8 pixels, for `read`: frozen CNNs need to see an image only once."""
         return self.see(self.normalise(pixels))
 
     def read(self, seen: Seen) -> tuple[Tensor, Tensor | None]:

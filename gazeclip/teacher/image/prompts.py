@@ -55,7 +55,7 @@ class GazePrompts(nn.Module):
         return prompts
 
     def _standardise_gaze(self, features: GazeFeatures) -> Tensor:
-        """`(B, 3)`, or `(B, 5)` with the doubt: of order 1 over faces, 0 for a look into the camera."""
+        """`(B, 3)`, or `(B, 5)` with the doubt: of order 1, and 0 for a look into the camera."""
         gaze = gaze_vector(features.gaze)
         offset = gaze - gaze.new_tensor(AT_CAMERA)
         if self.doubt:

@@ -1,5 +1,6 @@
-"""AWS, the adaptive-enhanced word selector: each text block learns which words of a prompt to
-strengthen.
+"""AWS, the adaptive-enhanced word selector.
+
+Each text block learns which words of a prompt to strengthen.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""LRE, the language refinement encoder: four prompts per class, coarse to fine, become one text
-embedding.
+"""LRE, the language refinement encoder: the prompts of a class become one text embedding.
+
+There are four a class, coarse to fine.
 """
 
 from __future__ import annotations
