@@ -1,4 +1,4 @@
-"""`gazeclip distill [text-bank|cache|student]`: without a name, what of the three is out of date."""
+"""`gazeclip distill [text-bank|cache|student]`: without a name, all that is out of date."""
 
 from __future__ import annotations
 

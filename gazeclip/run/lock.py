@@ -32,8 +32,8 @@ def lock_run(run: Run) -> Iterator[None]:
     """Hold a run folder for one process, or one group of ranks; may be nested.
 
     A command holds it from before it changes the recipe to the end of its last stage. The system
-    drops it with the process.
-    A folder that may only be read needs none: nothing in it can be changed by this process.
+    drops it with the process. A folder that may only be read needs none: nothing in it can be
+    changed by this process.
 
     Raises:
         StageError: another process holds it.

@@ -37,8 +37,8 @@ def find_gaze_faults(config: GazeConfig) -> list[Fault]:
     it is read.
     """
     remedy = (
-        f"Give its file (--set teacher.model.gaze.weights=FILE, {name_file('docs/data.md')}), or use"
-        " gaze.kind=small with a data set that has gaze labels"
+        f"Give its file (--set teacher.model.gaze.weights=FILE, {name_file('docs/data.md')}),"
+        " or use gaze.kind=small with a data set that has gaze labels"
     )
     if config.weights is not None:
         if Path(config.weights).is_file():
