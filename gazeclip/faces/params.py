@@ -29,12 +29,16 @@ _HAIR = ((34, 28, 26), (66, 44, 30), (112, 74, 44), (186, 146, 88), (150, 78, 44
 _CLOTH = ((60, 74, 104), (120, 52, 54), (70, 96, 74), (200, 196, 188), (44, 44, 48), (150, 120, 80))
 
 
+def _to_colour(values: np.ndarray) -> Colour:
+    red, green, blue = values
+    return float(red), float(green), float(blue)
+
+
 def _pick_colour(
     rng: np.random.Generator, palette: tuple[tuple[int, int, int], ...], jitter: float
 ) -> Colour:
     base = np.array(palette[int(rng.integers(len(palette)))], dtype=np.float64)
-    red, green, blue = np.clip(base + rng.normal(0.0, jitter, 3), 8.0, 250.0)
-    return float(red), float(green), float(blue)
+    return _to_colour(np.clip(base + rng.normal(0.0, jitter, 3), 8.0, 250.0))
 
 
 def _mix_skin(rng: np.random.Generator) -> Colour:
@@ -42,8 +46,7 @@ def _mix_skin(rng: np.random.Generator) -> Colour:
     place = float(rng.uniform(0.0, len(_SKIN) - 1.001))
     low = int(place)
     mixed = np.array(_SKIN[low]) * (1 - (place - low)) + np.array(_SKIN[low + 1]) * (place - low)
-    red, green, blue = np.clip(mixed + rng.normal(0.0, 4.0, 3), 20.0, 250.0)
-    return float(red), float(green), float(blue)
+    return _to_colour(np.clip(mixed + rng.normal(0.0, 4.0, 3), 20.0, 250.0))
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class FaceParams:
             iris=_pick_colour(rng, _IRIS, 7.0),
             hair=_pick_colour(rng, _HAIR, 3.0),
             cloth=_pick_colour(rng, _CLOTH, 20.0),
-            lip=(float(redder[0]), float(redder[1]), float(redder[2])),
+            lip=_to_colour(redder),
             head_width=float(uniform(0.52, 0.64)),
             head_height=float(uniform(0.72, 0.84)),
             jaw=float(uniform(0.14, 0.42)),
@@ -217,8 +220,8 @@ class PhotoParams:
             mouth_open=float(max(0.0, rng.normal(-0.2, 0.6))),
             lid=float(rng.uniform(0.85, 1.1)),
             brow_raise=float(rng.normal(0.0, 0.015)),
-            background=(tuple(map(float, first)), tuple(map(float, second))),  # type: ignore[arg-type]
-            white_balance=(float(gains[0]), float(gains[1]), float(gains[2])),
+            background=(_to_colour(first), _to_colour(second)),
+            white_balance=_to_colour(gains),
             exposure=float(rng.uniform(0.8, 1.15)),
             blur=float(rng.uniform(0.25, 0.6)),
             texture_seed=int(rng.integers(2**31)),
