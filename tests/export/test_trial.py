@@ -154,7 +154,7 @@ def test_what_passed_once_is_not_tried_again(
     for other in others:
         dry_run(other, run)
     assert tried == [once, *others]
-    monkeypatch.setattr(module, "versions", lambda: {"torch": "0"})
+    monkeypatch.setattr(module, "read_versions", lambda: {"torch": "0"})
     dry_run(once, run)
     assert tried == [once, *others, once]  # with another torch it is another question
 
