@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.measure.subject import Subject
-from benchmarks.report.plots import colours, short_label
+from benchmarks.report.plots import choose_colours, short_label
 from export import registry, runner
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.contents import BundleContents
@@ -108,7 +108,7 @@ def test_one_entry_and_exports_and_reports_know_an_engine(
     assert engine == "dummy" and not infer(images)["gaze"].any()
     Subject("s", "student", engine, "int8", None, infer, 32).predict(images)
     entry = {"role": "student", "engine": engine, "precision": "int8"}
-    assert short_label(entry) == "The Dummy int8" and colours([entry]) == ["var(--c7)"]
+    assert short_label(entry) == "The Dummy int8" and choose_colours([entry]) == ["var(--c7)"]
     monkeypatch.setattr(dummy, "reason", "'dummylib' is not installed. Run: pip")
     recipe = parse_recipe({"name": "x", "export": {"targets": ["dummy"], "precisions": ["int8"]}})
     with pytest.raises(ConfigError) as caught:
