@@ -22,8 +22,10 @@ OPERATING_POINTS = {"fpr1": 0.01, "fpr0.1": 0.001}
 
 @dataclass(frozen=True)
 class Calibration:
-    """`temperature` divides the logits; `thresholds` are on the calibrated fake probability;
-    `metrics` tell the effect.
+    """What the calibration split says of one exported file.
+
+    `temperature` divides the logits; `thresholds` are on the calibrated fake probability; `metrics`
+    tell the effect.
     """
 
     temperature: dict[str, float]
@@ -31,7 +33,7 @@ class Calibration:
     metrics: dict[str, Any]
 
 
-def calibrate(outputs: dict[str, np.ndarray], targets: np.ndarray) -> Calibration:
+def calibrate_outputs(outputs: dict[str, np.ndarray], targets: np.ndarray) -> Calibration:
     """Fit on the calibration split.
 
     Args:
@@ -41,7 +43,8 @@ def calibrate(outputs: dict[str, np.ndarray], targets: np.ndarray) -> Calibratio
     A threshold for a false-positive rate of f needs about 1/f real images to mean anything: with
     fewer it is marked unreliable, with the interval that says how little is known.
     """
-    fake, logit = targets != 0, outputs["fake_logit"][:, 0].astype(np.float64)
+    fake = targets != 0
+    logit = outputs["fake_logit"][:, 0].astype(np.float64)
     temperature = {
         "detection": fit_temperature(logit, fake.astype(int)),
         "attribution": fit_temperature(outputs["logits"], targets),

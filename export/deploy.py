@@ -1,5 +1,6 @@
-"""The graph that goes onto a device: uint8 pixels in, four named outputs out, nothing left for the
-app to normalise.
+"""The graph that goes onto a device: uint8 pixels in, four named outputs out.
+
+Nothing is left for the app to normalise.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class DeployModel(nn.Module):
         self, student: Student, encoder: nn.Module | None, image_size: int, layout: Layout = "NHWC"
     ) -> None:
         super().__init__()
-        encoder = prepare_encoder(student.encoder, image_size) if encoder is None else encoder
+        if encoder is None:
+            encoder = prepare_encoder(student.encoder, image_size)
         scale, offset = _affine_of(student, image_size)
         self.scale: Tensor
         self.offset: Tensor
@@ -71,13 +73,16 @@ def _affine_of(student: Student, image_size: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     probe = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     with torch.no_grad():
+        # Black gives the offset, white minus black the scale; a value per channel is enough if all
+        # pixels are treated alike, which the random picture then shows.
         offset = student.normalise(torch.zeros(shape, dtype=torch.uint8))[:, :, :1, :1].clone()
         white = student.normalise(torch.full(shape, 255, dtype=torch.uint8))[:, :, :1, :1]
         scale = (white - offset) / 255
         difference = (probe.float() * scale + offset - student.normalise(probe)).abs().max()
     if float(difference) > 1e-5:
         raise StageError(
-            f"the student's normalisation is not one scale and offset per channel (off by {float(difference):.2g})",
+            "the student's normalisation is not one scale and offset per channel "
+            f"(off by {float(difference):.2g})",
             remedy="Change Student.normalise or teach export/deploy.py the new form",
         )
     return scale, offset
@@ -85,14 +90,11 @@ def _affine_of(student: Student, image_size: int) -> tuple[Tensor, Tensor]:
 
 def example_image(image_size: int, batch: int, layout: Layout = "NHWC") -> Tensor:
     """Random uint8 pixels for tracing, the same in every call."""
-    shape = (
-        (batch, image_size, image_size, 3)
-        if layout == "NHWC"
-        else (batch, 3, image_size, image_size)
-    )
-    return torch.randint(
-        0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-    )
+    shape = (batch, image_size, image_size, 3)
+    if layout == "NCHW":
+        shape = (batch, 3, image_size, image_size)
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
 
 
 def trace_picture_model(job: ExportJob, encoder: nn.Module | None) -> Any:

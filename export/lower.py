@@ -1,5 +1,6 @@
-"""From the NNCF-quantized encoder to the form each converter understands, with the very same scales
-and zero-points.
+"""From the NNCF-quantized encoder to the form that each converter understands.
+
+Scales and zero-points stay the very same.
 
 OpenVINO reads NNCF's own quantizers. The others get frozen copies: a quantizer whose scale and
 zero-point are constants, with two faces, `fake` for tracing (ONNX, Core ML) and `decomposed` for
@@ -18,15 +19,16 @@ from torch import Tensor, nn
 from export.quiet import quiet
 from gazeclip.errors import StageError
 from gazeclip.system.place import command_line
-from quantize.nncf_setup import prepare
+from quantize.nncf_setup import prepare_nncf
 
 Face = Literal["fake", "decomposed"]
 _INT8 = (-128, 127)
 
 
 class FrozenFakeQuantize(nn.Module):
-    """Round to 8 bits and back with constant parameters; unfrozen ones make `torch.export` fail on
-    data dependence.
+    """Round to 8 bits and back with constant parameters.
+
+    `torch.export` fails on quantizers that are not frozen, whose results depend on data.
 
     Args:
         scale: `(1,)` per tensor or `(Cout,)` per channel.
@@ -45,7 +47,9 @@ class FrozenFakeQuantize(nn.Module):
         face: Face,
     ) -> None:
         super().__init__()
-        self.limits, self.axis, self.face = limits, axis, face
+        self.limits = limits
+        self.axis = axis
+        self.face = face
         self.scale: Tensor
         self.zero_point: Tensor
         self.zero_point32: Tensor
@@ -53,16 +57,15 @@ class FrozenFakeQuantize(nn.Module):
         self.register_buffer("zero_point", zero_point.detach().clone().to(torch.int64))
         # The tracer needs int32 zero-points and torch.export int64 ones.
         self.register_buffer("zero_point32", self.zero_point.to(torch.int32))
-        self.scalar_scale, self.scalar_zero = (
-            float(scale.flatten()[0]),
-            int(zero_point.flatten()[0]),
-        )
+        # Operators for a whole tensor take plain numbers.
+        self.scalar_scale = float(scale.flatten()[0])
+        self.scalar_zero = int(zero_point.flatten()[0])
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape, unchanged."""
         low, high = self.limits
         if self.face == "decomposed":
-            return self._decomposed(x)
+            return self._apply_decomposed(x)
         if self.axis is None:
             return torch.fake_quantize_per_tensor_affine(
                 x, self.scalar_scale, self.scalar_zero, low, high
@@ -71,7 +74,7 @@ class FrozenFakeQuantize(nn.Module):
             x, self.scale, self.zero_point32, self.axis, low, high
         )
 
-    def _decomposed(self, x: Tensor) -> Tensor:
+    def _apply_decomposed(self, x: Tensor) -> Tensor:
         low, high = self.limits
         ops = torch.ops.quantized_decomposed
         if self.axis is None:
@@ -81,7 +84,7 @@ class FrozenFakeQuantize(nn.Module):
         return ops.dequantize_per_channel(ops.quantize_per_channel(x, *channel), *channel)
 
 
-def freeze(quantized_encoder: nn.Module, image_size: int, face: Face) -> nn.Module:
+def freeze_encoder(quantized_encoder: nn.Module, image_size: int, face: Face) -> nn.Module:
     """A copy of the encoder with frozen quantizers, without any trainable or data-dependent part.
 
     For `decomposed`, unsigned levels 0..255 with zero-point z are re-expressed as -128..127 with z
@@ -96,7 +99,7 @@ def freeze(quantized_encoder: nn.Module, image_size: int, face: Face) -> nn.Modu
     Raises:
         StageError: a quantizer is not 8-bit with a zero-point inside its levels.
     """
-    prepare()
+    prepare_nncf()
     import nncf
     from torch.ao.quantization import FakeQuantize
 
@@ -104,18 +107,21 @@ def freeze(quantized_encoder: nn.Module, image_size: int, face: Face) -> nn.Modu
         importlib.import_module("torch.ao.quantization.fx._decomposed")  # registers the operators
     example = torch.zeros(1, 3, image_size, image_size)
     with quiet(), torch.no_grad():
+        # NATIVE turns NNCF's quantizers into torch's own, whose parameters can be read.
         source = copy.deepcopy(quantized_encoder).eval()
         stripped = nncf.strip(source, strip_format=nncf.StripFormat.NATIVE, example_input=example)
     for parent in list(stripped.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, FakeQuantize):
-                setattr(parent, name, _frozen(child, face))
+                setattr(parent, name, _freeze_quantizer(child, face))
     return stripped.eval().requires_grad_(False)
 
 
-def _frozen(module: Any, face: Face) -> FrozenFakeQuantize:
-    low, high = int(module.quant_min), int(module.quant_max)
-    scale, zero = module.scale.flatten(), module.zero_point.flatten().to(torch.int64)
+def _freeze_quantizer(module: Any, face: Face) -> FrozenFakeQuantize:
+    low = int(module.quant_min)
+    high = int(module.quant_max)
+    scale = module.scale.flatten()
+    zero = module.zero_point.flatten().to(torch.int64)
     axis = int(module.ch_axis) if module.is_per_channel else None
     if high - low != 255 or low not in (0, -128) or bool(((zero < low) | (zero > high)).any()):
         raise StageError(
@@ -123,5 +129,7 @@ def _frozen(module: Any, face: Face) -> FrozenFakeQuantize:
             remedy=f"Quantize again: {command_line('quantize', '--force')}",
         )
     if face == "decomposed" and low == 0:
-        low, high, zero = *_INT8, zero - 128
+        # q - z is unchanged when levels and zero-point both move by 128.
+        low, high = _INT8
+        zero = zero - 128
     return FrozenFakeQuantize(scale, zero, (low, high), axis, face)

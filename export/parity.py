@@ -1,5 +1,6 @@
-"""Is the exported file still the model? Its outputs, in the engine that runs it, against PyTorch on
-the same images.
+"""Is the exported file still the model?
+
+Its outputs, in the engine that runs it, against PyTorch on the same images.
 
 The bounds are part of the code, stated in every bundle, and an export that misses one is never
 moved to its place.
@@ -22,8 +23,9 @@ Outputs = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a precision must keep against the PyTorch model of the same precision (for INT8 the
-    fake-quantized one).
+    """What a precision must keep against the PyTorch model of the same precision.
+
+    For INT8 that is the fake-quantized one.
     """
 
     embedding_cosine_min: float
@@ -43,18 +45,22 @@ BOUNDS = {
     "fp16": Bounds(0.999, 2e-2, 2e-3, 0.98, 1e-2),
     "int8": Bounds(0.98, 0.25, 0.03, 0.95, 0.1),
 }
-INTEGER_SHARE = (
-    0.9  # of the convolutions of an int8 file; LiteRT leaves the one behind the pooling in float
-)
+# Of the convolutions of an int8 file; LiteRT leaves the one behind the pooling in float.
+INTEGER_SHARE = 0.9
 
 
-def compare(reference: Outputs, exported: Outputs) -> dict[str, float]:
-    """Parity figures over N images; both hold `embedding (N, D)`, `logits (N, C)`, `fake_logit (N,
-    1)`, `gaze (N, 2)`.
+def compare_outputs(reference: Outputs, exported: Outputs) -> dict[str, float]:
+    """Parity figures over N images.
+
+    Both hold `embedding (N, D)`, `logits (N, C)`, `fake_logit (N, 1)` and `gaze (N, 2)`.
     """
-    a, b = reference["embedding"].astype(np.float64), exported["embedding"].astype(np.float64)
+    # In float64, so that the figures are those of the files and not of this sum.
+    a = reference["embedding"].astype(np.float64)
+    b = exported["embedding"].astype(np.float64)
     cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
-    fake_a, fake_b = sigmoid(reference["fake_logit"][:, 0]), sigmoid(exported["fake_logit"][:, 0])
+    # Probabilities at temperature 1: the bundle's own are fitted only after this has passed.
+    fake_a = sigmoid(reference["fake_logit"][:, 0])
+    fake_b = sigmoid(exported["fake_logit"][:, 0])
     classes = np.abs(softmax(reference["logits"]) - softmax(exported["logits"]))
     return {
         "embedding_cosine_min": float(cosine.min()),
@@ -76,10 +82,10 @@ def require_parity(figures: dict[str, float], precision: str, what: str) -> None
     """
     bounds = BOUNDS[precision]
     faults = []
+    # `not a >= b` rather than `a < b`: a NaN must not pass.
     if not figures["embedding_cosine_min"] >= bounds.embedding_cosine_min:
-        faults.append(
-            f"embedding cosine {figures['embedding_cosine_min']:.5f} < {bounds.embedding_cosine_min}"
-        )
+        found = figures["embedding_cosine_min"]
+        faults.append(f"embedding cosine {found:.5f} < {bounds.embedding_cosine_min}")
     if not figures["prob_max_abs"] <= bounds.prob_max_abs:
         faults.append(f"probability error {figures['prob_max_abs']:.4f} > {bounds.prob_max_abs}")
     if not figures["prob_mean_abs"] <= bounds.prob_mean_abs:
@@ -102,8 +108,9 @@ def require_parity(figures: dict[str, float], precision: str, what: str) -> None
 
 
 def require_integer(notes: Mapping[str, Any], convolutions: int, what: str) -> None:
-    """Refuse an int8 file whose convolutions compute in float: it is right to the last digit, and
-    neither small nor fast.
+    """Refuse an int8 file whose convolutions compute in float.
+
+    It would be right to the last digit, and neither small nor fast.
 
     Raises:
         StageError: fewer than `INTEGER_SHARE` of the convolutions are integer ones.
@@ -111,7 +118,8 @@ def require_integer(notes: Mapping[str, Any], convolutions: int, what: str) -> N
     found = int(notes["quantized_convolutions"])
     if found < INTEGER_SHARE * convolutions:
         raise StageError(
-            f"{what}: only {found} of {convolutions} convolutions are integer ones after conversion",
+            f"{what}: only {found} of {convolutions} convolutions are integer ones after "
+            "conversion",
             remedy=f"Install the pinned versions ({command_line('doctor')}), "
             "or export this student as fp32",
         )

@@ -27,8 +27,7 @@ _LOGGERS = (
 
 @contextlib.contextmanager
 def quiet(native: bool = False) -> Iterator[None]:
-    """Silence warnings, loggers below ERROR and printed progress; exceptions pass, with what was
-    printed before them.
+    """Silence warnings, loggers below ERROR and printed progress; exceptions pass.
 
     The converters warn about versions they were not tested with and about Python values becoming
     constants in a trace, which is the aim here. What they print is shown on standard error when

@@ -1,5 +1,6 @@
-"""Run a freshly exported file in the engine that will run it on the device, or in the target's
-reference evaluator on a system for which that engine does not exist.
+"""Run a freshly exported file in the engine that will run it on the device.
+
+On a system for which that engine does not exist, the target's reference evaluator stands in.
 """
 
 from __future__ import annotations

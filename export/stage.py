@@ -1,6 +1,4 @@
-"""Stage `export/<target>`: convert, compare with PyTorch, calibrate on the exported file, and only
-then publish the bundle.
-"""
+"""Stage `export/<target>`: convert, compare with PyTorch, calibrate, and only then publish."""
 
 from __future__ import annotations
 
@@ -14,11 +12,12 @@ import numpy as np
 import torch
 
 from export import registry
-from export.calibrate import calibrate
-from export.job import ExportJob, Precision
-from export.parity import BOUNDS, compare, require_integer, require_parity
+from export.calibrate import calibrate_outputs
+from export.job import ExportJob, Result
+from export.parity import BOUNDS, compare_outputs, require_integer, require_parity
 from export.runner import open_runner, unfinished_bundle
 from gazeclip.bundle.contents import BundleClass, BundleContents, Golden
+from gazeclip.bundle.layout import Precision
 from gazeclip.bundle.write import write_bundle
 from gazeclip.console.progress import say, working
 from gazeclip.faces.dataset import render_golden
@@ -32,7 +31,7 @@ from gazeclip.stages.load import load_run_student
 from gazeclip.system.packages import read_versions
 from quantize.encoder import count_quantizers
 from quantize.stage import load_quantized_student
-from runtimes.batches import infer_in_batches
+from runtimes.batches import Infer, infer_in_batches
 
 GOLDEN_IMAGES = 8
 BATCH_SIZE = 16
@@ -76,35 +75,34 @@ class Exporter:
     @cached_property
     def calibration(self) -> np.ndarray:
         """The calibration split `(N, S, S, 3)` uint8."""
-        return self._images("calibration", None)
+        return self._read_images("calibration", None)
 
     @cached_property
     def probes(self) -> np.ndarray:
         """Images for parity: some of val, spread over all labels, and the golden ones."""
         return np.concatenate(
-            [self._images("val", self.context.recipe.export.parity_images), self.golden]
+            [self._read_images("val", self.context.recipe.export.parity_images), self.golden]
         )
 
-    def _images(self, split: str, limit: int | None) -> np.ndarray:
+    def _read_images(self, split: str, limit: int | None) -> np.ndarray:
         samples = self.context.manifest.split(split)
-        if (
-            limit is not None and len(samples) > limit
-        ):  # spread over all labels: manifests are sorted by them
-            samples = [
-                samples[i] for i in np.linspace(0, len(samples) - 1, limit).round().astype(int)
-            ]
+        if limit is not None and len(samples) > limit:
+            # Spread over all labels: manifests are sorted by them.
+            places = np.linspace(0, len(samples) - 1, limit).round().astype(int)
+            samples = [samples[place] for place in places]
         return np.stack([self.context.contract.apply(sample.path) for sample in samples])
 
-    def model(self, precision: Precision) -> Student:
+    def model_of(self, precision: Precision) -> Student:
         """The PyTorch model that an export of this precision must reproduce."""
         return self.quantized if precision == "int8" else self.student
 
     @torch.inference_mode()
-    def reference(self, precision: Precision) -> dict[str, np.ndarray]:
+    def compute_reference(self, precision: Precision) -> dict[str, np.ndarray]:
         """Outputs of that model on `probes`."""
-        model = self.model(precision)
+        model = self.model_of(precision)
 
         def infer(images: np.ndarray) -> dict[str, np.ndarray]:
+            # (B, S, S, 3) -> (B, 3, S, S)
             output = model(torch.from_numpy(images).permute(0, 3, 1, 2))
             return {name: value.float().numpy() for name, value in output._asdict().items()}
 
@@ -119,13 +117,10 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
         StageError: parity was missed; the earlier bundle, if any, is untouched.
     """
     run = exporter.run
-    module = registry.load_target(target)
-    inputs = {
-        name: run.output_hash(name)
-        for name in (("student", "quantized") if precision == "int8" else ("student",))
-    }
+    registry.load_target(target)  # refused before anything is read
+    read = ("student", "quantized", "data") if precision == "int8" else ("student", "data")
+    inputs = {name: run.output_hash(name) for name in read}
     recipe = exporter.context.recipe
-    inputs["data"] = run.output_hash("data")
     config = {
         "target": target,
         "precision": precision,
@@ -138,7 +133,7 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
 
     def body(folder: Path) -> dict[str, Any]:
         with working(f"exporting {target} {precision}"):
-            return _write(exporter, module, target, precision, folder)
+            return _write_export(exporter, target, precision, folder)
 
     return execute(
         run,
@@ -150,41 +145,72 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
     )
 
 
-def _write(
-    exporter: Exporter, module: Any, target: str, precision: Precision, folder: Path
+def _write_export(
+    exporter: Exporter, target: str, precision: Precision, folder: Path
 ) -> dict[str, Any]:
-    context, model = exporter.context, exporter.model(precision)
-    size = context.contract.size
+    """Convert, compare, calibrate and write the bundle; what the stage's record says of it."""
     started = time.perf_counter()
-    encoder = exporter.quantized.encoder if precision == "int8" else None
-    job = ExportJob(
-        _float_shell(exporter, model),
-        encoder,
-        precision,
-        folder,
-        context.classes,
-        size,
-        {"run": exporter.run.name},
-    )
-    result = module.export(job)
+    result = registry.load_target(target).export(_make_job(exporter, precision, folder))
     seconds = time.perf_counter() - started
+    what = f"{target} {precision}"
     if precision == "int8":
-        require_integer(
-            result["notes"],
-            count_quantizers(exporter.quantized.encoder)["convolutions"],
-            f"{target} int8",
-        )
-    infer, engine = open_runner(
-        unfinished_bundle(folder, target, precision, result["model"], size, result.get("io", {}))
+        convolutions = count_quantizers(exporter.quantized.encoder)["convolutions"]
+        require_integer(result["notes"], convolutions, what)
+    size = exporter.context.contract.size
+    names = result.get("io", {})
+    unfinished = unfinished_bundle(folder, target, precision, result["model"], size, names)
+    infer, engine = open_runner(unfinished)
+    parity = compare_outputs(
+        exporter.compute_reference(precision), infer_in_batches(infer, exporter.probes, BATCH_SIZE)
     )
-    parity = compare(
-        exporter.reference(precision), infer_in_batches(infer, exporter.probes, BATCH_SIZE)
+    require_parity(parity, precision, what)
+    stated = {**parity, "engine": engine, "bounds": vars(BOUNDS[precision])}
+    write_bundle(folder, _gather_contents(exporter, target, precision, result, infer, stated))
+    size_mb = model_size_mb(folder, result["model"])
+    say(
+        f"export: {what}: {size_mb:.2f} MB, parity in {engine}: "
+        f"embedding cosine min {parity['embedding_cosine_min']:.5f}, "
+        f"probability error max {parity['prob_max_abs']:.2e}, "
+        f"verdict agreement {parity['verdict_agreement']:.3f}"
     )
-    require_parity(parity, precision, f"{target} {precision}")
-    calibration = calibrate(
-        infer_in_batches(infer, exporter.calibration, BATCH_SIZE), _targets(context)
+    return {
+        "engine": engine,
+        "parity": parity,
+        "convert_s": round(seconds, 2),
+        "model_mb": size_mb,
+        **result["notes"],
+    }
+
+
+def _make_job(exporter: Exporter, precision: Precision, folder: Path) -> ExportJob:
+    # The head tuned for the precision over the float encoder: targets take the quantized encoder
+    # from the job.
+    student = exporter.model_of(precision).with_encoder(exporter.student.encoder)
+    return ExportJob(
+        student=student,
+        quantized_encoder=exporter.quantized.encoder if precision == "int8" else None,
+        precision=precision,
+        out_dir=folder,
+        classes=exporter.context.classes,
+        image_size=exporter.context.contract.size,
+        metadata={"run": exporter.run.name},
     )
-    contents = BundleContents(
+
+
+def _gather_contents(
+    exporter: Exporter,
+    target: str,
+    precision: Precision,
+    result: Result,
+    infer: Infer,
+    parity: dict[str, Any],
+) -> BundleContents:
+    """All of a bundle but the model file; calibrated on what that file itself says."""
+    context = exporter.context
+    outputs = infer_in_batches(infer, exporter.calibration, BATCH_SIZE)
+    calibration = calibrate_outputs(outputs, _list_targets(context))
+    golden_outputs = infer_in_batches(infer, exporter.golden, BATCH_SIZE)
+    return BundleContents(
         target=target,
         precision=precision,
         model_file=result["model"],
@@ -193,47 +219,21 @@ def _write(
         temperature=calibration.temperature,
         thresholds=calibration.thresholds,
         metrics={**calibration.metrics, "conversion": result["notes"]},
-        parity={**parity, "engine": engine, "bounds": vars(BOUNDS[precision])},
-        provenance=_provenance(exporter),
+        parity=parity,
+        provenance=_describe_provenance(exporter),
         versions=read_versions(),
-        text_bank=model.head.text_bank.numpy(),
-        golden=Golden(
-            exporter.golden,
-            infer_in_batches(infer, exporter.golden, BATCH_SIZE),
-            GOLDEN_TOLERANCE[precision],
-        ),
+        text_bank=exporter.model_of(precision).head.text_bank.numpy(),
+        golden=Golden(exporter.golden, golden_outputs, GOLDEN_TOLERANCE[precision]),
         io_names=result.get("io", {}),
     )
-    write_bundle(folder, contents)
-    say(
-        f"export: {target} {precision}: {model_size_mb(folder, result['model']):.2f} MB, parity in {engine}: "
-        f"embedding cosine min {parity['embedding_cosine_min']:.5f}, probability error max {parity['prob_max_abs']:.2e}, "
-        f"verdict agreement {parity['verdict_agreement']:.3f}"
-    )
-    return {
-        "engine": engine,
-        "parity": parity,
-        "convert_s": round(seconds, 2),
-        "model_mb": model_size_mb(folder, result["model"]),
-        **result["notes"],
-    }
 
 
-def _float_shell(exporter: Exporter, model: Student) -> Student:
-    """The float encoder under the head of `model`: int8 exports take the encoder from the job's
-    `quantized_encoder`.
-    """
-    from quantize.stage import with_encoder
-
-    return with_encoder(model, exporter.student.encoder)
-
-
-def _targets(context: Context) -> np.ndarray:
+def _list_targets(context: Context) -> np.ndarray:
     place = {name: number for number, name in enumerate(context.classes)}
     return np.array([place[label] for label in context.manifest.labels("calibration")])
 
 
-def _provenance(exporter: Exporter) -> dict[str, str]:
+def _describe_provenance(exporter: Exporter) -> dict[str, str]:
     run = exporter.run
     return {
         "student_sha256": sha256(run.folder("student") / "model.safetensors"),
@@ -244,15 +244,14 @@ def _provenance(exporter: Exporter) -> dict[str, str]:
 
 
 def model_size_mb(folder: Path, model_file: str) -> float:
-    """Size of what an app must carry: the model file, its weight file beside it, or the whole
-    package.
+    """Size of what an app must carry.
+
+    That is the model file with the weight file beside it, or the whole package.
     """
     path = folder / model_file
-    files = (
-        [f for f in path.rglob("*") if f.is_file()]
-        if path.is_dir()
-        else list(folder.glob(f"{path.stem}.*"))
-    )
+    files = list(folder.glob(f"{path.stem}.*"))
+    if path.is_dir():  # a package holds its weights itself
+        files = [file for file in path.rglob("*") if file.is_file()]
     return sum(file.stat().st_size for file in files) / 1e6
 
 

@@ -33,6 +33,9 @@ from quantize.encoder import quantize_encoder
 
 CLASSES = ("real", "one", "two")
 WORKING = "mobilenetv4_conv_small, tf_efficientnet_lite0"
+ANOTHER_BACKBONE = (
+    f"Use another one: --set student.backbone=mobilenetv4_conv_small (these work: {WORKING})"
+)
 Faults = list[tuple[str, str]]
 
 
@@ -48,7 +51,8 @@ def try_recipe(recipe: Recipe) -> Faults:
 
 
 def _try_teacher(recipe: Recipe) -> Faults:
-    model, size = recipe.teacher.model, recipe.data.image_size
+    model = recipe.teacher.model
+    size = recipe.data.image_size
     if model.tower != "hybrid":
         return []
     remedy = "Use another one: --set teacher.model.backbone=mobilenetv4_conv_small"
@@ -58,7 +62,7 @@ def _try_teacher(recipe: Recipe) -> Faults:
         with torch.no_grad():
             tower.eval().embed(torch.rand(1, 3, size, size))
     except Exception as error:
-        return [(f"stage teacher would fail: {where}: {_reason(error)}", remedy)]
+        return [(f"stage teacher would fail: {where}: {_shorten_reason(error)}", remedy)]
     faults = Faults()
     if recipe.backbone.enabled:
         faults += _single_image_faults("backbone", recipe.backbone.train.batch_size, tower.backbone)
@@ -83,11 +87,9 @@ def _single_image_faults(key: str, batch_size: int, network: nn.Module) -> Fault
 
 def _try_training(recipe: Recipe) -> tuple[Student | None, Faults]:
     """The student, in eval mode, after one forward and one backward pass."""
-    stage, size = recipe.student, recipe.data.image_size
+    stage = recipe.student
+    size = recipe.data.image_size
     where = f"{stage.backbone} at {size} px"
-    remedy = (
-        f"Use another one: --set student.backbone=mobilenetv4_conv_small (these work: {WORKING})"
-    )
     student = None
     try:
         encoder = build_encoder(stage.backbone, "none", stage.drop_path)
@@ -97,9 +99,9 @@ def _try_training(recipe: Recipe) -> tuple[Student | None, Faults]:
         output = student(torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8))
         sum(part.sum() for part in output).backward()
     except Exception as error:
-        return None, [
-            (f"stage student would fail: {where}{_layer(error, student)}: {_reason(error)}", remedy)
-        ]
+        place = f"{where}{_name_layer(error, student)}"
+        what = f"stage student would fail: {place}: {_shorten_reason(error)}"
+        return None, [(what, ANOTHER_BACKBONE)]
     faults = _single_image_faults("student", recipe.student.train.batch_size, student)
     if recipe.baseline.enabled:
         faults += _single_image_faults("baseline", recipe.baseline.train.batch_size, student)
@@ -108,11 +110,10 @@ def _try_training(recipe: Recipe) -> tuple[Student | None, Faults]:
 
 def _try_shipping(recipe: Recipe, student: Student) -> Faults:
     """Folding, quantization and the exports."""
-    size, quantized, faults = recipe.data.image_size, None, Faults()
+    size = recipe.data.image_size
+    quantized = None
+    faults = Faults()
     where = f"{recipe.student.backbone} at {size} px"
-    other = (
-        f"Use another one: --set student.backbone=mobilenetv4_conv_small (these work: {WORKING})"
-    )
     try:
         fix = recipe.quantize.overflow_fix
         with quiet():
@@ -120,12 +121,9 @@ def _try_shipping(recipe: Recipe, student: Student) -> Faults:
                 student.encoder, [torch.rand(1, 3, size, size)], overflow_fix=fix
             ).eval()
     except Exception as error:
-        faults.append(
-            (
-                f"stage quantized would fail: {where}{_layer(error, student)}: {_reason(error)}",
-                other,
-            )
-        )
+        place = f"{where}{_name_layer(error, student)}"
+        what = f"stage quantized would fail: {place}: {_shorten_reason(error)}"
+        faults.append((what, ANOTHER_BACKBONE))
     for precision in dict.fromkeys(recipe.export.precisions):
         if precision == "int8" and quantized is None:
             continue  # told already
@@ -135,26 +133,27 @@ def _try_shipping(recipe: Recipe, student: Student) -> Faults:
                     job = ExportJob(student, quantized, precision, Path(folder), CLASSES, size)
                     registry.load_target(target).rehearse(job)
             except Exception as error:
-                what = (
-                    f"stage export would fail for {target} {precision}: {where}: {_reason(error)}"
-                )
-                faults.append((what, f"{other}, or leave {target} out of export.targets"))
+                place = f"{target} {precision}: {where}"
+                what = f"stage export would fail for {place}: {_shorten_reason(error)}"
+                remedy = f"{ANOTHER_BACKBONE}, or leave {target} out of export.targets"
+                faults.append((what, remedy))
     return faults
 
 
-def _layer(error: Exception, network: nn.Module | None) -> str:
+def _name_layer(error: Exception, network: nn.Module | None) -> str:
     """` in LAYER`: the innermost named module of `network` whose method was running."""
     if network is None:
         return ""
     names = {id(module): name for name, module in network.named_modules()}
-    found, trace = "", error.__traceback__
+    found = ""
+    trace = error.__traceback__
     while trace is not None:
         found = names.get(id(trace.tb_frame.f_locals.get("self")), "") or found
         trace = trace.tb_next
     return f" in {found}" if found else ""
 
 
-def _reason(error: Exception) -> str:
+def _shorten_reason(error: Exception) -> str:
     """In one line, at most 300 characters. Remedies of stages speak of runs that exist."""
     text = error.message if isinstance(error, GazeClipError) else f"{type(error).__name__}: {error}"
     return " ".join(text.split())[:300].rstrip(".")

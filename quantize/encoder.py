@@ -1,5 +1,6 @@
-"""Post-training quantization of a student's encoder with NNCF, ready for quantization-aware
-training and every export.
+"""Post-training quantization of a student's encoder with NNCF.
+
+The result is ready for quantization-aware training and every export.
 
 Only the encoder is quantized; the head (projection, L2 norm, text bank) stays float. Activations
 are per tensor, because Core ML and TFLite have no per-channel activations and ONNX Runtime fuses
@@ -24,7 +25,7 @@ from gazeclip.files.tensors import load_tensors, save_tensors
 from gazeclip.system.packages import require
 from gazeclip.system.place import command_line
 from quantize.fuse import prepare_encoder
-from quantize.nncf_setup import prepare
+from quantize.nncf_setup import prepare_nncf
 
 STATE_FILE = "encoder.safetensors"
 CONFIG_FILE = "nncf.json"
@@ -34,8 +35,8 @@ def _rerun() -> str:
     return f"Run: {command_line('quantize')}"
 
 
-def _nncf() -> Any:
-    prepare()
+def _load_nncf() -> Any:
+    prepare_nncf()
     nncf = require("nncf", extra="train")
     nncf.set_log_level(40)  # its progress notes go to the console otherwise; errors still show
     return nncf
@@ -49,8 +50,7 @@ def quantize_encoder(
     fast_bias_correction: bool = True,
     subset_size: int = 256,
 ) -> nn.Module:
-    """Insert 8-bit fake quantizers into a copy of `encoder` and set their ranges from calibration
-    images.
+    """Insert 8-bit fake quantizers into a copy of `encoder`, with ranges from calibration images.
 
     The result is an ordinary module to fine-tune: `optimizer(q.parameters())`, `loss.backward()`.
     Keep it in eval
@@ -69,8 +69,8 @@ def quantize_encoder(
     Raises:
         StageError: no calibration image, or a convolution was left without weight quantizer.
     """
-    nncf = _nncf()
-    batches = _take(calibration_batches, subset_size)
+    nncf = _load_nncf()
+    batches = _take_images(calibration_batches, subset_size)
     prepared = prepare_encoder(encoder, batches[0].shape[-1])
     from nncf.quantization.advanced_parameters import OverflowFix, QuantizationParameters
 
@@ -91,7 +91,7 @@ def quantize_encoder(
     return quantized
 
 
-def _take(batches: Iterable[Tensor], subset_size: int) -> list[Tensor]:
+def _take_images(batches: Iterable[Tensor], subset_size: int) -> list[Tensor]:
     """The first batches that together hold at most `subset_size` images (one batch at least)."""
     taken: list[Tensor] = []
     images = 0
@@ -109,11 +109,13 @@ def _take(batches: Iterable[Tensor], subset_size: int) -> list[Tensor]:
 
 
 def count_quantizers(quantized: nn.Module) -> dict[str, int]:
-    """Counts `convolutions`, `weight_quantizers`, `activation_quantizers` (each shared quantizer
-    once).
+    """Counts `convolutions`, `weight_quantizers` and `activation_quantizers`.
+
+    A shared quantizer counts once.
     """
     on_weight = [flag for _, _, flag in named_quantizers(quantized)]
-    weights, activations = sum(on_weight), len(on_weight) - sum(on_weight)
+    weights = sum(on_weight)
+    activations = len(on_weight) - weights
     convolutions = sum(isinstance(module, nn.Conv2d) for module in quantized.modules())
     return {
         "convolutions": convolutions,
@@ -128,7 +130,7 @@ def named_quantizers(quantized: nn.Module) -> list[tuple[str, nn.Module, bool]]:
     Raises:
         ArtifactError: `quantized` does not come from NNCF.
     """
-    _nncf()
+    _load_nncf()
     from nncf.torch.function_hook.wrapper import get_hook_storage, is_wrapped
     from nncf.torch.quantization.layers import BaseQuantizer
 
@@ -148,7 +150,8 @@ def _require_complete(quantized: nn.Module) -> None:
     counts = count_quantizers(quantized)
     if counts["weight_quantizers"] < counts["convolutions"]:
         raise StageError(
-            f"only {counts['weight_quantizers']} of {counts['convolutions']} convolutions got a weight quantizer",
+            f"only {counts['weight_quantizers']} of {counts['convolutions']} convolutions got a "
+            "weight quantizer",
             remedy="This backbone cannot be quantized yet; choose another one of the zoo",
         )
 
@@ -161,7 +164,7 @@ def save_quantized(folder: Path, quantized: nn.Module, *, image_size: int) -> No
         quantized: from `quantize_encoder`, before or after fine-tuning.
         image_size: S in pixels, needed to rebuild the folded encoder.
     """
-    nncf = _nncf()
+    nncf = _load_nncf()
     folder.mkdir(parents=True, exist_ok=True)
     save_tensors(
         folder / STATE_FILE,
@@ -183,7 +186,7 @@ def load_quantized(folder: Path, fresh_encoder: nn.Module) -> nn.Module:
     Raises:
         ArtifactError: a file is missing or damaged, or the backbone is another one.
     """
-    nncf = _nncf()
+    nncf = _load_nncf()
     config = read_json(folder / CONFIG_FILE)
     state, _ = load_tensors(folder / STATE_FILE)
     prepared = prepare_encoder(fresh_encoder, int(config["image_size"]))

@@ -1,5 +1,6 @@
-"""Bring a timm encoder into the shape that quantizers and converters expect: plain convolutions and
-activations.
+"""Bring a timm encoder into the shape that quantizers and converters expect.
+
+That is plain convolutions and activations.
 
 Three rewrites, all exact up to float rounding and for inference only: re-parameterisation (parallel
 branches into one convolution), batch normalisation folded into the convolution before it, and
@@ -25,7 +26,7 @@ _MAX_RELATIVE_CHANGE = 1e-2
 
 
 class PaddedConv2d(nn.Conv2d):
-    """A convolution after zero padding `(left, right, top, bottom)` fixed at build time, in pixels."""
+    """A convolution after a fixed zero padding `(left, right, top, bottom)` in pixels."""
 
     def __init__(self, conv: nn.Conv2d, edges: tuple[int, int, int, int]) -> None:
         super().__init__(
@@ -52,8 +53,9 @@ class PaddedConv2d(nn.Conv2d):
 
 
 def prepare_encoder(encoder: nn.Module, image_size: int) -> nn.Module:
-    """A copy of `encoder` for inference at `image_size` pixels: eval mode, re-parameterised,
-    without batch norm.
+    """A copy of `encoder` for inference at `image_size` pixels.
+
+    It is in eval mode, re-parameterised, and without batch norm.
 
     Works on a fresh encoder as on a trained one and gives the same module names for both, which is
     what lets a quantized checkpoint be loaded into a fresh encoder. Trainable afterwards (QAT),
@@ -82,19 +84,21 @@ def prepare_encoder(encoder: nn.Module, image_size: int) -> nn.Module:
     if not float(change) <= _MAX_RELATIVE_CHANGE:
         raise StageError(
             f"folding batch normalisation changed the encoder's output by {float(change):.1%}",
-            remedy="This backbone cannot be quantized or exported yet; choose another one of the zoo",
+            remedy="This backbone cannot be quantized or exported yet; choose another one of the "
+            "zoo",
         )
     return prepared
 
 
-def _replace(root: nn.Module, name: str, module: nn.Module) -> None:
+def _replace_module(root: nn.Module, name: str, module: nn.Module) -> None:
     parent, _, leaf = name.rpartition(".")
     setattr(root.get_submodule(parent), leaf, module)
 
 
 def _fix_same_padding(encoder: nn.Module, example: Tensor) -> None:
-    """Replace timm's size-dependent 'same' convolutions, whose padding would be traced as
-    arithmetic on shapes.
+    """Replace timm's size-dependent 'same' convolutions.
+
+    Their padding would be traced as arithmetic on shapes.
     """
     from timm.layers import Conv2dSame, get_same_padding
 
@@ -115,13 +119,18 @@ def _fix_same_padding(encoder: nn.Module, example: Tensor) -> None:
             get_same_padding(size[i], conv.kernel_size[i], conv.stride[i], conv.dilation[i])
             for i in (0, 1)
         ]
-        top, left = total[0] // 2, total[1] // 2
-        _replace(encoder, name, PaddedConv2d(conv, (left, total[1] - left, top, total[0] - top)))
+        # TensorFlow puts the odd pixel behind.
+        top = total[0] // 2
+        left = total[1] // 2
+        _replace_module(
+            encoder, name, PaddedConv2d(conv, (left, total[1] - left, top, total[0] - top))
+        )
 
 
 def _conv_norm_pairs(encoder: nn.Module, example: Tensor) -> list[tuple[str, str]]:
-    """Names of (convolution, batch norm) where the norm's input is the very tensor that the
-    convolution returned.
+    """Names of (convolution, batch norm) that can be folded.
+
+    The norm's input is the very tensor that the convolution returned.
     """
     produced: dict[int, tuple[str, Tensor]] = {}
     pairs: list[tuple[str, str]] = []
@@ -165,35 +174,33 @@ def _fold_batch_norm(encoder: nn.Module, example: Tensor) -> None:
             norm.weight,
             norm.bias,
         )
-        conv.weight, conv.bias = weight, bias
-        _replace(encoder, norm_name, _tail(norm))
+        conv.weight = weight
+        conv.bias = bias
+        _replace_module(encoder, norm_name, _make_tail(norm))
 
 
-def _tail(norm: nn.Module) -> nn.Module:
+def _make_tail(norm: nn.Module) -> nn.Module:
     """What a timm norm-and-activation layer does after the norm."""
-    steps = [
-        step
-        for step in (getattr(norm, "drop", None), getattr(norm, "act", None))
-        if step is not None
-    ]
-    steps = [step for step in steps if not isinstance(step, nn.Identity)]
-    return nn.Sequential(*steps) if len(steps) > 1 else (steps[0] if steps else nn.Identity())
+    steps = []
+    for step in (getattr(norm, "drop", None), getattr(norm, "act", None)):
+        if step is not None and not isinstance(step, nn.Identity):
+            steps.append(step)
+    if not steps:
+        return nn.Identity()
+    return steps[0] if len(steps) == 1 else nn.Sequential(*steps)
 
 
 def _split_act_norm(encoder: nn.Module) -> None:
-    """Turn a batch norm with built-in activation that no convolution feeds into two modules NNCF
-    knows.
+    """Turn a batch norm with built-in activation into two modules that NNCF knows.
+
+    Those behind a convolution were folded before.
     """
     from timm.layers import BatchNormAct2d
 
     for name, module in list(encoder.named_modules()):
         if isinstance(module, BatchNormAct2d):
             plain = nn.BatchNorm2d(module.num_features, eps=module.eps, momentum=module.momentum)
-            plain.load_state_dict(
-                {
-                    key: value
-                    for key, value in module.state_dict().items()
-                    if key in plain.state_dict()
-                }
-            )
-            _replace(encoder, name, nn.Sequential(plain.eval(), _tail(module)))
+            wanted = plain.state_dict()
+            state = {key: value for key, value in module.state_dict().items() if key in wanted}
+            plain.load_state_dict(state)
+            _replace_module(encoder, name, nn.Sequential(plain.eval(), _make_tail(module)))

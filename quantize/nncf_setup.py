@@ -26,8 +26,9 @@ _prepared = False
 
 
 def cache_root() -> Path:
-    """The user's cache folder of this program (`$XDG_CACHE_HOME` or `~/.cache`, then `gazeclip`),
-    which may not exist.
+    """The user's cache folder of this program, which may not exist.
+
+    `$XDG_CACHE_HOME` or `~/.cache`, then `gazeclip`.
 
     Raises:
         RuntimeError: this user has no home.
@@ -38,8 +39,9 @@ def cache_root() -> Path:
 
 @functools.cache
 def writable_cache() -> Path:
-    """`cache_root`, made; where it cannot be written, a folder of this user's in the temporary one,
-    and a line says so.
+    """`cache_root`, made.
+
+    Where it cannot be written, a folder of this user's in the temporary one, and a line says so.
     """
     try:
         folder = cache_root()
@@ -50,14 +52,16 @@ def writable_cache() -> Path:
         folder = _own_temporary_folder()
         said = getattr(error, "strerror", None) or error
         say(
-            f"no cache in the home of this user ({said}): {folder} is used instead; choose another with XDG_CACHE_HOME"
+            f"no cache in the home of this user ({said}): {folder} is used instead; "
+            "choose another with XDG_CACHE_HOME"
         )
         return folder
 
 
 def _own_temporary_folder() -> Path:
-    """One that lasts over runs. Compiled code is loaded from it, so nobody else may have made it or
-    write into it.
+    """One that lasts over runs.
+
+    Compiled code is loaded from it, so nobody else may have made it or write into it.
     """
     if not hasattr(os, "getuid"):
         return Path(tempfile.mkdtemp(prefix="gazeclip-"))
@@ -69,9 +73,10 @@ def _own_temporary_folder() -> Path:
     return folder
 
 
-def prepare() -> None:
-    """Switch telemetry off and make NNCF's C++ extension build reliable; call it before `import
-    nncf` or `openvino`.
+def prepare_nncf() -> None:
+    """Switch telemetry off and make NNCF's C++ extension build reliable.
+
+    Call it before `import nncf` or `openvino`.
 
     NNCF compiles a C++ extension at first use, by ninja, and gives up after 60 s, which leaves a
     stale lock on a slow machine:
@@ -103,8 +108,9 @@ def prepare() -> None:
 
 
 def build_key() -> str:
-    """A short name for all that is written into the build's commands: with another of them, ninja
-    would build anew.
+    """A short name for all that is written into the build's commands.
+
+    With another of them, ninja would build anew.
     """
     command, path = cpp_compiler()
     resolved = os.path.realpath(path) if path is not None else None
@@ -116,17 +122,16 @@ def build_key() -> str:
 
 
 def _find_ninja() -> None:
-    """Put the environment's own programs first on PATH where ninja lies among them and PATH has
-    none.
-    """
+    """Put the environment's own programs first on PATH, if that is what it takes to find ninja."""
     own = Path(sys.executable).parent
     if shutil.which("ninja") is None and shutil.which("ninja", path=str(own)) is not None:
         os.environ["PATH"] = os.pathsep.join([str(own), os.environ.get("PATH", os.defpath)])
 
 
 def missing_compiler() -> StageError | str | None:
-    """What is missing of the compiler of NNCF's quantizers, which it builds at first use; the
-    compiler is tried.
+    """What is missing of the compiler of NNCF's quantizers, which is tried.
+
+    NNCF builds them at first use.
 
     An error where training would run on a GPU, for which NNCF has no others; a sentence where
     slower ones do; None if all is there.
@@ -134,11 +139,12 @@ def missing_compiler() -> StageError | str | None:
     import torch
     from torch.utils.cpp_extension import CUDA_HOME
 
-    prepare()
+    prepare_nncf()
     on_gpu = torch.cuda.is_available()
     if on_gpu and CUDA_HOME is None:
         return StageError(
-            "quantization-aware training on the GPU needs the CUDA toolkit (nvcc), and there is none",
+            "quantization-aware training on the GPU needs the CUDA toolkit (nvcc), and there is "
+            "none",
             remedy=f"Install the one of torch's CUDA version, or {_on_cpu()}",
         )
     fault = compiler_fault()
@@ -171,8 +177,9 @@ def require_quantizers() -> str | None:
 
 
 def load_quantizers() -> str | None:
-    """Build (a minute or two, once) or load NNCF's compiled quantizers for the CPU now; a sentence
-    if slower ones have to do.
+    """Build or load NNCF's compiled quantizers for the CPU now; a sentence if slower ones must do.
+
+    Building takes a minute or two, once.
 
     NNCF itself would fall back without a word. Its slower quantizers try torch's compiler again for
     every shape, and fail each time with pages of warnings; they are run as they are instead.

@@ -1,10 +1,10 @@
-"""Stage `quantized`: calibrate INT8 ranges on the calibration split, then go on distilling with
-them in place (QAT).
+"""Stage `quantized`: calibrate INT8 ranges, then go on distilling with them in place (QAT).
+
+The ranges come from the calibration split.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from distill.student import DistillTask
 from gazeclip.console.progress import say
 from gazeclip.data.augment import Augmentation, draw_augmentation
-from gazeclip.data.dataset import FaceDataset, batches, epoch_keys
+from gazeclip.data.dataset import PLAIN, FaceDataset, batches, epoch_keys
 from gazeclip.files.tensors import load_tensors, save_tensors
 from gazeclip.networks.backbones import build_encoder
 from gazeclip.networks.student import Student
@@ -30,8 +30,9 @@ from quantize.nncf_setup import load_quantizers
 
 
 class QatTask(DistillTask):
-    """Distillation through fake quantizers. Batch norms are folded already, so the encoder stays in
-    eval mode.
+    """Distillation through fake quantizers.
+
+    Batch norms are folded already, so the encoder stays in eval mode.
     """
 
     def loss(self, batch: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
@@ -73,22 +74,19 @@ def _write_quantized(context: Context, folder: Path) -> dict[str, Any]:
         subset_size=stage.calibration_images,
     )
     counts = count_quantizers(encoder)
-    say(
-        "quantize: "
-        + ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items())
-    )
-    model = with_encoder(student, encoder)
+    told = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items())
+    say(f"quantize: {told}")
+    model = student.with_encoder(encoder)
     task = QatTask(context, model, stage.train, stage.loss, "quantize")
     before = task.evaluate()
-    say(
-        "quantize: after calibration, before training: val "
-        + " ".join(f"{k} {v:.3f}" for k, v in before.items())
-    )
+    told = " ".join(f"{name} {value:.3f}" for name, value in before.items())
+    say(f"quantize: after calibration, before training: val {told}")
     calibrated = {name: value.clone() for name, value in model.state_dict().items()}
     result = fit(task, stage.train, folder / "resume", context.recipe.seed)
     if result["best"]["score"] < before["score"]:
         say(
-            f"quantize: training did not help on val ({result['best']['score']:.3f} after {before['score']:.3f}): the calibrated model is kept"
+            f"quantize: training did not help on val ({result['best']['score']:.3f} after "
+            f"{before['score']:.3f}): the calibrated model is kept"
         )
         model.load_state_dict(calibrated)
     save_quantized(folder, model.encoder, image_size=context.contract.size)
@@ -98,27 +96,23 @@ def _write_quantized(context: Context, folder: Path) -> dict[str, Any]:
 
 
 def calibration_batches(context: Context, student: Student) -> Iterator[Tensor]:
-    """Normalised images `(1, 3, S, S)` of the calibration split, every second one under a
-    deployment augmentation.
+    """Normalised images `(1, 3, S, S)` of the calibration split.
+
+    Every second one is under a deployment augmentation.
     """
     seed = context.recipe.seed
 
     def draw(index: int, number: int) -> Augmentation:
         return draw_augmentation(seed, index, number, stream="calibration")
 
+    def choose_number(index: int) -> int:
+        return PLAIN if index % 2 else 0
+
     dataset = FaceDataset(context.manifest, "calibration", context.contract, context.classes, draw)
-    keys = epoch_keys(len(dataset), context.recipe.seed, 0, lambda index: -1 if index % 2 else 0)
+    keys = epoch_keys(len(dataset), seed, 0, choose_number)
     with torch.no_grad():
         for batch in batches(dataset, keys, 1):
             yield student.normalise(batch["pixels"])
-
-
-def with_encoder(student: Student, encoder: nn.Module) -> Student:
-    """A copy of the student around another encoder."""
-    model = copy.copy(student)
-    model._modules = dict(student._modules)
-    model.encoder, model.head = encoder, copy.deepcopy(student.head)
-    return model
 
 
 def load_quantized_student(context: Context) -> Student:
@@ -131,6 +125,6 @@ def load_quantized_student(context: Context) -> Student:
     run.manifest("quantized")
     student = load_run_student(context)
     encoder = load_quantized(run.folder("quantized"), build_encoder(student.spec.backbone))
-    model = with_encoder(student, encoder)
+    model = student.with_encoder(encoder)
     model.head.load_state_dict(load_tensors(run.folder("quantized") / "head.safetensors")[0])
     return model.eval()

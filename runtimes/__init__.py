@@ -1,5 +1,8 @@
-"""Verification on every engine: `load(bundle).verify(images)`. No training library; an engine only
-when used.
+"""Verification on every engine, without any training library; an engine's only when it is used.
+
+verifier = load("runs/demo/export/onnx")
+for verdict in verifier.verify(["a.jpg", "b.jpg"]):
+    print(verdict.verdict, verdict.fake_probability)
 """
 
 from __future__ import annotations
@@ -36,8 +39,9 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is: `python -m runtimes` must reach its guard even where
-    NumPy is missing.
+    """Import what is asked for when it is.
+
+    `python -m runtimes` must reach its guard even where NumPy is missing.
     """
     if name not in _MODULES:
         raise AttributeError(f"module 'runtimes' has no attribute '{name}'")

@@ -6,8 +6,9 @@ from gazeclip.cli.guard import guard
 
 
 def main(argv: list[str]) -> int:
-    """The command line, imported inside the guard: without NumPy or Pillow it is one line, too, and
-    no verdict's exit code.
+    """The command line, imported inside the guard.
+
+    So it is one line, too, and no verdict's exit code, where NumPy or Pillow is missing.
     """
     from runtimes.cli import main as run
 

@@ -24,13 +24,17 @@ from runtimes.render import write_csv, write_table
 from runtimes.verdict import Verdict
 from runtimes.verifier import Outcome, Verifier, load
 
-CLEAN, SUSPICIOUS, FAILED = 0, 1, 2
+# Exit codes: all real, at least one fake, at least one not judged.
+CLEAN = 0
+SUSPICIOUS = 1
+FAILED = 2
 Judged = list[tuple[str, Outcome]]
 
 
 def main(argv: list[str]) -> int:
-    """Run a command; returns 0 if all images are real, 1 if one is fake, 2 if one could not be
-    judged.
+    """Run a command; returns 0 if all images are real, 1 if one is fake, 2 after a failure.
+
+    A failure is an image that could not be judged.
     """
     parser = argparse.ArgumentParser(
         prog="python -m runtimes", description=__doc__, allow_abbrev=False
@@ -106,36 +110,35 @@ def verify_photos(args: argparse.Namespace) -> int:
     if not args.photos and not args.self_test:
         remedy = f"Run: {command_line('verify', 'PHOTO...')}"
         raise ConfigError("no photographs named", remedy=remedy)
-    folder = args.bundle if args.bundle is not None else recent_bundle(args.engine)
-    if args.bundle is None:
+    folder = args.bundle
+    if folder is None:
+        folder = recent_bundle(args.engine)
         say(f"bundle: {folder} (the most recent; choose another with --bundle)")
     verifier = load(folder, args.engine, args.threads, args.device)
     point = verifier.bundle.operating_point(args.threshold)
     if not point.reliable:
         say(f"warning: operating point {point.name} rests on only {point.n_real} real images")
-    differences = verifier.self_test() if args.self_test else None
-    if differences is not None:
-        say(
-            "self-test passed: "
-            + ", ".join(f"{name} {value:.2g}" for name, value in differences.items())
-        )
+    if args.self_test:
+        differences = verifier.self_test()
+        told = ", ".join(f"{name} {value:.2g}" for name, value in differences.items())
+        say(f"self-test passed: {told}")
     if not args.photos:
         return CLEAN
-    paths, failures = expand(args.photos)
+    paths, failures = expand_photos(args.photos)
     outcomes = progress(
         verifier.outcomes(paths, args.threshold, args.batch), "judging", total=len(paths)
     )
     judged: Judged = [(str(path), outcome) for path, outcome in zip(paths, outcomes, strict=True)]
     judged += failures
-    _show(args, verifier, point, judged)
+    _show_outcomes(args, verifier, point, judged)
     return exit_code(judged)
 
 
-def _show(
+def _show_outcomes(
     args: argparse.Namespace, verifier: Verifier, point: OperatingPoint, judged: Judged
 ) -> None:
     if args.json:
-        found = document(verifier, point, judged, args.embedding)
+        found = describe_outcomes(verifier, point, judged, args.embedding)
         print(format_json(found, only_ascii=True))
     elif args.csv:
         write_csv(sys.stdout, judged)
@@ -148,19 +151,20 @@ def _show(
             say(f"warning: {source}: {outcome.frames} frames, only the first is judged")
 
 
-def document(
+def describe_outcomes(
     verifier: Verifier, point: OperatingPoint, judged: Judged, embedding: bool
 ) -> dict[str, Any]:
     """What `--json` prints (schema 1): every image in order, each with a verdict or an `error`."""
-    results = [
-        outcome.to_dict(embedding)
-        if isinstance(outcome, Verdict)
-        else {"source": source, "verdict": None, "error": outcome.message, "remedy": outcome.remedy}
-        for source, outcome in judged
-    ]
-    counts = Counter(
-        outcome.verdict if isinstance(outcome, Verdict) else "error" for _, outcome in judged
-    )
+    results: list[dict[str, Any]] = []
+    counts: Counter[str] = Counter()
+    for source, outcome in judged:
+        if isinstance(outcome, Verdict):
+            results.append(outcome.to_dict(embedding))
+            counts[outcome.verdict] += 1
+        else:
+            failed = {"error": outcome.message, "remedy": outcome.remedy}
+            results.append({"source": source, "verdict": None, **failed})
+            counts["error"] += 1
     bundle = verifier.bundle
     return {
         "schema": 1,
@@ -187,12 +191,15 @@ def exit_code(judged: Judged) -> int:
     """2 if an image could not be judged, else 1 if one is fake, else 0."""
     if any(isinstance(outcome, ImageError) for _, outcome in judged):
         return FAILED
-    return SUSPICIOUS if any(isinstance(o, Verdict) and o.is_fake for _, o in judged) else CLEAN
+    if any(isinstance(outcome, Verdict) and outcome.is_fake for _, outcome in judged):
+        return SUSPICIOUS
+    return CLEAN
 
 
-def expand(photos: list[Path]) -> tuple[list[Path], Judged]:
-    """Files as named, and of folders all images below them; what a folder leaves out is said on
-    standard error.
+def expand_photos(photos: list[Path]) -> tuple[list[Path], Judged]:
+    """Files as named, and of folders all images below them.
+
+    What a folder leaves out is said on standard error.
 
     Returns:
         The images in order, and an `ImageError` for each folder without images and for all that

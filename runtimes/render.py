@@ -80,7 +80,8 @@ def write_table(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
     totals = f"{len(verdicts) - fake} real, {fake} fake, {len(judged) - len(verdicts)} not judged"
     if verdicts:
         first = verdicts[0]
-        totals += f" | {first.operating_point}: fake from {first.threshold:.4f} | {first.engine}, {first.precision}"
+        totals += f" | {first.operating_point}: fake from {first.threshold:.4f}"
+        totals += f" | {first.engine}, {first.precision}"
     stream.write(totals + "\n")
 
 

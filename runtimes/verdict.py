@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-REAL, FAKE = "real", "fake"
+REAL = "real"
+FAKE = "fake"
 
 
 class Attribution(NamedTuple):

@@ -1,6 +1,4 @@
-"""From photographs to verdicts: decode by the bundle's contract, infer, decide at an operating
-point.
-"""
+"""From photographs to verdicts: decode, infer, decide at an operating point."""
 
 from __future__ import annotations
 
@@ -79,8 +77,9 @@ class Verifier:
         threshold: str | float = "fpr1",
         batch: int = 8,
     ) -> list[Verdict]:
-        """Judge images: paths, encoded bytes, file objects, PIL images or uint8 RGB arrays `(H, W,
-        3)`.
+        """Judge images.
+
+        They may be paths, encoded bytes, file objects, PIL images or uint8 RGB arrays `(H, W, 3)`.
 
         Of a file with several frames the first is judged; `Verdict.frames` says how many there are.
 
@@ -107,27 +106,29 @@ class Verifier:
         threshold: str | float = "fpr1",
         batch: int = 8,
     ) -> Iterator[Outcome]:
-        """Like `verify`, lazily and in order, with an `ImageError` in the place of each image that
-        cannot be read.
+        """Like `verify`, lazily and in order.
+
+        In the place of each image that cannot be read stands an `ImageError`.
         """
         if batch < 1:
             raise ConfigError(f"batch of {batch} is too small", remedy="Use at least 1")
         point = self.bundle.operating_point(threshold)
-        sources: Iterable[ImageSource] = [images] if _is_single(images) else images  # type: ignore[list-item,assignment]
-        return self._outcomes(sources, point, batch)
+        sources: Iterable[ImageSource]
+        sources = [images] if _is_single(images) else images  # type: ignore[list-item,assignment]
+        return self._judge_in_batches(sources, point, batch)
 
-    def _outcomes(
+    def _judge_in_batches(
         self, sources: Iterable[ImageSource], point: OperatingPoint, batch: int
     ) -> Iterator[Outcome]:
         waiting: list[_Decoded] = []
         for index, source in enumerate(sources):
-            waiting.append(self._decode(source, index))
+            waiting.append(self._decode_source(source, index))
             if len(waiting) == batch:
-                yield from self._judge(waiting, point)
+                yield from self._judge_batch(waiting, point)
                 waiting = []
-        yield from self._judge(waiting, point)
+        yield from self._judge_batch(waiting, point)
 
-    def _decode(self, source: ImageSource, index: int) -> _Decoded:
+    def _decode_source(self, source: ImageSource, index: int) -> _Decoded:
         name = str(source) if isinstance(source, str | os.PathLike) else f"image {index}"
         started = time.perf_counter()
         frames = 1
@@ -138,12 +139,14 @@ class Verifier:
             image = error
         return _Decoded(name, image, (time.perf_counter() - started) * 1e3, frames)
 
-    def _judge(self, waiting: list[_Decoded], point: OperatingPoint) -> Iterator[Outcome]:
+    def _judge_batch(self, waiting: list[_Decoded], point: OperatingPoint) -> Iterator[Outcome]:
         images = [item.image for item in waiting if isinstance(item.image, np.ndarray)]
         started = time.perf_counter()
-        outputs = (
-            self.infer(np.stack(images) if len(images) > 1 else images[0][None]) if images else {}
-        )
+        outputs: Outputs = {}
+        if len(images) == 1:
+            outputs = self.infer(images[0][None])  # a view: one photograph need not be copied
+        elif images:
+            outputs = self.infer(np.stack(images))  # (B, S, S, 3)
         inference = (time.perf_counter() - started) * 1e3 / max(1, len(images))
         row = 0
         for item in waiting:
@@ -152,16 +155,16 @@ class Verifier:
                 continue
             answer = {name: array[row] for name, array in outputs.items()}
             timings_ms = {"decode": item.decode_ms, "inference": inference}
-            yield self._verdict(item, answer, point, timings_ms)
+            yield self._make_verdict(item, answer, point, timings_ms)
             row += 1
 
-    def _verdict(
+    def _make_verdict(
         self, item: _Decoded, answer: Outputs, point: OperatingPoint, timings_ms: dict[str, float]
     ) -> Verdict:
         """One image's outputs (no batch axis) as a verdict."""
         started = time.perf_counter()
         probability = sigmoid(answer["fake_logit"].item() / self._temperature["detection"])
-        ranked = rank(
+        ranked = rank_classes(
             self._classes, softmax(answer["logits"].tolist(), self._temperature["attribution"])
         )
         pitch, yaw = answer["gaze"].tolist()
@@ -243,19 +246,23 @@ def sigmoid(logit: float) -> float:
     return 0.5 * (1.0 + math.tanh(0.5 * logit))
 
 
-def rank(classes: Sequence[BundleClass], probabilities: Sequence[float]) -> tuple[Attribution, ...]:
+def rank_classes(
+    classes: Sequence[BundleClass], probabilities: Sequence[float]
+) -> tuple[Attribution, ...]:
     """All classes with their probabilities `(C,)`, the most probable first."""
     order = sorted(range(len(classes)), key=probabilities.__getitem__, reverse=True)
-    return tuple(
-        Attribution(entry.name, entry.title, entry.category, entry.family, probabilities[index])
-        for index in order
-        for entry in (classes[index],)
-    )
+    ranked = []
+    for index in order:
+        entry = classes[index]
+        p = probabilities[index]
+        ranked.append(Attribution(entry.name, entry.title, entry.category, entry.family, p))
+    return tuple(ranked)
 
 
 def _is_single(images: object) -> bool:
-    """A path, bytes, a file object, a picture or one `(H, W, 3)` array, rather than several of
-    them.
+    """Whether this is one image rather than several.
+
+    One is a path, bytes, a file object, a picture or an array `(H, W, 3)`.
 
     What can be neither counts as one, so that it is refused by its type.
     """

@@ -1,5 +1,6 @@
-"""Run a saved Core ML package without a Mac: its ML Program, read back with its weights, on torch
-functions.
+"""Run a saved Core ML package without a Mac.
+
+Its ML Program is read back with its weights and computed by torch functions.
 
 This is a reference, not an engine: it answers whether the file on disk says what the model says.
 Each result is rounded to the type that the program declares for it; sums inside one operation are
@@ -42,17 +43,15 @@ def evaluate(package: Path, images: np.ndarray) -> dict[str, np.ndarray]:
         StageError: it uses something that this evaluator does not know.
     """
     program = load_program(Path(package))
-    results = [run(program, {INPUT_NAME: _pixels(image)}) for image in images]
+    results = [run_function(program, {INPUT_NAME: _to_pixel_tensor(image)}) for image in images]
     return {
         name: np.concatenate([result[name].float().numpy() for result in results])
         for name in results[0]
     }
 
 
-def _pixels(image: np.ndarray) -> Tensor:
-    """What Core ML passes for an RGB `ImageType` without scale or bias: values 0..255 as float `(1,
-    3, S, S)`.
-    """
+def _to_pixel_tensor(image: np.ndarray) -> Tensor:
+    """What Core ML passes for an RGB `ImageType`: values 0..255 as float `(1, 3, S, S)`."""
     return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
 
 
@@ -66,7 +65,7 @@ def load_program(package: Path) -> Any:
     if not marker.is_file():
         raise ArtifactError(f"{package} is not a Core ML package", remedy=f"Run: {_rerun()}")
     newest = max(file.stat().st_mtime_ns for file in package.rglob("*") if file.is_file())
-    return _load(package.resolve(), newest)
+    return _read_program(package.resolve(), newest)
 
 
 def _rerun() -> str:
@@ -74,7 +73,7 @@ def _rerun() -> str:
 
 
 @functools.lru_cache(maxsize=2)
-def _load(package: Path, _newest: int) -> Any:
+def _read_program(package: Path, _newest: int) -> Any:
     with quiet(native=True):
         ct = require("coremltools", extra="coreml")
         from coremltools.converters.mil.frontend.milproto.load import load
@@ -97,7 +96,7 @@ def _load(package: Path, _newest: int) -> Any:
 
 
 @torch.no_grad()
-def run(function: Any, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+def run_function(function: Any, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     """Evaluate one MIL function.
 
     Args:
@@ -110,9 +109,9 @@ def run(function: Any, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     values: dict[str, Any] = dict(inputs)
     for op in function.operations:
         if op.op_type == "const":
-            values[op.outputs[0].name] = _constant(op.outputs[0].val)
+            values[op.outputs[0].name] = _read_constant(op.outputs[0].val)
             continue
-        results = _call(op, values)
+        results = _call_operation(op, values)
         for variable, result in zip(op.outputs, results, strict=True):
             kind = _TYPES.get(variable.dtype.__name__)
             # Rounded to the declared type, and computed with in float32 afterwards.
@@ -120,31 +119,36 @@ def run(function: Any, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return {variable.name: values[variable.name] for variable in function.outputs}
 
 
-def _call(op: Any, values: dict[str, Any]) -> tuple[Any, ...]:
+def _call_operation(op: Any, values: dict[str, Any]) -> tuple[Any, ...]:
     function = OPERATIONS.get(op.op_type)
     if function is None:
         raise StageError(
             f"the Core ML evaluator does not know the operation '{op.op_type}'",
             remedy="Add it to export/reference/operations.py with a test",
         )
-    arguments = {name: _value(item, values) for name, item in op.inputs.items() if item is not None}
+    arguments = {
+        name: _resolve_argument(item, values)
+        for name, item in op.inputs.items()
+        if item is not None
+    }
     unknown = sorted(set(arguments) - set(inspect.signature(function).parameters))
     if unknown:
         raise StageError(
-            f"the Core ML evaluator does not know {', '.join(unknown)} of the operation '{op.op_type}'",
+            f"the Core ML evaluator does not know {', '.join(unknown)} of the operation "
+            f"'{op.op_type}'",
             remedy="Add it to export/reference/operations.py with a test",
         )
     result = function(**arguments)
     return result if isinstance(result, tuple) else (result,)
 
 
-def _value(item: Any, values: dict[str, Any]) -> Any:
+def _resolve_argument(item: Any, values: dict[str, Any]) -> Any:
     if isinstance(item, (list, tuple)):
-        return [_value(part, values) for part in item]
-    return values[item.name] if item.name in values else _constant(item.val)
+        return [_resolve_argument(part, values) for part in item]
+    return values[item.name] if item.name in values else _read_constant(item.val)
 
 
-def _constant(value: Any) -> Any:
+def _read_constant(value: Any) -> Any:
     """Constants as tensors (halves as float32), text as it is."""
     if isinstance(value, str):
         return value

@@ -1,5 +1,6 @@
-"""The operations of Core ML's ML Program as torch functions, one each, with the defaults that MIL
-gives them.
+"""The operations of Core ML's ML Program as torch functions, one each.
+
+Their defaults are those that MIL gives them.
 
 Source: the operation reference of coremltools (`converters/mil/mil/ops/defs`). Tensors are float32
 or integers here; the evaluator rounds each result to the type that the program declares. A
@@ -22,17 +23,17 @@ Operation = Callable[..., Any]
 OPERATIONS: dict[str, Operation] = {}
 
 
-def _operation(function: Operation) -> Operation:
+def _register_operation(function: Operation) -> Operation:
     OPERATIONS[function.__name__.rstrip("_")] = function
     return function
 
 
-def _ints(value: Tensor | Sequence[int] | int) -> list[int]:
+def _as_ints(value: Tensor | Sequence[int] | int) -> list[int]:
     return [int(item) for item in torch.as_tensor(value).flatten()]
 
 
-def _along(value: Tensor, axis: int, rank: int) -> Tensor:
-    """A scalar as it is, a vector shaped so that it broadcasts along `axis` of a tensor of `rank`."""
+def _broadcast_along(value: Tensor, axis: int, rank: int) -> Tensor:
+    """A scalar as it is, a vector shaped to broadcast along `axis` of a tensor of `rank`."""
     if value.ndim == 0:
         return value
     shape = [1] * rank
@@ -40,9 +41,8 @@ def _along(value: Tensor, axis: int, rank: int) -> Tensor:
     return value.reshape(shape)
 
 
-# The padded value before a window operation: MIL's order is (top, bottom, left, right), torch's
-# (left, right, ...).
-def _padded(x: Tensor, pad_type: str, pad: Tensor | None, fill: float = 0.0) -> Tensor:
+def _pad_picture(x: Tensor, pad_type: str, pad: Tensor | None, fill: float = 0.0) -> Tensor:
+    """A picture `(B, C, H, W)` padded as a window operation wants it."""
     if pad_type == "valid" or (pad_type == "custom" and pad is None):
         return x
     if pad_type != "custom":
@@ -50,11 +50,12 @@ def _padded(x: Tensor, pad_type: str, pad: Tensor | None, fill: float = 0.0) -> 
             f"the Core ML evaluator does not know pad_type '{pad_type}'",
             remedy="Export with static padding",
         )
-    top, bottom, left, right = _ints(pad)  # type: ignore[arg-type]
+    # MIL's order; torch wants the last axis first.
+    top, bottom, left, right = _as_ints(pad)  # type: ignore[arg-type]
     return F.pad(x, (left, right, top, bottom), value=fill)
 
 
-@_operation
+@_register_operation
 def conv(
     x: Tensor,
     weight: Tensor,
@@ -65,13 +66,13 @@ def conv(
     dilations: Tensor = torch.ones(2),  # noqa: B008
     groups: Tensor = torch.ones(()),  # noqa: B008
 ) -> Tensor:
-    x = _padded(x, pad_type, pad)
+    x = _pad_picture(x, pad_type, pad)
     return F.conv2d(
-        x, weight, bias, stride=_ints(strides), dilation=_ints(dilations), groups=int(groups)
+        x, weight, bias, stride=_as_ints(strides), dilation=_as_ints(dilations), groups=int(groups)
     )
 
 
-@_operation
+@_register_operation
 def batch_norm(
     x: Tensor,
     mean: Tensor,
@@ -83,17 +84,17 @@ def batch_norm(
     return F.batch_norm(x, mean, variance, gamma, beta, eps=float(epsilon))
 
 
-@_operation
+@_register_operation
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return F.linear(x, weight, bias)
 
 
-@_operation
+@_register_operation
 def matmul(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = False) -> Tensor:
     return (x.mT if transpose_x else x) @ (y.mT if transpose_y else y)
 
 
-@_operation
+@_register_operation
 def max_pool(
     x: Tensor,
     kernel_sizes: Tensor,
@@ -102,11 +103,13 @@ def max_pool(
     pad: Tensor | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    padded = _padded(x, pad_type, pad, fill=float("-inf"))
-    return F.max_pool2d(padded, _ints(kernel_sizes), _ints(strides), ceil_mode=bool(ceil_mode))
+    padded = _pad_picture(x, pad_type, pad, fill=float("-inf"))
+    return F.max_pool2d(
+        padded, _as_ints(kernel_sizes), _as_ints(strides), ceil_mode=bool(ceil_mode)
+    )
 
 
-@_operation
+@_register_operation
 def avg_pool(
     x: Tensor,
     kernel_sizes: Tensor,
@@ -116,16 +119,23 @@ def avg_pool(
     exclude_padding_from_average: bool = False,
     ceil_mode: bool = False,
 ) -> Tensor:
-    if bool(exclude_padding_from_average) and pad is not None and any(_ints(pad)):
+    if bool(exclude_padding_from_average) and pad is not None and any(_as_ints(pad)):
         ones = F.avg_pool2d(
-            _padded(torch.ones_like(x), pad_type, pad), _ints(kernel_sizes), _ints(strides)
+            _pad_picture(torch.ones_like(x), pad_type, pad),
+            _as_ints(kernel_sizes),
+            _as_ints(strides),
         )
-        return F.avg_pool2d(_padded(x, pad_type, pad), _ints(kernel_sizes), _ints(strides)) / ones
-    padded = _padded(x, pad_type, pad)
-    return F.avg_pool2d(padded, _ints(kernel_sizes), _ints(strides), ceil_mode=bool(ceil_mode))
+        return (
+            F.avg_pool2d(_pad_picture(x, pad_type, pad), _as_ints(kernel_sizes), _as_ints(strides))
+            / ones
+        )
+    padded = _pad_picture(x, pad_type, pad)
+    return F.avg_pool2d(
+        padded, _as_ints(kernel_sizes), _as_ints(strides), ceil_mode=bool(ceil_mode)
+    )
 
 
-@_operation
+@_register_operation
 def pad(
     x: Tensor, pad: Tensor, mode: str = "constant", constant_val: Tensor | float = 0.0
 ) -> Tensor:
@@ -135,13 +145,13 @@ def pad(
             remedy="Export with zero padding",
         )
     pairs = torch.as_tensor(pad).reshape(-1, 2)  # of the last axes, in their order
-    return F.pad(x, _ints(pairs.flip(0)), value=float(constant_val))
+    return F.pad(x, _as_ints(pairs.flip(0)), value=float(constant_val))
 
 
 # Quantization
 
 
-@_operation
+@_register_operation
 def quantize(
     input: Tensor,
     scale: Tensor,
@@ -150,24 +160,24 @@ def quantize(
     axis: Tensor | int = 0,
 ) -> Tensor:
     kind = {"int8": torch.int8, "uint8": torch.uint8}[output_dtype]
-    zero = _along(
+    zero = _broadcast_along(
         torch.zeros(()) if zero_point is None else zero_point, int(axis), input.ndim
     ).float()
-    levels = torch.round(input / _along(scale, int(axis), input.ndim)) + zero
+    levels = torch.round(input / _broadcast_along(scale, int(axis), input.ndim)) + zero
     return levels.clamp(torch.iinfo(kind).min, torch.iinfo(kind).max).to(kind)
 
 
-@_operation
+@_register_operation
 def dequantize(
     input: Tensor, scale: Tensor, zero_point: Tensor | None = None, axis: Tensor | int = 0
 ) -> Tensor:
-    zero = _along(
+    zero = _broadcast_along(
         torch.zeros(()) if zero_point is None else zero_point, int(axis), input.ndim
     ).float()
-    return (input.float() - zero) * _along(scale, int(axis), input.ndim)
+    return (input.float() - zero) * _broadcast_along(scale, int(axis), input.ndim)
 
 
-@_operation
+@_register_operation
 def constexpr_affine_dequantize(
     quantized_data: Tensor, scale: Tensor, zero_point: Tensor, axis: Tensor
 ) -> Tensor:
@@ -204,12 +214,12 @@ for _name, _pair in _BINARY.items():
     OPERATIONS[_name] = lambda x, y, _pair=_pair: _pair(torch.as_tensor(x), torch.as_tensor(y))
 
 
-@_operation
+@_register_operation
 def clip(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     return x.clamp(float(alpha), float(beta))
 
 
-@_operation
+@_register_operation
 def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
     if mode not in ("EXACT", "TANH_APPROXIMATION"):
         raise StageError(
@@ -219,22 +229,22 @@ def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
     return F.gelu(x, approximate="none" if mode == "EXACT" else "tanh")
 
 
-@_operation
+@_register_operation
 def log(x: Tensor, epsilon: Tensor | float = 1e-45) -> Tensor:
     return torch.log(x + float(epsilon))
 
 
-@_operation
+@_register_operation
 def rsqrt(x: Tensor, epsilon: Tensor | float = 1e-12) -> Tensor:
     return torch.rsqrt(x + float(epsilon))
 
 
-@_operation
+@_register_operation
 def softmax(x: Tensor, axis: Tensor | int = -1) -> Tensor:
     return torch.softmax(x, dim=int(axis))
 
 
-@_operation
+@_register_operation
 def cast(x: Tensor, dtype: str) -> Tensor:
     # Floats stay float32 here; the evaluator rounds them to the declared type.
     return x.to(torch.int32) if dtype.startswith(("int", "uint")) else x.float()
@@ -250,45 +260,45 @@ _REDUCTIONS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def _reduction(function: Callable[..., Tensor]) -> Operation:
+def _make_reduction(function: Callable[..., Tensor]) -> Operation:
     def reduce(x: Tensor, axes: Tensor | None = None, keep_dims: bool = False) -> Tensor:
-        dims = list(range(x.ndim)) if axes is None else _ints(axes)
+        dims = list(range(x.ndim)) if axes is None else _as_ints(axes)
         return function(x, dim=dims, keepdim=bool(keep_dims))
 
     return reduce
 
 
-OPERATIONS.update({name: _reduction(function) for name, function in _REDUCTIONS.items()})
+OPERATIONS.update({name: _make_reduction(function) for name, function in _REDUCTIONS.items()})
 
 
 # Shapes
 
 
-@_operation
+@_register_operation
 def reshape(x: Tensor, shape: Tensor) -> Tensor:
-    wanted = [x.shape[place] if size == 0 else size for place, size in enumerate(_ints(shape))]
+    wanted = [x.shape[place] if size == 0 else size for place, size in enumerate(_as_ints(shape))]
     return x.reshape(wanted)
 
 
-@_operation
+@_register_operation
 def transpose(x: Tensor, perm: Tensor) -> Tensor:
-    return x.permute(_ints(perm))
+    return x.permute(_as_ints(perm))
 
 
-@_operation
+@_register_operation
 def expand_dims(x: Tensor, axes: Tensor) -> Tensor:
-    rank = x.ndim + len(_ints(axes))
-    for axis in sorted(item % rank for item in _ints(axes)):
+    rank = x.ndim + len(_as_ints(axes))
+    for axis in sorted(item % rank for item in _as_ints(axes)):
         x = x.unsqueeze(axis)
     return x
 
 
-@_operation
+@_register_operation
 def squeeze(x: Tensor, axes: Tensor | None = None) -> Tensor:
-    return x.squeeze() if axes is None else x.squeeze(tuple(_ints(axes)))
+    return x.squeeze() if axes is None else x.squeeze(tuple(_as_ints(axes)))
 
 
-@_operation
+@_register_operation
 def concat(values: list[Tensor], axis: Tensor, interleave: bool = False) -> Tensor:
     if bool(interleave):
         raise StageError(
@@ -297,23 +307,23 @@ def concat(values: list[Tensor], axis: Tensor, interleave: bool = False) -> Tens
     return torch.cat(values, dim=int(axis))
 
 
-@_operation
+@_register_operation
 def split(
     x: Tensor, axis: Tensor, num_splits: Tensor | None = None, split_sizes: Tensor | None = None
 ) -> tuple[Tensor, ...]:
     if split_sizes is not None:
-        return torch.split(x, _ints(split_sizes), dim=int(axis))
+        return torch.split(x, _as_ints(split_sizes), dim=int(axis))
     return torch.chunk(x, int(num_splits), dim=int(axis))  # type: ignore[arg-type]
 
 
-@_operation
+@_register_operation
 def slice_by_size(x: Tensor, begin: Tensor, size: Tensor) -> Tensor:
-    for axis, (start, length) in enumerate(zip(_ints(begin), _ints(size), strict=True)):
+    for axis, (start, length) in enumerate(zip(_as_ints(begin), _as_ints(size), strict=True)):
         x = x.narrow(axis, start, x.shape[axis] - start if length == -1 else length)
     return x
 
 
-@_operation
+@_register_operation
 def slice_by_index(
     x: Tensor,
     begin: Tensor,
@@ -323,24 +333,23 @@ def slice_by_index(
     end_mask: Tensor | None = None,
     squeeze_mask: Tensor | None = None,
 ) -> Tensor:
-    count = len(_ints(begin))
-    flags = [
-        [False] * count if mask is None else [bool(i) for i in mask]
-        for mask in (begin_mask, end_mask, squeeze_mask)
-    ]
-    steps = [1] * count if stride is None else _ints(stride)
+    count = len(_as_ints(begin))
+    no_mask = torch.zeros(count)
+    from_start = no_mask if begin_mask is None else begin_mask
+    to_end = no_mask if end_mask is None else end_mask
+    is_single = no_mask if squeeze_mask is None else squeeze_mask
+    steps = [1] * count if stride is None else _as_ints(stride)
     if any(step < 1 for step in steps):
         raise StageError(
             "the Core ML evaluator does not know backward slices", remedy="Export without them"
         )
     index: list[Any] = []
-    for axis, (start, stop) in enumerate(zip(_ints(begin), _ints(end), strict=True)):
-        if flags[2][axis]:
+    for axis, (start, stop) in enumerate(zip(_as_ints(begin), _as_ints(end), strict=True)):
+        if is_single[axis]:
             index.append(start)
-        else:
-            index.append(
-                slice(
-                    None if flags[0][axis] else start, None if flags[1][axis] else stop, steps[axis]
-                )
-            )
+            continue
+        # A masked limit is the tensor's own.
+        first = None if from_start[axis] else start
+        last = None if to_end[axis] else stop
+        index.append(slice(first, last, steps[axis]))
     return x[tuple(index)]

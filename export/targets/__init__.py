@@ -1,1 +1,5 @@
-"""One module for each export target."""
+"""One module for each export target, each with `PRECISIONS`, `export(job)` and `rehearse(job)`.
+
+job = ExportJob(student, None, "fp32", folder, classes, image_size=224)
+onnx.export(job)["model"]  # "model.onnx"
+"""

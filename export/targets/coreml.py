@@ -12,12 +12,12 @@ import torch
 
 from export.deploy import trace_picture_model
 from export.job import ExportJob, Result
-from export.lower import freeze
+from export.lower import freeze_encoder
 from export.quiet import quiet
-from export.targets.coreml_padding import register as register_padding_pass
+from export.targets.coreml_padding import register_padding_pass
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.system.packages import require
-from quantize.nncf_setup import prepare
+from quantize.nncf_setup import prepare_nncf
 
 PRECISIONS = ("fp32", "fp16", "int8")
 FILE = "model.mlpackage"
@@ -27,8 +27,9 @@ TARGETS = {"fp32": "iOS16", "fp16": "iOS16", "int8": "iOS17"}
 
 
 def export(job: ExportJob) -> Result:
-    """Write the package; the input is an RGB image of S x S pixels (`ImageType`), the outputs
-    float32, batch 1.
+    """Write the package, with an RGB image of S x S pixels as input and batch 1.
+
+    The input is an `ImageType`; the outputs are float32.
 
     int8 carries the scales and zero-points of the quantized encoder: int8 weights in the file,
     8-bit activations between the layers. What is not quantized computes in float32, as in the model
@@ -43,28 +44,31 @@ def export(job: ExportJob) -> Result:
         MissingDependencyError: coremltools is not installed.
     """
     job.require_precision("coreml", PRECISIONS)
-    prepare()
+    prepare_nncf()
     with quiet(native=True):
         ct = require("coremltools", extra="coreml")
     encoder = None
     if job.precision == "int8":
-        encoder = freeze(job.require_quantized(), job.image_size, face="fake")
+        encoder = freeze_encoder(job.require_quantized(), job.image_size, face="fake")
         _register_fake_quantize()
     traced = trace_picture_model(job, encoder)
     package = job.out_dir / FILE
     with quiet(native=True), torch.no_grad():
-        converted = _convert(ct, traced, job)
-        _describe(converted, job)
+        converted = _convert_trace(ct, traced, job)
+        _describe_model(converted, job)
         shutil.rmtree(package, ignore_errors=True)
         converted.save(str(package))
-    return {"model": FILE, "notes": {**inspect(package), "minimum_target": TARGETS[job.precision]}}
+    return {
+        "model": FILE,
+        "notes": {**inspect_package(package), "minimum_target": TARGETS[job.precision]},
+    }
 
 
 def rehearse(job: ExportJob) -> None:
     """The trace, and whether the converter knows its operations; the conversion takes too long."""
     encoder = None
     if job.precision == "int8":
-        encoder = freeze(job.require_quantized(), job.image_size, face="fake")
+        encoder = freeze_encoder(job.require_quantized(), job.image_size, face="fake")
     _require_known_operations(trace_picture_model(job, encoder))
 
 
@@ -84,7 +88,7 @@ def _require_known_operations(traced: Any) -> None:
         raise RuntimeError(f"coremltools has no operation for {', '.join(unknown)}")
 
 
-def _convert(ct: Any, traced: Any, job: ExportJob) -> Any:
+def _convert_trace(ct: Any, traced: Any, job: ExportJob) -> Any:
     shape = (1, 3, job.image_size, job.image_size)
     half = job.precision == "fp16"
     pipeline = ct.PassPipeline()
@@ -106,9 +110,10 @@ def _convert(ct: Any, traced: Any, job: ExportJob) -> Any:
     )
 
 
-def _describe(model: Any, job: ExportJob) -> None:
-    """Labels go into the metadata: Core ML's own classifier form takes one output only, and an app
-    needs four.
+def _describe_model(model: Any, job: ExportJob) -> None:
+    """Write down what the package is; labels go into the metadata.
+
+    Core ML's own classifier form takes one output only, and an app needs four.
     """
     model.short_description = "Face forgery detection and attribution"
     model.user_defined_metadata.update(job.all_metadata())
@@ -120,16 +125,18 @@ def _describe(model: Any, job: ExportJob) -> None:
 
 
 def _register_fake_quantize() -> None:
-    """Teach the converter the two fake-quantize operations of a trace: each becomes `quantize` and
-    `dequantize`.
+    """Teach the converter the two fake-quantize operations of a trace.
+
+    Each becomes `quantize` and `dequantize`.
     """
     from coremltools.converters.mil.frontend.torch.ops import _get_inputs
     from coremltools.converters.mil.frontend.torch.torch_op_registry import register_torch_op
     from coremltools.converters.mil.mil import Builder as mb
 
-    def emit(
+    def emit_levels(
         context: Any, node: Any, x: Any, scale: Any, zero: Any, low: int, axis: int | None
     ) -> None:
+        # MIL takes the limits from the type: 0..255 or -128..127.
         kind = np.uint8 if low == 0 else np.int8
         arguments = {
             "scale": np.asarray(scale, np.float32),
@@ -142,17 +149,17 @@ def _register_fake_quantize() -> None:
 
     def per_tensor(context: Any, node: Any) -> None:
         x, scale, zero, low, _ = _get_inputs(context, node, expected=5)
-        emit(context, node, x, scale.val, zero.val, int(low.val), None)
+        emit_levels(context, node, x, scale.val, zero.val, int(low.val), None)
 
     def per_channel(context: Any, node: Any) -> None:
         x, scale, zero, axis, low, _ = _get_inputs(context, node, expected=6)
-        emit(context, node, x, scale.val, zero.val, int(low.val), int(axis.val))
+        emit_levels(context, node, x, scale.val, zero.val, int(low.val), int(axis.val))
 
     register_torch_op(per_tensor, torch_alias=["fake_quantize_per_tensor_affine"], override=True)
     register_torch_op(per_channel, torch_alias=["fake_quantize_per_channel_affine"], override=True)
 
 
-def inspect(package: Path) -> dict[str, Any]:
+def inspect_package(package: Path) -> dict[str, Any]:
     """Read the package back: its convolutions by kind, and every operation's count."""
     from export.reference.evaluator import load_program
 

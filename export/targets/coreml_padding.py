@@ -15,7 +15,7 @@ import numpy as np
 NAME = "gazeclip::padding_into_convolution"
 
 
-def register() -> str:
+def register_padding_pass() -> str:
     """Make the pass known to coremltools; returns its name for a `PassPipeline`."""
     from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
     from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY, register_pass
@@ -27,13 +27,13 @@ def register() -> str:
                 for function in prog.functions.values():
                     for operation in list(function.operations):
                         if operation.op_type == "conv":
-                            _merge(operation)
+                            _merge_padding(operation)
 
         register_pass(namespace="gazeclip")(padding_into_convolution)
     return NAME
 
 
-def _merge(convolution: Any) -> None:
+def _merge_padding(convolution: Any) -> None:
     """Replace a padding and this convolution by one that pads, where that is the same."""
     from coremltools.converters.mil.mil import Builder as mb
 
@@ -42,7 +42,7 @@ def _merge(convolution: Any) -> None:
         padding is None
         or padding.op_type != "pad"
         or not _pads_zeros_of_the_picture(padding)
-        or _pads(convolution)
+        or _has_padding(convolution)
     ):
         return
     block = convolution.enclosing_block
@@ -81,6 +81,6 @@ def _pads_zeros_of_the_picture(padding: Any) -> bool:
     )
 
 
-def _pads(convolution: Any) -> bool:
+def _has_padding(convolution: Any) -> bool:
     kind = convolution.pad_type.val
     return kind != "valid" and not (kind == "custom" and not np.any(convolution.pad.val))

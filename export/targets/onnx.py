@@ -10,7 +10,7 @@ import torch
 
 from export.deploy import DeployModel, example_image
 from export.job import ExportJob, Result
-from export.lower import freeze
+from export.lower import freeze_encoder
 from export.parity import require_integer
 from export.quiet import quiet
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
@@ -27,12 +27,13 @@ IR_VERSION = 8
 
 
 def export(job: ExportJob) -> Result:
-    """Write the model; input uint8 `(B, S, S, 3)`, B dynamic. int8 holds int8 weights and unsigned
-    activations.
+    """Write the model; input uint8 `(B, S, S, 3)`, B dynamic.
+
+    int8 holds int8 weights and unsigned activations.
 
     Returns:
         `model` and `notes` with `quantized_convolutions`, `float_convolutions`, `opset` and, for
-        int8, the counts of `onnx_rewrite.rewrite`.
+        int8, the counts of `onnx_rewrite.rewrite_quantizers`.
 
     Raises:
         ConfigError: precision not possible.
@@ -43,11 +44,11 @@ def export(job: ExportJob) -> Result:
     onnx = require("onnx", extra="onnx")
     encoder = None
     if job.precision == "int8":
-        encoder = freeze(job.require_quantized(), job.image_size, face="fake")
-    model = _trace(onnx, DeployModel(job.student, encoder, job.image_size), job.image_size)
-    from export.targets.onnx_rewrite import rewrite
+        encoder = freeze_encoder(job.require_quantized(), job.image_size, face="fake")
+    model = _trace_model(onnx, DeployModel(job.student, encoder, job.image_size), job.image_size)
+    from export.targets.onnx_rewrite import rewrite_quantizers
 
-    rewritten = rewrite(model)
+    rewritten = rewrite_quantizers(model)
     model.ir_version = IR_VERSION
     model.producer_name = "gazeclip"
     model.producer_version = ""
@@ -56,7 +57,11 @@ def export(job: ExportJob) -> Result:
     onnx.checker.check_model(model, full_check=True)
     data = model.SerializeToString(deterministic=True)
     atomic_write(job.out_dir / FILE, lambda path: _write(path, data))
-    notes = {**count(model), "opset": OPSET, **(rewritten if job.precision == "int8" else {})}
+    notes = {
+        **count_convolutions(model),
+        "opset": OPSET,
+        **(rewritten if job.precision == "int8" else {}),
+    }
     return {"model": FILE, "notes": notes}
 
 
@@ -68,7 +73,7 @@ def rehearse(job: ExportJob) -> None:
         require_integer(notes, convolutions, "onnx int8")
 
 
-def _trace(onnx: Any, model: DeployModel, image_size: int) -> Any:
+def _trace_model(onnx: Any, model: DeployModel, image_size: int) -> Any:
     buffer = io.BytesIO()
     names = [INPUT_NAME, *OUTPUTS]
     with quiet(), torch.no_grad():
@@ -90,7 +95,7 @@ def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def count(model: Any) -> dict[str, int]:
+def count_convolutions(model: Any) -> dict[str, int]:
     """Convolutions whose data and weight both come from a dequantizer, and the others."""
     producer = {name: node.op_type for node in model.graph.node for name in node.output}
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]

@@ -1,9 +1,8 @@
-"""Turn the tracer's quantize/dequantize graph into the one that ONNX Runtime fuses into integer
-kernels.
+"""Turn the tracer's quantizers into those that ONNX Runtime fuses into integer kernels.
 
 The tracer writes float weights with a quantizer behind them, signed activations, and scales hidden
-behind Identity
-nodes: correct, but larger and slower than float. Each rewrite here keeps every number:
+behind Identity nodes: correct, but larger and slower than float. Each rewrite here keeps every
+number:
 
 1. scales and zero-points become named initializers;
 2. a quantizer of a weight is folded, so the file holds int8 weights;
@@ -20,7 +19,8 @@ from onnx.reference import ReferenceEvaluator
 
 from gazeclip.errors import StageError
 
-_QUANTIZE, _DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
+_QUANTIZE = "QuantizeLinear"
+_DEQUANTIZE = "DequantizeLinear"
 
 
 class _Graph:
@@ -29,51 +29,52 @@ class _Graph:
     def __init__(self, model: ModelProto) -> None:
         self.graph = model.graph
         self.constants = {item.name: numpy_helper.to_array(item) for item in self.graph.initializer}
-        self.index()
+        self.build_index()
 
-    def index(self) -> None:
+    def build_index(self) -> None:
         self.producer = {name: node for node in self.graph.node for name in node.output}
         self.consumers: dict[str, list[NodeProto]] = {}
         for node in self.graph.node:
             for name in node.input:
                 self.consumers.setdefault(name, []).append(node)
 
-    def source(self, name: str) -> str:
+    def find_source(self, name: str) -> str:
         """The value's own name before any Identity."""
         while name in self.producer and self.producer[name].op_type == "Identity":
             name = self.producer[name].input[0]
         return name
 
-    def constant(self, name: str) -> np.ndarray | None:
-        """The value of `name` where it depends on constants only (the tracer computes paddings),
-        else None.
+    def find_constant(self, name: str) -> np.ndarray | None:
+        """The value of `name` where it depends on constants only, else None.
+
+        The tracer computes paddings, so that an initializer alone is not enough.
         """
-        name = self.source(name)
+        name = self.find_source(name)
         if name in self.constants:
             return self.constants[name]
         node = self.producer.get(name)
         if node is None or node.op_type in (_QUANTIZE, _DEQUANTIZE):
             return None
-        inputs = {item: self.constant(item) for item in node.input if item}
+        inputs = {item: self.find_constant(item) for item in node.input if item}
         if any(value is None for value in inputs.values()):
             return None
         (value,) = ReferenceEvaluator(node).run([name], inputs)
         return np.asarray(value)
 
-    def add(self, name: str, value: np.ndarray) -> str:
+    def add_constant(self, name: str, value: np.ndarray) -> str:
         """Store an initializer and return its name."""
         if name not in self.constants:
             self.constants[name] = value
             self.graph.initializer.append(numpy_helper.from_array(np.array(value, order="C"), name))
         return name
 
-    def remove(self, nodes: list[NodeProto]) -> None:
+    def remove_nodes(self, nodes: list[NodeProto]) -> None:
         for node in nodes:
             self.graph.node.remove(node)
-        self.index()
+        self.build_index()
 
 
-def rewrite(model: ModelProto) -> dict[str, int]:
+def rewrite_quantizers(model: ModelProto) -> dict[str, int]:
     """Apply the rewrites to `model` in place.
 
     Returns:
@@ -85,13 +86,14 @@ def rewrite(model: ModelProto) -> dict[str, int]:
     graph = _Graph(model)
     counts = {"unsigned_activations": 0, "folded_weights": 0}
     for node in [node for node in graph.graph.node if node.op_type == _QUANTIZE]:
-        scale, zero = graph.constant(node.input[1]), graph.constant(node.input[2])
+        scale = graph.find_constant(node.input[1])
+        zero = graph.find_constant(node.input[2])
         if scale is None or zero is None:
             raise StageError(
                 f"the scale of '{node.name}' is not a constant",
                 remedy="Export from a frozen encoder",
             )
-        weight = graph.constant(node.input[0])
+        weight = graph.find_constant(node.input[0])
         if weight is not None:
             _fold_weight(graph, node, weight, scale, zero)
             counts["folded_weights"] += 1
@@ -103,7 +105,7 @@ def rewrite(model: ModelProto) -> dict[str, int]:
     return counts
 
 
-def _readers(graph: _Graph, quantize: NodeProto) -> list[NodeProto]:
+def _find_dequantizers(graph: _Graph, quantize: NodeProto) -> list[NodeProto]:
     readers = graph.consumers.get(quantize.output[0], [])
     if any(node.op_type != _DEQUANTIZE for node in readers):
         raise StageError(
@@ -129,14 +131,15 @@ def _fold_weight(
     shape = [1] * weight.ndim
     if scale.ndim:
         shape[_axis_of(node)] = -1
-    levels = np.rint(weight / scale.reshape(shape) if scale.ndim else weight / scale)
-    base = f"{graph.source(node.input[0])}_int8"
-    name = graph.add(base, np.clip(levels, -128, 127).astype(np.int8))
-    for reader in _readers(graph, node):
+    # One scale for each output channel, broadcast along its axis; or one for all.
+    levels = np.rint(weight / (scale.reshape(shape) if scale.ndim else scale))
+    base = f"{graph.find_source(node.input[0])}_int8"
+    name = graph.add_constant(base, np.clip(levels, -128, 127).astype(np.int8))
+    for reader in _find_dequantizers(graph, node):
         reader.input[0] = name
-        reader.input[1] = graph.add(f"{base}_scale", scale.astype(np.float32))
-        reader.input[2] = graph.add(f"{base}_zero", zero)
-    graph.remove([node])
+        reader.input[1] = graph.add_constant(f"{base}_scale", scale.astype(np.float32))
+        reader.input[2] = graph.add_constant(f"{base}_zero", zero)
+    graph.remove_nodes([node])
 
 
 def _name_activation(graph: _Graph, node: NodeProto, scale: np.ndarray, zero: np.ndarray) -> int:
@@ -144,17 +147,16 @@ def _name_activation(graph: _Graph, node: NodeProto, scale: np.ndarray, zero: np
     signed = zero.dtype == np.int8
     unsigned = (zero.astype(np.int16) + 128).astype(np.uint8) if signed else zero
     names = [
-        graph.add(f"{node.output[0]}_scale", scale.astype(np.float32)),
-        graph.add(f"{node.output[0]}_zero", unsigned),
+        graph.add_constant(f"{node.output[0]}_scale", scale.astype(np.float32)),
+        graph.add_constant(f"{node.output[0]}_zero", unsigned),
     ]
-    for item in [node, *_readers(graph, node)]:
+    for item in [node, *_find_dequantizers(graph, node)]:
         item.input[1], item.input[2] = names
     return int(signed)
 
 
 def _absorb_clips(graph: _Graph) -> int:
-    """Remove Relu and Clip before a quantizer that sends everything beyond their limits to its last
-    levels anyway.
+    """Remove Relu and Clip before a quantizer that saturates at their limits anyway.
 
     ONNX Runtime looks for Conv -> Quantize. It removes a Clip itself only if the quantizer's range
     lies inside by float comparison, which a range of 6 stored as 6 / 255 often misses by one bit.
@@ -162,30 +164,32 @@ def _absorb_clips(graph: _Graph) -> int:
     absorbed = 0
     for clip in [node for node in graph.graph.node if node.op_type in ("Clip", "Relu")]:
         reader = _only_reader(graph, clip)
-        limits = _limits(graph, clip)
+        limits = _find_limits(graph, clip)
         if reader is None or reader.op_type != _QUANTIZE or limits is None:
             continue
-        scale, zero = graph.constant(reader.input[1]), graph.constant(reader.input[2])
+        scale = graph.find_constant(reader.input[1])
+        zero = graph.find_constant(reader.input[2])
         if scale is None or zero is None or scale.size != 1:
             continue
         info = np.iinfo(zero.dtype)
+        # In float32, as the quantizer itself computes: the level that each limit falls on.
         low, high = (
             np.rint(np.float32(limit) / np.float32(scale)) + np.float32(zero) for limit in limits
         )
         if low <= info.min and high >= info.max:
             reader.input[0] = clip.input[0]
-            graph.remove([clip])
+            graph.remove_nodes([clip])
             absorbed += 1
     return absorbed
 
 
-def _limits(graph: _Graph, clip: NodeProto) -> tuple[float, float] | None:
+def _find_limits(graph: _Graph, clip: NodeProto) -> tuple[float, float] | None:
     if clip.op_type == "Relu":
         return 0.0, np.inf
     bounds = [-np.inf, np.inf]
     for port in (1, 2):
         if len(clip.input) > port and clip.input[port]:
-            value = graph.constant(clip.input[port])
+            value = graph.find_constant(clip.input[port])
             if value is None:
                 return None
             bounds[port - 1] = float(value)
@@ -193,8 +197,9 @@ def _limits(graph: _Graph, clip: NodeProto) -> tuple[float, float] | None:
 
 
 def _move_pads(graph: _Graph) -> int:
-    """Pad -> [Quantize -> Dequantize ->] Conv becomes Conv with `pads`, wherever the pad has no
-    other reader.
+    """Pad -> [Quantize -> Dequantize ->] Conv becomes Conv with `pads`.
+
+    Only where the pad has no other reader.
     """
     moved = 0
     for pad in [node for node in graph.graph.node if node.op_type == "Pad"]:
@@ -209,7 +214,7 @@ def _move_pads(graph: _Graph) -> int:
             for port, name in enumerate(node.input):
                 if name == pad.output[0]:
                     node.input[port] = pad.input[0]
-        graph.remove([pad])
+        graph.remove_nodes([pad])
         moved += 1
     return moved
 
@@ -224,8 +229,10 @@ def _zero_edges(graph: _Graph, pad: NodeProto) -> list[int] | None:
     mode = next(
         (attribute.s for attribute in pad.attribute if attribute.name == "mode"), b"constant"
     )
-    edges = graph.constant(pad.input[1])
-    value = graph.constant(pad.input[2]) if len(pad.input) > 2 and pad.input[2] else np.zeros(())
+    edges = graph.find_constant(pad.input[1])
+    value = (
+        graph.find_constant(pad.input[2]) if len(pad.input) > 2 and pad.input[2] else np.zeros(())
+    )
     if (
         mode != b"constant"
         or edges is None
@@ -234,7 +241,9 @@ def _zero_edges(graph: _Graph, pad: NodeProto) -> list[int] | None:
         or np.any(value != 0)
     ):
         return None
-    low, high = edges[:4], edges[4:]
+    # Four starts, then four ends, each for (batch, channels, rows, columns).
+    low = edges[:4]
+    high = edges[4:]
     if np.any(low[:2]) or np.any(high[:2]) or np.any(edges < 0):
         return None
     return [int(item) for item in (*low[2:], *high[2:])]
@@ -254,7 +263,7 @@ def _drop_unused(graph: _Graph) -> None:
         if node.op_type == "Identity":
             continue
         for port, name in enumerate(node.input):
-            node.input[port] = graph.source(name)
+            node.input[port] = graph.find_source(name)
     needed = {output.name for output in graph.graph.output}
     keep: list[NodeProto] = []
     for node in reversed(list(graph.graph.node)):
@@ -266,4 +275,4 @@ def _drop_unused(graph: _Graph) -> None:
     graph.graph.node.extend(reversed(keep))
     del graph.graph.initializer[:]
     graph.graph.initializer.extend(used)
-    graph.index()
+    graph.build_index()

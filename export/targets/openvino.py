@@ -11,15 +11,16 @@ from export.job import ExportJob, Result
 from export.quiet import quiet
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.system.packages import require
-from quantize.nncf_setup import prepare
+from quantize.nncf_setup import prepare_nncf
 
 PRECISIONS = ("fp32", "fp16", "int8")
 FILE = "model.xml"
 
 
 def export(job: ExportJob) -> Result:
-    """Write the IR; input uint8 `(B, S, S, 3)`, B dynamic, weights as int8 where a fake quantizer
-    follows them.
+    """Write the IR; input uint8 `(B, S, S, 3)`, B dynamic.
+
+    Weights are stored as int8 where a fake quantizer follows them.
 
     Returns:
         `model` and `notes` with `quantized_convolutions`, `float_convolutions`, `weight_files`.
@@ -29,7 +30,7 @@ def export(job: ExportJob) -> Result:
         MissingDependencyError: openvino is not installed.
     """
     job.require_precision("openvino", PRECISIONS)
-    prepare()
+    prepare_nncf()
     ov = require("openvino", extra="openvino")
     encoder = job.quantized_encoder if job.precision == "int8" else None
     model = DeployModel(job.student, encoder, job.image_size)
@@ -45,18 +46,19 @@ def export(job: ExportJob) -> Result:
             ir.set_rt_info(value, ["gazeclip", key])
         ov.save_model(ir, job.out_dir / FILE, compress_to_fp16=job.precision == "fp16")
     saved = ov.Core().read_model(job.out_dir / FILE)
-    return {"model": FILE, "notes": {**_count(saved), "weight_files": ["model.bin"]}}
+    return {"model": FILE, "notes": {**_count_convolutions(saved), "weight_files": ["model.bin"]}}
 
 
 def rehearse(job: ExportJob) -> None:
-    """The trace of the float model. NNCF's quantizers are read by the converter itself, which takes
-    too long.
+    """The trace of the float model.
+
+    NNCF's quantizers are read by the converter itself, which takes too long.
     """
     if job.precision != "int8":
         trace_picture_model(job, None)
 
 
-def _count(ir: Any) -> dict[str, int]:
+def _count_convolutions(ir: Any) -> dict[str, int]:
     """Convolutions with both inputs quantized, and the others."""
     quantized = total = 0
     for op in ir.get_ops():
@@ -67,8 +69,9 @@ def _count(ir: Any) -> dict[str, int]:
 
 
 def _is_quantized(node: Any) -> bool:
-    """Whether a value comes from a FakeQuantize or from int8 constants, looking through shape-only
-    operations.
+    """Whether a value comes from a FakeQuantize or from int8 constants.
+
+    Operations that only change the shape are looked through.
     """
     while node.get_type_name() in {
         "Reshape",

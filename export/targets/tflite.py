@@ -11,19 +11,19 @@ from torch import Tensor, nn
 
 from export.deploy import DeployModel, example_image
 from export.job import ExportJob, Result
-from export.lower import freeze
+from export.lower import freeze_encoder
 from export.quiet import quiet
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.errors import StageError
 from gazeclip.system.packages import require
-from quantize.nncf_setup import prepare
+from quantize.nncf_setup import prepare_nncf
 
 PRECISIONS = ("fp32", "int8")
 FILE = "model.tflite"
 
 
 class _Named(nn.Module):
-    """Gives the outputs their names: the converter takes them from the keys of a returned mapping."""
+    """Gives the outputs their names: the converter takes them from the keys of a mapping."""
 
     def __init__(self, model: DeployModel) -> None:
         super().__init__()
@@ -48,34 +48,34 @@ def export(job: ExportJob) -> Result:
         StageError: the converter renamed an output. What it left in float is counted in `notes`.
     """
     job.require_precision("tflite", PRECISIONS)
-    prepare()
+    prepare_nncf()
     with quiet(native=True):
         litert = require("litert_torch", extra="tflite")
-    encoder, config = None, None
+    encoder = None
+    config = None
     if job.precision == "int8":
-        encoder = freeze(job.require_quantized(), job.image_size, face="decomposed")
+        encoder = freeze_encoder(job.require_quantized(), job.image_size, face="decomposed")
         config = _int8_config()
     model = _Named(DeployModel(job.student, encoder, job.image_size)).eval()
     image = example_image(job.image_size, 1)
     with quiet(native=True), torch.no_grad():
         converted = litert.convert(model, sample_kwargs={INPUT_NAME: image}, quant_config=config)
         converted.export(str(job.out_dir / FILE))
-    return {"model": FILE, "notes": inspect(job.out_dir / FILE)}
+    return {"model": FILE, "notes": inspect_file(job.out_dir / FILE)}
 
 
 def rehearse(job: ExportJob) -> None:
     """The first half, `torch.export`; the conversion takes too long."""
     encoder = None
     if job.precision == "int8":
-        encoder = freeze(job.require_quantized(), job.image_size, face="decomposed")
+        encoder = freeze_encoder(job.require_quantized(), job.image_size, face="decomposed")
     model = DeployModel(job.student, encoder, job.image_size)
     with quiet(), torch.no_grad():
         torch.export.export(model, (example_image(job.image_size, 1),))
 
 
 def _int8_config() -> Any:
-    """Makes the converter fuse the quantizers that are in the graph already; it adds none of its
-    own.
+    """Makes the converter fuse the quantizers that are in the graph; it adds none of its own.
 
     Without it every Q/DQ pair stays an operation between float kernels: five times the size, slower
     than float.
@@ -90,7 +90,7 @@ def _int8_config() -> Any:
     return QuantConfig(pt2e_quantizer=PT2EQuantizer().set_global(symmetric))
 
 
-def inspect(path: Path) -> dict[str, Any]:
+def inspect_file(path: Path) -> dict[str, Any]:
     """Read the file back: its convolutions by kind, and every operation's count.
 
     Raises:
@@ -99,7 +99,8 @@ def inspect(path: Path) -> dict[str, Any]:
     from litert_converter import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
-    graph, int8 = model.subgraphs[0], schema.TensorType.INT8
+    graph = model.subgraphs[0]
+    int8 = schema.TensorType.INT8
     names = {
         code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
     }
@@ -107,6 +108,7 @@ def inspect(path: Path) -> dict[str, Any]:
     quantized = total = 0
     for operator in graph.operators:
         code = model.operatorCodes[operator.opcodeIndex]
+        # A byte in the old field, which larger codes do not fit, and 0 in the new one of old files.
         name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
         operations[name] += 1
         if name in ("CONV_2D", "DEPTHWISE_CONV_2D"):

@@ -8,6 +8,7 @@ the logit scale and the angles are where eight bits do damage and cost nothing t
 
 from __future__ import annotations
 
+import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -110,6 +111,19 @@ class Student(nn.Module):
         return self.head(
             self.encoder(self.normalise(pixels).contiguous(memory_format=torch.channels_last))
         )  # type: ignore[no-any-return]
+
+    def with_encoder(self, encoder: nn.Module) -> Student:
+        """A copy around another encoder, such as the quantized one.
+
+        The head is copied as well, so that training the copy leaves this student as it is; the
+        encoder is taken as given.
+        """
+        clone = copy.copy(self)
+        # A shallow copy shares the table of submodules, and would replace them in both.
+        clone._modules = dict(self._modules)
+        clone.encoder = encoder
+        clone.head = copy.deepcopy(self.head)
+        return clone
 
 
 def save_student(folder: Path, student: Student, extra: dict[str, Any] | None = None) -> None:

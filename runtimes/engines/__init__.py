@@ -1,1 +1,5 @@
-"""One module for each inference library, behind one interface."""
+"""One module for each inference library, behind one interface.
+
+engine = find_engine("onnxruntime").load()  # runtimes.engines.registry
+engine(bundle, threads=1).infer(images)["fake_logit"]  # (B, 1)
+"""

@@ -1,6 +1,4 @@
-"""What an engine is: it loads the model of a bundle and maps uint8 images to the four named
-outputs.
-"""
+"""What an engine is: it maps uint8 images to the four named outputs of a bundle's model."""
 
 from __future__ import annotations
 
@@ -18,8 +16,9 @@ from runtimes.batches import Outputs, infer_in_batches
 
 
 class Engine(ABC):
-    """One inference library. Constructing one loads and compiles the model; `infer` may be called
-    from any thread.
+    """One inference library with one loaded model.
+
+    Constructing one loads and compiles the model; `infer` may be called from any thread.
 
     Subclasses import their library through `require`, inside `available` and `__init__` only, so
     that importing the engines costs nothing.
@@ -34,8 +33,9 @@ class Engine(ABC):
     @classmethod
     @abstractmethod
     def available(cls) -> str | None:
-        """None if it can be used here, else why not and what to do, in one line. Imports the
-        engine's library.
+        """None if it can be used here, else why not and what to do, in one line.
+
+        Imports the engine's library.
         """
 
     @abstractmethod
@@ -51,16 +51,18 @@ class Engine(ABC):
 
     @abstractmethod
     def infer(self, images: np.ndarray) -> Outputs:
-        """Uint8 RGB `(B, S, S, 3)` -> `embedding (B, D)`, `logits (B, C)`, `fake_logit (B, 1)`,
-        `gaze (B, 2)`, float32.
+        """The four outputs of uint8 RGB images `(B, S, S, 3)`, as float32.
+
+        `embedding (B, D)`, `logits (B, C)`, `fake_logit (B, 1)` and `gaze (B, 2)`.
 
         The arrays belong to the caller.
         """
 
 
-def missing(module: str, extra: str) -> str | None:
-    """Why `module` cannot be imported, and what to do; None if it can. It is tried: one that is
-    there may be broken.
+def explain_missing(module: str, extra: str) -> str | None:
+    """Why `module` cannot be imported, and what to do; None if it can.
+
+    It is tried: one that is there may be broken.
     """
     try:
         require(module, extra)
@@ -99,8 +101,9 @@ def check_names(path: Path, wanted: dict[str, str], found: list[str]) -> None:
 
 
 def check_input(path: Path, dtype: str, shape: tuple[int | None, ...], size: int) -> int | None:
-    """Refuse an input that is not uint8 `(B, S, S, 3)`; returns the fixed batch size, or None where
-    it is free.
+    """Refuse an input that is not uint8 `(B, S, S, 3)`.
+
+    Returns the fixed batch size, or None where it is free.
 
     Raises:
         BundleError: another type or shape.
@@ -119,8 +122,9 @@ def check_input(path: Path, dtype: str, shape: tuple[int | None, ...], size: int
 def in_batches_of(
     fixed: int | None, images: np.ndarray, run: Callable[[np.ndarray], Outputs]
 ) -> Outputs:
-    """Call `run` once, or in pieces where the graph has a fixed batch size; the last piece is
-    padded by repetition.
+    """Call `run` once, or in pieces where the graph has a fixed batch size.
+
+    The last piece is filled up by repetition.
     """
     count = len(images)
     if fixed is None or count == fixed:

@@ -18,8 +18,8 @@ from runtimes.engines.base import (
     Outputs,
     cannot_load,
     check_names,
+    explain_missing,
     in_batches_of,
-    missing,
     version,
 )
 
@@ -36,7 +36,7 @@ class CoreMlEngine(Engine):
         if sys.platform != "darwin":
             here = f"Core ML runs on macOS only and this is {sys.platform}"
             return f"{here}. Use the bundle of another target"
-        return missing("coremltools", "coreml")
+        return explain_missing("coremltools", "coreml")
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
         units = (device or "all").lower()
@@ -62,9 +62,9 @@ class CoreMlEngine(Engine):
         self.label = f"coreml {version('coremltools')} {_UNITS[units]}"
 
     def infer(self, images: np.ndarray) -> Outputs:
-        return in_batches_of(1, images, self._run)
+        return in_batches_of(1, images, self._run_batch)
 
-    def _run(self, images: np.ndarray) -> Outputs:
+    def _run_batch(self, images: np.ndarray) -> Outputs:
         with self._lock:
             results = self._model.predict({self._input: Image.fromarray(images[0])})
         return {

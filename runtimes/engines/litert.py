@@ -17,8 +17,8 @@ from runtimes.engines.base import (
     cannot_load,
     check_input,
     check_names,
+    explain_missing,
     in_batches_of,
-    missing,
     version,
 )
 
@@ -27,17 +27,15 @@ _LIBRARIES = {_PREFERRED: "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
 
 
 class LiteRtEngine(Engine):
-    """One interpreter behind a lock, since an interpreter holds one input and one set of outputs."""
+    """One interpreter behind a lock: it holds one input and one set of outputs."""
 
     name = "litert"
 
     @classmethod
     def available(cls) -> str | None:
-        return (
-            None
-            if _usable_library() is not None
-            else missing(f"{_PREFERRED}.interpreter", "tflite")
-        )
+        if _usable_library() is not None:
+            return None
+        return explain_missing(f"{_PREFERRED}.interpreter", "tflite")
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
         if device is not None and device.lower() != "cpu":
@@ -63,9 +61,9 @@ class LiteRtEngine(Engine):
         self.label = f"litert {library} {version(_LIBRARIES[library])} CPU"
 
     def infer(self, images: np.ndarray) -> Outputs:
-        return in_batches_of(self._fixed, images, self._run)
+        return in_batches_of(self._fixed, images, self._run_batch)
 
-    def _run(self, images: np.ndarray) -> Outputs:
+    def _run_batch(self, images: np.ndarray) -> Outputs:
         with self._lock:
             self._interpreter.set_tensor(self._input, images)
             self._interpreter.invoke()
@@ -75,17 +73,18 @@ class LiteRtEngine(Engine):
 
 
 def _usable_library() -> str | None:
-    """The first library whose interpreter can be imported; the second is not touched where the
-    first will do.
+    """The first library whose interpreter can be imported.
+
+    The second is not touched where the first will do.
     """
     for library in _LIBRARIES:
-        if missing(f"{library}.interpreter", "tflite") is None:
+        if explain_missing(f"{library}.interpreter", "tflite") is None:
             return library
     return None
 
 
 def _output_indices(interpreter: Any) -> dict[str, int]:
-    """Tensor index by output name: the signature's names where there is one, else the tensors' own."""
+    """Tensor index by output name, the tensors' own names and those of the signature."""
     indices = {entry["name"]: int(entry["index"]) for entry in interpreter.get_output_details()}
     signatures = interpreter.get_signature_list()
     if signatures:

@@ -16,8 +16,8 @@ from runtimes.engines.base import (
     cannot_load,
     check_input,
     check_names,
+    explain_missing,
     in_batches_of,
-    missing,
     version,
 )
 
@@ -31,14 +31,16 @@ class OnnxRuntimeEngine(Engine):
 
     @classmethod
     def available(cls) -> str | None:
-        return missing("onnxruntime", "onnx")
+        return explain_missing("onnxruntime", "onnx")
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
         ort = require("onnxruntime", extra="onnx")
-        provider = _provider(device or "cpu", ort.get_available_providers())
+        provider = _choose_provider(device or "cpu", ort.get_available_providers())
         path = bundle.model_path
         try:
-            session = ort.InferenceSession(str(path), _options(ort, threads), providers=[provider])
+            session = ort.InferenceSession(
+                str(path), _make_options(ort, threads), providers=[provider]
+            )
         except Exception as error:  # its exceptions share no public base class
             raise cannot_load(self.name, path, error) from error
         if session.get_providers()[0] != provider:
@@ -53,19 +55,21 @@ class OnnxRuntimeEngine(Engine):
         self._session: Any = session
         self._input = port.name
         self._outputs = list(names.values())
-        self.label = f"onnxruntime {version('onnxruntime')} {provider.removesuffix('ExecutionProvider').upper()}"
+        device_name = provider.removesuffix("ExecutionProvider").upper()
+        self.label = f"onnxruntime {version('onnxruntime')} {device_name}"
 
     def infer(self, images: np.ndarray) -> Outputs:
-        return in_batches_of(self._fixed, images, self._run)
+        return in_batches_of(self._fixed, images, self._run_batch)
 
-    def _run(self, images: np.ndarray) -> Outputs:
+    def _run_batch(self, images: np.ndarray) -> Outputs:
         results = self._session.run(self._outputs, {self._input: images})
         return dict(zip(OUTPUTS, results, strict=True))
 
 
-def _provider(device: str, there: list[str]) -> str:
-    """`cuda` -> `CUDAExecutionProvider`, if it is there; ONNX Runtime itself would quietly take the
-    CPU instead.
+def _choose_provider(device: str, there: list[str]) -> str:
+    """`cuda` -> `CUDAExecutionProvider`, if it is there.
+
+    ONNX Runtime itself would quietly take the CPU instead.
     """
     known = {name.removesuffix("ExecutionProvider").lower(): name for name in there}
     known.pop("azure", None)  # sends images to a remote service
@@ -76,7 +80,7 @@ def _provider(device: str, there: list[str]) -> str:
     return known[device.lower()]
 
 
-def _options(ort: Any, threads: int) -> Any:
+def _make_options(ort: Any, threads: int) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -17,8 +17,8 @@ from runtimes.engines.base import (
     cannot_load,
     check_input,
     check_names,
+    explain_missing,
     in_batches_of,
-    missing,
     version,
 )
 
@@ -30,7 +30,7 @@ class OpenVinoEngine(Engine):
 
     @classmethod
     def available(cls) -> str | None:
-        return missing("openvino", "openvino")
+        return explain_missing("openvino", "openvino")
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
         openvino = require("openvino", extra="openvino")
@@ -40,7 +40,7 @@ class OpenVinoEngine(Engine):
         path = bundle.model_path
         try:
             compiled = core.compile_model(
-                core.read_model(str(path)), place, _settings(place, threads)
+                core.read_model(str(path)), place, _make_settings(place, threads)
             )
             port = compiled.input(0)
         except RuntimeError as error:
@@ -59,9 +59,9 @@ class OpenVinoEngine(Engine):
         self.label = f"openvino {version('openvino')} {place}"
 
     def infer(self, images: np.ndarray) -> Outputs:
-        return in_batches_of(self._fixed, images, self._run)
+        return in_batches_of(self._fixed, images, self._run_batch)
 
-    def _run(self, images: np.ndarray) -> Outputs:
+    def _run_batch(self, images: np.ndarray) -> Outputs:
         request = getattr(self._local, "request", None)
         if request is None:
             request = self._local.request = self._compiled.create_infer_request()
@@ -80,9 +80,10 @@ def _check_device(place: str, there: list[str]) -> None:
         )
 
 
-def _settings(place: str, threads: int) -> dict[str, Any]:
-    """Latency first, and the precision of the file: left alone, some CPUs would compute fp32 layers
-    in bf16 or fp16.
+def _make_settings(place: str, threads: int) -> dict[str, Any]:
+    """Latency first, and the precision of the file.
+
+    Left alone, some CPUs would compute fp32 layers in bf16 or fp16.
     """
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     if place == "CPU":

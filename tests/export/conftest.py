@@ -1,5 +1,6 @@
-"""One small student with warmed batch statistics, its NNCF-quantized encoder, and what PyTorch says
-of six images.
+"""One small student, its NNCF-quantized encoder, and what PyTorch says of six images.
+
+The student's batch statistics are warmed.
 """
 
 from __future__ import annotations
@@ -74,8 +75,9 @@ def images() -> np.ndarray:
 def expected(
     student: Student, quantized: torch.nn.Module, images: np.ndarray
 ) -> dict[str, Outputs]:
-    """What PyTorch computes: the float student, and for int8 the student around NNCF's fake
-    quantizers.
+    """What PyTorch computes.
+
+    The float student, and for int8 the student around NNCF's fake quantizers.
     """
     with torch.no_grad():
         x = student.normalise(pixels(images))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from export.calibrate import OPERATING_POINTS, calibrate
+from export.calibrate import OPERATING_POINTS, calibrate_outputs
 from gazeclip.bundle.contents import OperatingPoint
 
 
@@ -46,7 +46,7 @@ def test_temperatures_minimise_the_loss(scale: float) -> None:
         p = 1 / (1 + np.exp(-fake_logit / t))
         return -float(np.mean(np.log(np.where(fake, p, 1 - p) + 1e-300)))
 
-    found = calibrate(outputs, targets).temperature
+    found = calibrate_outputs(outputs, targets).temperature
     assert found["attribution"] == pytest.approx(grid_minimum(attribution), rel=5e-3)
     assert found["detection"] == pytest.approx(grid_minimum(detection), rel=5e-3)
     assert found["detection"] == pytest.approx(scale, rel=0.25)
@@ -54,7 +54,7 @@ def test_temperatures_minimise_the_loss(scale: float) -> None:
 
 def test_thresholds_keep_their_rates_on_the_calibrated_probability() -> None:
     outputs, targets = data(5000, 3.0)
-    result = calibrate(outputs, targets)
+    result = calibrate_outputs(outputs, targets)
     real = 1 / (
         1
         + np.exp(
@@ -84,13 +84,13 @@ def test_few_reals_are_marked_unreliable() -> None:
             "fake_logit": np.append(logit, [0.0, 2.0])[:, None].astype(np.float32),
             "logits": np.zeros((n_real + 2, 2), np.float32),
         }
-        thresholds = calibrate(outputs, np.append(np.zeros(n_real, int), [1, 1])).thresholds
+        thresholds = calibrate_outputs(outputs, np.append(np.zeros(n_real, int), [1, 1])).thresholds
         assert (thresholds["fpr1"].reliable, thresholds["fpr0.1"].reliable) == reliable
 
 
 def test_calibration_helps_and_says_how_much() -> None:
     outputs, targets = data(3000, 4.0)
-    metrics = calibrate(outputs, targets).metrics
+    metrics = calibrate_outputs(outputs, targets).metrics
     assert metrics["calibration_n"] == 3000
     assert metrics["ece_after"] < 0.5 * metrics["ece_before"]
     confident = 1 / (1 + np.exp(-outputs["fake_logit"][:, 0].astype(float)))

@@ -1,5 +1,6 @@
-"""The deployed graph is the student, from raw pixels; and the frozen encoders are the quantized
-one.
+"""The deployed graph is the student, from raw pixels.
+
+And the frozen encoders are the quantized one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from export.deploy import DeployModel
-from export.lower import FrozenFakeQuantize, freeze
+from export.lower import FrozenFakeQuantize, freeze_encoder
 from gazeclip.errors import StageError
 from gazeclip.networks.student import Student
 
@@ -49,7 +50,9 @@ def test_both_faces_compute_the_quantized_encoder(
     before = {name: value.clone() for name, value in quantized.state_dict().items()}
     with torch.no_grad():
         nncf = quantized(x)
-        fake, decomposed = (freeze(quantized, SIZE, face)(x) for face in ("fake", "decomposed"))  # type: ignore[arg-type]
+        fake, decomposed = (
+            freeze_encoder(quantized, SIZE, face)(x) for face in ("fake", "decomposed")
+        )  # type: ignore[arg-type]
     # One form multiplies by 1/scale and the other divides: a value between two levels may fall
     # either way.
     assert torch.cosine_similarity(fake, decomposed).min() > 0.995

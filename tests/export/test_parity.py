@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from export.parity import BOUNDS, compare, require_integer, require_parity
+from export.parity import BOUNDS, compare_outputs, require_integer, require_parity
 from gazeclip.errors import StageError
 
 
@@ -27,7 +27,7 @@ def sigmoid(x: float) -> float:
 
 
 def test_equal_outputs() -> None:
-    figures = compare(outputs(), outputs())
+    figures = compare_outputs(outputs(), outputs())
     assert figures["embedding_cosine_min"] == pytest.approx(1.0)
     assert (
         figures["prob_max_abs"],
@@ -43,7 +43,7 @@ def test_by_hand() -> None:
         fake_logit=[[-0.5], [-1], [2]],
         gaze=[[0, 0], [0.1, -0.3], [0.2, 0.3]],
     )
-    figures = compare(outputs(), other)
+    figures = compare_outputs(outputs(), other)
     assert figures["embedding_cosine_min"] == pytest.approx(0.96)  # scale does not matter
     assert figures["embedding_cosine_mean"] == pytest.approx((1 + 1 + 0.96) / 3)
     first, third = sigmoid(0.5) - sigmoid(-0.5), sigmoid(3) - sigmoid(2)
@@ -54,7 +54,7 @@ def test_by_hand() -> None:
 
 
 def test_attribution_counts_as_probability() -> None:
-    figures = compare(outputs(), outputs(logits=[[0, 0], [1, 0], [0, -2]]))
+    figures = compare_outputs(outputs(), outputs(logits=[[0, 0], [1, 0], [0, -2]]))
     assert figures["prob_max_abs"] == pytest.approx(sigmoid(2) - sigmoid(-2))
     assert figures["prob_mean_abs"] == 0
 
@@ -101,10 +101,10 @@ def test_an_int8_file_that_computes_in_float_is_refused() -> None:
 def test_nan_outputs_are_refused() -> None:
     broken = outputs(logits=[[0, 0], [float("nan"), 0], [0, 2]])
     with pytest.raises(StageError):
-        require_parity(compare(outputs(), broken), "int8", "x")
+        require_parity(compare_outputs(outputs(), broken), "int8", "x")
     broken = outputs(fake_logit=[[float("nan")], [-1], [3]])
     with pytest.raises(StageError):
-        require_parity(compare(outputs(), broken), "int8", "x")
+        require_parity(compare_outputs(outputs(), broken), "int8", "x")
 
 
 def test_finer_precisions_are_bounded_tighter() -> None:

@@ -1,4 +1,4 @@
-"""Targets by name, refusals by name of what is possible; and one entry is all that a new one takes."""
+"""Targets by name, refusals by what is possible; and one entry is all that a new one takes."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quantize.nncf_setup import prepare
+from quantize.nncf_setup import prepare_nncf
 
 ROOT = Path(__file__).parents[2]
 STAGES = """
@@ -24,9 +24,11 @@ quantized = conftest.quantize(student)
 for target in TARGETS:
     folder = pathlib.Path(sys.argv[1], target)
     folder.mkdir()
-    job = ExportJob(student, quantized, "int8", folder, conftest.CLASSES, conftest.SIZE, {"run": "test"})
+    size = conftest.SIZE
+    job = ExportJob(student, quantized, "int8", folder, conftest.CLASSES, size, {"run": "test"})
     written = load_target(target).export(job)
-    bundle = unfinished_bundle(folder, target, "int8", written["model"], conftest.SIZE, written.get("io", {}))
+    names = written.get("io", {})
+    bundle = unfinished_bundle(folder, target, "int8", written["model"], size, names)
     infer, engine = open_runner(bundle, 1)
     infer(conftest.pictures(1, 1))
     print(target, engine)
@@ -35,7 +37,7 @@ for target in TARGETS:
 
 @pytest.mark.slow
 def test_quantizing_and_exporting_leave_nothing_under_home(tmp_path: Path) -> None:
-    prepare()  # so that both processes share one build of the quantizers
+    prepare_nncf()  # so that both processes share one build of the quantizers
     home, work = tmp_path / "home", tmp_path / "work"
     home.mkdir()
     work.mkdir()

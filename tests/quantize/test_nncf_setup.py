@@ -1,5 +1,6 @@
-"""What NNCF's build needs is found, tried, and kept apart per compiler; a home that cannot be
-written stops nothing.
+"""What NNCF's build needs is found, tried, and kept apart per compiler.
+
+A home that cannot be written stops nothing.
 """
 
 from __future__ import annotations
@@ -19,20 +20,18 @@ ROOT = Path(__file__).parents[2]
 
 
 def run_prepared(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Python after `prepare()`, in a process whose PATH holds this environment's programs only if
-    the caller gives it.
+    """Python after `prepare_nncf()`, in a process of its own.
+
+    Its PATH holds this environment's programs only if the caller gives it.
     """
+    prepared = "import os, shutil; from quantize.nncf_setup import prepare_nncf; prepare_nncf()"
     base = {
         name: value
         for name, value in os.environ.items()
         if name not in ("TORCH_EXTENSIONS_DIR", "XDG_CACHE_HOME")
     }
     return subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"import os, shutil; from quantize.nncf_setup import prepare; prepare(); {code}",
-        ],
+        [sys.executable, "-c", f"{prepared}; {code}"],
         cwd=ROOT,
         env={**base, "PATH": "/usr/bin:/bin", **environment},
         capture_output=True,
@@ -132,7 +131,8 @@ def test_slower_quantizers_are_told_once_and_still_train(fault: str, tmp_path: P
         f"{spoil}from quantize.nncf_setup import load_quantizers; print(load_quantizers()); "
         "import torch; from nncf.torch.quantization.quantize_functions import QuantizeSymmetric; "
         "x = torch.randn(64, requires_grad=True); scale = torch.ones(1, requires_grad=True); "
-        "QuantizeSymmetric.apply(x, scale, -128, 127, 256).sum().backward(); print(bool(x.grad.abs().sum() > 0))"
+        "QuantizeSymmetric.apply(x, scale, -128, 127, 256).sum().backward(); "
+        "print(bool(x.grad.abs().sum() > 0))"
     )
     environment = {"HOME": str(tmp_path)} | ({"CXX": "/bin/false"} if fault == "compiler" else {})
     done = run_prepared(code, **environment)

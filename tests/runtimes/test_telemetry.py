@@ -1,4 +1,4 @@
-"""Nothing sends telemetry: no engine writes anything under a fresh home, and none looks a name up."""
+"""Nothing sends telemetry: no engine writes under a fresh home, and none looks a name up."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ REACHES_OUT = ("resolv.conf", "AF_INET", "nscd")
 
 
 def run_in_fresh_home(home: Path, *command: str) -> str:
-    """Run Python with an empty home and no switch set; returns its system calls where strace is
-    installed.
+    """Run Python with an empty home and no switch set.
+
+    Returns its system calls where strace is installed.
     """
     home.mkdir()
     trace = home.parent / f"{home.name}.trace"

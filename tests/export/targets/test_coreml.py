@@ -1,5 +1,6 @@
-"""Core ML packages through the reference evaluator against PyTorch, and the evaluator's operations
-against NumPy.
+"""Core ML packages through the reference evaluator against PyTorch.
+
+And the evaluator's operations against NumPy.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from export.reference.operations import OPERATIONS
 from gazeclip.errors import ArtifactError, StageError
 
 pytest.importorskip("coremltools")
-from export.reference.evaluator import evaluate, load_program, run
+from export.reference.evaluator import evaluate, load_program, run_function
 from export.targets import coreml as target
-from export.targets.coreml_padding import register
+from export.targets.coreml_padding import register_padding_pass
 
 
 @pytest.mark.slow
@@ -72,15 +73,15 @@ def _program(op: SimpleNamespace) -> SimpleNamespace:
 
 def test_unknown_operation_and_parameter_are_refused() -> None:
     with pytest.raises(StageError, match="operation 'lstm'"):
-        run(_program(_op("lstm", x=np.zeros(2, np.float32))), {})
+        run_function(_program(_op("lstm", x=np.zeros(2, np.float32))), {})
     with pytest.raises(StageError, match="does not know colour of the operation 'relu'"):
-        run(_program(_op("relu", x=np.zeros(2, np.float32), colour=np.int32(1))), {})
+        run_function(_program(_op("relu", x=np.zeros(2, np.float32), colour=np.int32(1))), {})
 
 
 def test_results_are_rounded_to_the_declared_type() -> None:
     op = _op("mul", x=np.float32([1.0]), y=np.float32([1.0001]))
     op.outputs[0].dtype = SimpleNamespace(__name__="fp16")
-    assert run(_program(op), {})["y"].item() == 1.0
+    assert run_function(_program(op), {})["y"].item() == 1.0
 
 
 RNG = np.random.default_rng(0)
@@ -111,7 +112,7 @@ def _conv_loop(
 def test_convolution_with_uneven_padding(groups: int) -> None:
     w = RNG.normal(size=(8, 4 // groups, 3, 3)).astype(np.float32)
     strides, pad = np.int32([2, 1]), np.int32([0, 1, 2, 0])
-    found = run(
+    found = run_function(
         _program(
             _op(
                 "conv",
@@ -132,7 +133,7 @@ def test_convolution_with_uneven_padding(groups: int) -> None:
 
 def test_convolution_refuses_a_padding_rule_it_does_not_know() -> None:
     with pytest.raises(StageError, match="pad_type 'same'"):
-        run(
+        run_function(
             _program(_op("conv", x=X, weight=np.ones((1, 4, 3, 3), np.float32), pad_type="same")),
             {},
         )
@@ -144,50 +145,90 @@ def _quantize(
     return np.clip(np.rint(x / scale) + zero, low, high)
 
 
-SCALE, ZERO = np.float32([0.5, 0.25, 1.0, 2.0]), np.int8([0, -3, 5, 100])
+SCALE = np.float32([0.5, 0.25, 1.0, 2.0])
+ZERO = np.int8([0, -3, 5, 100])
 FORMULAS: dict[str, tuple[dict[str, Any], np.ndarray]] = {
     "batch_norm": (
-        {"x": X, "mean": SCALE, "variance": SCALE + 1, "gamma": SCALE * 3, "beta": -SCALE, "epsilon": np.float32(0.01)},
-        (X - SCALE[:, None, None]) / np.sqrt(SCALE[:, None, None] + 1.01) * SCALE[:, None, None] * 3 - SCALE[:, None, None],
+        {
+            "x": X,
+            "mean": SCALE,
+            "variance": SCALE + 1,
+            "gamma": SCALE * 3,
+            "beta": -SCALE,
+            "epsilon": np.float32(0.01),
+        },
+        (X - SCALE[:, None, None]) / np.sqrt(SCALE[:, None, None] + 1.01) * SCALE[:, None, None] * 3
+        - SCALE[:, None, None],
     ),
-    "clip": ({"x": X, "alpha": np.float32(0), "beta": np.float32(0.7)}, np.minimum(np.maximum(X, 0), 0.7)),
+    "clip": (
+        {"x": X, "alpha": np.float32(0), "beta": np.float32(0.7)},
+        np.minimum(np.maximum(X, 0), 0.7),
+    ),
     "dequantize": (
-        {"input": np.full((1, 4, 2, 2), 7, np.int8), "scale": SCALE, "zero_point": ZERO, "axis": np.int32(1)},
+        {
+            "input": np.full((1, 4, 2, 2), 7, np.int8),
+            "scale": SCALE,
+            "zero_point": ZERO,
+            "axis": np.int32(1),
+        },
         np.broadcast_to(((7 - ZERO.astype(float)) * SCALE)[None, :, None, None], (1, 4, 2, 2)),
     ),
     "constexpr_affine_dequantize": (
-        {"quantized_data": np.full((4, 2), 9, np.int8), "scale": SCALE, "zero_point": np.int8(0), "axis": np.int32(0)},
+        {
+            "quantized_data": np.full((4, 2), 9, np.int8),
+            "scale": SCALE,
+            "zero_point": np.int8(0),
+            "axis": np.int32(0),
+        },
         np.broadcast_to((9 * SCALE)[:, None], (4, 2)),
     ),
     "expand_dims": ({"x": X[0], "axes": np.int32([0, 4])}, X[0][None, ..., None]),
     "gelu": ({"x": X, "mode": "EXACT"}, X * 0.5 * (1 + np.vectorize(math.erf)(X / np.sqrt(2)))),
-    "linear": ({"x": X[0, 0], "weight": X[0, 1], "bias": np.arange(6, dtype=np.float32)}, X[0, 0] @ X[0, 1].T + np.arange(6)),
+    "linear": (
+        {"x": X[0, 0], "weight": X[0, 1], "bias": np.arange(6, dtype=np.float32)},
+        X[0, 0] @ X[0, 1].T + np.arange(6),
+    ),
     "pad": ({"x": X, "pad": np.int32([1, 0, 0, 2])}, np.pad(X, [(0, 0), (0, 0), (1, 0), (0, 2)])),
     "quantize": (
-        {"input": X * 20, "scale": SCALE, "zero_point": ZERO, "axis": np.int32(1), "output_dtype": "int8"},
+        {
+            "input": X * 20,
+            "scale": SCALE,
+            "zero_point": ZERO,
+            "axis": np.int32(1),
+            "output_dtype": "int8",
+        },
         _quantize(X * 20, SCALE[:, None, None], ZERO[:, None, None].astype(float), -128, 127),
     ),
     "real_div": ({"x": X, "y": np.float32([[[[3]]]])}, X / 3),
-    "reduce_log_sum_exp": ({"x": X, "axes": np.int32([-1]), "keep_dims": np.bool_(True)}, np.log(np.exp(X).sum(-1, keepdims=True))),
+    "reduce_log_sum_exp": (
+        {"x": X, "axes": np.int32([-1]), "keep_dims": np.bool_(True)},
+        np.log(np.exp(X).sum(-1, keepdims=True)),
+    ),
     "reduce_mean": ({"x": X, "axes": np.int32([-2, -1])}, X.mean((2, 3))),
     "relu6": ({"x": X * 9}, np.clip(X * 9, 0, 6)),
     "reshape": ({"x": X, "shape": np.int32([0, -1])}, X.reshape(1, -1)),
     "sigmoid": ({"x": X}, 1 / (1 + np.exp(-X))),
     "silu": ({"x": X}, X / (1 + np.exp(-X))),
     "slice_by_index": (
-        {"x": X, "begin": np.int32([0, 1, 0, 2]), "end": np.int32([0, 3, 6, 0]), "stride": np.int32([1, 1, 2, 1]),
-         "end_mask": np.bool_([True, False, False, True]), "squeeze_mask": np.bool_([True, False, False, False])},
+        {
+            "x": X,
+            "begin": np.int32([0, 1, 0, 2]),
+            "end": np.int32([0, 3, 6, 0]),
+            "stride": np.int32([1, 1, 2, 1]),
+            "end_mask": np.bool_([True, False, False, True]),
+            "squeeze_mask": np.bool_([True, False, False, False]),
+        },
         X[0, 1:3, 0:6:2, 2:],
     ),
     "softmax": ({"x": X, "axis": np.int32(1)}, np.exp(X) / np.exp(X).sum(1, keepdims=True)),
     "transpose": ({"x": X, "perm": np.int32([0, 2, 3, 1])}, X.transpose(0, 2, 3, 1)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", sorted(FORMULAS))
 def test_operation_against_its_formula(name: str) -> None:
     inputs, wanted = FORMULAS[name]
-    found = run(_program(_op(name, **inputs)), {})["y"].float().numpy()
+    found = run_function(_program(_op(name, **inputs)), {})["y"].float().numpy()
     assert found.shape == wanted.shape
     np.testing.assert_allclose(found, wanted, atol=2e-6, rtol=2e-6)
 
@@ -203,7 +244,7 @@ def test_pooling_with_padding(name: str) -> None:
         "pad_type": "custom",
         "pad": np.int32([1, 1, 0, 1]),
     }
-    found = run(_program(_op(name, x=X, **inputs)), {})["y"]
+    found = run_function(_program(_op(name, x=X, **inputs)), {})["y"]
     np.testing.assert_allclose(found.numpy(), reduce(windows, axis=(4, 5)), atol=1e-6)
 
 
@@ -242,9 +283,11 @@ def test_zero_padding_moves_into_the_convolution(
         )
 
     main = program.functions["main"]
-    before = run(main, {"x": torch.from_numpy(X)})["y"]
-    PASS_REGISTRY[register()](program)
+    before = run_function(main, {"x": torch.from_numpy(X)})["y"]
+    PASS_REGISTRY[register_padding_pass()](program)
     assert [op.op_type for op in main.operations if op.op_type != "const"] == (
         ["conv"] if merged else ["pad", "conv"]
     )
-    torch.testing.assert_close(run(main, {"x": torch.from_numpy(X)})["y"], before, atol=0, rtol=0)
+    torch.testing.assert_close(
+        run_function(main, {"x": torch.from_numpy(X)})["y"], before, atol=0, rtol=0
+    )

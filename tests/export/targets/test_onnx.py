@@ -14,7 +14,7 @@ from gazeclip.bundle.layout import OUTPUTS
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
 from export.targets import onnx as target  # noqa: E402
-from export.targets.onnx_rewrite import rewrite  # noqa: E402
+from export.targets.onnx_rewrite import rewrite_quantizers  # noqa: E402
 
 
 def _session(model: Any, optimised: Path | None = None, plain: bool = False) -> Any:
@@ -75,8 +75,9 @@ def test_two_exports_are_the_same_bytes(job: Any, tmp_path: Path) -> None:
 
 
 def _small_graph(top: float, clip: float, kind: type) -> Any:
-    """Quantized input -> Pad -> Conv with quantized float weights -> Clip -> Quantize ->
-    Dequantize, as a tracer writes it.
+    """Quantized input -> Pad -> Conv -> Clip -> Quantize -> Dequantize, as a tracer writes it.
+
+    The convolution's weights are float with a quantizer behind them.
     """
     helper, rng = onnx.helper, np.random.default_rng(0)
     constants = {
@@ -123,7 +124,7 @@ def test_rewrite_keeps_every_number(top: float, absorbed: int, kind: type) -> No
     model = _small_graph(top, 6.0, kind)
     x = np.random.default_rng(1).normal(size=(3, 2, 8, 8)).astype(np.float32) * 5
     before = _session(model.SerializeToString(), plain=True).run(None, {"x": x})[0]
-    counts = rewrite(model)
+    counts = rewrite_quantizers(model)
     onnx.checker.check_model(model, full_check=True)
     after = _session(model.SerializeToString(), plain=True).run(None, {"x": x})[0]
     assert counts["moved_pads"] == 1 and counts["folded_weights"] == 1
