@@ -20,6 +20,7 @@ from gazeclip.system.cpu import compiler_fault, cpp_compiler
 from gazeclip.system.packages import require
 from gazeclip.system.place import command_line, name_python
 from gazeclip.system.privacy import switch_telemetry_off
+from quantize.build_lock import enter_build_folder, find_build_locks
 
 _SLOWER = "NNCF computes its quantizers with torch's own operations, which takes longer"
 _prepared = False
@@ -85,6 +86,7 @@ def prepare_nncf() -> None:
     - the build gets a folder of its own in the user's cache, so that no other program's broken
       build can block it, and one for each compiler, Python and torch, so that switching between
       them builds nothing anew;
+    - a lock that a killed build left there is removed;
     - this environment's own ninja is found even where the environment is not activated.
 
     Variables that the user has set stay as they are. Safe to call more than once.
@@ -98,6 +100,7 @@ def prepare_nncf() -> None:
         folder = writable_cache() / "torch_extensions" / build_key()
         folder.mkdir(parents=True, exist_ok=True)
         os.environ["TORCH_EXTENSIONS_DIR"] = str(folder)
+        enter_build_folder(folder)
     _find_ninja()
     logging.getLogger("nncf").setLevel(logging.ERROR)
     # torchao (which NNCF's strip imports) announces at WARNING that its optional GPU libraries are
@@ -206,6 +209,10 @@ def _build_quantizers() -> str | None:
         "nncf.torch.quantization.reference", extra="train"
     ).ReferenceQuantizedFunctions
     name = "Quantize_forward"
+    for lock in find_build_locks(Path(os.environ["TORCH_EXTENSIONS_DIR"])):
+        say(
+            f"quantize: waiting for another process that builds quantizers; if none does: rm {lock}"
+        )
     with working("building NNCF's quantizers, once"):
         found = extensions.QuantizedFunctionsCPU.get(name)
     if found is not getattr(reference, name):
