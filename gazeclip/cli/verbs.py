@@ -50,7 +50,11 @@ GROUPS = {
         Verb("data", "gazeclip.commands.data:add_options", "prepare, check and describe data"),
         Verb("backbone", f"{_STAGE}:add_backbone_options", "train the teacher's CNN by itself"),
         Verb("teacher", f"{_STAGE}:add_teacher_options", "train the teacher"),
-        Verb("baseline", f"{_STAGE}:add_baseline_options", "train the plain backbone"),
+        Verb(
+            "baseline",
+            f"{_STAGE}:add_baseline_options",
+            "train the student's backbone on labels alone, to compare with",
+        ),
         Verb("distill", "distill.command:add_options", "distil the teacher into the student"),
         Verb("quantize", "quantize.command:add_options", "make the student INT8 and fine-tune it"),
         Verb("export", "export.command:add_options", "export the student as bundles"),
