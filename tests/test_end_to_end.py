@@ -26,24 +26,51 @@ RECIPE = {
         "image_size": 64,
         "workers": 0,
         "faces": {
-            "size": 64, "identities": 80, "train_real": 16, "train_fake": 6, "val_real": 8, "val_fake": 2, "calibration_real": 8,
-            "calibration_fake": 2, "test_real": 8, "test_fake": 2, "unseen_real": 8, "unseen_fake": 2,
+            "size": 64,
+            "identities": 80,
+            "train_real": 16,
+            "train_fake": 6,
+            "val_real": 8,
+            "val_fake": 2,
+            "calibration_real": 8,
+            "calibration_fake": 2,
+            "test_real": 8,
+            "test_fake": 2,
+            "unseen_real": 8,
+            "unseen_fake": 2,
         },
     },
     "teacher": {
         "gaze_train": {**TRAIN, "augment": 0.5},
-        "model": {"backbone": "mobilenetv4_conv_small_050", "width": 32, "depth": 1, "heads": 2, "embed_dim": 32,
-                  "text": {"width": 32, "layers": 1, "heads": 2, "context_length": 24}},
+        "model": {
+            "backbone": "mobilenetv4_conv_small_050",
+            "width": 32,
+            "depth": 1,
+            "heads": 2,
+            "embed_dim": 32,
+            "text": {"width": 32, "layers": 1, "heads": 2, "context_length": 24},
+        },
         "train": TRAIN,
     },
     "backbone": {"enabled": True, "train": TRAIN},
     "baseline": {"train": TRAIN},
     "cache": {"augmentations": 2, "shard_size": 24},
-    "student": {"backbone": "mobilenetv4_conv_small_050", "weights": "teacher", "train": {**TRAIN, "epochs": 3}},
-    "quantize": {"calibration_images": 16, "train": {**TRAIN, "lr": 1e-5, "warmup_epochs": 0, "ema_decay": 0}},
-    "export": {"targets": ["onnx", "openvino", "tflite", "coreml"], "precisions": ["int8"], "parity_images": 8},
+    "student": {
+        "backbone": "mobilenetv4_conv_small_050",
+        "weights": "teacher",
+        "train": {**TRAIN, "epochs": 3},
+    },
+    "quantize": {
+        "calibration_images": 16,
+        "train": {**TRAIN, "lr": 1e-5, "warmup_epochs": 0, "ema_decay": 0},
+    },
+    "export": {
+        "targets": ["onnx", "openvino", "tflite", "coreml"],
+        "precisions": ["int8"],
+        "parity_images": 8,
+    },
     "report": {"threads": 1, "latency_seconds": 0.2, "bootstrap": 20},
-}  # fmt: skip
+}
 
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""The teacher's cache: what was stored is what is read, and a cache of something else is refused."""
+"""The teacher's cache: what was stored is read, and a cache of something else is refused."""
 
 from __future__ import annotations
 

@@ -208,9 +208,15 @@ def test_all_faults_are_reported_together() -> None:
         )
     )
     expected = (
-        "manifest none.csv", "gaze.kind=l2cs", "teacher.model.backbone: timm", "baseline.weights", "student.weights=teacher", "onnx cannot",
-        "tflite cannot", "unknown taxonomy 'demmo'",
-    )  # fmt: skip
+        "manifest none.csv",
+        "gaze.kind=l2cs",
+        "teacher.model.backbone: timm",
+        "baseline.weights",
+        "student.weights=teacher",
+        "onnx cannot",
+        "tflite cannot",
+        "unknown taxonomy 'demmo'",
+    )
     assert [what for what in expected if what not in message] == []
     assert message.count("\n  - ") == len(expected)
     assert f"{len(expected)} reasons" in message
@@ -225,8 +231,8 @@ def test_missing_packages_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # engines are imported, not looked for
     message = refusal(recipe())
     assert (
-        "not installed: nncf. Run: make install (or by hand: python -m gazeclip.system.install_torch && "
-        in message
+        "not installed: nncf. Run: make install "
+        "(or by hand: python -m gazeclip.system.install_torch && " in message
     )
     assert (
         "not installed: jinja2. Run: python -m pip install -c constraints.txt -e '.[bench]'"
@@ -237,8 +243,8 @@ def test_missing_packages_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> Non
         in message
     )
     assert (
-        "not installed: onnxruntime ('onnxruntime' is not installed). Run: python -m pip install -c constraints.txt -e '.[onnx]'"
-        in message
+        "not installed: onnxruntime ('onnxruntime' is not installed). "
+        "Run: python -m pip install -c constraints.txt -e '.[onnx]'" in message
     )
     preflight_of_others = refusal(recipe(export={"targets": ["openvino"]}))
     assert "coremltools" not in preflight_of_others and "onnxruntime" not in preflight_of_others

@@ -72,8 +72,13 @@ def test_stores_side_by_side_differ_by_encoder_images_size_and_split(encoder: Ga
         )
 
     other = SmallGaze().freeze()
-    names = [store_name(context(), encoder, "train"), store_name(context(), encoder, "val"), store_name(context(), other, "train"),
-             store_name(context("b"), encoder, "train"), store_name(context(size=64), encoder, "train")]  # fmt: skip
+    names = [
+        store_name(context(), encoder, "train"),
+        store_name(context(), encoder, "val"),
+        store_name(context(), other, "train"),
+        store_name(context("b"), encoder, "train"),
+        store_name(context(size=64), encoder, "train"),
+    ]
     assert len(set(names)) == 5
     assert store_name(context(), copy.deepcopy(encoder), "train") == names[0]
 

@@ -137,7 +137,8 @@ def test_a_network_for_other_pictures_is_refused(workspace: Workspace) -> None:
     workspace.configure(image_size=48)
     with pytest.raises(
         ArtifactError,
-        match=r"'student' was made for 32 px, and data.image_size is 48. Run: python -m gazeclip distill",
+        match=r"'student' was made for 32 px, and data.image_size is 48. "
+        r"Run: python -m gazeclip distill",
     ):
         Context(workspace.run).require_size("student", 32)
 

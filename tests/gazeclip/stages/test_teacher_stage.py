@@ -29,8 +29,20 @@ from tests.gazeclip.training.test_ranks import launch
 
 pytestmark = pytest.mark.slow
 
-FACES = {"size": 64, "identities": 60, "train_real": 16, "train_fake": 4, "val_real": 4, "val_fake": 2, "calibration_real": 2,
-         "calibration_fake": 1, "test_real": 2, "test_fake": 1, "unseen_real": 2, "unseen_fake": 1}  # fmt: skip
+FACES = {
+    "size": 64,
+    "identities": 60,
+    "train_real": 16,
+    "train_fake": 4,
+    "val_real": 4,
+    "val_fake": 2,
+    "calibration_real": 2,
+    "calibration_fake": 1,
+    "test_real": 2,
+    "test_fake": 1,
+    "unseen_real": 2,
+    "unseen_fake": 1,
+}
 
 
 # The stages on two processes; the first of them dies in the teacher's second epoch where the
@@ -58,9 +70,19 @@ train(Run(Path(sys.argv[1])))
 
 def made(root: Path, batch_size: int = 16) -> Run:
     train = {"epochs": 2, "batch_size": batch_size, "ema_decay": 0.5, "checkpoint_minutes": 0.0}
-    model = {"backbone": "mobilenetv4_conv_small_050", "input_size": 80, "extra_sizes": [0], "keep_classifiers": True,
-             "width": 16, "depth": 1, "heads": 2, "embed_dim": 16, "head_dropout": 0.1, "gaze": {"dropout": 0.2},
-             "text": {"width": 16, "layers": 1, "heads": 2, "context_length": 24}}  # fmt: skip
+    model = {
+        "backbone": "mobilenetv4_conv_small_050",
+        "input_size": 80,
+        "extra_sizes": [0],
+        "keep_classifiers": True,
+        "width": 16,
+        "depth": 1,
+        "heads": 2,
+        "embed_dim": 16,
+        "head_dropout": 0.1,
+        "gaze": {"dropout": 0.2},
+        "text": {"width": 16, "layers": 1, "heads": 2, "context_length": 24},
+    }
     recipe = {
         "name": "tiny",
         "data": {"image_size": 64, "workers": 0, "faces": FACES},

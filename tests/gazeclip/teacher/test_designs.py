@@ -101,8 +101,11 @@ def test_fold_puts_the_four_fine_cells_beside_the_coarse_one(sides):
     assert folded.shape == (2, 4 * 3 + 5, sides[1], sides[1])
     for row in range(sides[1]):
         for column in range(sides[1]):
-            cells = [fine[:, :, r, c] if r < sides[0] and c < sides[0] else torch.zeros(2, 3)
-                     for r in (2 * row, 2 * row + 1) for c in (2 * column, 2 * column + 1)]  # fmt: skip
+            cells = [
+                fine[:, :, r, c] if r < sides[0] and c < sides[0] else torch.zeros(2, 3)
+                for r in (2 * row, 2 * row + 1)
+                for c in (2 * column, 2 * column + 1)
+            ]
             expected = torch.stack(cells, 2).flatten(1)
             assert torch.equal(folded[:, :12, row, column], expected)
     assert torch.equal(folded[:, 12:], coarse)

@@ -120,10 +120,19 @@ def test_level_loss_is_a_choice_among_the_different_prompts_of_each_level():
 def output() -> TeacherOutput:
     empty = torch.zeros(0)
     return TeacherOutput(
-        embedding=empty, attribution=logits(5, 3), detection=logits(2, 4), gaze=empty, text=empty, text_logits=logits(5, 5),
-        logits=logits(5, 6), fake_logit=empty, logit_scale=empty, text_groups=torch.arange(5),
-        level_logits=torch.stack([logits(5, seed) for seed in range(7, 11)], 2), level_counts=COUNTS,
-    )  # fmt: skip
+        embedding=empty,
+        attribution=logits(5, 3),
+        detection=logits(2, 4),
+        gaze=empty,
+        text=empty,
+        text_logits=logits(5, 5),
+        logits=logits(5, 6),
+        fake_logit=empty,
+        logit_scale=empty,
+        text_groups=torch.arange(5),
+        level_logits=torch.stack([logits(5, seed) for seed in range(7, 11)], 2),
+        level_counts=COUNTS,
+    )
 
 
 def test_total_is_the_weighted_sum_of_its_terms():

@@ -1,4 +1,4 @@
-"""The whole teacher on tiny configurations: shapes, the gaze path, freezing, saving, both towers."""
+"""The whole teacher on tiny configurations: shapes, gaze path, freezing, saving, both towers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ from gazeclip.teacher.model import GazeCLIP
 TAXONOMY = Taxonomy.load("demo")
 PROMPTS = [TAXONOMY.prompts(name) for name in TAXONOMY.classes()]
 HYBRID = TeacherConfig(
-    backbone="test_resnet", width=32, depth=2, heads=2, embed_dim=24,
-    gaze=GazeConfig("small", tokens=4), text=TextConfig(width=16, layers=1, heads=2, context_length=24),
-)  # fmt: skip
+    backbone="test_resnet",
+    width=32,
+    depth=2,
+    heads=2,
+    embed_dim=24,
+    gaze=GazeConfig("small", tokens=4),
+    text=TextConfig(width=16, layers=1, heads=2, context_length=24),
+)
 CLIP = replace(HYBRID, tower="clip", clip_model="small", clip_pretrained="none")
 BOTH = pytest.mark.parametrize("config", [HYBRID, CLIP], ids=["hybrid", "clip"])
 
@@ -126,7 +131,7 @@ GREY = torch.full((16, 3, 64, 64), 127, dtype=torch.uint8)
 
 
 def faces(model: GazeCLIP) -> GazeFeatures:
-    """Reals look to one side, forgeries to the other; the feature map of the encoder says so too."""
+    """Reals look to one side, forgeries to the other; the encoder's feature map says so too."""
     yaw = (2.0 * LABELS - 1.0) * 0.5 + 0.1 * torch.randn(16)
     angles = torch.stack((0.1 * torch.randn(16), yaw), dim=1)
     return GazeFeatures(

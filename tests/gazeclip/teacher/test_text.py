@@ -170,7 +170,7 @@ def test_shared_prompts_are_encoded_once_and_equal_classes_share_a_group():
 
 
 def test_own_end_of_text_is_read():
-    """Two prompts that share a beginning differ, and a longer neighbour does not move the read-out."""
+    """Two prompts with one beginning differ, and a longer neighbour does not move the read-out."""
     lre = encoder()
     vectors = lre.encode(
         *lre.tokenize(["a photo of a real face", "a photo of a fake face", "a photo"])

@@ -36,9 +36,11 @@ class Toy:
     name = "toy"
     def __init__(self):
         torch.manual_seed(5)
-        self.model = nn.Sequential(nn.Unflatten(1, (1, 2, 2)), nn.Conv2d(1, 2, 1), nn.Conv2d(2, 8, 2), nn.Flatten(),
+        self.model = nn.Sequential(
+            nn.Unflatten(1, (1, 2, 2)), nn.Conv2d(1, 2, 1), nn.Conv2d(2, 8, 2), nn.Flatten(),
                                    nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 1))
-        self.idle = self.model.register_parameter("idle", nn.Parameter(torch.zeros(2)))  # gets no gradient, as an unused head
+        # Gets no gradient, as an unused head.
+        self.idle = self.model.register_parameter("idle", nn.Parameter(torch.zeros(2)))
     def parameter_groups(self, config):
         return split_decay(self.model, config.lr, config.weight_decay)
     def batches(self, epoch, skip=0):
@@ -67,7 +69,8 @@ task = Toy()
 try:
     fit(task, config, Path(sys.argv[1]), seed=1)
 except Exception as error:
-    os.write(1, f"{type(error).__name__} {error}\\n".encode())  # whole lines: the processes share a pipe
+    # Whole lines: the processes share a pipe.
+    os.write(1, f"{type(error).__name__} {error}\\n".encode())
     sys.exit(3)
 state = torch.cat([p.detach().flatten() for p in task.model.parameters()])
 os.write(1, f"sum {ranks.rank()} {float(state.double().sum())}\\n".encode())
@@ -159,8 +162,12 @@ from gazeclip.training import fit
 
 taxonomy = Taxonomy.load("demo")
 prompts = [taxonomy.prompts(name) for name in taxonomy.classes()]
-config = TeacherConfig(backbone="test_resnet", width=16, depth=1, heads=2, embed_dim=16, gaze=GazeConfig("small", tokens=2),
-                       text=TextConfig(width=16, layers=1, heads=2, context_length=24), **{sys.argv[2]: 0.0})
+config = TeacherConfig(
+    backbone="test_resnet", width=16, depth=1, heads=2, embed_dim=16,
+    gaze=GazeConfig("small", tokens=2),
+    text=TextConfig(width=16, layers=1, heads=2, context_length=24),
+    **{sys.argv[2]: 0.0},
+)
 
 class Task:
     name = "teacher"
@@ -173,7 +180,9 @@ class Task:
     def batches(self, epoch, skip=0):
         for number in range(skip, 2):
             generator = torch.Generator().manual_seed(10 * epoch + number + 100 * ranks.rank())
-            yield {"pixels": torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8, generator=generator), "label": torch.tensor([0, 1, 2, 3])}
+            shape = (4, 3, 64, 64)
+            pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+            yield {"pixels": pixels, "label": torch.tensor([0, 1, 2, 3])}
     def batches_per_epoch(self):
         return 2
     def loss(self, batch, model):

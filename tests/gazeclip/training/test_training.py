@@ -1,4 +1,4 @@
-"""The loop: a killed and resumed training ends with the same bits, and a diverging one says where."""
+"""The loop: a killed and resumed training ends with the same bits, a diverging one says where."""
 
 from __future__ import annotations
 
@@ -34,9 +34,15 @@ class Toy:
     ) -> None:
         torch.manual_seed(5)
         self.model = nn.Sequential(
-            nn.Unflatten(1, (1, 2, 2)), nn.Conv2d(1, 2, 1), nn.Conv2d(2, 8, 2), nn.Flatten(),  # several channels, larger than 1x1
-            nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 1),
-        )  # fmt: skip
+            nn.Unflatten(1, (1, 2, 2)),
+            nn.Conv2d(1, 2, 1),
+            nn.Conv2d(2, 8, 2),
+            nn.Flatten(),  # several channels, larger than 1x1
+            nn.BatchNorm1d(8),
+            nn.ReLU(),
+            nn.Dropout(0.3),
+            nn.Linear(8, 1),
+        )
         self.kill_at, self.nan_at, self.steep_at, self.scores = (
             kill_at,
             nan_at,
