@@ -53,7 +53,7 @@ from pathlib import Path
 from gazeclip.system import ranks
 from gazeclip.run.folder import Run
 from gazeclip.training import loop
-from tests.gazeclip.stages.test_teacher_stage import train
+from tests.gazeclip.stages.test_teacher import train
 
 step, done = loop._run_step, []
 

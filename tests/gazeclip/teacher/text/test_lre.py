@@ -1,6 +1,4 @@
-"""The language refinement encoder against open_clip's own text side, and the properties its
-predecessors lacked.
-"""
+"""The language encoder against open_clip's text side, and what its predecessors lacked."""
 
 from __future__ import annotations
 
@@ -11,7 +9,6 @@ import torch.nn.functional as F
 from gazeclip.errors import ConfigError
 from gazeclip.recipe.teacher import TextConfig
 from gazeclip.taxonomy import Taxonomy
-from gazeclip.teacher.text.aws import WordSelector
 from gazeclip.teacher.text.lre import LanguageEncoder
 
 open_clip = pytest.importorskip("open_clip")
@@ -136,24 +133,6 @@ def test_padding_ids_are_never_read():
     other = ids.clone()
     other[0, lengths[0] :] = 1
     assert torch.equal(lre.encode(ids, lengths), lre.encode(other, lengths))
-
-
-def test_word_selector_formula():
-    torch.manual_seed(0)
-    selector, x = WordSelector(16), torch.randn(2, 5, 16)
-    valid = torch.tensor([[True] * 5, [True, True, True, False, False]])
-    assert torch.equal(selector(x, valid), x)  # beta = 0
-    with torch.no_grad():
-        selector.beta.fill_(0.5)
-    out = selector(x, valid)
-    for row, count in enumerate((5, 3)):
-        scores = selector.score(x[row, :count]).squeeze(-1)
-        weights = torch.exp(scores) / torch.exp(scores).sum() * count
-        for word in range(count):
-            torch.testing.assert_close(
-                out[row, word], x[row, word] * (1 + 0.5 * (weights[word] - 1))
-            )
-    assert torch.equal(out[1, 3:], x[1, 3:])
 
 
 def test_beta_gets_a_gradient_from_its_zero():

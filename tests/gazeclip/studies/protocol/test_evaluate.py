@@ -389,7 +389,7 @@ def test_evaluation_imports_no_torch() -> None:
     names = ("evaluate", "figures", "command", "tables")
     modules = ", ".join(f"gazeclip.studies.protocol.{name}" for name in names)
     code = f"import sys, {modules}; sys.exit(bool({{'torch', 'rich'}} & set(sys.modules)))"
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     assert (
         subprocess.run([sys.executable, "-c", code], cwd=root, timeout=60, check=False).returncode
         == 0

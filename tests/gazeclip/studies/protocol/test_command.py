@@ -1,4 +1,4 @@
-"""`python -m gazeclip protocol` on a run made by hand, with a model that looks at brightness."""
+"""`gazeclip protocol` on a run made by hand, with a model that looks at brightness."""
 
 from __future__ import annotations
 

@@ -1,0 +1,101 @@
+"""What a teacher can be built with besides its plain form: parts of the gaze, levels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gazeclip.errors import ConfigError
+from gazeclip.recipe.teacher import TeacherConfig
+from gazeclip.teacher.gaze.encoder import GazeFeatures
+from gazeclip.teacher.model import GazeCLIP
+from tests.gazeclip.teacher.test_model import HYBRID, PROMPTS, build, pixels
+
+ORDER = torch.tensor([1, 2, 3, 0])
+
+
+def with_gaze(**changes) -> TeacherConfig:
+    return replace(HYBRID, gaze=replace(HYBRID.gaze, **changes))
+
+
+def embeddings(model: GazeCLIP, *gazes: GazeFeatures) -> list[torch.Tensor]:
+    with torch.no_grad():
+        return [model.encode_image(pixels(), gaze).embedding for gaze in gazes]
+
+
+@pytest.mark.parametrize(
+    ("signal", "sees_map", "sees_angles"),
+    [("both", True, True), ("features", True, False), ("vector", False, True)],
+)
+def test_signal_chooses_what_of_the_gaze_enters(signal, sees_map, sees_angles):
+    model = build(with_gaze(signal=signal), alive=True)
+    gaze = model.encode_gaze(pixels())
+    own, other_map, other_angles = embeddings(
+        model,
+        gaze,
+        GazeFeatures(gaze.tokens[ORDER], gaze.gaze),
+        GazeFeatures(gaze.tokens, gaze.gaze + 0.5),
+    )
+    assert ((own - other_map).abs().max() > 1e-4) == sees_map  # rounding makes 1e-7
+    assert ((own - other_angles).abs().max() > 1e-4) == sees_angles
+
+
+def test_doubt_is_zero_for_a_symmetric_picture_and_enters_when_asked():
+    model, plain = build(with_gaze(doubt=True), alive=True), build(HYBRID)
+    symmetric = torch.cat((pixels()[..., :32], pixels()[..., :32].flip(-1)), dim=-1)
+    doubt = model.encode_gaze(symmetric).doubt
+    gaze = model.encode_gaze(symmetric).gaze
+    torch.testing.assert_close(
+        doubt, torch.stack((torch.zeros(4), 2 * gaze[:, 1]), 1), atol=1e-5, rtol=1e-4
+    )  # the angles are those of one picture
+    assert plain.encode_gaze(pixels()).doubt is None
+    gaze = model.encode_gaze(pixels())
+    assert gaze.select(ORDER).doubt.equal(gaze.doubt[ORDER]) and GazeFeatures.cat(
+        [gaze, gaze]
+    ).doubt.shape == (8, 2)
+    own, other = embeddings(model, gaze, replace(gaze, doubt=gaze.doubt + 0.5))
+    assert (own - other).abs().max() > 1e-4
+    with pytest.raises(ConfigError, match=r"gaze\.doubt is part of the vector"):
+        with_gaze(doubt=True, signal="features")
+
+
+def test_gaze_dropout_hides_the_gaze_in_training_only():
+    model = build(with_gaze(dropout=0.999999), alive=True)
+    gaze = model.encode_gaze(pixels())
+    own, other = embeddings(model, gaze, gaze.select(ORDER))
+    assert (own - other).abs().max() > 1e-4
+    model.train()
+    model.tower.backbone.eval()  # its batch statistics are not what is looked at
+    own, other = embeddings(model, gaze, gaze.select(ORDER))
+    assert torch.equal(own, other)
+
+
+def test_gaze_dropout_hides_its_share_image_by_image(monkeypatch):
+    model, seen = build(with_gaze(dropout=0.25), alive=True).train(), []
+    gaze = GazeFeatures.cat([model.encode_gaze(pixels())] * 200)
+    monkeypatch.setattr(
+        model.tower,
+        "attend",
+        lambda tokens, prompts: seen.append(prompts) or torch.zeros(800, model.embed_dim),
+    )
+    torch.manual_seed(0)
+    model.perceive(torch.zeros(800, 1, model.tower.width), gaze)
+    hidden = (seen[0] == 0).flatten(1)
+    assert (hidden.all(1) | ~hidden.any(1)).all()  # a face's prompts go together
+    assert hidden.all(1).float().mean().item() == pytest.approx(0.25, abs=0.05)
+
+
+def test_levels_are_scored_only_where_the_loss_wants_them():
+    assert build()(pixels()).level_logits is None
+    out = build(replace(HYBRID, w_levels=1.0))(pixels())
+    assert out.level_logits.shape == (4, len(PROMPTS), 4)
+    assert out.level_counts[0].tolist() == [1, 1, 1, 1]  # real shares no prompt
+    assert out.level_counts[1, 0] == len(PROMPTS) - 1  # and all others are fake
+
+
+def test_gates_are_told():
+    gates = build().read_gates()
+    assert set(gates) == {"vpe.gamma", "lre.selectors.0.beta", "lre.level_weights"}
+    assert gates["lre.level_weights"] == [0.0] * 4
