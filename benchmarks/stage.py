@@ -18,6 +18,7 @@ from benchmarks.measure.gather import find_usable_targets, gather_subjects
 from benchmarks.measure.judge import judge_subjects, load_images
 from benchmarks.report import compose
 from benchmarks.report.write import ReportData, console_table, write_report
+from gazeclip.console.lines import print_line
 from gazeclip.files.atomic import read_json
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
@@ -54,7 +55,7 @@ def run_stage(run: Run, force: bool = False) -> bool:
 def print_result(run: Run) -> None:
     """Print the result table of a finished report and where its page lies."""
     console_table(read_json(run.folder("report") / "report.json"), sys.stdout)
-    print(f"report: {run.folder('report') / 'report.html'}")
+    print_line(f"report: {run.folder('report') / 'report.html'}")
 
 
 def make_report(context: Context, folder: Path, inputs: Mapping[str, str]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ that does so too. Interleaved rounds in one process; quote ratios, not times.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +20,8 @@ import torch.nn.functional as F
 
 from benchmarks.measure.latency import LatencyConfig, measure_latency
 from gazeclip.cli.guard import guard
+from gazeclip.console.lines import print_line
+from gazeclip.console.parser import CommandParser
 from gazeclip.console.progress import progress_callback
 from gazeclip.errors import ConfigError
 from gazeclip.recipe.teacher import GazeConfig, GazeKind, TeacherConfig, TextConfig
@@ -137,7 +138,7 @@ def _build_teacher_step(
 
 def main(argv: list[str]) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m benchmarks.teacher_step", description=__doc__, allow_abbrev=False
     )
     parser.add_argument("--batch", type=int, default=8)
@@ -168,14 +169,14 @@ def main(argv: list[str]) -> int:
             batch=args.batch,
             progress=update,
         )
-    print(
+    print_line(
         f"ViT-B/16, gaze encoder {args.gaze}, batch {args.batch}, float32, {threads} threads, "
         f"forward + backward, median of {args.rounds} rounds"
     )
     for name, stats in found.items():
         note = " (disturbed by other work)" if stats.disturbed else ""
         ratio = stats.p50 / found[CUT].p50
-        print(f"  {name:40} {stats.p50:9.0f} ms  {ratio:5.2f} x open_clip{note}")
+        print_line(f"  {name:40} {stats.p50:9.0f} ms  {ratio:5.2f} x open_clip{note}")
     sys.stdout.flush()
     return 0
 

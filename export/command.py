@@ -7,6 +7,7 @@ import argparse
 from export import registry
 from gazeclip.bundle.layout import PRECISIONS
 from gazeclip.cli.options import add_stage_options, open_run
+from gazeclip.console.lines import print_line
 from gazeclip.errors import ConfigError, nearest
 from gazeclip.system.packages import install_command
 
@@ -66,7 +67,7 @@ def export_run(args: argparse.Namespace) -> int:
         for precision in precisions:
             for target in targets:
                 export_one(exporter, target, precision, force=args.force)
-                print(run.folder(bundle_stage(target, precision)))
+                print_line(str(run.folder(bundle_stage(target, precision))))
     return 0
 
 
@@ -91,4 +92,4 @@ def print_targets() -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         cells = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
-        print("  ".join([*cells, row[3]]))
+        print_line("  ".join([*cells, row[3]]))

@@ -50,7 +50,8 @@ def quiet(native: bool = False) -> Iterator[None]:
                 logging.getLogger(name).setLevel(logging.ERROR)
             yield
         except BaseException:
-            os.write(2, printed.getvalue().encode())
+            # Its bytes need be no text, and what the converter raises is what counts.
+            os.write(2, printed.getvalue().encode(errors="backslashreplace"))
             raise
         finally:
             for name, level in levels.items():

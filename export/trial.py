@@ -7,6 +7,7 @@ converters change in torch reach the trainings that follow.
 
 Each target's `rehearse` says how much of its export that is.
 """
+# ruff: noqa: E402
 
 from __future__ import annotations
 
@@ -17,6 +18,10 @@ from pathlib import Path
 
 import torch
 from torch import nn
+
+from gazeclip.system.privacy import switch_telemetry_off
+
+switch_telemetry_off()  # before timm and its hub are imported, which look at the switches only then
 
 from export import registry
 from export.job import ExportJob

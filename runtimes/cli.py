@@ -11,8 +11,9 @@ from typing import Any
 
 from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.bundle.layout import MANIFEST
+from gazeclip.console.lines import print_json, print_line
+from gazeclip.console.parser import CommandParser
 from gazeclip.console.progress import progress, say
-from gazeclip.console.text import format_json, printable
 from gazeclip.errors import ConfigError, ImageError, StageError
 from gazeclip.images.preprocess import NO_IMAGES_REMEDY
 from gazeclip.images.walk import find_images
@@ -36,9 +37,7 @@ def main(argv: list[str]) -> int:
 
     A failure is an image that could not be judged.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m runtimes", description=__doc__, allow_abbrev=False
-    )
+    parser = CommandParser(prog="python -m runtimes", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_verify_options(commands.add_parser("verify", help="judge photographs", allow_abbrev=False))
     about = "list the engines and whether they can be used here"
@@ -94,7 +93,7 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
 def print_engines(_: argparse.Namespace) -> int:
     """Print every engine and why it cannot be used here, if it cannot."""
     for name, reason in engine_status().items():
-        print(printable(f"{name:12} {'available' if reason is None else reason}"))
+        print_line(f"{name:12} {'available' if reason is None else reason}")
     return CLEAN
 
 
@@ -138,8 +137,7 @@ def _show_outcomes(
     args: argparse.Namespace, verifier: Verifier, point: OperatingPoint, judged: Judged
 ) -> None:
     if args.json:
-        found = describe_outcomes(verifier, point, judged, args.embedding)
-        print(format_json(found, only_ascii=True))
+        print_json(describe_outcomes(verifier, point, judged, args.embedding))
     elif args.csv:
         write_csv(sys.stdout, judged)
     else:
@@ -208,22 +206,36 @@ def expand_photos(photos: list[Path]) -> tuple[list[Path], Judged]:
     paths: list[Path] = []
     failures: Judged = []
     for photo in photos:
-        if not photo.is_dir():
-            paths.append(photo)
+        try:
+            is_folder = photo.is_dir()
+        except OSError as error:  # a name that is too long, a folder above it that may not be read
+            what = f"{photo} cannot be read ({error.strerror})"
+            unusable = ImageError(what, remedy="Correct its name or permissions")
+            failures.append((str(photo), unusable))
             continue
-        walk = find_images(photo)
-        paths += walk.images
-        left_out = walk.left_out()
-        if left_out:
-            say(f"{photo}: left out {left_out}")
-        for path, reason in walk.unreadable:
-            what = f"{path} cannot be read ({reason})"
-            remedy = "Correct its permissions or its link, or leave it out"
-            failures.append((str(path), ImageError(what, remedy=remedy)))
-        if not walk.images and not walk.unreadable:
-            nothing = ImageError(f"{photo} has no images", remedy=NO_IMAGES_REMEDY)
-            failures.append((str(photo), nothing))
+        if is_folder:
+            images, unread = _expand_folder(photo)
+            paths += images
+            failures += unread
+        else:
+            paths.append(photo)
     return paths, failures
+
+
+def _expand_folder(folder: Path) -> tuple[list[Path], Judged]:
+    walk = find_images(folder)
+    failures: Judged = []
+    left_out = walk.left_out()
+    if left_out:
+        say(f"{folder}: left out {left_out}")
+    for path, reason in walk.unreadable:
+        what = f"{path} cannot be read ({reason})"
+        remedy = "Correct its permissions or its link, or leave it out"
+        failures.append((str(path), ImageError(what, remedy=remedy)))
+    if not walk.images and not walk.unreadable:
+        nothing = ImageError(f"{folder} has no images", remedy=NO_IMAGES_REMEDY)
+        failures.append((str(folder), nothing))
+    return walk.images, failures
 
 
 def recent_bundle(engine: str | None = None) -> Path:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TextIO
 
+from gazeclip.console.lines import print_line
 from gazeclip.console.tables import Styled, Table, print_plain, print_table
 from gazeclip.console.text import printable
 from runtimes.verdict import Verdict
@@ -82,7 +83,7 @@ def write_table(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
         first = verdicts[0]
         totals += f" | {first.operating_point}: fake from {first.threshold:.4f}"
         totals += f" | {first.engine}, {first.precision}"
-    stream.write(totals + "\n")
+    print_line(totals, stream)
 
 
 def _table_row(source: str, outcome: Outcome) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
-from gazeclip.console.text import printable_message
+from gazeclip.console.lines import print_message
 from gazeclip.errors import GazeClipError
 from gazeclip.system.place import command_line
 from gazeclip.system.privacy import switch_telemetry_off
@@ -22,6 +22,8 @@ EXIT_SOFTWARE = (
 EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
 EXIT_UNREAD = 141  # as a shell reports SIGPIPE
 _PLACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+# Of tempfile, which tries all the usual ones and names none as the file of its error.
+_NO_TEMPORARY_FOLDER = "No usable temporary directory"
 _OWN_PACKAGES = ("gazeclip", "distill", "quantize", "export", "runtimes", "benchmarks", "recipes")
 _LONGEST_TEXT = 300  # characters
 
@@ -47,14 +49,13 @@ def guard(main: Callable[[list[str]], int]) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = EXIT_UNREAD
     except KeyboardInterrupt:
-        message = "interrupted; run the same command again, without --force, to resume"
-        print(message, file=sys.stderr)
+        print_message("interrupted; run the same command again, without --force, to resume")
         code = EXIT_INTERRUPTED
     except Exception as error:
         if debug:
             traceback.print_exc()
         message, code = describe_error(error)
-        print(f"error: {printable_message(message)}", file=sys.stderr)
+        print_message(f"error: {message}")
     sys.exit(code)
 
 
@@ -62,12 +63,8 @@ def describe_error(error: Exception) -> tuple[str, int]:
     """What to print about an error that ends a command, and the exit code."""
     if isinstance(error, GazeClipError):
         return str(error), error.exit_code
-    if isinstance(error, OSError) and error.errno in _PLACE_ERRORS:
-        place = f": {error.filename}" if error.filename is not None else ""
-        return (
-            f"{error.strerror}{place}. Free space, check its permissions or give another folder",
-            EXIT_ERROR,
-        )
+    if isinstance(error, OSError) and (message := _describe_place(error)) is not None:
+        return message, EXIT_ERROR
     if isinstance(error, ModuleNotFoundError) and not _is_own(error.name):
         return f"'{error.name}' is not installed. See: {command_line('doctor')}", EXIT_ERROR
     kind = type(error).__name__
@@ -75,6 +72,21 @@ def describe_error(error: Exception) -> tuple[str, int]:
     what = f"{kind}: {text}" if text else kind
     report = f"Report it with the output of --debug and of '{command_line('doctor')}'"
     return f"this is a fault of the program ({what}). {report}", EXIT_SOFTWARE
+
+
+def _describe_place(error: OSError) -> str | None:
+    """What to print where the system refused a file or a folder; None where it is about neither."""
+    said = error.strerror or type(error).__name__
+    of_folder = error.errno in _PLACE_ERRORS or said.startswith(_NO_TEMPORARY_FOLDER)
+    if error.filename is None and not of_folder:
+        return None
+    remedy = "Check its name, and that it is there and may be used"
+    if of_folder:
+        remedy = "Free space, check its permissions or give another folder"
+    name = error.filename
+    if name is None:
+        return f"{said}. {remedy}"
+    return f"{said}: {os.fsdecode(name) if isinstance(name, bytes) else name}. {remedy}"
 
 
 def _is_own(module: str | None) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gazeclip.console.parser import CommandParser
 from gazeclip.console.progress import say
 from gazeclip.errors import ConfigError, StageError
 from gazeclip.run.folder import RECIPE, RUNS, Run, latest_run
@@ -23,7 +24,7 @@ ANYWHERE = ("data.workers",)  # changes no result, so every stage may be given i
 
 def stage_parser(prog: str, description: str) -> argparse.ArgumentParser:
     """A parser with the options that all stages have."""
-    parser = argparse.ArgumentParser(prog=prog, description=description, allow_abbrev=False)
+    parser = CommandParser(prog=prog, description=description, allow_abbrev=False)
     add_stage_options(parser)
     return parser
 

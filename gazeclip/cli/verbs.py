@@ -8,13 +8,15 @@ of all of them imports none.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from gazeclip import __version__
+from gazeclip.console.lines import print_line
+from gazeclip.console.parser import CommandParser
 from gazeclip.errors import ConfigError, nearest
 from gazeclip.system.place import SCRIPT
 
@@ -98,14 +100,14 @@ def main(argv: list[str]) -> int:
     """
     program = name_program()
     if not argv:
-        print(describe_verbs(program), file=sys.stderr)
+        _print_verbs(program, sys.stderr)
         return FAILED
     name, *options = argv
     if name in ("-h", "--help"):
-        print(describe_verbs(program))
+        _print_verbs(program, sys.stdout)
         return 0
     if name == "--version":
-        print(f"gazeclip-edge {__version__}")
+        print_line(f"gazeclip-edge {__version__}")
         return 0
     if name not in VERBS:
         raise ConfigError(f"there is no verb '{name}'", remedy=nearest(name, VERBS))
@@ -120,11 +122,16 @@ def run_verb(name: str, argv: list[str], prog: str) -> int:
     """
     verb = VERBS[name]
     summary = f"{verb.summary[0].upper()}{verb.summary[1:]}."
-    parser = argparse.ArgumentParser(prog=prog, description=summary, allow_abbrev=False)
+    parser = CommandParser(prog=prog, description=summary, allow_abbrev=False)
     module, _, function = verb.options.partition(":")
     getattr(importlib.import_module(module), function)(parser)
     args = parser.parse_args(argv)
     return int(args.command(args))
+
+
+def _print_verbs(program: str, out: TextIO) -> None:
+    for line in describe_verbs(program).splitlines():
+        print_line(line, out)
 
 
 def describe_verbs(program: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from gazeclip.cli.options import add_stage_options, find_run
 from gazeclip.commands.stage import run_single_stage
+from gazeclip.console.lines import print_line
 from gazeclip.console.progress import progress_callback, say
 
 
@@ -106,7 +107,7 @@ def check_manifest(args: argparse.Namespace) -> int:
         manifest = read_manifest(args.manifest, taxonomy, progress=update, shown=None)
     _print_counts(manifest.counts())
     shortcuts = find_shortcuts(manifest.samples)
-    print()
+    print_line()
     print_plain(shortcut_table(shortcuts), sys.stdout)
     for line in shortcut_warnings(shortcuts):
         say(f"warning: {line}")
@@ -118,7 +119,8 @@ def make_manifest(args: argparse.Namespace) -> int:
     from gazeclip.data.from_folder import write_manifest
 
     out = args.out or args.folder / "manifest.csv"
-    print(write_manifest(args.folder, args.taxonomy, out, args.identity, args.seed, args.force))
+    written = write_manifest(args.folder, args.taxonomy, out, args.identity, args.seed, args.force)
+    print_line(str(written))
     return 0
 
 
@@ -138,7 +140,7 @@ def probe_pixels(args: argparse.Namespace) -> int:
     run = find_run(args.run)
     run.manifest("data")
     for name, value in linear_probe(run.folder("data")).items():
-        print(f"{name} {value:.3f}")
+        print_line(f"{name} {value:.3f}")
     return 0
 
 
@@ -146,4 +148,4 @@ def _print_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
     """One line a split: its images, and of which labels."""
     for split, labels in counts.items():
         parts = ", ".join(f"{name} {number}" for name, number in labels.items())
-        print(f"{split:12} {sum(labels.values()):6}  {parts}")
+        print_line(f"{split:12} {sum(labels.values()):6}  {parts}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gazeclip import __version__
-from gazeclip.console.text import format_json, printable
+from gazeclip.console.lines import print_json, print_line
 from gazeclip.system.cpu import compiler_fault, cpp_compiler, cpu_features, cpu_model
 from gazeclip.system.requirements import CORE, find_dependencies
 
@@ -26,9 +26,10 @@ def main(json: bool = False) -> int:
     """Print the report; returns 0, or 1 if the core install itself is incomplete."""
     report = examine_machine()
     if json:
-        print(format_json(report, only_ascii=True))
+        print_json(report)
     else:
-        print("\n".join(map(printable, render_report(report))))
+        for line in render_report(report):
+            print_line(line)
     lacking = [entry["extra"] for entry in report["dependencies"] if entry["status"] == "missing"]
     return int(CORE in lacking)
 

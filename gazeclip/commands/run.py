@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from gazeclip.cli.options import add_stage_options
+from gazeclip.console.lines import print_line
 from gazeclip.errors import ConfigError
 from gazeclip.system.place import command_line
 
@@ -42,6 +43,6 @@ def print_recipes() -> int:
     from gazeclip.recipe.shipped import list_recipes
 
     for recipe in list_recipes():
-        print(f"{recipe.name:10} {recipe.about}")
-        print(f"{'':10} needs: {recipe.needs}")
+        print_line(f"{recipe.name:10} {recipe.about}")
+        print_line(f"{'':10} needs: {recipe.needs}")
     return 0

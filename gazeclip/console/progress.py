@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
-from gazeclip.console.text import printable_message
+from gazeclip.console.lines import print_message
 from gazeclip.system import ranks
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ T = TypeVar("T")
 def say(message: str) -> None:
     """One line on standard error."""
     if ranks.is_main():
-        print(printable_message(message), file=sys.stderr, flush=True)
+        print_message(message)
 
 
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:

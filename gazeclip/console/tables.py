@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
+from gazeclip.console.lines import print_line
 from gazeclip.console.text import printable
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def print_tables(tables: Iterable[Table], out: TextIO) -> None:
     """One after the other, with a blank line below each."""
     for table in tables:
         print_table(table, out)
-        print(file=out)
+        print_line(out=out)
 
 
 def print_table(table: Table, out: TextIO) -> None:
@@ -74,18 +75,17 @@ def print_table(table: Table, out: TextIO) -> None:
 def print_plain(table: Table, out: TextIO) -> None:
     """In columns of spaces."""
     if table.title:
-        print(table.title, file=out)
-    header = [title.replace("\n", " ") for title in table.header]
-    lines = [[printable(cell) for cell in line] for line in (header, *table.rows)]
+        print_line(table.title, out)
+    lines = [[printable(cell) for cell in line] for line in (_flatten_header(table), *table.rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         cells = (
             cell.ljust(width) if number in table.left else cell.rjust(width)
             for number, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
-        print("  ".join(cells).rstrip(), file=out)
+        print_line("  ".join(cells).rstrip(), out)
     if table.note:
-        print(table.note, file=out)
+        print_line(table.note, out)
 
 
 def available_width(out: TextIO) -> int | None:
@@ -97,10 +97,16 @@ def available_width(out: TextIO) -> int | None:
 def markdown_table(table: Table) -> str:
     """Header and rows as GitHub Markdown; title and note are the page's."""
     rule = ["---" if number in table.left else "---:" for number in range(len(table.header))]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
-        for line in (table.header, rule, *table.rows)
-    )
+    lines = []
+    for line in (_flatten_header(table), rule, *table.rows):
+        # A line break would end the row.
+        cells = [printable(cell).replace("|", "\\|") for cell in line]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _flatten_header(table: Table) -> list[str]:
+    return [title.replace("\n", " ") for title in table.header]
 
 
 def _open_console(out: TextIO) -> Console | None:
@@ -118,9 +124,9 @@ def _print_rich(table: Table, console: Console) -> None:
     from rich.text import Text
 
     shown = RichTable(
-        title=table.title or None,
+        title=Text(printable(table.title), "table.title") if table.title else None,
         title_justify="left",
-        caption=Text(table.note, "table.caption") if table.note else None,
+        caption=Text(printable(table.note), "table.caption") if table.note else None,
         caption_justify="left",
         header_style="bold",
         box=box.HEAVY_HEAD if table.framed else box.SIMPLE_HEAD,
@@ -128,8 +134,9 @@ def _print_rich(table: Table, console: Console) -> None:
     )
     for number, title in enumerate(table.header):
         is_name = number in table.left
+        lines = [printable(line) for line in title.split("\n")]
         shown.add_column(
-            title,
+            Text("\n".join(lines)),
             justify="left" if is_name else "right",
             overflow="fold",
             no_wrap=table.whole_figures and not is_name,

@@ -55,11 +55,19 @@ def _find_system_reason(error: BaseException, folder: Path) -> str | None:
 def _try_to_write(error: Exception, folder: Path) -> str | None:
     """Why nothing can be written now, with what the library made of it."""
     text = error.message if isinstance(error, GazeClipError) else f"{type(error).__name__}: {error}"
-    for place in (folder, Path(tempfile.gettempdir())):
-        reason = write_refusal(place)
-        if reason is not None:
-            return f"cannot write {place}: {reason} ({' '.join(text.split())[:160]})"
-    return None
+    place = str(folder)
+    reason = write_refusal(folder)
+    if reason is None:
+        try:
+            place = tempfile.gettempdir()
+        except OSError as refusal:  # it tries all the usual ones, and none can be written
+            place = "a temporary folder"
+            reason = refusal.strerror or str(refusal)
+        else:
+            reason = write_refusal(Path(place))
+    if reason is None:
+        return None
+    return f"cannot write {place}: {reason} ({' '.join(text.split())[:160]})"
 
 
 def write_refusal(folder: Path) -> str | None:

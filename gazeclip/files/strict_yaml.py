@@ -8,6 +8,8 @@ import yaml
 
 # `<<`: what it brings may be given again, that is what it is for.
 _MERGE = "tag:yaml.org,2002:merge"
+# What PyYAML's constructors raise where a tag says what its value is not: `!!map a`, `!!bool x`.
+_MISTAGGED = (TypeError, AttributeError, LookupError)
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -38,3 +40,7 @@ def load_yaml(text: str) -> Any:
         return yaml.load(text, _StrictLoader)
     except ValueError as error:  # a date that no calendar has
         raise yaml.YAMLError(str(error)) from error
+    except RecursionError as error:
+        raise yaml.YAMLError("lists or mappings within each other, too many to be read") from error
+    except _MISTAGGED as error:
+        raise yaml.YAMLError(f"a tag (!!) does not fit its value ({error})") from error

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from gazeclip.data.dataset import PLAIN, Batch
+from gazeclip.files.arrays import open_array
 from gazeclip.files.hashes import fingerprint
 from gazeclip.networks.weights import hash_networks
 from gazeclip.run.context import Context
@@ -71,11 +72,7 @@ class CnnStore:
 
     def _open_array(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
         path = self._folder / f"{name}.npy"
-        if path.is_file():
-            return np.lib.format.open_memmap(path, mode="r+")
-        self._folder.mkdir(parents=True, exist_ok=True)
-        whole = (self._count, *shape)
-        return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=whole)  # zeros
+        return open_array(path, (self._count, *shape), dtype, "what the frozen CNNs give")
 
     def _open_files(self, shapes: Sequence[tuple[int, ...]]) -> None:
         if not self._files:

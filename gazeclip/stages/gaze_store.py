@@ -11,7 +11,6 @@ step.
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from gazeclip.console.progress import progress
 from gazeclip.data.dataset import FaceDataset, batches, plain_keys
-from gazeclip.errors import ArtifactError
+from gazeclip.files.arrays import open_array
 from gazeclip.files.atomic import read_json, write_json
 from gazeclip.files.hashes import fingerprint
 from gazeclip.networks.weights import hash_networks
@@ -32,6 +31,7 @@ from gazeclip.teacher.gaze.encoder import GazeEncoder, GazeFeatures
 TOKENS = "tokens.npy"
 ANGLES = "angles.npy"
 DONE = "done.json"
+NO_ROOM = "Free space, or use --set teacher.gaze_features=every_step"
 
 
 class GazeStore:
@@ -90,38 +90,11 @@ def build_gaze_store(
             angles = torch.stack([side.gaze for side in sides], 1).float().cpu().numpy()
             stop = done + len(tokens)
             for name, values in ((TOKENS, tokens), (ANGLES, angles)):
-                file = _open_array(folder / name, (len(dataset), *values.shape[1:]), values.dtype)
+                shape = (len(dataset), *values.shape[1:])
+                file = open_array(folder / name, shape, values.dtype, "gaze features", NO_ROOM)
                 file[done:stop] = values
                 file.flush()
             done = stop
             write_json(folder / DONE, {"images": done})
     ranks.barrier()
     return GazeStore(folder)
-
-
-def _open_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
-    """The file at `path`, made at its full size if it is not there.
-
-    Raises:
-        ArtifactError: there is not enough room.
-    """
-    if path.is_file():
-        return np.lib.format.open_memmap(path, mode="r+")
-    made = path.with_suffix(".partial")
-    size_mb = math.prod(shape) * dtype.itemsize / 1e6
-    try:
-        file = np.lib.format.open_memmap(made, mode="w+", dtype=dtype, shape=shape)
-        # Take the room now: a sparse file that the disk cannot hold ends the process with a bus
-        # error in the middle of writing.
-        if hasattr(os, "posix_fallocate"):
-            with made.open("rb+") as stream:
-                os.posix_fallocate(stream.fileno(), 0, made.stat().st_size)
-        made.replace(path)
-    except OSError as error:
-        made.unlink(missing_ok=True)
-        remedy = "Free space, or use --set teacher.gaze_features=every_step"
-        raise ArtifactError(
-            f"no room for {size_mb:.0f} MB of gaze features in {path.parent} ({error.strerror})",
-            remedy,
-        ) from error
-    return file

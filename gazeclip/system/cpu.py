@@ -113,29 +113,36 @@ def compiler_fault() -> str | None:
 
 @functools.cache
 def _try_compiler(command: str) -> str | None:
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "probe.cpp"
-        library = Path(folder) / "probe.so"
-        source.write_text(_PROBE, encoding="utf-8")
-        headers = sysconfig.get_path("include")
-        options = ["-shared", "-fPIC", f"-I{headers}", str(source), "-o", str(library)]
-        if sys.platform == "darwin":
-            options += ["-undefined", "dynamic_lookup"]
-        try:
-            done = subprocess.run(
-                [*shlex.split(command), *options],
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_COMPILER_TIMEOUT_S,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f"the C++ compiler ({command}) does not run: {error}"
-        if done.returncode == 0 and library.is_file():
-            return None
-        said = _first_error(done.stderr) or f"exit code {done.returncode}"
-        return f"the C++ compiler ({command}) cannot compile two lines: {said}"
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            return _compile_probe(command, Path(folder))
+    except OSError as error:  # a full disk, or a container that may not be written
+        return f"the C++ compiler ({command}) cannot be tried: {error}"
+
+
+def _compile_probe(command: str, folder: Path) -> str | None:
+    source = folder / "probe.cpp"
+    library = folder / "probe.so"
+    source.write_text(_PROBE, encoding="utf-8")
+    headers = sysconfig.get_path("include")
+    options = ["-shared", "-fPIC", f"-I{headers}", str(source), "-o", str(library)]
+    if sys.platform == "darwin":
+        options += ["-undefined", "dynamic_lookup"]
+    try:
+        done = subprocess.run(
+            [*shlex.split(command), *options],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_COMPILER_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"the C++ compiler ({command}) does not run: {error}"
+    if done.returncode == 0 and library.is_file():
+        return None
+    said = _first_error(done.stderr) or f"exit code {done.returncode}"
+    return f"the C++ compiler ({command}) cannot compile two lines: {said}"
 
 
 def _first_error(output: str) -> str:

@@ -30,7 +30,7 @@ def command_line(*arguments: str) -> str:
     started = Path(sys.argv[0])
     program = f"{name_python()} -m {SCRIPT}"
     if started.stem == SCRIPT:
-        program = SCRIPT if _is_found_as(SCRIPT, started) else shlex.quote(shorten_path(started))
+        program = SCRIPT if _is_found_as(SCRIPT, started) else _quote_program(started)
     return f"{program} {shlex.join(arguments)}".rstrip()
 
 
@@ -42,7 +42,7 @@ def name_python() -> str:
     for name in ("python", "python3", running.name):
         if _is_found_as(name, running):
             return name
-    return shlex.quote(shorten_path(running))
+    return _quote_program(running)
 
 
 def name_file(name: str) -> str:
@@ -62,6 +62,14 @@ def shorten_path(path: Path) -> str:
         return str(full.relative_to(Path.cwd()))
     except ValueError:
         return str(full)
+
+
+def _quote_program(path: Path) -> str:
+    """A path as a shell starts it: a bare name would be looked for on the search path."""
+    short = shorten_path(path)
+    if not os.path.dirname(short):  # noqa: PTH120  # a Path has no `./`
+        short = os.path.join(os.curdir, short)  # noqa: PTH118
+    return shlex.quote(short)
 
 
 def is_checkout() -> bool:

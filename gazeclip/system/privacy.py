@@ -21,7 +21,20 @@ SWITCHES = {
     "DO_NOT_TRACK": "1",
 }
 _REPORTER = "openvino_telemetry"  # of OpenVINO, its converter, and NNCF
-_SENDING_METHODS = ("send_event", "start_session", "end_session", "send_error", "send_stack_trace")
+# Its constructor writes an id and a count of uses into HOME, before anything is sent.
+_REPORTING_METHODS = (
+    "__init__",
+    "init",
+    "get_stats",
+    "_update_opt_in_status",
+    "send_opt_in_event",
+    "send_event",
+    "start_session",
+    "end_session",
+    "send_error",
+    "send_stack_trace",
+    "force_shutdown",  # waits for a sender, which an object that was never set up has not
+)
 
 
 def switch_telemetry_off() -> None:
@@ -49,9 +62,9 @@ def _disarm(reporter: ModuleType) -> None:
     telemetry = getattr(reporter, "Telemetry", None)
     if telemetry is None:
         return
-    for method in _SENDING_METHODS:
-        setattr(telemetry, method, _send_nothing)
+    for method in _REPORTING_METHODS:
+        setattr(telemetry, method, _do_nothing)
 
 
-def _send_nothing(*_: object, **__: object) -> None:
-    """Stands for a method that sends."""
+def _do_nothing(*_: object, **__: object) -> None:
+    """Stands for a method that sends, or that writes what would be sent."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from gazeclip.recipe.load import parse_recipe
 from gazeclip.recipe.stages import Recipe
 from gazeclip.run.folder import Run
 
+ROOT = Path(__file__).parents[2]
 SMALL = "mobilenetv4_conv_small_050"
 
 
@@ -219,3 +222,18 @@ def _finish(
 
     (run.root / "recipe.yaml").touch()
     execute(run, stage, config=config, inputs=inputs or {}, body=body)
+
+
+def test_telemetry_is_off_before_any_hub_is_imported() -> None:
+    switches = {"HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK", "DISABLE_TELEMETRY"}
+    code = (
+        "import export.trial, huggingface_hub.constants as hub, sys; "
+        "sys.exit(not hub.HF_HUB_DISABLE_TELEMETRY)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name not in switches},
+        timeout=120,
+    )
+    assert done.returncode == 0

@@ -307,3 +307,37 @@ def test_awkward_names_are_judged_and_escaped(
     assert "\\xff\\xfe.png" in text and "a\\x1b[31mred\\nnext\\u202e.png" in text
     assert ("顔写真.png" if encoding.startswith("utf-8") else "\\u9854\\u5199\\u771f.png") in text
     assert text.count("\n") == (5 if form == "--csv" else 6)
+
+
+def test_a_name_that_the_system_refuses_is_one_error_and_the_rest_is_judged(
+    bundles: dict[str, Path],
+    photos: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    closed = tmp_path / "closed" / "a.png"
+    is_folder = Path.is_dir
+
+    def refuse_closed(path: Path) -> bool:
+        if path == closed:  # no permission stops root
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_folder(path)
+
+    monkeypatch.setattr(Path, "is_dir", refuse_closed)
+    named = ["x" * 300, str(closed), str(photos["real"])]
+    assert main(["verify", *named, "--bundle", str(bundles["onnx"]), "--json"]) == 2
+    results = json.loads(capsys.readouterr().out)["results"]
+    by_source = {entry["source"]: entry for entry in results}
+    assert set(by_source) == set(named)
+    assert by_source[str(photos["real"])]["verdict"] == "real"
+    assert "cannot be read (Permission denied)" in by_source[str(closed)]["error"]
+    assert "File name too long" in by_source["x" * 300]["error"]
+
+
+def test_an_option_that_is_none_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["verify", "--\x1b[31mX.jpg"])
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert "\x1b" not in said and "--\\x1b[31mX.jpg" in said

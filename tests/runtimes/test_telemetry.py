@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,15 +17,12 @@ ROOT = Path(__file__).parents[2]
 STRACE = shutil.which("strace")
 # of the resolver, and of every family that leaves the machine
 REACHES_OUT = ("resolv.conf", "AF_INET", "nscd")
+Check = Callable[..., None]
 
 
-def run_in_fresh_home(home: Path, *command: str) -> str:
-    """Run Python with an empty home and no switch set.
-
-    Returns its system calls where strace is installed.
-    """
+def run_in_fresh_home(home: Path, *command: str) -> None:
+    """Run Python with an empty home and no switch set."""
     home.mkdir()
-    trace = home.parent / f"{home.name}.trace"
     hidden = (
         "XDG_CACHE_HOME",
         "XDG_CONFIG_HOME",
@@ -34,10 +32,8 @@ def run_in_fresh_home(home: Path, *command: str) -> str:
     )
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     environment |= {"HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    calls = "trace=connect,sendto,sendmsg,sendmmsg,openat"
-    traced = [STRACE, "-f", "-qq", "-o", str(trace), "-e", calls] if STRACE is not None else []
     done = subprocess.run(
-        [*traced, sys.executable, *command],
+        command,
         cwd=home.parent,
         env=environment,
         capture_output=True,
@@ -45,26 +41,68 @@ def run_in_fresh_home(home: Path, *command: str) -> str:
         timeout=300,
         check=False,
     )
-    if traced and "ptrace" in done.stderr and "not permitted" in done.stderr:
+    if "ptrace" in done.stderr and "not permitted" in done.stderr:
         pytest.skip("strace may not trace here")
     assert done.returncode == 0, done.stderr
-    return trace.read_text(errors="replace") if traced else ""
+
+
+def check_that_nothing_is_left(folder: Path, *command: str) -> None:
+    """The home of a Python process stays empty."""
+    run_in_fresh_home(folder / "home", sys.executable, *command)
+    assert [str(path) for path in (folder / "home").rglob("*")] == []
+
+
+def check_that_nothing_is_sent(folder: Path, *command: str) -> None:
+    """A Python process looks up no name and opens no connection; skips where that is not seen."""
+    if STRACE is None:
+        pytest.skip("strace is not installed, so that no system call can be seen")
+    trace = folder / "trace"
+    calls = "trace=connect,sendto,sendmsg,sendmmsg,openat"
+    traced = (STRACE, "-f", "-qq", "-o", str(trace), "-e", calls, sys.executable)
+    run_in_fresh_home(folder / "home", *traced, *command)
+    assert lines_that_reach_out(trace.read_text(errors="replace")) == []
 
 
 def lines_that_reach_out(trace: str) -> list[str]:
     return [line for line in trace.splitlines() if any(sign in line for sign in REACHES_OUT)]
 
 
+CHECKS = pytest.mark.parametrize(
+    "check", [check_that_nothing_is_left, check_that_nothing_is_sent], ids=["left", "sent"]
+)
+
+
+def test_without_strace_the_look_at_system_calls_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "STRACE", None)
+    with pytest.raises(pytest.skip.Exception, match="strace is not installed"):
+        check_that_nothing_is_sent(tmp_path, "-c", "pass")
+
+
+@pytest.mark.skipif(STRACE is None, reason="strace is not installed")
+def test_a_look_up_is_seen(tmp_path: Path) -> None:
+    code = (
+        "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect(('127.0.0.1', 9))"
+    )
+    with pytest.raises(AssertionError):
+        check_that_nothing_is_sent(tmp_path, "-c", code)
+
+
+@CHECKS
 @pytest.mark.parametrize("target", ["openvino", "onnx", "tflite"])
 def test_verification_leaves_and_sends_nothing(
-    target: str, bundles: dict[str, Path], photos: dict[str, Path], tmp_path: Path
+    target: str,
+    check: Check,
+    bundles: dict[str, Path],
+    photos: dict[str, Path],
+    tmp_path: Path,
 ) -> None:
-    command = ("-m", "runtimes", "verify", str(photos["real"]), "--bundle", str(bundles[target]))
-    trace = run_in_fresh_home(tmp_path / "home", *command)
-    assert [str(path) for path in (tmp_path / "home").rglob("*")] == []
-    assert lines_that_reach_out(trace) == []
+    photo = str(photos["real"])
+    check(tmp_path, "-m", "runtimes", "verify", photo, "--bundle", str(bundles[target]))
 
 
+@CHECKS
 @pytest.mark.parametrize(
     "module",
     [
@@ -75,28 +113,46 @@ def test_verification_leaves_and_sends_nothing(
         "huggingface_hub",
     ],
 )
-def test_an_import_leaves_and_sends_nothing(module: str, tmp_path: Path) -> None:
+def test_an_import_leaves_and_sends_nothing(module: str, check: Check, tmp_path: Path) -> None:
     pytest.importorskip(module.partition(".")[0])
-    trace = run_in_fresh_home(
-        tmp_path / "home",
-        "-c",
-        f"from gazeclip.system.packages import require; require({module!r}, 'all')",
-    )
-    assert [str(path) for path in (tmp_path / "home").rglob("*")] == []
-    assert lines_that_reach_out(trace) == []
+    code = f"from gazeclip.system.packages import require; require({module!r}, 'all')"
+    check(tmp_path, "-c", code)
 
 
 @pytest.mark.slow
+@CHECKS
 @pytest.mark.parametrize("module", ["coremltools", "nncf", "litert_torch"])
-def test_a_converter_leaves_and_sends_nothing(module: str, tmp_path: Path) -> None:
+def test_a_converter_leaves_and_sends_nothing(module: str, check: Check, tmp_path: Path) -> None:
     pytest.importorskip(module)
-    trace = run_in_fresh_home(
-        tmp_path / "home",
-        "-c",
-        f"from gazeclip.system.packages import require; require({module!r}, 'all')",
-    )
-    assert [str(path) for path in (tmp_path / "home").rglob("*")] == []
-    assert lines_that_reach_out(trace) == []
+    code = f"from gazeclip.system.packages import require; require({module!r}, 'all')"
+    check(tmp_path, "-c", code)
+
+
+REPORTER = """
+import openvino_telemetry
+from openvino_telemetry.main import OptInStatus
+from gazeclip.system.privacy import switch_telemetry_off
+switch_telemetry_off()
+telemetry = openvino_telemetry.Telemetry("a", "1", "UA-1", enable_opt_in_dialog=False)
+telemetry.init("a", "1", "UA-1", enable_opt_in_dialog=False)
+telemetry.start_session("a")
+telemetry.send_event("a", "b", "c", force_send=True)
+telemetry.send_opt_in_event(OptInStatus.DECLINED, force_send=True)
+telemetry.end_session("a")
+telemetry.force_shutdown()
+"""
+
+
+def is_reporter_installed() -> bool:
+    """By its files: in this process the switch has marked it as not importable."""
+    places = [Path(place, "openvino_telemetry", "main.py") for place in sys.path]
+    return any(place.is_file() for place in places)
+
+
+@pytest.mark.skipif(not is_reporter_installed(), reason="openvino-telemetry is not installed")
+@CHECKS
+def test_the_real_reporter_is_disarmed(check: Check, tmp_path: Path) -> None:
+    check(tmp_path, "-c", REPORTER)
 
 
 def test_a_reporter_that_was_imported_before_is_disarmed(monkeypatch: pytest.MonkeyPatch) -> None:

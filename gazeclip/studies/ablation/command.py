@@ -50,8 +50,8 @@ def run_ablate(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: unknown variant, faulty seeds, or a recipe that cannot be run here.
     """
+    from gazeclip.console.lines import print_json
     from gazeclip.console.tables import print_tables
-    from gazeclip.console.text import format_json
     from gazeclip.files.atomic import write_json, write_text
     from gazeclip.recipe.load import load_recipe
     from gazeclip.recipe.shipped import find_recipe
@@ -70,7 +70,7 @@ def run_ablate(args: argparse.Namespace) -> int:
     write_json(out / "ablation.json", {**facts, "variants": rows})
     write_text(out / "ablation.md", render_markdown(rows, facts))
     if args.json:
-        print(format_json(rows, only_ascii=True))
+        print_json(rows)
     else:
         print_tables(build_tables(rows), sys.stdout)
     say(f"ablation: {out / 'ablation.md'}")

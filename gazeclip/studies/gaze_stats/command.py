@@ -58,8 +58,8 @@ def run_gaze_stats(args: argparse.Namespace) -> int:
         GazeClipError: options, manifest, images or weights that cannot be used.
     """
     splits = _check_options(args)
+    from gazeclip.console.lines import print_json
     from gazeclip.console.progress import say
-    from gazeclip.console.text import format_json
     from gazeclip.files.atomic import write_json, write_text
     from gazeclip.studies.gaze_stats import report as reports
 
@@ -71,7 +71,7 @@ def run_gaze_stats(args: argparse.Namespace) -> int:
 
         save_figure(args.out / reports.FIGURE, groups, report)
     if args.json:
-        print(format_json(report, sort_keys=True, only_ascii=True))
+        print_json(report, sort_keys=True)
     else:
         reports.print_report(report)
     say(f"written: {args.out}/")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
+from gazeclip.console.lines import print_line
 from gazeclip.console.tables import Table, markdown_table, print_tables
 from gazeclip.studies.gaze_stats.compare import ANGLES
 
@@ -39,10 +40,11 @@ def build_tables(report: Mapping[str, Any]) -> list[Table]:
 def print_report(report: Mapping[str, Any], file: TextIO | None = None) -> None:
     """Tables and sentences on standard output."""
     out = file or sys.stdout
-    print(describe_comparison(report) + "\n", file=out)
+    print_line(describe_comparison(report), out)
+    print_line(out=out)
     print_tables(build_tables(report), out)
     for line in [*list_findings(report), *CAVEATS]:
-        print(f"- {line}", file=out)
+        print_line(f"- {line}", out)
 
 
 def render_markdown(report: Mapping[str, Any], figure: bool = True) -> str:

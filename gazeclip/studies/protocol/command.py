@@ -54,7 +54,7 @@ def run_protocol(args: argparse.Namespace) -> int:
     run = find_run(args.run)
     for stage in ("data", args.model):
         run.manifest(stage)
-    from gazeclip.console.text import format_json
+    from gazeclip.console.lines import print_json
     from gazeclip.files.atomic import write_json, write_text
     from gazeclip.run.context import Context
     from gazeclip.studies.protocol.measure import measure_model
@@ -65,7 +65,7 @@ def run_protocol(args: argparse.Namespace) -> int:
     write_json(out / "protocol.json", report)
     write_text(out / "protocol.md", render_markdown(report))
     if args.json:
-        print(format_json(report, only_ascii=True))
+        print_json(report)
     else:
         print_report(report, sys.stdout)
     say(f"protocol: {out / 'protocol.md'}")

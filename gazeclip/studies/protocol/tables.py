@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from gazeclip.console.lines import print_line
 from gazeclip.console.tables import MISSING, Table, markdown_table, print_tables
 from gazeclip.taxonomy import REAL
 
@@ -117,7 +118,8 @@ def render_markdown(report: Mapping[str, Any]) -> str:
 def print_report(report: Mapping[str, Any], out: TextIO) -> None:
     """The tables and notes."""
     print_tables(build_tables(report), out)
-    print(*explain_figures(report), sep="\n", file=out)
+    for line in explain_figures(report):
+        print_line(line, out)
 
 
 def _summarise_protocol(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ guard(main)
         ("raise MemoryError", "MemoryError"),
         ("main(argv)", "RecursionError: maximum recursion depth exceeded"),
         ("raise ValueError('a\\nb \\x1b[2J')", "ValueError: a b \\x1b[2J"),
+        ("raise OSError(errno.EINVAL, 'Invalid argument')", "OSError: [Errno 22] Invalid argument"),
         ("import runtimes.no_such_file", "No module named 'runtimes.no_such_file'"),
     ],
 )
@@ -66,6 +67,19 @@ def test_a_fault_of_the_program_is_one_line_and_70(body: str, said: str) -> None
             "raise PermissionError(errno.EACCES, 'Permission denied')",
             2,
             "error: Permission denied. Free space, check",
+        ),
+        (
+            "raise OSError(errno.ENAMETOOLONG, 'File name too long', 'x')",
+            2,
+            "error: File name too long: x. Check its name",
+        ),
+        ("open('/no/such/photo')", 2, "error: No such file or directory: /no/such/photo. Check"),
+        (
+            "import tempfile; tempfile._get_default_tempdir = lambda *_: (_ for _ in ()).throw("
+            "FileNotFoundError(2, 'No usable temporary directory found in x')); "
+            "tempfile.TemporaryFile()",
+            2,
+            "error: No usable temporary directory found in x. Free space",
         ),
         (
             "import no_such_package",

@@ -159,3 +159,27 @@ def test_what_must_write_there_says_so(read_only: Run) -> None:
     recipe = load_recipe(read_only.root / "recipe.yaml", ["seed=7"])
     with pytest.raises(ArtifactError, match=r"cannot write .*Permission denied"):
         prepare_run(recipe, read_only.root)
+
+
+def find_no_temporary_folder() -> str:
+    """What `tempfile.gettempdir` does where none of the usual folders can be written."""
+    raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+
+def test_a_full_disk_is_told_before_a_temporary_folder_is_looked_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk.tempfile, "gettempdir", find_no_temporary_folder)
+    monkeypatch.setattr(disk, "write_refusal", lambda folder: "No space left on device")
+    with pytest.raises(ArtifactError, match=r"cannot write .*\.onnx\.partial: No space left"):
+        go(run, raising(RuntimeError("basic_ios::clear")))
+
+
+def test_no_temporary_folder_at_all_is_told_with_what_the_library_made_of_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk.tempfile, "gettempdir", find_no_temporary_folder)
+    monkeypatch.setattr(disk, "write_refusal", lambda folder: None)
+    said = r"cannot write a temporary folder: No usable temporary directory .* \(RuntimeError: ios"
+    with pytest.raises(ArtifactError, match=said):
+        go(run, raising(RuntimeError("ios")))

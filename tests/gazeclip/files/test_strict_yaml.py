@@ -32,6 +32,11 @@ def test_a_key_twice_names_itself_and_both_lines(tmp_path: Path) -> None:
         ("1: a\n0x1: b\n", "'1' stands twice, in lines 1 and 2"),
         ("'a': 1\na: 2\n", "'a' stands twice"),
         ("a: 2026-99-99", "month must be in 1..12"),
+        ("!!map a: 1", "a tag .* does not fit its value .*unhashable"),
+        ("a: !!bool x", "a tag .* does not fit its value"),
+        ("a: !!timestamp x", "a tag .* does not fit its value"),
+        ("a: !!int ''", "a tag .* does not fit its value"),
+        ("[" * 3000, "within each other, too many to be read"),
     ],
 )
 def test_at_any_depth_and_in_any_spelling(text: str, said: str) -> None:
@@ -89,3 +94,11 @@ def test_json_that_is_read_back(tmp_path: Path) -> None:
     path.write_text('{"outputs": {"a": "1", "b": "2", "a": "3"}}')
     with pytest.raises(ArtifactError, match="the key 'a' stands twice"):
         read_json(path)
+
+
+@pytest.mark.parametrize("text", ["!!map a: 1", "name: " + "[" * 3000])
+def test_a_recipe_that_yaml_chokes_on_is_the_recipes_fault(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"r\.yaml cannot be read: .*Correct the YAML"):
+        load_recipe(path)

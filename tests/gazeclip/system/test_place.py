@@ -92,3 +92,16 @@ def test_the_pins_stand_in_one_file() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     wanted = [line for line in lines if not line.startswith("#")]
     assert wanted == [f"-c {place.CONSTRAINTS.relative_to(ROOT).as_posix()}"]
+
+
+@pytest.mark.parametrize("name", ["gazeclip", "python"])
+def test_a_program_of_the_working_folder_is_named_so_that_a_shell_starts_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = make_program(tmp_path / "bin", name)
+    monkeypatch.chdir(program.parent)
+    monkeypatch.setenv("PATH", os.devnull)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(sys, "argv", [f"./{name}"])
+    expected = "./gazeclip doctor" if name == "gazeclip" else "./python -m gazeclip doctor"
+    assert place.command_line("doctor") == expected
