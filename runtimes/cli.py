@@ -268,6 +268,8 @@ def _find_shipped_bundles(run: Path, ending: str) -> list[Path]:
     """Folders of a run's bundles of the precision that ships whose model file has this ending."""
     found = []
     for folder in sorted((run / EXPORT).glob("*")):
+        if folder.name.startswith("."):  # half made, or retired: never what the run ships
+            continue
         bundle = parse_bundle_stage(f"{EXPORT}/{folder.name}")
         if bundle is None or bundle[1] != SHIPPED or not (folder / MANIFEST).is_file():
             continue

@@ -220,6 +220,21 @@ def test_most_recent_run(
         recent_bundle("coreml")
 
 
+def test_a_retired_or_half_made_bundle_is_never_the_recent_one(
+    bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    export = tmp_path / "runs" / "demo" / "export"
+    export.mkdir(parents=True)
+    (tmp_path / "runs" / "demo" / "recipe.yaml").write_text("{}")
+    for name in (".onnx.old", ".onnx.partial"):
+        (export / name).symlink_to(bundles["onnx"])
+    with pytest.raises(StageError, match="has no exported bundle"):
+        recent_bundle()
+    (export / "onnx").symlink_to(bundles["onnx"])
+    assert recent_bundle().name == "onnx"
+
+
 def test_process_prints_one_line_and_exits_2(photos: dict[str, Path], tmp_path: Path) -> None:
     done = _run("verify", photos["real"], cwd=tmp_path)
     assert done.returncode == 2 and done.stdout == ""
