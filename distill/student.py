@@ -14,7 +14,7 @@ from distill.losses import DistillationLoss
 from distill.text_bank import TextBank
 from gazeclip.data.dataset import Batch
 from gazeclip.errors import ArtifactError, Fault, raise_first
-from gazeclip.files.hashes import file_inputs
+from gazeclip.files.hashes import name_weights_by_content
 from gazeclip.networks.backbones import build_encoder
 from gazeclip.networks.student import Student, StudentSpec, save_student
 from gazeclip.networks.weights import backbone_stats
@@ -139,10 +139,8 @@ def run_stage(run: Run, force: bool = False) -> bool:
     """Write `student/` (weights, text bank and config)."""
     context = Context(run)
     stage = context.recipe.student
-    config = {"student": asdict(stage), "seed": context.recipe.seed}
-    inputs = {name: run.output_hash(name) for name in ("data", "text_bank", "cache")} | file_inputs(
-        weights=stage.weights
-    )
+    config = {"student": name_weights_by_content(asdict(stage)), "seed": context.recipe.seed}
+    inputs = {name: run.output_hash(name) for name in ("data", "text_bank", "cache")}
 
     def body(folder: Path) -> dict[str, Any]:
         task = DistillTask(context, build_student(context), stage.train, stage.loss, "student")

@@ -25,7 +25,7 @@ from gazeclip.commands.preflight import refuse_recipe
 from gazeclip.console.progress import say, working
 from gazeclip.errors import Fault, GazeClipError
 from gazeclip.files.atomic import read_json, write_json
-from gazeclip.files.hashes import fingerprint, sha256
+from gazeclip.files.hashes import fingerprint, name_weights_by_content, sha256
 from gazeclip.recipe.stages import Recipe
 from gazeclip.run.folder import Run
 from gazeclip.system.packages import read_versions
@@ -61,7 +61,7 @@ def dry_run(recipe: Recipe, run: Run) -> None:
 def is_proven(recipe: Recipe, run: Run) -> bool:
     """Whether the run holds every bundle that the recipe wants, of this student at this size."""
     try:
-        wanted = json.loads(json.dumps(asdict(recipe)))
+        wanted = name_weights_by_content(json.loads(json.dumps(asdict(recipe))))
         for stage in ("student", "teacher", "baseline", "backbone"):
             if not wanted[stage].get("enabled", True):
                 continue

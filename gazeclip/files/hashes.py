@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+# Of a recipe: what names weights, in a file or by a word.
+WEIGHT_KEYS = frozenset({"weights", "backbone_weights", "clip_pretrained"})
 
 
 def sha256(path: Path) -> str:
@@ -22,16 +26,30 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def file_inputs(**paths: str | None) -> dict[str, str]:
-    """Name -> SHA-256 of those values that are files.
+def name_by_content(value: Any) -> Any:
+    """`sha256:...` for the path of a file; any other value as it is.
 
     Names of packages, tags and `none` have no content to hash.
     """
-    found = {}
-    for name, path in paths.items():
-        if path and Path(path).is_file():
-            found[name] = sha256(Path(path))
-    return found
+    if isinstance(value, str) and value and Path(value).is_file():
+        return f"sha256:{sha256(Path(value))}"
+    return value
+
+
+def name_weights_by_content(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a nested configuration in which weight files are named by what is in them.
+
+    A file that lies elsewhere today is the same weights; the same path may hold others.
+    """
+    named = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            named[key] = name_weights_by_content(value)
+        elif key in WEIGHT_KEYS:
+            named[key] = name_by_content(value)
+        else:
+            named[key] = value
+    return named
 
 
 def fingerprint(data: Any) -> str:

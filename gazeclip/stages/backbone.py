@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from gazeclip.console.progress import say
 from gazeclip.errors import ArtifactError, ConfigError
-from gazeclip.files.hashes import file_inputs
+from gazeclip.files.hashes import name_by_content
 from gazeclip.networks.classifier import BackboneClassifier, ClassifierOutput
 from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.run.context import Context
@@ -53,12 +53,13 @@ def load_backbone_stage(context: Context) -> Together:
             size.
     """
     model = context.recipe.teacher.model
+    weights = name_by_content(model.backbone_weights)
     members = [
         load_classifier(context, "backbone", _part_folder(number))
         for number in range(len(model.sizes))
     ]
     for found, size in zip(members, model.sizes, strict=True):
-        wanted = {"backbone": model.backbone, "weights": model.backbone_weights, "input_size": size}
+        wanted = {"backbone": model.backbone, "weights": weights, "input_size": size}
         other = []
         for name, value in wanted.items():
             if found.source[name] != value:
@@ -95,11 +96,11 @@ def run_stage(run: Run, force: bool = False) -> bool:
         )
     config = {
         "backbone": asdict(stage),
-        "model": [model.backbone, model.backbone_weights, list(model.sizes)],
+        "model": [model.backbone, name_by_content(model.backbone_weights), list(model.sizes)],
         "contract": context.contract.to_dict(),
         "seed": context.recipe.seed,
     }
-    inputs = {"data": run.output_hash("data"), **file_inputs(weights=model.backbone_weights)}
+    inputs = {"data": run.output_hash("data")}
     return execute(
         run,
         "backbone",

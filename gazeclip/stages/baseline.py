@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from gazeclip.console.progress import say
-from gazeclip.files.hashes import file_inputs
+from gazeclip.files.hashes import name_weights_by_content
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import RESUME, Run
@@ -24,12 +24,12 @@ def run_stage(run: Run, force: bool = False) -> bool:
         say("baseline: switched off in the recipe (baseline.enabled)")
         return False
     config = {
-        "baseline": asdict(stage),
+        "baseline": name_weights_by_content(asdict(stage)),
         "student": [student.backbone, student.drop_path],
         "contract": context.contract.to_dict(),
         "seed": context.recipe.seed,
     }
-    inputs = {"data": run.output_hash("data"), **file_inputs(weights=stage.weights)}
+    inputs = {"data": run.output_hash("data")}
     return execute(
         run,
         "baseline",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gazeclip.data.dataset import Batch
 from gazeclip.files.atomic import write_json
+from gazeclip.files.hashes import name_weights_by_content
 from gazeclip.files.tensors import save_tensors
 from gazeclip.networks.classifier import BackboneClassifier
 from gazeclip.recipe.stages import ClassifierStage
@@ -74,7 +75,7 @@ def train_classifier(
             "kind": KIND,
             "classes": context.classes,
             "contract": context.contract.to_dict(),
-            **model.source,
+            **name_weights_by_content(model.source),
         }
         write_json(folder / "config.json", facts)
     return {"val": result["best"], "history": result["history"]}

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gazeclip.console.progress import say
 from gazeclip.data.dataset import Batch, batches, plain_keys
 from gazeclip.errors import ConfigError
-from gazeclip.files.hashes import file_inputs
+from gazeclip.files.hashes import name_weights_by_content
 from gazeclip.recipe.training import AugmentedTrainConfig, TrainConfig
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
@@ -126,17 +126,11 @@ def run_stage(
     context = Context(run)
     stage = context.recipe.teacher
     config = {
-        "teacher": asdict(stage),
+        "teacher": name_weights_by_content(asdict(stage)),
         "contract": context.contract.to_dict(),
         "seed": context.recipe.seed,
     }
-    model = stage.model
-    files = file_inputs(
-        gaze_weights=model.gaze.weights,
-        backbone_weights=model.backbone_weights,
-        clip_pretrained=model.clip_pretrained,
-    )
-    inputs = {"data": run.output_hash("data"), **files}
+    inputs = {"data": run.output_hash("data")}
     if context.recipe.backbone.enabled:
         inputs["backbone"] = run.output_hash("backbone")
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from gazeclip.errors import ArtifactError, ConfigError
 from gazeclip.files.atomic import read_json, write_json
+from gazeclip.files.hashes import name_weights_by_content
 from gazeclip.files.tensors import load_tensors, save_tensors
 from gazeclip.networks.weights import load_strict
 from gazeclip.recipe.teacher import TeacherConfig
@@ -333,7 +334,11 @@ class GazeCLIP(nn.Module):
         return f"{config.tower} {image}, D={self.embed_dim}, {size:.1f} M trainable; {gaze}"
 
     def save(self, folder: str | Path) -> None:
-        """Write `model.safetensors` (frozen gaze weights included) and `config.json`."""
+        """Write `model.safetensors` (frozen gaze weights included) and `config.json`.
+
+        There weight files are named by their content: the folder's hash is the same wherever they
+        lay.
+        """
         folder = Path(folder)
         encoder = self.gaze_encoder
         save_tensors(folder / MODEL_FILE, self.state_dict(), {"kind": KIND})
@@ -342,7 +347,7 @@ class GazeCLIP(nn.Module):
             gaze = {"pretrained": encoder.pretrained, "origin": encoder.origin}
         data = {
             "kind": KIND,
-            "config": self.config.to_dict(),
+            "config": name_weights_by_content(self.config.to_dict()),
             "prompts": self.prompts,
             "image_size": self.image_size,
             "gaze": gaze,

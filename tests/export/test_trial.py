@@ -17,6 +17,7 @@ from export import trial
 from gazeclip.commands import dry_run as module
 from gazeclip.commands.dry_run import dry_run, is_proven
 from gazeclip.errors import ConfigError, StageError
+from gazeclip.files.hashes import name_weights_by_content
 from gazeclip.recipe.load import parse_recipe
 from gazeclip.recipe.stages import Recipe
 from gazeclip.run.folder import Run
@@ -204,6 +205,25 @@ def test_finished_bundles_of_this_student_are_proof_enough(tmp_path: Path) -> No
         text="another",
     )
     assert not is_proven(wanted, run)  # the bundle is of the student before
+
+
+def test_a_weight_file_that_moved_is_proof_as_well(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.root.mkdir()
+    chosen = {"targets": ["onnx"], "precisions": ["int8"]}
+    wanted = []
+    for name, content in (("here.pth", b"one"), ("there.pth", b"one"), ("other.pth", b"two")):
+        (tmp_path / name).write_bytes(content)
+        weights = {"weights": str(tmp_path / name)}
+        wanted.append(recipe(export=chosen, baseline=weights))
+    here, there, other = wanted
+    for stage in ("student", "teacher", "baseline"):
+        named = name_weights_by_content(module.asdict(getattr(here, stage)))
+        _finish(run, here, stage, {stage: named})
+    shipped = {"target": "onnx", "precision": "int8", "contract": {"size": 64}}
+    _finish(run, here, "export/onnx", shipped, {"student": run.output_hash("student")})
+    assert is_proven(here, run) and is_proven(there, run)
+    assert not is_proven(other, run)
 
 
 def _finish(

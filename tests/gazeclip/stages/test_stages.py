@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,16 +12,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
-from distill import cache
+from distill import cache, student
 from gazeclip.errors import ArtifactError
+from gazeclip.networks.weights import load_backbone
 from gazeclip.recipe.load import parse_recipe, save_recipe
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import RECIPE, Run
-from gazeclip.stages import baseline
+from gazeclip.stages import backbone, baseline, classifier
 from gazeclip.stages import data as data
 from gazeclip.stages import teacher as teacher
 
@@ -64,6 +67,7 @@ class Workspace:
             csv.writer(file).writerows([("path", "label", "split"), *rows])
         self.taxonomy.write_text(yaml.safe_dump(TAXONOMY, sort_keys=False))
         self.run = Run(root / "run")
+        self.with_backbone = False
         self.configure()
         assert self.prepare()
 
@@ -76,8 +80,10 @@ class Workspace:
                 "image_size": 32,
                 **changes,
             },
+            "backbone": {"enabled": self.with_backbone},
             "teacher": {"model": {"gaze": {"kind": "none"}, "backbone_weights": str(self.weights)}},
             "baseline": {"weights": str(self.weights)},
+            "student": {"weights": str(self.weights)},
         }
         save_recipe(parse_recipe(recipe), self.run.root / RECIPE)
 
@@ -252,7 +258,56 @@ def test_other_bytes_in_a_weight_file_count(
     before = workspace.made_from(module, monkeypatch)
     workspace.weights.write_bytes(b"two")
     after = workspace.made_from(module, monkeypatch)
-    assert before["config"] == after["config"] and before["inputs"] != after["inputs"]
+    assert before["config"] != after["config"] and before["inputs"] == after["inputs"]
+
+
+@pytest.mark.parametrize(
+    "module",
+    [backbone, teacher, baseline, student],
+    ids=["backbone", "teacher", "baseline", "student"],
+)
+def test_a_weight_file_that_moved_is_the_same_file(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, module: ModuleType
+) -> None:
+    monkeypatch.setattr(Run, "output_hash", lambda self, stage: stage)
+    workspace.with_backbone = True
+    workspace.configure()
+    before = workspace.made_from(module, monkeypatch)
+    assert before and str(workspace.root) not in json.dumps(before, default=str)
+    workspace.weights = workspace.weights.rename(workspace.root / "moved.bin")
+    workspace.configure()
+    assert workspace.made_from(module, monkeypatch) == before
+    workspace.weights.write_bytes(b"two")
+    assert workspace.made_from(module, monkeypatch) != before
+
+
+def test_cnns_whose_weight_file_moved_are_taken(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classifier, "fit", lambda *_: {"best": {}, "history": []})
+    model = {"backbone": "mobilenetv4_conv_small_050", "gaze": {"kind": "none"}}
+
+    def configure() -> Context:
+        recipe = {
+            "name": "run",
+            "data": {"manifest": str(workspace.manifest), "taxonomy": str(workspace.taxonomy)},
+            "backbone": {"enabled": True},
+            "teacher": {"model": {**model, "backbone_weights": str(workspace.weights)}},
+        }
+        save_recipe(parse_recipe(recipe), workspace.run.root / RECIPE)
+        return Context(workspace.run)
+
+    torch.save(load_backbone(model["backbone"]).state_dict(), workspace.weights)
+    configure()
+    assert backbone.run_stage(workspace.run)
+    facts = (workspace.run.folder("backbone") / "config.json").read_text()
+    assert str(workspace.root) not in facts
+    workspace.weights = workspace.weights.rename(workspace.root / "moved.bin")
+    assert len(backbone.load_backbone_stage(configure()).members) == 1
+    assert not backbone.run_stage(workspace.run)
+    torch.save(load_backbone(model["backbone"]).state_dict(), workspace.weights)
+    with pytest.raises(ArtifactError, match="weights sha256:"):
+        backbone.load_backbone_stage(configure())
 
 
 def test_the_cache_depends_on_the_data_and_not_on_the_batch(

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from gazeclip.errors import ArtifactError, ConfigError, WeightsError
+from gazeclip.files.hashes import sha256
 from gazeclip.recipe.teacher import GazeConfig, TeacherConfig, TextConfig
 from gazeclip.taxonomy import Taxonomy
 from gazeclip.teacher.gaze.encoder import GazeFeatures
@@ -440,6 +441,29 @@ def test_clip_errors_name_the_remedy(tmp_path):
     ):
         with pytest.raises(error, match=reason):
             GazeCLIP(config, PROMPTS, 64)
+
+
+def test_a_saved_teacher_knows_its_weight_file_by_content(tmp_path):
+    path = tmp_path / "gaze.pth"
+    torch.save(build().gaze_encoder.state_dict(), path)
+    config = replace(HYBRID, gaze=replace(HYBRID.gaze, kind="small", weights=str(path)))
+    digests = []
+    for name in ("gaze.pth", "moved/gaze.pth"):
+        place = tmp_path / name
+        place.parent.mkdir(exist_ok=True)
+        path.rename(place)
+        path = place
+        torch.manual_seed(0)
+        model = build(replace(config, gaze=replace(config.gaze, weights=str(place))))
+        model.save(tmp_path / "teacher")
+        digests.append(sha256(tmp_path / "teacher"))
+    assert digests[0] == digests[1]
+    assert str(tmp_path) not in (tmp_path / "teacher" / "config.json").read_text()
+    path.unlink()
+    with torch.no_grad():
+        loaded = GazeCLIP.load(tmp_path / "teacher")
+        assert torch.equal(loaded(pixels()).logits, model.eval()(pixels()).logits)
+    assert loaded.config.gaze.weights.startswith("sha256:")
 
 
 @pytest.mark.slow
