@@ -108,7 +108,7 @@ def _find_files(folder: Path, out: Path, taxonomy: Taxonomy) -> list[tuple[str, 
     walk = find_images(folder, ignored={out})
     if walk.unreadable:
         raise _unreadable_error(walk)
-    _check_labels(folder, taxonomy)
+    _check_labels(folder, taxonomy, walk)
     files = []
     beside = 0
     for path in walk.images:
@@ -139,8 +139,18 @@ def _unreadable_error(walk: ImageWalk) -> ManifestError:
     )
 
 
-def _check_labels(folder: Path, taxonomy: Taxonomy) -> None:
-    """Subfolders are named as generators, and `real` is there; hidden ones are nobody's label."""
+def _check_labels(folder: Path, taxonomy: Taxonomy, walk: ImageWalk) -> None:
+    """Subfolders are named as generators, and `real` is there; hidden ones are nobody's label.
+
+    One that only links to images which another label has would be a class without any.
+    """
+    twice = sorted(path for path in walk.repeated if path.parent == folder)
+    if twice:
+        links = ", ".join(f"'{path.name}' (to {os.path.realpath(path)})" for path in twice)
+        raise ManifestError(
+            f"{folder}: subfolders that link to what is here under another label: {links}",
+            remedy="Remove these links, or put the label's own images there",
+        )
     names = sorted(item.name for item in folder.iterdir() if item.is_dir())
     names = [name for name in names if not is_hidden(name)]
     known = [generator.name for generator in taxonomy.generators]

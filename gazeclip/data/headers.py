@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from gazeclip.images.preprocess import FORMATS
+from gazeclip.errors import ImageError
+from gazeclip.images.preprocess import open_promised
 
 # The luminance table of ITU-T T.81, Annex K, which libjpeg scales by quality. Only its sum is used,
 # so the order does not matter.
@@ -43,12 +43,14 @@ def read_header(path: Path) -> ImageHeader | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of large pictures: none is decoded here
-            with Image.open(path, formats=tuple(FORMATS)) as image:
+            with path.open("rb") as stream:
+                # Not Image.open: its own limit on pixels is below that of the photographs taken.
+                image, _ = open_promised(stream, str(path))
                 quality, subsampling = _jpeg_facts(image)
                 kind = str(image.format)
                 width, height = image.size
         return ImageHeader(kind, width, height, path.stat().st_size, quality, subsampling)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (OSError, ValueError, LookupError, TypeError, struct.error, ImageError):
         return None
 
 

@@ -7,7 +7,6 @@ the way.
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,12 @@ from gazeclip.data.rows import SPLITS, Sample, parse_row
 from gazeclip.data.table import TableRow, read_rows
 from gazeclip.errors import ImageError, ManifestError
 from gazeclip.files.hashes import sha256
-from gazeclip.images.preprocess import load_image
+from gazeclip.images.preprocess import (
+    SLASHES_REMEDY,
+    PixelContract,
+    has_foreign_separators,
+    load_image,
+)
 from gazeclip.system.place import command_line, name_file
 from gazeclip.taxonomy import REAL, Taxonomy
 
@@ -203,7 +207,9 @@ def _check_files(
             if not sample.path.is_file():
                 faults.append(f"{sample.prefix}{_describe_missing(sample.path)}")
             elif decode:
-                load_image(sample.path)  # as training will
+                # As training will, also in the memory that it takes: a JPEG is read to its end,
+                # but decoded at a fraction of its size.
+                load_image(sample.path, draft_size=PixelContract.size)
                 digests.append(sha256(sample.path))
                 twin = first.setdefault(digests[-1], sample)
                 # one path twice has been told already
@@ -224,7 +230,6 @@ def _check_files(
 
 
 def _describe_missing(path: Path) -> str:
-    """On Windows a backslash parts folders; elsewhere it is a letter of one long name."""
-    if "\\" in str(path) and os.sep != "\\":
-        return f"{path} is missing: write '/' between folders, not '\\'"
+    if has_foreign_separators(path):
+        return f"{path} is missing: {SLASHES_REMEDY[0].lower()}{SLASHES_REMEDY[1:]}"
     return f"{path} is missing"

@@ -18,7 +18,8 @@ from gazeclip.system.place import command_line
 
 REQUIRED = ("path", "label", "split")
 COLUMNS = "Columns: path,label,split[,identity,gaze_pitch,gaze_yaw]"
-_SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
+# The blank last: between other separators it is only how a table is laid out. None is any blanks.
+_SEPARATORS: dict[str | None, str] = {";": "';'", "\t": "tabs", "|": "'|'", None: "blanks"}
 _AS_CSV = "Save it as UTF-8 CSV with a header"
 
 
@@ -63,8 +64,28 @@ def _csv_rows(path: Path) -> list[TableRow]:
             f"{path} cannot be read ({error.strerror or error})",
             remedy="Correct its permissions or name another file",
         ) from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise _encoding_error(path) from error
+    except csv.Error as error:
         raise ManifestError(f"{path} is not a CSV file ({error})", remedy=_AS_CSV) from error
+
+
+def _encoding_error(path: Path) -> ManifestError:
+    """Of a file that is no UTF-8: text of another encoding, with the first line, or no text."""
+    data = path.read_bytes()
+    if b"\0" in data:
+        return ManifestError(f"{path} is not a CSV file, but binary data", remedy=_AS_CSV)
+    line = 1
+    for line, text in enumerate(data.splitlines(), start=1):
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            break
+    return ManifestError(
+        f"{path} is not UTF-8 CSV: line {line} has letters of another encoding",
+        remedy="Save it as 'CSV UTF-8', or convert it, such as from Latin-1:"
+        " iconv -f LATIN1 -t UTF-8 OLD > NEW",
+    )
 
 
 def _refuse_utf16(path: Path) -> None:
@@ -103,7 +124,8 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
     """Every required column once, and none twice: of two the last would win in silence.
 
     Raises:
-        ManifestError: with what separates the columns if that is no comma.
+        ManifestError: with what separates the columns if that is no comma, and whether only
+            capitals are wrong.
     """
     twice = [name for name, count in Counter(header).items() if name and count > 1]
     if twice:
@@ -116,10 +138,16 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
         return
     line = ",".join(header)
     for separator, name in _SEPARATORS.items():
-        if set(REQUIRED) <= {part.strip(' "') for part in line.split(separator)}:
+        if set(REQUIRED) <= {part.strip(' "').lower() for part in line.split(separator)}:
             raise ManifestError(
                 f"{path} is separated by {name}, not by ','", remedy="Save it with commas"
             )
+    capital = [name for name in header if name.lower() in missing]
+    if {name.lower() for name in capital} == set(missing):
+        raise ManifestError(
+            f"{path} has the column(s) {', '.join(capital)} with capital letters",
+            remedy=f"Write {', '.join(missing)}",
+        )
     raise ManifestError(f"{path} lacks the column(s) {', '.join(missing)}", remedy=COLUMNS)
 
 

@@ -53,6 +53,7 @@ MAX_JPEG_PIXELS = 200_000_000
 Encoded = bytes | bytearray | memoryview | BinaryIO
 ImageSource = str | os.PathLike[str] | Encoded | Image.Image | np.ndarray
 SOURCE_KINDS = "a path, encoded bytes, a file object, a PIL image or a uint8 array"
+SLASHES_REMEDY = "Write '/' between folders, not '\\'"
 _FORMATS_REMEDY = "Use JPEG, PNG, WebP, BMP or TIFF"
 _OPENERS: dict[str, Callable[[BinaryIO, str], ImageFile.ImageFile]] = {
     "JPEG": JpegImagePlugin.jpeg_factory,
@@ -125,6 +126,14 @@ class PixelContract:
         return asdict(self)
 
 
+def has_foreign_separators(path: str | os.PathLike[str]) -> bool:
+    """Whether a path that is not there has the separators of another system.
+
+    On Windows a backslash parts folders; elsewhere it is a letter of one long name.
+    """
+    return "\\" in os.fspath(path) and os.sep != "\\"
+
+
 def load_image(source: ImageSource, draft_size: int | None = None) -> Image.Image:
     """Decode, orient and flatten one picture to an RGB `PIL.Image`; of several frames the first.
 
@@ -145,11 +154,12 @@ def decode_image(source: ImageSource, draft_size: int | None = None) -> DecodedI
         if isinstance(source, Image.Image | np.ndarray):
             image = _given_picture(source, name)
             _refuse_too_many_pixels(image, MAX_PIXELS, name)
-            return DecodedImage(flatten(ImageOps.exif_transpose(image), name), 1)
+            return _flatten_opened(image, name)
         with _open_stream(source) as stream:
             return _decode_stream(stream, name, draft_size)
     except FileNotFoundError as error:
-        raise ImageError(f"{name} does not exist", remedy="Check the path") from error
+        remedy = SLASHES_REMEDY if has_foreign_separators(name) else "Check the path"
+        raise ImageError(f"{name} does not exist", remedy=remedy) from error
     except IsADirectoryError as error:
         raise ImageError(f"{name} is a folder", remedy="Name the images in it") from error
     except ImageError:
@@ -211,18 +221,30 @@ def _read_file_object(file: Any) -> bytes:
 
 
 def _decode_stream(stream: BinaryIO, name: str, draft_size: int | None) -> DecodedImage:
-    image, kind = _open_promised(stream, name)
+    image, kind = open_promised(stream, name)
     _refuse_too_many_pixels(image, MAX_JPEG_PIXELS if kind == "JPEG" else MAX_PIXELS, name)
-    frames = int(getattr(image, "n_frames", 1))
+    if draft_size is not None and kind == "JPEG":
+        image.draft("RGB", (3 * draft_size, 3 * draft_size))
+    return _flatten_opened(image, name)
+
+
+def _flatten_opened(image: Image.Image, name: str) -> DecodedImage:
+    """What is the same for a picture that was opened here and for one that the caller opened."""
+    frames = _count_frames(image)
     white_is_zero = False
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         white_is_zero = image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
-    if draft_size is not None and kind == "JPEG":
-        image.draft("RGB", (3 * draft_size, 3 * draft_size))
     return DecodedImage(flatten(ImageOps.exif_transpose(image), name, white_is_zero), frames)
 
 
-def _open_promised(stream: BinaryIO, name: str) -> tuple[ImageFile.ImageFile, str]:
+def _count_frames(image: Image.Image) -> int:
+    """How many frames the file of a picture has; 1 where the caller closed it after decoding."""
+    if getattr(image, "fp", None) is None:
+        return 1
+    return int(getattr(image, "n_frames", 1))
+
+
+def open_promised(stream: BinaryIO, name: str) -> tuple[ImageFile.ImageFile, str]:
     """The header of a file of a promised format, and which that is.
 
     `Image.open` is not used: it tries parsers that nobody needs here, and its own limit on pixels

@@ -235,6 +235,15 @@ def test_linked_folders_are_walked(tmp_path: Path) -> None:
     assert {row["path"] for row in rows} >= {"real/part/p3_x.png", "swap_gan/p3_x.png"}
 
 
+def test_a_label_that_links_to_another_is_refused(tmp_path: Path) -> None:
+    fill(tmp_path, range(80))
+    (tmp_path / "swap_cnn").symlink_to("swap_gan")
+    with pytest.raises(ManifestError, match="link to what is here") as caught:
+        write_manifest(tmp_path, "demo", tmp_path / "m.csv", PATTERN)
+    assert f"'swap_cnn' (to {(tmp_path / 'swap_gan').resolve()})" in caught.value.message
+    assert not (tmp_path / "m.csv").exists()
+
+
 def test_a_folder_that_cannot_be_read_makes_no_manifest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from gazeclip.data.manifest import read_manifest
 from gazeclip.data.rows import image_paths
 from gazeclip.errors import ManifestError
+from gazeclip.images import preprocess
 from gazeclip.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy.load("demo")
@@ -242,11 +244,21 @@ def test_not_a_manifest(tmp_path: Path, text: bytes, what: str) -> None:
     assert what in faults_of(path)
 
 
-@pytest.mark.parametrize(("separator", "name"), [(";", "';'"), ("\t", "tabs"), ("|", "'|'")])
+@pytest.mark.parametrize(
+    ("separator", "name"), [(";", "';'"), ("\t", "tabs"), ("|", "'|'"), (" ", "blanks")]
+)
 def test_another_separator_is_named(tmp_path: Path, separator: str, name: str) -> None:
     path = write(tmp_path / "m.csv", sound(tmp_path))
     path.write_text(path.read_text().replace(",", separator))
     assert faults_of(path) == f"{path} is separated by {name}, not by ','"
+
+
+def test_capitals_in_the_header_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.csv", sound(tmp_path))
+    path.write_text(path.read_text().replace("path,label,split", "Path,LABEL,split"))
+    with pytest.raises(ManifestError, match="Path, LABEL with capital letters") as caught:
+        read_manifest(path, TAXONOMY)
+    assert caught.value.remedy == "Write path, label"
 
 
 def test_blanks_around_values_are_no_part_of_them(tmp_path: Path) -> None:
@@ -264,6 +276,36 @@ def test_utf_16_is_named(tmp_path: Path, encoding: str) -> None:
     with pytest.raises(ManifestError, match="is UTF-16 text, not UTF-8 CSV") as caught:
         read_manifest(path, TAXONOMY)
     assert "iconv -f UTF-16" in (caught.value.remedy or "")
+
+
+def test_latin_1_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.csv", sound(tmp_path))
+    path.write_bytes(path.read_bytes() + "Müller.png,real,train\n".encode("latin-1"))
+    with pytest.raises(ManifestError, match="is not UTF-8 CSV: line 12 has letters") as caught:
+        read_manifest(path, TAXONOMY)
+    assert "iconv -f LATIN1" in (caught.value.remedy or "")
+    assert "codec" not in str(caught.value)
+
+
+def test_a_jpeg_is_checked_at_a_fraction_of_its_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = sound(tmp_path)
+    name = "large.jpg"
+    Image.new("RGB", (6400, 5600), (9, 70, 200)).save(tmp_path / name)
+    sizes = []
+    flatten = preprocess.flatten
+
+    def note_size(image: Image.Image, *arguments: Any) -> Image.Image:
+        sizes.append(image.size)
+        return flatten(image, *arguments)
+
+    monkeypatch.setattr(preprocess, "flatten", note_size)
+    read_manifest(write(tmp_path / "m.csv", [*rows, (name, "real", "train")]), TAXONOMY)
+    assert max(sizes) == (800, 700)
+    data = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(data[: len(data) // 2])
+    assert "large.jpg is damaged" in faults_of(tmp_path / "m.csv")
 
 
 def test_backslashes_are_named(tmp_path: Path) -> None:

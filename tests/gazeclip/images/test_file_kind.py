@@ -92,6 +92,25 @@ def test_frames_are_counted_and_the_first_is_taken(kind: str) -> None:
     np.testing.assert_allclose(pixels.array[16, 16], [255, 0, 0], atol=4)
 
 
+@pytest.mark.parametrize("kind", ["WEBP", "TIFF", "PNG", "MPO"])
+def test_frames_of_an_opened_picture_are_those_of_its_file(kind: str) -> None:
+    data = encoded(kind, FRAMES)
+    pixels = PixelContract(32).read(Image.open(io.BytesIO(data)))
+    assert pixels.frames == 3
+    np.testing.assert_array_equal(pixels.array, PixelContract(32).apply(data))
+
+
+def test_a_picture_whose_file_was_closed_has_one_frame(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(encoded("TIFF", FRAMES))
+    with Image.open(path) as image:
+        image.load()
+    assert PixelContract(32).read(image).frames == 1
+    plain = Image.open(io.BytesIO(encoded("TIFF", FRAMES[:1])))
+    plain.load()
+    assert PixelContract(32).read(plain).frames == 1
+
+
 def test_encoded_bytes_in_every_wrapping(tmp_path: Path) -> None:
     data = encoded("PNG", FRAMES[:1])
     path = tmp_path / "face.png"

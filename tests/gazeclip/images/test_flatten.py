@@ -47,6 +47,12 @@ SAME = {
 
 
 @pytest.mark.parametrize("name", SAME)
+def test_an_opened_picture_has_the_pixels_of_its_file(name: str) -> None:
+    opened = np.asarray(load_image(Image.open(io.BytesIO(SAME[name]))))
+    np.testing.assert_array_equal(opened, np.asarray(load_image(SAME[name])))
+
+
+@pytest.mark.parametrize("name", SAME)
 def test_every_depth_gives_the_same_pixels(name: str) -> None:
     got = np.asarray(load_image(SAME[name])).astype(int)
     assert np.abs(got - FACE[..., None]).max() <= (1 if "overshot" in name else 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gazeclip.data.headers import read_header
 from gazeclip.errors import ConfigError, ImageError
 from gazeclip.images.preprocess import PixelContract, load_image
 
@@ -159,10 +161,24 @@ def test_large_photographs_are_taken_and_larger_ones_refused() -> None:
     assert caught.value.remedy == "Downscale it below 200 megapixels"
 
 
+def test_a_header_is_read_of_every_photograph_that_is_taken(tmp_path) -> None:
+    path = tmp_path / "large.jpg"
+    path.write_bytes(jpeg_of_size(16_000, 12_000))  # 192 megapixels
+    header = read_header(path)
+    assert header is not None and (header.width, header.height) == (16_000, 12_000)
+
+
 @pytest.mark.parametrize("data", [b"", b"hello", b"\xff\xd8\xff", b"GIF89a", b"\x89PNG\r\n\x1a\n"])
 def test_not_an_image(data: bytes) -> None:
     with pytest.raises(ImageError):
         load_image(data)
+
+
+@pytest.mark.skipif(os.sep == "\\", reason="there a backslash parts folders")
+def test_backslashes_of_a_path_that_is_not_there_are_named(tmp_path) -> None:
+    with pytest.raises(ImageError, match="does not exist") as caught:
+        load_image(tmp_path / "a\\b.png")
+    assert caught.value.remedy == "Write '/' between folders, not '\\'"
 
 
 def test_paths_that_are_no_files(tmp_path) -> None:
