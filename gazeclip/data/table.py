@@ -75,12 +75,9 @@ def _encoding_error(path: Path) -> ManifestError:
     data = path.read_bytes()
     if b"\0" in data:
         return ManifestError(f"{path} is not a CSV file, but binary data", remedy=_AS_CSV)
-    line = 1
-    for line, text in enumerate(data.splitlines(), start=1):
-        try:
-            text.decode()
-        except UnicodeDecodeError:
-            break
+    # What is no UTF-8 stays a replacement sign.
+    before, _, _ = data.decode("utf-8", errors="replace").partition("\ufffd")
+    line = before.count("\n") + 1
     return ManifestError(
         f"{path} is not UTF-8 CSV: line {line} has letters of another encoding",
         remedy="Save it as 'CSV UTF-8', or convert it, such as from Latin-1:"

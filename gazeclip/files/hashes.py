@@ -10,6 +10,8 @@ from typing import Any
 
 # Of a recipe: what names weights, in a file or by a word.
 WEIGHT_KEYS = frozenset({"weights", "backbone_weights", "clip_pretrained"})
+CONTENT = "sha256:"  # what the name of a file by its content begins with
+SHORT_NAME = len(CONTENT) + 12  # characters
 
 
 def sha256(path: Path) -> str:
@@ -32,8 +34,13 @@ def name_by_content(value: Any) -> Any:
     Names of packages, tags and `none` have no content to hash.
     """
     if isinstance(value, str) and value and Path(value).is_file():
-        return f"sha256:{sha256(Path(value))}"
+        return f"{CONTENT}{sha256(Path(value))}"
     return value
+
+
+def shorten_name(name: str) -> str:
+    """What `name_by_content` made, short enough for a line of text; other names as they are."""
+    return name[:SHORT_NAME] if name.startswith(CONTENT) else name
 
 
 def name_weights_by_content(config: Mapping[str, Any]) -> dict[str, Any]:

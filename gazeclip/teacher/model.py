@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from gazeclip.errors import ArtifactError, ConfigError
 from gazeclip.files.atomic import read_json, write_json
-from gazeclip.files.hashes import name_weights_by_content
+from gazeclip.files.hashes import name_weights_by_content, shorten_name
 from gazeclip.files.tensors import load_tensors, save_tensors
 from gazeclip.networks.weights import load_strict
 from gazeclip.recipe.teacher import TeacherConfig
@@ -324,9 +324,9 @@ class GazeCLIP(nn.Module):
     def describe(self) -> str:
         """One line: tower, weights, gaze encoder and trainable size."""
         config = self.config
-        image = f"{config.clip_model} ({config.clip_pretrained})"
+        image = f"{config.clip_model} ({shorten_name(config.clip_pretrained)})"
         if config.tower == "hybrid":
-            image = f"{config.backbone} ({config.backbone_weights})"
+            image = f"{config.backbone} ({shorten_name(config.backbone_weights)})"
         if any(config.sizes):
             image += " at " + " and ".join(f"{size or self.image_size} px" for size in config.sizes)
         gaze = self.gaze_encoder.describe() if self.gaze_encoder is not None else "no gaze"
