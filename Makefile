@@ -11,7 +11,7 @@ TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 .PHONY: install demo test test-fast lint types format clean help
 
 help:
-	@echo "make demo      set up, then data -> teacher -> student -> INT8 -> four bundles -> report on the embedded faces"
+	@echo "make demo      set up, then data -> teacher -> student -> INT8 -> four bundles -> report on procedural faces"
 	@echo "make test      set up, then the whole test suite"
 	@echo "make test-fast only the unit tests"
 	@echo "make lint      ruff; make types: mypy; make format: ruff's formatter"

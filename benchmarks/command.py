@@ -8,7 +8,7 @@ from gazeclip.cli.options import add_stage_options, open_run
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of the verb."""
+    """The options of the command."""
     parser.description = (
         "Measure every bundle of a run on the file that ships and write the report."
     )

@@ -10,7 +10,7 @@ STEPS = ("text-bank", "cache", "student")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of the verb."""
+    """The options of the command."""
     add_stage_options(parser)
     parser.add_argument(
         "step", nargs="?", choices=STEPS, help="only this step (default: all three, in order)"

@@ -74,7 +74,7 @@ def _affine_of(student: Student, image_size: int) -> tuple[Tensor, Tensor]:
     probe = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
     with torch.no_grad():
         # Black gives the offset, white minus black the scale; a value per channel is enough if all
-        # pixels are treated alike, which the random picture then shows.
+        # pixels are treated alike, which the random image then shows.
         offset = student.normalise(torch.zeros(shape, dtype=torch.uint8))[:, :, :1, :1].clone()
         white = student.normalise(torch.full(shape, 255, dtype=torch.uint8))[:, :, :1, :1]
         scale = (white - offset) / 255
@@ -97,7 +97,7 @@ def example_image(image_size: int, batch: int, layout: Layout = "NHWC") -> Tenso
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
 
 
-def trace_picture_model(job: ExportJob, encoder: nn.Module | None) -> Any:
+def trace_nchw_model(job: ExportJob, encoder: nn.Module | None) -> Any:
     """The job's student over pixels `(1, 3, S, S)` float32, as a TorchScript trace.
 
     Args:

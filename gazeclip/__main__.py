@@ -1,4 +1,4 @@
-"""`gazeclip`, and `python -m gazeclip`: the front door for all verbs."""
+"""`gazeclip`, and `python -m gazeclip`: the front door for all commands."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from gazeclip.cli.verbs import run_verb
 
 
 def main(argv: list[str]) -> int:
-    """Run the verb under the package's own name."""
+    """Run the command under the package's own name."""
     return run_verb("quantize", argv, "python -m quantize")
 
 

@@ -8,7 +8,7 @@ from gazeclip.cli.options import add_stage_options, open_run
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of the verb."""
+    """The options of the command."""
     add_stage_options(parser)
     parser.add_argument(
         "--overflow-fix",

@@ -1,4 +1,4 @@
-"""`python -m runtimes verify PHOTO...` and `list`: the same as `gazeclip verify` and `engines`."""
+"""`python -m runtimes verify IMAGE...` and `list`: the same as `gazeclip verify` and `engines`."""
 
 from __future__ import annotations
 

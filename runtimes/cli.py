@@ -1,4 +1,4 @@
-"""The command line of the runtimes: judge photographs, list engines."""
+"""The command line of the runtimes: judge images, list engines."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     """
     parser = CommandParser(prog="python -m runtimes", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add_verify_options(commands.add_parser("verify", help="judge photographs", allow_abbrev=False))
+    add_verify_options(commands.add_parser("verify", help="judge images", allow_abbrev=False))
     about = "list the engines and whether they can be used here"
     add_engines_options(commands.add_parser("list", help=about, allow_abbrev=False))
     args = parser.parse_args(argv)
@@ -54,13 +54,13 @@ def add_engines_options(parser: argparse.ArgumentParser) -> None:
 def add_verify_options(parser: argparse.ArgumentParser) -> None:
     """The options of `gazeclip verify`."""
     parser.description = (
-        "Judge photographs of faces. Exit code 0: all real, 1: at least one fake, 2: an error, "
-        "70: a fault of the program; after 2 and 70 nothing is known about the photographs that "
-        "were not judged."
+        "Judge images of faces. Exit code 0: all real, 1: at least one fake, 2: an error, "
+        "70: a fault of the program; after 2 and 70 nothing is known about the images that were "
+        "not judged."
     )
-    parser.set_defaults(command=verify_photos)
+    parser.set_defaults(command=verify_images)
     parser.add_argument(
-        "photos", nargs="*", type=Path, metavar="PHOTO", help="image files, or folders of them"
+        "images", nargs="*", type=Path, metavar="IMAGE", help="image files, or folders of them"
     )
     parser.add_argument(
         "--bundle",
@@ -97,7 +97,7 @@ def print_engines(_: argparse.Namespace) -> int:
     return CLEAN
 
 
-def verify_photos(args: argparse.Namespace) -> int:
+def verify_images(args: argparse.Namespace) -> int:
     """Judge what the options name and print the verdicts; `exit_code` of them.
 
     Raises:
@@ -106,9 +106,9 @@ def verify_photos(args: argparse.Namespace) -> int:
     # Pillow warns about metadata and sizes in its own words; what matters is an error or a warning
     # of ours.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    if not args.photos and not args.self_test:
-        remedy = f"Run: {command_line('verify', 'PHOTO...')}"
-        raise ConfigError("no photographs named", remedy=remedy)
+    if not args.images and not args.self_test:
+        remedy = f"Run: {command_line('verify', 'IMAGE...')}"
+        raise ConfigError("no images named", remedy=remedy)
     folder = args.bundle
     if folder is None:
         folder = recent_bundle(args.engine)
@@ -121,9 +121,9 @@ def verify_photos(args: argparse.Namespace) -> int:
         differences = verifier.self_test()
         told = ", ".join(f"{name} {value:.2g}" for name, value in differences.items())
         say(f"self-test passed: {told}")
-    if not args.photos:
+    if not args.images:
         return CLEAN
-    paths, failures = expand_photos(args.photos)
+    paths, failures = expand_images(args.images)
     outcomes = progress(
         verifier.outcomes(paths, args.threshold, args.batch), "judging", total=len(paths)
     )
@@ -194,7 +194,7 @@ def exit_code(judged: Judged) -> int:
     return CLEAN
 
 
-def expand_photos(photos: list[Path]) -> tuple[list[Path], Judged]:
+def expand_images(photos: list[Path]) -> tuple[list[Path], Judged]:
     """Files as named, and of folders all images below them.
 
     What a folder leaves out is said on standard error.

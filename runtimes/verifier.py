@@ -1,4 +1,4 @@
-"""From photographs to verdicts: decode, infer, decide at an operating point."""
+"""From images to verdicts: decode, infer, decide at an operating point."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Verifier:
         started = time.perf_counter()
         outputs: Outputs = {}
         if len(images) == 1:
-            outputs = self.infer(images[0][None])  # a view: one photograph need not be copied
+            outputs = self.infer(images[0][None])  # a view: one image need not be copied
         elif images:
             outputs = self.infer(np.stack(images))  # (B, S, S, 3)
         inference = (time.perf_counter() - started) * 1e3 / max(1, len(images))
@@ -262,7 +262,7 @@ def rank_classes(
 def _is_single(images: object) -> bool:
     """Whether this is one image rather than several.
 
-    One is a path, bytes, a file object, a picture or an array `(H, W, 3)`.
+    One is a path, bytes, a file object, a PIL image or an array `(H, W, 3)`.
 
     What can be neither counts as one, so that it is refused by its type.
     """

@@ -70,14 +70,14 @@ def find_dotted_names(text: str) -> set[str]:
 
 
 def find_commands(text: str) -> Iterator[tuple[str, list[str]]]:
-    """Each `gazeclip VERB ...` in a document's code: the verb, and the words after it."""
+    """Each `gazeclip COMMAND ...` in a document's code: the command, and the words after it."""
     for code in find_code(text.replace("\\\n", " ")):
         if match := _COMMAND.match(code.strip()):
             yield match.group(1), match.group(2).partition("#")[0].split()
 
 
 def find_command_faults(verb: str, words: list[str]) -> list[str]:
-    """What of a command does not exist: its verb, its sub-command, or an option."""
+    """What of a command does not exist: its name, its sub-command, or an option."""
     if verb not in VERBS:
         return [f"gazeclip {verb}"]
     module, _, function = VERBS[verb].options.partition(":")

@@ -104,7 +104,7 @@ def test_the_installed_packages_are_what_runs(installed: Installed) -> None:
 
 def test_the_front_door_opens(installed: Installed) -> None:
     done = installed.run(installed.script, "--help")
-    assert done.returncode == 0 and done.stdout.startswith("usage: gazeclip VERB"), done.stderr
+    assert done.returncode == 0 and done.stdout.startswith("usage: gazeclip COMMAND"), done.stderr
     done = installed.run(installed.script, "--version")
     assert re.fullmatch(r"gazeclip-edge \d+\.\d+\.\d+\n", done.stdout)
     done = installed.run(installed.script, "run", "--list")

@@ -111,6 +111,6 @@ def build_gallery(context: Context, item: Judged, images: np.ndarray) -> list[Ga
     for label in dict.fromkeys(outputs.labels):
         for place in np.flatnonzero(labels == label)[:GALLERY_PER_LABEL]:
             title = context.taxonomy.get(context.classes[predicted[place]]).title
-            picture = encode_thumbnail(images[place])
-            items.append(GalleryItem(picture, label, float(probability[place]), title))
+            thumbnail = encode_thumbnail(images[place])
+            items.append(GalleryItem(thumbnail, label, float(probability[place]), title))
     return items

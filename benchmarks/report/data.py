@@ -160,10 +160,10 @@ def find_teacher(subjects: Sequence[Entry]) -> Entry | None:
 
 def encode_thumbnail(image: np.ndarray, side: int = 160, quality: int = 82) -> str:
     """A uint8 RGB image `(H, W, 3)` as a JPEG data URI, its longer side at most `side` pixels."""
-    picture = Image.fromarray(np.ascontiguousarray(image, dtype=np.uint8))
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    small = Image.fromarray(np.ascontiguousarray(image, dtype=np.uint8))
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality)
+    small.save(buffer, "JPEG", quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 

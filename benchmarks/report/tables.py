@@ -53,7 +53,7 @@ COLUMNS = (
         for key, title, hint in (
             ("attribution_acc", "ACC", f"attribution accuracy: {level}"),
             ("auc", "AUC", "detection, area under the ROC curve"),
-            ("tpr_at_fpr1", "TPR@1%", "detection rate where 1% of the real photos are flagged"),
+            ("tpr_at_fpr1", "TPR@1%", "detection rate where 1% of the real images are flagged"),
         )
     ),
     Column("size", "MB", "cost", "size of the model file"),

@@ -41,8 +41,8 @@ def _broadcast_along(value: Tensor, axis: int, rank: int) -> Tensor:
     return value.reshape(shape)
 
 
-def _pad_picture(x: Tensor, pad_type: str, pad: Tensor | None, fill: float = 0.0) -> Tensor:
-    """A picture `(B, C, H, W)` padded as a window operation wants it."""
+def _pad_image(x: Tensor, pad_type: str, pad: Tensor | None, fill: float = 0.0) -> Tensor:
+    """An image `(B, C, H, W)` padded as a window operation wants it."""
     if pad_type == "valid" or (pad_type == "custom" and pad is None):
         return x
     if pad_type != "custom":
@@ -66,7 +66,7 @@ def conv(
     dilations: Tensor = torch.ones(2),  # noqa: B008
     groups: Tensor = torch.ones(()),  # noqa: B008
 ) -> Tensor:
-    x = _pad_picture(x, pad_type, pad)
+    x = _pad_image(x, pad_type, pad)
     return F.conv2d(
         x, weight, bias, stride=_as_ints(strides), dilation=_as_ints(dilations), groups=int(groups)
     )
@@ -103,7 +103,7 @@ def max_pool(
     pad: Tensor | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    padded = _pad_picture(x, pad_type, pad, fill=float("-inf"))
+    padded = _pad_image(x, pad_type, pad, fill=float("-inf"))
     return F.max_pool2d(
         padded, _as_ints(kernel_sizes), _as_ints(strides), ceil_mode=bool(ceil_mode)
     )
@@ -121,15 +121,15 @@ def avg_pool(
 ) -> Tensor:
     if bool(exclude_padding_from_average) and pad is not None and any(_as_ints(pad)):
         ones = F.avg_pool2d(
-            _pad_picture(torch.ones_like(x), pad_type, pad),
+            _pad_image(torch.ones_like(x), pad_type, pad),
             _as_ints(kernel_sizes),
             _as_ints(strides),
         )
         return (
-            F.avg_pool2d(_pad_picture(x, pad_type, pad), _as_ints(kernel_sizes), _as_ints(strides))
+            F.avg_pool2d(_pad_image(x, pad_type, pad), _as_ints(kernel_sizes), _as_ints(strides))
             / ones
         )
-    padded = _pad_picture(x, pad_type, pad)
+    padded = _pad_image(x, pad_type, pad)
     return F.avg_pool2d(
         padded, _as_ints(kernel_sizes), _as_ints(strides), ceil_mode=bool(ceil_mode)
     )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from export.deploy import trace_picture_model
+from export.deploy import trace_nchw_model
 from export.job import ExportJob, Result
 from export.lower import freeze_encoder
 from export.quiet import quiet
@@ -51,7 +51,7 @@ def export(job: ExportJob) -> Result:
     if job.precision == "int8":
         encoder = freeze_encoder(job.require_quantized(), job.image_size, face="fake")
         _register_fake_quantize()
-    traced = trace_picture_model(job, encoder)
+    traced = trace_nchw_model(job, encoder)
     package = job.out_dir / FILE
     with quiet(native=True), torch.no_grad():
         converted = _convert_trace(ct, traced, job)
@@ -69,7 +69,7 @@ def rehearse(job: ExportJob) -> None:
     encoder = None
     if job.precision == "int8":
         encoder = freeze_encoder(job.require_quantized(), job.image_size, face="fake")
-    _require_known_operations(trace_picture_model(job, encoder))
+    _require_known_operations(trace_nchw_model(job, encoder))
 
 
 def _require_known_operations(traced: Any) -> None:

@@ -41,7 +41,7 @@ def _merge_padding(convolution: Any) -> None:
     if (
         padding is None
         or padding.op_type != "pad"
-        or not _pads_zeros_of_the_picture(padding)
+        or not _pads_zeros_of_the_image(padding)
         or _has_padding(convolution)
     ):
         return
@@ -68,7 +68,7 @@ def _merge_padding(convolution: Any) -> None:
     block.remove_ops(unused)
 
 
-def _pads_zeros_of_the_picture(padding: Any) -> bool:
+def _pads_zeros_of_the_image(padding: Any) -> bool:
     """Zeros, at known places, and not along batch or channels."""
     if padding.pad.val is None or padding.mode.val != "constant":
         return False

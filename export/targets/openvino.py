@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from export.deploy import DeployModel, example_image, trace_picture_model
+from export.deploy import DeployModel, example_image, trace_nchw_model
 from export.job import ExportJob, Result
 from export.quiet import quiet
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
@@ -55,7 +55,7 @@ def rehearse(job: ExportJob) -> None:
     NNCF's quantizers are read by the converter itself, which takes too long.
     """
     if job.precision != "int8":
-        trace_picture_model(job, None)
+        trace_nchw_model(job, None)
 
 
 def _count_convolutions(ir: Any) -> dict[str, int]:

@@ -92,7 +92,7 @@ class Bundle:
 
     @cached_property
     def contract(self) -> PixelContract:
-        """How a photograph becomes the model's input."""
+        """How an image becomes the model's input."""
         return PixelContract(**self.meta["contract"])
 
     @cached_property

@@ -9,7 +9,7 @@ from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.console.tables import Table, markdown_table
 
 _ABOUT = (
-    "Tells whether a photograph of a face is real or made by a machine, which kind of generator "
+    "Tells whether an image of a face is real or made by a machine, which kind of generator "
     "made it, and where the face looks. Distilled from a GazeCLIP teacher (a reconstruction from "
     "the abstract of arXiv:2603.29295; none of that paper's figures apply here)."
 )

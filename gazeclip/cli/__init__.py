@@ -1,4 +1,4 @@
-"""What every command line here shares: the verbs, common options, one guard around all of them.
+"""What every command line here shares: the commands, common options, one guard around all of them.
 
 ```python
 guard(main)                                         # errors as one line, exit codes

@@ -19,6 +19,7 @@ from gazeclip.system.place import command_line
 if TYPE_CHECKING:
     pass
 
+RECENT_RUN = "run folder (default: the most recent one)"
 ANYWHERE = ("data.workers",)  # changes no result, so every stage may be given its own
 
 
@@ -29,17 +30,22 @@ def stage_parser(prog: str, description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def add_stage_options(parser: argparse.ArgumentParser) -> None:
-    """`--run`, `--set`, `--force`, `--debug` on a parser or sub-parser."""
-    parser.add_argument(
-        "--run", type=Path, metavar="DIR", help="run folder (default: the most recent one)"
-    )
+def add_stage_options(
+    parser: argparse.ArgumentParser, run_help: str = RECENT_RUN, recipe: str = "the run's recipe"
+) -> None:
+    """`--run`, `--set`, `--force`, `--debug` on a parser or sub-parser.
+
+    Args:
+        run_help: the help of `--run`, where its default is another one.
+        recipe: what help calls the recipe that `--set` changes.
+    """
+    parser.add_argument("--run", type=Path, metavar="DIR", help=run_help)
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="change a value of the run's recipe",
+        help=f"change a value of {recipe}; may be repeated",
     )
     parser.add_argument("--force", action="store_true", help="run again even if up to date")
     parser.add_argument("--debug", action="store_true", help="show a traceback on errors")

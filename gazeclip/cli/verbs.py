@@ -1,9 +1,9 @@
-"""The front door: every verb of the program, found by name and imported when it is run.
+"""The front door: every command of the program, found by name and imported when it is run.
 
     run_verb("export", ["--target", "coreml"], "gazeclip export")
 
-The verbs live in packages that build on this one, so they are named here as text, and an overview
-of all of them imports none.
+The commands live in packages that build on this one, so they are named here as text, and an
+overview of all of them imports none.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Verb:
     """One command of the program.
 
     Attributes:
-        options: `module:function`. The function puts the verb's options on a parser and sets
+        options: `module:function`. The function puts the command's options on a parser and sets
             `command`, which gets the parsed options and returns the exit code.
-        summary: one line for the overview and the head of the verb's own help.
+        summary: one line for the overview and the head of the command's own help.
     """
 
     name: str
@@ -44,8 +44,8 @@ GROUPS = {
     "everything at once": (
         Verb("run", "gazeclip.commands.run:add_options", "run a recipe, from data to report"),
     ),
-    "judge photographs": (
-        Verb("verify", "runtimes.cli:add_verify_options", "judge photographs with a bundle"),
+    "judge images": (
+        Verb("verify", "runtimes.cli:add_verify_options", "judge images with a bundle"),
         Verb("engines", "runtimes.cli:add_engines_options", "which engines can be used here"),
     ),
     "the stages of a run, one by one": (
@@ -93,10 +93,10 @@ VERBS = {verb.name: verb for group in GROUPS.values() for verb in group}
 
 
 def main(argv: list[str]) -> int:
-    """Run `VERB OPTIONS...`, or say which verbs there are.
+    """Run `COMMAND OPTIONS...`, or say which commands there are.
 
     Raises:
-        ConfigError: no such verb.
+        ConfigError: no such command.
     """
     program = name_program()
     if not argv:
@@ -110,15 +110,15 @@ def main(argv: list[str]) -> int:
         print_line(f"gazeclip-edge {__version__}")
         return 0
     if name not in VERBS:
-        raise ConfigError(f"there is no verb '{name}'", remedy=nearest(name, VERBS))
+        raise ConfigError(f"there is no command '{name}'", remedy=nearest(name, VERBS))
     return run_verb(name, options, f"{program} {name}")
 
 
 def run_verb(name: str, argv: list[str], prog: str) -> int:
-    """Run one verb; its exit code.
+    """Run one command; its exit code.
 
     Args:
-        prog: what the verb's own help calls it; each package has a door of its own.
+        prog: what the command's own help calls it; each package has a door of its own.
     """
     verb = VERBS[name]
     summary = f"{verb.summary[0].upper()}{verb.summary[1:]}."
@@ -135,13 +135,13 @@ def _print_verbs(program: str, out: TextIO) -> None:
 
 
 def describe_verbs(program: str) -> str:
-    """All verbs with a line each, grouped by what they are for."""
-    lines = [f"usage: {program} VERB [OPTIONS]", "", ABOUT]
+    """All commands with a line each, grouped by what they are for."""
+    lines = [f"usage: {program} COMMAND [OPTIONS]", "", ABOUT]
     for title, verbs in GROUPS.items():
         lines += ["", f"{title}:"]
         lines += [f"  {verb.name:<11} {verb.summary}" for verb in verbs]
-    lines += ["", f"`{program} VERB --help` shows the options of a verb, --version the version,"]
-    lines += ["--debug with any verb the traceback of an error."]
+    lines += ["", f"`{program} COMMAND --help` shows the options of a command, --version the"]
+    lines += ["version, --debug with any command the traceback of an error."]
     return "\n".join(lines)
 
 

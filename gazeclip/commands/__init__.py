@@ -1,1 +1,1 @@
-"""The verbs that belong to no later package: each module puts its options on a parser."""
+"""The commands that belong to no later package: each module puts its options on a parser."""

@@ -9,14 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gazeclip.cli.options import add_stage_options, find_run
+from gazeclip.cli.options import RECENT_RUN, add_stage_options, find_run
 from gazeclip.commands.stage import run_single_stage
 from gazeclip.console.lines import print_line
 from gazeclip.console.progress import progress_callback, say
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The actions of the verb, each with its own options."""
+    """The actions of the command, each with its own options."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     _add_prepare(actions)
     _add_check(actions)
@@ -37,7 +37,7 @@ def _add_taxonomy_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_prepare(actions: Any) -> None:
-    about = "render the embedded faces or check the manifest of a run"
+    about = "render the procedural faces or check the manifest of a run"
     parser = _add_action(actions, "prepare", about)
     add_stage_options(parser)
     parser.set_defaults(command=partial(run_single_stage, name="data"))
@@ -87,11 +87,9 @@ def _add_hold_out(actions: Any) -> None:
 
 
 def _add_probe(actions: Any) -> None:
-    about = "linear probe on the raw pixels of a run's embedded faces"
+    about = "linear probe on the raw pixels of a run's procedural faces"
     parser = _add_action(actions, "probe", about)
-    parser.add_argument(
-        "--run", type=Path, metavar="DIR", help="run folder (default: the most recent one)"
-    )
+    parser.add_argument("--run", type=Path, metavar="DIR", help=RECENT_RUN)
     parser.set_defaults(command=probe_pixels)
 
 

@@ -17,7 +17,7 @@ from gazeclip.system.requirements import CORE, find_dependencies
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of the verb."""
+    """The options of the command."""
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(command=lambda args: main(args.json))
 

@@ -11,12 +11,13 @@ from gazeclip.system.place import command_line
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of the verb."""
+    """The options of the command."""
     parser.add_argument(
         "recipe", nargs="?", help="a recipe that comes with the program, such as demo, or a file"
     )
     parser.add_argument("--list", action="store_true", help="show the recipes that come with it")
-    add_stage_options(parser)
+    run_help = "run folder (default: runs/NAME, after the recipe's name)"
+    add_stage_options(parser, run_help, "the recipe")
     parser.set_defaults(command=run_pipeline)
 
 

@@ -42,7 +42,7 @@ def read_header(path: Path) -> ImageHeader | None:
     """The header of an image file; None if it cannot be read."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of large pictures: none is decoded here
+            warnings.simplefilter("ignore")  # of large images: none is decoded here
             with path.open("rb") as stream:
                 # Not Image.open: its own limit on pixels is below that of the photographs taken.
                 image, _ = open_promised(stream, str(path))

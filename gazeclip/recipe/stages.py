@@ -16,7 +16,7 @@ FROM_TEACHER = "teacher"  # value of `student.weights`
 
 @dataclass(frozen=True)
 class DataConfig:
-    """`manifest`: a CSV or Parquet file; none means the embedded procedural faces."""
+    """`manifest`: a CSV or Parquet file; none means the procedural faces."""
 
     manifest: str | None = None
     taxonomy: str = "demo"

@@ -77,7 +77,7 @@ class Context:
         return PixelContract(self.recipe.data.image_size)
 
     def require_size(self, stage: str, size: int) -> None:
-        """Refuse a finished stage's network that takes other pictures than the recipe now says.
+        """Refuse a finished stage's network that takes other images than the recipe now says.
 
         Raises:
             ArtifactError: `size`, in pixels, is not the contract's.

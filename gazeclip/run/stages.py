@@ -23,7 +23,7 @@ class Stage:
     Attributes:
         name: of the stage and, but for `export`, of its folder.
         module: has `run_stage(run, force)`; imported when the stage is run.
-        command: verb and options that start the stage alone; the remedy where its output is not.
+        command: what starts the stage alone, with its options; the remedy where its output is not.
     """
 
     name: str

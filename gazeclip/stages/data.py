@@ -1,4 +1,4 @@
-"""Stage `data`: render the embedded faces, or check a user's manifest.
+"""Stage `data`: render the procedural faces, or check a user's manifest.
 
 Either way nothing is trained on unchecked data.
 """

@@ -21,7 +21,7 @@ def load_run_student(context: Context) -> Student:
 
     Raises:
         StageError: the run has none.
-        ArtifactError: its files are damaged, or it takes pictures of another size than the recipe
+        ArtifactError: its files are damaged, or it takes images of another size than the recipe
             says.
     """
     context.run.manifest("student")
@@ -36,7 +36,7 @@ def load_classifier(context: Context, stage: str, part: str = "") -> BackboneCla
 
     Raises:
         StageError: the stage has not run.
-        ArtifactError: it takes pictures of another size than the recipe says.
+        ArtifactError: it takes images of another size than the recipe says.
     """
     context.run.manifest(stage)
     folder = context.run.folder(stage) / part

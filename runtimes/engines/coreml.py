@@ -27,7 +27,7 @@ _UNITS = {"all": "ALL", "cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "ane": "CPU_AND
 
 
 class CoreMlEngine(Engine):
-    """One loaded package; images go in as pictures (`ImageType`), one at a time."""
+    """One loaded package; images go in as images (`ImageType`), one at a time."""
 
     name = "coreml"
 

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from gazeclip.errors import ConfigError, StageError
-from runtimes.cli import expand_photos, main, recent_bundle
+from runtimes.cli import expand_images, main, recent_bundle
 
 
 def _run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -107,7 +107,7 @@ def test_folders_are_expanded_and_empty_ones_are_errors(
 ) -> None:
     (tmp_path / "notes.txt").write_text("not an image by its name")
     folder = photos["text"].parent
-    paths, failures = expand_photos([folder, tmp_path])
+    paths, failures = expand_images([folder, tmp_path])
     assert paths == [folder / name for name in ("empty.jpg", "text.jpg", "truncated.jpg")]
     assert [(source, str(error)[: str(error).index(". ")]) for source, error in failures] == [
         (str(tmp_path), f"{tmp_path} has no images")
@@ -181,7 +181,7 @@ def test_frames_are_told_in_every_form(
             assert captured.out.count("frame 1 of") == 1
 
 
-def test_a_large_photograph_is_judged_without_a_word_of_pillow(
+def test_a_large_image_is_judged_without_a_word_of_pillow(
     bundles: dict[str, Path], tmp_path: Path
 ) -> None:
     photo = tmp_path / "large.jpg"
@@ -190,12 +190,12 @@ def test_a_large_photograph_is_judged_without_a_word_of_pillow(
     assert done.returncode == 0 and done.stderr == "", done.stderr
 
 
-def test_self_test_without_photographs(
+def test_self_test_without_images(
     bundles: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["verify", "--self-test", "--bundle", str(bundles["tflite"])]) == 0
     assert "self-test passed: embedding" in capsys.readouterr().err
-    with pytest.raises(ConfigError, match="no photographs"):
+    with pytest.raises(ConfigError, match="no images named"):
         main(["verify", "--bundle", str(bundles["tflite"])])
 
 

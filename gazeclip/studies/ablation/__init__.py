@@ -2,5 +2,5 @@
 
 The same training with one switch changed, over seeds:
 
-    python -m gazeclip ablate recipes/demo.yaml --variants no-gaze,no-text --seeds 0,1,2
+    gazeclip ablate recipes/demo.yaml --variants no-gaze,no-text --seeds 0,1,2
 """

@@ -1,4 +1,4 @@
-"""`python -m gazeclip ablate RECIPE`: train the grid of variants over seeds and write one table."""
+"""`gazeclip ablate RECIPE`: train the grid of variants over seeds and write one table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gazeclip.errors import ConfigError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of the verb."""
+    """The options of the command."""
     from gazeclip.studies.ablation.grid import GRID
 
     parser.description = (

@@ -211,7 +211,7 @@ def _judge_with_exchanges(
         names += ["exchanged_fake_logit", "exchanged_predicted"]
 
     def judge_batch(batch: Batch) -> _Judgement:
-        # The picture is looked at once; only the gaze that goes with it differs.
+        # The image is looked at once; only the gaze that goes with it differs.
         if cnns is None:
             tokens, said = model.tower.look(batch["pixels"])
         else:

@@ -2,5 +2,5 @@
 
 Measured per generator, with tests and a figure:
 
-    python -m gazeclip gaze-stats manifest.csv --gaze eth-xgaze --weights FILE
+    gazeclip gaze-stats manifest.csv --gaze eth-xgaze --weights FILE
 """

@@ -1,4 +1,4 @@
-"""`python -m gazeclip gaze-stats MANIFEST`: compare the gaze of real and forged faces."""
+"""`gazeclip gaze-stats MANIFEST`: compare the gaze of real and forged faces."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def _draw_figure(groups: Mapping[str, Group], report: Mapping[str, Any]) -> Any:
         last = number + layout.n_columns >= len(layout.names)
         axes.tick_params(labelleft=first, labelbottom=last)
         axes.set_ylabel("pitch, rad (up is +)" if first else "")
-        axes.set_xlabel("yaw, rad (left of the picture is +)" if last else "")
+        axes.set_xlabel("yaw, rad (left of the image is +)" if last else "")
     _draw_spreads(figure, layout, report)
     start = layout.place_box(layout.left, 0.3, 0, 0)[0]
     about = (

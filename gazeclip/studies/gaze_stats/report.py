@@ -122,7 +122,7 @@ def _describe_unrelated(entry: Mapping[str, Any]) -> str:
     return (
         f"{entry['name']}: forgeries and photographs share no gaze ({both}): either other "
         "photographs of the same people, or gazes replaced by the forging. The pairs then take out "
-        "the choice of people, not that of pictures."
+        "the choice of people, not that of images."
     )
 
 

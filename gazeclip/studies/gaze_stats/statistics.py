@@ -187,7 +187,7 @@ def cluster_stds(
 ) -> np.ndarray:
     """Standard deviations `(rounds,)` of `values (N,)` with whole `clusters (N,)` resampled.
 
-    Two pictures of one person are not two people: resampled one by one they would narrow the
+    Two images of one person are not two people: resampled one by one they would narrow the
     interval as if they were.
     """
     _, index = np.unique(clusters, return_inverse=True)

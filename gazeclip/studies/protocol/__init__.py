@@ -2,5 +2,5 @@
 
 A model of a run on seen and unseen generators, unseen families and another data set:
 
-    python -m gazeclip protocol --run runs/demo --model student
+    gazeclip protocol --run runs/demo --model student
 """

@@ -1,4 +1,4 @@
-"""`python -m gazeclip protocol`: score a model of a run on its test splits and write the tables."""
+"""`gazeclip protocol`: score a model of a run on its test splits and write the tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MODELS = ("teacher", "baseline", "student")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of the verb."""
+    """The options of the command."""
     parser.description = (
         "Score a run's model on seen and unseen generators, unseen families and another data set."
     )

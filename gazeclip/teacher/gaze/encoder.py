@@ -2,7 +2,7 @@
 
 Angles are `(pitch, yaw)` in radians in the camera frame (x right, y down, z away from the camera),
 so that the unit vector is (-cos p sin y, -sin p, -cos p cos y): positive pitch looks up, positive
-yaw towards the left of the picture.
+yaw towards the left of the image.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The front door: every verb is found, and looking at the list imports none of them."""
+"""The front door: every command is found, and looking at the list imports none of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_the_overview_names_every_verb_once() -> None:
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_its_own_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_its_own_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         run_verb(verb, ["--help"], f"gazeclip {verb}")
     assert caught.value.code == 0
@@ -40,7 +40,7 @@ def test_the_overview_imports_no_library() -> None:
 
 
 def test_a_verb_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ConfigError, match=r"no verb 'exprot'. Did you mean 'export'\?"):
+    with pytest.raises(ConfigError, match=r"no command 'exprot'. Did you mean 'export'\?"):
         main(["exprot"])
     assert main([]) == 2
     assert "usage: " in capsys.readouterr().err
@@ -53,7 +53,7 @@ def test_the_program_is_called_as_it_was_started(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["/env/bin/gazeclip"])
     main(["--help"])
-    assert capsys.readouterr().out.startswith("usage: gazeclip VERB")
+    assert capsys.readouterr().out.startswith("usage: gazeclip COMMAND")
     with pytest.raises(SystemExit):
         main(["data", "prepare", "--help"])
     assert capsys.readouterr().out.startswith("usage: gazeclip data prepare ")
