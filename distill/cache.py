@@ -34,8 +34,10 @@ from gazeclip.system.place import command_line
 
 @dataclass(frozen=True)
 class TeacherCache:
-    """`tensors[name]` `(N, R, ...)` for the names of `OUTPUTS` (float16) and `parameters` `(N, R,
-    P)` float32.
+    """The teacher's outputs for N images under R augmentations each.
+
+    `tensors[name]` is `(N, R, ...)` float16 for the names of `OUTPUTS`, `parameters` `(N, R, P)`
+    float32.
     """
 
     tensors: dict[str, Tensor]

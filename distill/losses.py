@@ -1,6 +1,4 @@
-"""The terms a student learns by, one class each; `DistillationLoss` adds them up with the recipe's
-weights.
-"""
+"""The terms a student learns by, one class each; `DistillationLoss` adds them up, weighted."""
 
 from __future__ import annotations
 
@@ -14,8 +12,9 @@ from gazeclip.teacher.gaze.angles import gaze_loss
 
 
 class EmbeddingLoss(nn.Module):
-    """Mean of `1 - cos` between unit embeddings `(B, D)`, which for unit vectors is half their
-    squared L2 distance.
+    """Mean of `1 - cos` between embeddings `(B, D)`.
+
+    They are unit vectors, so this is half their squared L2 distance.
     """
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
@@ -51,8 +50,9 @@ class RelationLoss(nn.Module):
 
 
 class LogitLoss(nn.Module):
-    """KL(teacher || student) over classes `(B, C)` at temperature T, times T squared (Hinton et
-    al., arXiv:1503.02531).
+    """KL(teacher || student) over classes `(B, C)` at temperature T, times T squared.
+
+    As in Hinton et al., arXiv:1503.02531.
     """
 
     def __init__(self, temperature: float) -> None:
@@ -68,9 +68,7 @@ class LogitLoss(nn.Module):
 
 
 class DetectionLoss(nn.Module):
-    """BCE of the fake logit `(B, 1)` against the mean of the label (0 or 1) and the teacher's
-    probability.
-    """
+    """BCE of the fake logit `(B, 1)` against the mean of label and teacher's probability."""
 
     def forward(self, student: Tensor, teacher: Tensor, fake: Tensor) -> Tensor:
         target = 0.5 * (fake.float()[:, None] + torch.sigmoid(teacher))  # (B, 1)
@@ -78,8 +76,10 @@ class DetectionLoss(nn.Module):
 
 
 class DistillationLoss(nn.Module):
-    """All terms. `teacher` holds `embedding (B, D)`, `logits (B, C)`, `fake_logit (B, 1)`, `gaze
-    (B, 2)`; `label (B,)`.
+    """All terms, with the recipe's weights, and their sum.
+
+    `teacher` holds `embedding (B, D)`, `logits (B, C)`, `fake_logit (B, 1)`, `gaze (B, 2)`;
+    `label (B,)`.
     """
 
     def __init__(self, weights: DistillLoss) -> None:

@@ -32,8 +32,9 @@ from gazeclip.training import FaceTask, fit, split_decay
 
 
 class DistillTask(FaceTask):
-    """A student (float, or with a quantized encoder) learning from the cache. The teacher is never
-    run.
+    """A student (float, or with a quantized encoder) learning from the cache.
+
+    The teacher is never run.
     """
 
     def __init__(
@@ -125,8 +126,7 @@ def find_inheritance_faults(teacher: TeacherConfig, backbone: str) -> list[Fault
 
 
 def inherit_backbone(encoder: nn.Module, teacher: GazeCLIP, backbone: str) -> None:
-    """Start a student from the convolutions of a hybrid teacher with the same backbone, instead of
-    from scratch.
+    """Start a student from the convolutions of a hybrid teacher with the same backbone.
 
     Raises:
         ConfigError: the teacher has no such backbone.

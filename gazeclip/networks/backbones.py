@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 
 def build_encoder(backbone: str, weights: str = "none", drop_path: float = 0.0) -> nn.Module:
-    """A timm network without classifier, features `(B, F)`; weights as in
-    `gazeclip.networks.weights.load_backbone`.
+    """A timm network without classifier, `(B, 3, S, S)` -> features `(B, F)`.
+
+    The weights are named as in `gazeclip.networks.weights.load_backbone`.
     """
     from gazeclip.networks.weights import load_backbone
 

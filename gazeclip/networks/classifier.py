@@ -22,11 +22,11 @@ class ClassifierOutput(NamedTuple):
 
 
 class BackboneClassifier(nn.Module):
-    """Backbone and one linear classifier; the detection score is the log odds of any forgery
-    against real.
+    """Backbone and one linear classifier `(B, C)`.
 
-    Mean and std are those of the weights it starts from, and are part of what is saved.
-    `input_size`: side in pixels to which it scales its images, 0 as they come.
+    The detection score is the log odds of any forgery against real. Mean and std are those of the
+    weights it starts from, and are part of what is saved. `input_size`: side in pixels to which it
+    scales its images, 0 as they come.
     """
 
     def __init__(

@@ -41,8 +41,10 @@ class StudentSpec:
 
 
 class StudentOutput(NamedTuple):
-    """embedding `(B, D)` L2-normalised, logits `(B, C)`, fake_logit `(B, 1)`, gaze `(B, 2)` pitch
-    and yaw in radians.
+    """What a student says of B images.
+
+    `embedding (B, D)` L2-normalised, `logits (B, C)`, `fake_logit (B, 1)`, `gaze (B, 2)` pitch and
+    yaw in radians.
     """
 
     embedding: Tensor

@@ -40,10 +40,10 @@ Stats = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
 def read_state(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint file, `.safetensors` or torch (never unpickling objects), without
-    `module.` prefixes.
+    """The tensors of a checkpoint file, without `module.` prefixes.
 
-    A state nested under `model`, `state_dict` or `model_state_dict` is unwrapped.
+    It may be `.safetensors` or torch (never unpickling objects). A state nested under `model`,
+    `state_dict` or `model_state_dict` is unwrapped.
 
     Raises:
         WeightsError: missing, damaged, or holding anything but tensors.
@@ -151,8 +151,9 @@ def find_backbone_faults(name: str) -> list[Fault]:
 
 
 def find_weight_faults(backbone: str, weights: str, *more: str) -> list[Fault]:
-    """Why `load_backbone` cannot have these weights, as far as can be told without reading a file
-    or downloading one. A network that it does not know is no fault of the weights.
+    """Why `load_backbone` cannot have these weights, as far as can be told beforehand.
+
+    No file is read and none downloaded. A network that it does not know is no fault of the weights.
 
     Args:
         more: other words that are no files where the weights are named.
@@ -274,8 +275,9 @@ def _canonical_name(name: str) -> str:
 def _transfer_weights(
     name: str, network: nn.Module, state: Mapping[str, Tensor], source: str | Path
 ) -> None:
-    """Copy a full network's weights into `network`, which may lack its last layers or have another
-    classifier.
+    """Copy a full network's weights into `network`.
+
+    That one may lack its last layers or have another classifier.
     """
     full = timm.create_model(name, pretrained=False)
     prefix = _classifier_prefixes(full)

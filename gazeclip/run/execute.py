@@ -137,9 +137,7 @@ def _publish_leftover(run: Run, stage: str, identity: str) -> None:
 
 
 def _prepare_folder(partial: Path, identity: str, fresh: bool) -> None:
-    """Make the work folder; what lies there is kept if a killed attempt with the same inputs left
-    it.
-    """
+    """Make the work folder, keeping what a killed attempt with the same inputs left in it."""
     mark = _mark_path(partial)
     try:
         has_mark = mark.is_file() and read_json(mark).get("fingerprint") == identity
@@ -157,15 +155,15 @@ def _prepare_folder(partial: Path, identity: str, fresh: bool) -> None:
 
 
 def _mark_path(partial: Path) -> Path:
-    """Which inputs a partial folder belongs to. Beside the folder, because an exported bundle lists
-    all of its files.
+    """Which inputs a partial folder belongs to.
+
+    Beside the folder, because an exported bundle lists all of its files.
     """
     return partial.with_name(f"{partial.name}.json")
 
 
 def _publish_folder(run: Run, stage: str) -> None:
-    """Swap the finished folder in; the old one leaves first by rename, so there is never a mixture
-    of both.
+    """Swap the finished folder in; the old one leaves first by rename, so both never mix.
 
     The resume state goes last: a kill before that costs nothing.
     """

@@ -63,9 +63,7 @@ class Run:
         return (self.folder(stage) / MANIFEST).is_file()
 
     def bundles(self) -> dict[str, tuple[str, str]]:
-        """Stages of the finished bundles, each with its target and precision, in their folders'
-        order by name.
-        """
+        """Stages of the finished bundles, sorted, each with its target and precision."""
         found = {}
         for folder in sorted(self.folder(EXPORT).glob("*")):
             stage = f"{EXPORT}/{folder.name}"

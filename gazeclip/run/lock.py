@@ -15,8 +15,9 @@ _locks: dict[Path, int] = {}  # of this process: folder -> descriptor
 
 
 def _drop_locks() -> None:
-    """A forked worker shares its parent's locks, and would keep them after the parent has let go or
-    was killed.
+    """Let a forked worker drop its parent's locks.
+
+    It shares them, and would keep them after the parent has let go or was killed.
     """
     for handle in _locks.values():
         os.close(handle)

@@ -64,8 +64,9 @@ def stage_command(name: str, run: Path | None = None) -> str:
 
 
 def bundle_stage(target: str, precision: str) -> str:
-    """Stage and folder of a bundle: `export/<target>` is the INT8 build that ships, others carry
-    their precision.
+    """Stage and folder of a bundle.
+
+    `export/<target>` is the INT8 build that ships, others carry their precision.
     """
     if precision == SHIPPED:
         return f"{EXPORT}/{target}"

@@ -98,8 +98,9 @@ def _content_hash(manifest: Manifest) -> str:
 
 
 def _file_times(source: Path) -> str:
-    """Hash over size and time of every image: whether the images have to be read again to know if
-    they changed.
+    """Hash over size and time of every image.
+
+    It says whether the images have to be read again to know if they changed.
     """
     stats = [(str(path), path.stat()) for path in image_paths(source) if path.is_file()]
     return fingerprint([[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats])

@@ -31,8 +31,10 @@ def load_run_student(context: Context) -> Student:
 
 
 def load_classifier(context: Context, stage: str, part: str = "") -> BackboneClassifier:
-    """The network that stage `baseline` or `backbone` trained, in eval mode, from its own files;
-    `part`: a folder inside the stage's.
+    """The network that stage `baseline` or `backbone` trained, in eval mode, from its own files.
+
+    Args:
+        part: a folder inside the stage's.
 
     Raises:
         StageError: the stage has not run.
@@ -52,8 +54,9 @@ def load_classifier(context: Context, stage: str, part: str = "") -> BackboneCla
 
 
 def teacher_function(model: GazeCLIP) -> Any:
-    """pixels, and what is there of `GazeCLIP.encode_image`'s rest -> outputs; the class texts are
-    encoded once instead of once per batch.
+    """The teacher as a function of pixels, its class texts encoded once instead of once per batch.
+
+    What is there of the other arguments of `GazeCLIP.encode_image` may follow the pixels.
     """
     with torch.inference_mode():
         text = model.encode_text()[0]

@@ -6,8 +6,9 @@ from torch import Tensor, nn
 
 
 class Heads(nn.Module):
-    """`v (B, D)` -> `(attribution (B, C), detection (B, 2))`; detection is real (0) against fake
-    (1).
+    """`v (B, D)` -> `(attribution (B, C), detection (B, 2))`.
+
+    Detection is real (0) against fake (1).
     """
 
     def __init__(self, embed_dim: int, classes: int, dropout: float = 0.0) -> None:

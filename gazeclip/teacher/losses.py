@@ -20,8 +20,9 @@ class MultiPositiveInfoNCE(nn.Module):
     """
 
     def forward(self, logits: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
-        """`logits (B, C)` scaled similarities, `labels (B,)`, `groups (C,)` equal for classes with
-        equal texts.
+        """The loss of `logits (B, C)`, scaled similarities.
+
+        `labels (B,)`; `groups (C,)`: equal for classes with equal texts.
         """
         # (B, C): which texts are an image's own.
         positive = (groups[labels][:, None] == groups[None, :]).to(logits.dtype)
@@ -33,8 +34,9 @@ class MultiPositiveInfoNCE(nn.Module):
 
 
 class IdentityInfoNCE(nn.Module):
-    """Symmetric InfoNCE as CLIP trains it: only the own pair is a positive; equal texts are
-    negatives. An ablation.
+    """Symmetric InfoNCE as CLIP trains it: only the own pair is a positive. An ablation.
+
+    Equal texts are negatives.
     """
 
     def forward(self, logits: Tensor, labels: Tensor, groups: Tensor) -> Tensor:
@@ -69,13 +71,15 @@ class DetectionLoss(nn.Module):
 
 
 class LevelLoss(nn.Module):
-    """Cross-entropy of an image against the different prompts of each level: real or fake,
-    category, family, generator; mean over levels.
+    """Cross-entropy of an image against the different prompts of each level; mean over levels.
+
+    The levels are real or fake, category, family, generator.
     """
 
     def forward(self, level_logits: Tensor, labels: Tensor, counts: Tensor) -> Tensor:
-        """`level_logits (B, C, L)` scaled similarities, `labels (B,)`, `counts (C, L)` classes that
-        share a prompt.
+        """The loss of `level_logits (B, C, L)`, scaled similarities.
+
+        `labels (B,)`; `counts (C, L)`: how many classes share a prompt.
         """
         # A prompt that n classes share is there n times; each copy counts 1/n.
         # (B, C, L) summed over the classes, against the own class: both (B, L).

@@ -52,8 +52,7 @@ _TABLES = (
 
 
 class GazeCLIP(nn.Module):
-    """Gaze encoder -> prompts -> image tower (GIE) -> VPE -> heads, against the text embeddings of
-    the LRE.
+    """Gaze encoder -> prompts -> image tower (GIE) -> VPE -> heads, against the texts of the LRE.
 
     No gradient ever reaches the gaze encoder from here. One without weights is left unfrozen, to be
     trained on gaze labels by itself (`model.gaze_encoder`, then `mark_trained` and `freeze`) before
@@ -135,8 +134,9 @@ class GazeCLIP(nn.Module):
 
     @torch.no_grad()
     def encode_gaze(self, pixels: Tensor) -> GazeFeatures | None:
-        """Frozen gaze features of uint8 pixels `(B, 3, S, S)`, to compute once and pass in; None
-        without encoder.
+        """Frozen gaze features of uint8 pixels `(B, 3, S, S)`, to compute once and pass in.
+
+        None without encoder.
         """
         if self.gaze_encoder is None:
             return None
@@ -149,8 +149,9 @@ class GazeCLIP(nn.Module):
     def encode_image(
         self, pixels: Tensor, gaze: GazeFeatures | None = None, seen: Seen | None = None
     ) -> VisualOutput:
-        """uint8 RGB `(B, 3, S, S)` -> `VisualOutput`; `gaze` spares the gaze encoder and `seen` the
-        CNNs where they were run before.
+        """The image side of uint8 RGB `(B, 3, S, S)`.
+
+        `gaze` spares the gaze encoder and `seen` the CNNs where they were run before.
         """
         features = gaze
         if gaze is None or self.gaze_encoder is None:
@@ -164,8 +165,9 @@ class GazeCLIP(nn.Module):
     def perceive(
         self, tokens: Tensor, features: GazeFeatures | None, said: Tensor | None = None
     ) -> VisualOutput:
-        """The rest of `encode_image`, from what the image tower gives (`ImageTower.look`) and the
-        gaze features on.
+        """The rest of `encode_image`, from the tower's tokens and the gaze features on.
+
+        `tokens` and `said` are what `ImageTower.look` gives.
         """
         dropout = self.config.gaze.dropout
         prompts = None
@@ -189,11 +191,10 @@ class GazeCLIP(nn.Module):
         return VisualOutput(F.normalize(v, dim=-1), attribution, detection, angles)
 
     def encode_text(self) -> tuple[Tensor, Tensor]:
-        """`(embeddings (C, D), levels (C, levels, D))`, L2-normalised; needs no image, so it can be
-        stored.
+        """`(embeddings (C, D), levels (C, levels, D))`, L2-normalised.
 
-        The prompts of a frozen text side are encoded once, until other weights are loaded or the
-        model moves.
+        This needs no image, so it can be stored. The prompts of a frozen text side are encoded
+        once, until other weights are loaded or the model moves.
         """
         if not self.config.text.frozen:
             return self.lre()
@@ -211,8 +212,10 @@ class GazeCLIP(nn.Module):
         text: Tensor | None = None,
         seen: Seen | None = None,
     ) -> TeacherOutput:
-        """Both sides. `text (C, D)`: embeddings of `encode_text` computed before, e.g. for
-        evaluation; the rest as in `encode_image`.
+        """Both sides.
+
+        `text (C, D)`: embeddings of `encode_text` computed before, e.g. for evaluation; the rest as
+        in `encode_image`.
         """
         levels = None
         if text is None:
@@ -222,12 +225,10 @@ class GazeCLIP(nn.Module):
     def score(
         self, visual: VisualOutput, text: Tensor, levels: Tensor | None = None
     ) -> TeacherOutput:
-        """Compare images with texts `(C, D)` and fuse the heads; a head that the loss never trained
-        stays out.
+        """Compare images with texts `(C, D)` and fuse the heads that the loss trained.
 
-        `levels (C, L, D)`, the texts' levels, are for the loss only.
-
-        Always in float32: under autocast a scaled similarity would keep two digits only.
+        `levels (C, L, D)`, the texts' levels, are for the loss only. Always in float32: under
+        autocast a scaled similarity would keep two digits only.
         """
         with torch.autocast(text.device.type, enabled=False):
             wanted = levels if self.config.w_levels else None
@@ -266,8 +267,9 @@ class GazeCLIP(nn.Module):
         )
 
     def backbone_parameters(self) -> list[nn.Parameter]:
-        """Parameters that came with pretrained weights and want a smaller learning rate; none where
-        all is random.
+        """Parameters that came with pretrained weights and want a smaller learning rate.
+
+        None where all is random.
         """
         parameters = self.tower.pretrained_parameters()
         if parameters and self.config.tower == "clip":
@@ -278,9 +280,7 @@ class GazeCLIP(nn.Module):
     def parameter_groups(
         self, lr: float, pretrained_scale: float, weight_decay: float
     ) -> list[dict[str, Any]]:
-        """Optimizer groups: pretrained weights at `lr * pretrained_scale`, gates at `lr *
-        gate_lr_scale`; what decays are maps between features.
-        """
+        """Optimizer groups, as `gazeclip.teacher.groups` makes them."""
         pretrained = {id(parameter) for parameter in self.backbone_parameters()}
         frozen = set()
         if self.gaze_encoder is not None:
@@ -312,8 +312,9 @@ class GazeCLIP(nn.Module):
         return self
 
     def read_gates(self) -> dict[str, list[float]]:
-        """Where the scalars are now that start at 0. gamma or beta still at 0: its part does
-        nothing; level weights at 0: an even mix.
+        """Where the scalars are now that start at 0.
+
+        gamma or beta still at 0: its part does nothing; level weights at 0: an even mix.
         """
         gates = {}
         for name, parameter in sorted(self.named_parameters()):

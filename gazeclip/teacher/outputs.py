@@ -10,9 +10,11 @@ from torch import Tensor
 # Tuples, because DistributedDataParallel looks for the parameters behind an output's tensors in
 # those, and not in dataclasses.
 class VisualOutput(NamedTuple):
-    """The image side. `embedding (B, D)` L2-normalised; `attribution (B, C)` and `detection (B, 2)`
-    head logits; `gaze (B, 2)` pitch and yaw in radians from the frozen gaze encoder, NaN for a
-    teacher without one.
+    """What the image side says of B images.
+
+    `embedding (B, D)` L2-normalised; `attribution (B, C)` and `detection (B, 2)` head logits;
+    `gaze (B, 2)` pitch and yaw in radians from the frozen gaze encoder, NaN for a teacher without
+    one.
     """
 
     embedding: Tensor

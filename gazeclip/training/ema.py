@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 
 class Ema:
-    """Exponential moving average of parameters and buffers, with the usual ramp for short
-    trainings.
+    """Exponential moving average of parameters and buffers, with the usual ramp for short runs.
 
     Parameters that are frozen now stay as they are.
     """

@@ -34,11 +34,10 @@ from gazeclip.training.task import Task
 
 
 def fit(task: Task, config: TrainConfig, folder: Path, seed: int) -> dict[str, Any]:
-    """Train and leave `task.model` on the CPU with the weights of its best epoch (EMA weights where
-    EMA is on).
+    """Train and leave `task.model` on the CPU with the weights of its best epoch.
 
-    Runs on what accelerate finds: a GPU, several processes started by `accelerate launch` or
-        `torchrun`, or the CPU.
+    Those are the EMA weights where EMA is on. Runs on what accelerate finds: a GPU, several
+    processes started by `accelerate launch` or `torchrun`, or the CPU.
 
     Args:
         folder: keeps the resume state; deleting it means starting over. Several processes share it.
@@ -166,8 +165,9 @@ def _stop_training(state: TrainState, what: str, value: float, where: str) -> No
 
 
 def _judge_epoch(state: TrainState) -> None:
-    """Evaluate the EMA weights (or the model's own), keep the best, say how it went. Rank 0 does it
-    for all.
+    """Evaluate the EMA weights (or the model's own), keep the best, say how it went.
+
+    Rank 0 does it for all.
     """
     figures: list[Any] = [_evaluate_kept(state) if ranks.is_main() else None]
     if ranks.world_size() > 1:

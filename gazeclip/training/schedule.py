@@ -9,8 +9,9 @@ from torch import nn
 
 
 def split_decay(module: nn.Module, lr: float, weight_decay: float) -> list[dict[str, Any]]:
-    """Two AdamW groups of a module's trainable parameters: matrices decay; gains, biases and
-    scalars do not.
+    """Two AdamW groups of a module's trainable parameters.
+
+    Matrices decay; gains, biases and scalars do not.
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
     return [

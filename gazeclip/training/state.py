@@ -93,8 +93,9 @@ class TrainState:
             self.save()
 
     def save(self) -> None:
-        """Write everything; the counters travel inside the tensor file, because two files could be
-        apart after a kill.
+        """Write everything.
+
+        The counters travel inside the tensor file, because two files could be apart after a kill.
         """
         if not ranks.is_main():
             return
@@ -155,8 +156,9 @@ def _select_part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _lay_out_as(parameter: Tensor, value: Tensor) -> Tensor:
-    """A moment with the strides of its parameter: the fused optimizer walks both as memory, and
-    files know no strides.
+    """A moment with the strides of its parameter.
+
+    The fused optimizer walks both as memory, and files know no strides.
     """
     if value.shape != parameter.shape:  # the step count
         return value

@@ -37,13 +37,15 @@ class Task(Protocol):
         """How many batches `batches` yields in all."""
 
     def loss(self, batch: Batch, model: nn.Module) -> dict[str, Tensor]:
-        """Scalar terms; `loss` is what is minimised. `model` is `self.model`, wrapped where several
-        processes train.
+        """Scalar terms; `loss` is what is minimised.
+
+        `model` is `self.model`, wrapped where several processes train.
         """
 
     def evaluate(self) -> dict[str, float]:
-        """Figures on val of `model` as it is now; `score` decides which epoch is kept (higher is
-        better).
+        """Figures on val of `model` as it is now; `score` decides which epoch is kept.
+
+        Higher is better.
         """
 
     def describe(self, batch: Batch) -> str:
@@ -51,8 +53,9 @@ class Task(Protocol):
 
 
 class FaceTask:
-    """The training images of a run in an order that depends on `(seed, epoch, name)` only, shared
-    out among the processes; figures on val.
+    """The training images of a run, shared out among the processes; figures on val.
+
+    Their order depends on `(seed, epoch, name)` only.
 
     Args:
         name: of the task; each has an order and augmentations of its own.

@@ -50,8 +50,9 @@ def predict(
 
 
 def validation_figures(outputs: dict[str, np.ndarray], targets: np.ndarray) -> dict[str, float]:
-    """Detection AUC, macro attribution accuracy and their mean as `score`, on val (where all
-    classes are present).
+    """Detection AUC, macro attribution accuracy and their mean as `score`, on val.
+
+    All classes are present there.
 
     Raises:
         StageError: scores that are not numbers, as a network gives whose weights grew without

@@ -13,15 +13,17 @@ def gaze_vector(angles: Tensor) -> Tensor:
 
 
 def mirror_doubt(gaze: Tensor, mirrored: Tensor) -> Tensor:
-    """Difference `(B, 2)` in radians of a face's pitch and yaw and those of its mirror image,
-    mirrored back: yaw changes its sign there.
+    """How far a face's gaze and that of its mirror image, mirrored back, differ: `(B, 2)`.
+
+    Pitch and yaw in radians; mirroring back changes the sign of yaw.
     """
     return gaze - mirrored * mirrored.new_tensor((1.0, -1.0))
 
 
 def angular_error(pred: Tensor, target: Tensor) -> Tensor:
-    """Angle in radians `(B,)` between two gazes `(B, 2)`. atan2 keeps gradients finite where arccos
-    does not.
+    """Angle in radians `(B,)` between two gazes `(B, 2)`.
+
+    atan2 keeps gradients finite where arccos does not.
     """
     a = gaze_vector(pred)  # (B, 3)
     b = gaze_vector(target)
@@ -31,9 +33,7 @@ def angular_error(pred: Tensor, target: Tensor) -> Tensor:
 
 
 def gaze_loss(pred: Tensor, target: Tensor) -> Tensor:
-    """Mean angular error in radians, a scalar; samples whose target is NaN (no gaze label) are left
-    out.
-    """
+    """Mean angular error in radians, a scalar, over the samples that have a gaze label (no NaN)."""
     known = torch.isfinite(target).all(-1)
     if not bool(known.any()):  # 0, but with a path to the parameters for `backward`
         return pred.sum() * 0.0

@@ -33,8 +33,9 @@ def build_gaze_encoder(config: GazeConfig, load: bool = True) -> GazeEncoder | N
 
 
 def find_gaze_faults(config: GazeConfig) -> list[Fault]:
-    """Why `build_gaze_encoder` has no weights for an encoder; whether a file fits shows only when
-    it is read.
+    """Why `build_gaze_encoder` has no weights for an encoder.
+
+    Whether a file fits shows only when it is read.
     """
     remedy = (
         f"Give its file (--set teacher.model.gaze.weights=FILE, {name_file('docs/data.md')}),"

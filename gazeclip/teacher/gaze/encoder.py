@@ -20,11 +20,10 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class GazeFeatures:
-    """What a gaze encoder saw: `tokens (B, N, Cg)`, the flattened feature map, and `gaze (B, 2)`,
-    pitch and yaw.
+    """What a gaze encoder saw.
 
-    `doubt (B, 2)`: by how much pitch and yaw of the mirror image, mirrored back, differ, where that
-    was looked at.
+    `tokens (B, N, Cg)` is the flattened feature map, `gaze (B, 2)` pitch and yaw. `doubt (B, 2)`:
+    by how much pitch and yaw of the mirror image, mirrored back, differ, where that was looked at.
     """
 
     tokens: Tensor

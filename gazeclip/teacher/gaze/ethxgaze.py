@@ -16,11 +16,10 @@ from gazeclip.teacher.gaze.encoder import GazeEncoder, GazeFeatures, flatten_map
 
 
 class EthXGaze(GazeEncoder):
-    """224 px face crop, ImageNet normalisation; features `(B, 49, 512)`; `fc` gives pitch and yaw
-    in radians.
+    """ResNet-18 of ETH-XGaze: 224 px face crop -> features `(B, 49, 512)`, and pitch and yaw.
 
-    The file has torchvision's ResNet-18 names, which timm's network shares, with `fc` of two
-    outputs.
+    ImageNet normalisation; radians. The file has torchvision's names, which timm's network shares,
+    with `fc` of two outputs.
     """
 
     def __init__(self) -> None:

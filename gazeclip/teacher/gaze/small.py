@@ -15,8 +15,9 @@ _WIDTHS = (24, 32, 64, 96)
 
 
 class SmallGaze(GazeEncoder):
-    """Four stride-2 stages to a stride-16 map `(B, 36, 96)`; the head keeps where things are (no
-    global pooling).
+    """Four stride-2 stages to a stride-16 map, features `(B, 36, 96)`.
+
+    The head keeps where things are (no global pooling).
     """
 
     def __init__(self) -> None:

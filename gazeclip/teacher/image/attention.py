@@ -56,8 +56,9 @@ class SelfAttention(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth: drops a residual branch per sample `(B, ...)` in training (Huang et al.,
-    arXiv:1603.09382).
+    """Stochastic depth: drops a residual branch per sample `(B, ...)` in training.
+
+    As in Huang et al., arXiv:1603.09382.
     """
 
     def __init__(self, rate: float) -> None:

@@ -28,10 +28,12 @@ _SMALL_PATCH = 16
 
 
 def find_clip_faults(config: TeacherConfig, image_size: int, load: bool = True) -> list[Fault]:
-    """Why no tower can be built of `clip_model` and `clip_pretrained` for images of `image_size`
-    px; whether a file fits shows only when it is read.
+    """Why no tower can be built of `clip_model` and `clip_pretrained` for this image size.
+
+    Whether a file fits shows only when it is read.
 
     Args:
+        image_size: side of the images in pixels.
         load: whether its weights will be wanted.
     """
     name = config.clip_model
@@ -103,8 +105,7 @@ def build_clip(config: TeacherConfig, image_size: int, load: bool = True) -> nn.
 
 
 def small_visual(config: TeacherConfig, image_size: int) -> VisionTransformer:
-    """A small random ViT of the configuration's width, depth and heads, for tests and
-    demonstrations.
+    """A small random ViT of the configuration's width, depth and heads, for tests and demos.
 
     Raises:
         ConfigError: weights are asked for, or the image size is not a multiple of the patch.

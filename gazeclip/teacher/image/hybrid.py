@@ -22,9 +22,11 @@ from gazeclip.teacher.image.tower import ImageTower
 
 
 class Seen(NamedTuple):
-    """What the CNNs give for B images: `features (B, K, F)`, what the classifier of each of K would
-    be given; `fine (B, C, h, w)`, the stride-16 map of the first, or both maps folded into one;
-    `coarse (B, D, h, w)`, its stride-32 map, with no channels where folded.
+    """What the CNNs give for B images.
+
+    `features (B, K, F)`: what the classifier of each of K would be given; `fine (B, C, h, w)`: the
+    stride-16 map of the first, or both maps folded into one; `coarse (B, D, h, w)`: its stride-32
+    map, with no channels where folded.
     """
 
     features: Tensor
@@ -33,12 +35,12 @@ class Seen(NamedTuple):
 
 
 class HybridTower(ImageTower):
-    """Stride-16 and -32 maps of a timm CNN -> linear -> tokens with learned positions, a class
-    token -> pre-norm blocks -> CLS.
+    """An image tower on the maps of a timm CNN.
 
-    With `config.folded` a token is a cell of the stride-32 map together with its four cells of the
-    other. Each of `config.extra_sizes` adds a CNN of its own to the class token. `classes`: C, for
-    `config.keep_classifiers`.
+    Stride-16 and -32 maps -> linear -> tokens with learned positions, and a class token -> pre-norm
+    blocks -> CLS. With `config.folded` a token is a cell of the stride-32 map together with its
+    four cells of the other. Each of `config.extra_sizes` adds a CNN of its own to the class token.
+    `classes`: C, for `config.keep_classifiers`.
     """
 
     def __init__(
@@ -171,9 +173,10 @@ class HybridTower(ImageTower):
         return self.projection(self.ln_post(cls))
 
     def adopt(self, trained: Sequence[nn.Module], classifiers: Sequence[nn.Module] = ()) -> None:
-        """Start from the weights of a trained form of each CNN, in the order of
-        `TeacherConfig.sizes`, and from those of their classifiers where these stay; they count as
-        pretrained from then on.
+        """Start from the weights of a trained form of each CNN.
+
+        They come in the order of `TeacherConfig.sizes`. Where their classifiers stay, these start
+        from their weights as well. All count as pretrained from then on.
         """
         for cnn, found in zip((self.backbone, *self.extra), trained, strict=True):
             cnn.load_state_dict(found.state_dict())
@@ -196,8 +199,9 @@ def _channels_last(images: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _examine_backbone(backbone: Any, name: str) -> tuple[list[int], list[int], int]:
-    """Which maps are the last ones at strides 16 and 32, their channels, and how many features the
-    classifier is given.
+    """Which maps are the last ones at strides 16 and 32, their channels, and the features' width.
+
+    The last is what the classifier is given.
     """
     if not (hasattr(backbone, "forward_intermediates") and hasattr(backbone, "forward_head")):
         raise ConfigError(f"backbone '{name}' does not give its maps", remedy=_REMEDY)
@@ -225,8 +229,9 @@ _REMEDY = "Choose a CNN such as tf_efficientnet_lite0, mobilenetv4_conv_small or
 
 
 def _modules_up_to(backbone: nn.Module, stride: int, name: str) -> tuple[nn.Module, ...]:
-    """The layers, in order, up to the last map of at most `stride`, or all; timm registers those of
-    a CNN in the order it runs them.
+    """The layers, in order, up to the last map of at most `stride`, or all.
+
+    timm registers those of a CNN in the order it runs them.
     """
     if not stride:
         return ()
@@ -262,9 +267,7 @@ def _fold_maps(fine: Tensor, coarse: Tensor) -> Tensor:
 
 
 def _resize_positions(position: Tensor, size: torch.Size | tuple[int, int]) -> Tensor:
-    """A position table `(1, width, h, w)` at another grid size, where the image is not of the size
-    it was built for.
-    """
+    """A position table `(1, width, h, w)` at another grid size, for images of another size."""
     if position.shape[-2:] == tuple(size):
         return position
     return F.interpolate(position, size=tuple(size), mode="bicubic", align_corners=False)

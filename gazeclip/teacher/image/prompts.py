@@ -67,11 +67,10 @@ class GazePrompts(nn.Module):
 @functools.cache
 @torch.inference_mode(False)  # kept, and the next to ask for it may be a training step
 def grid_positions(count: int, width: int) -> Tensor:
-    """Sines and cosines `(count, width)` of the places of a square map read row by row (of a line,
-    if it is no square).
+    """Sines and cosines `(count, width)` of the places of a square map read row by row.
 
-    Half of the columns tell the row, half the column, as in the fixed positions of
-    arXiv:2104.02057.
+    Of a line, if it is no square. Half of the columns tell the row, half the column, as in the
+    fixed positions of arXiv:2104.02057.
     """
     side = math.isqrt(count)
     rows, columns = (side, side) if side * side == count else (1, count)
@@ -85,11 +84,10 @@ def grid_positions(count: int, width: int) -> Tensor:
 
 
 class DeepPrompts(nn.Module):
-    """Renews the prompt tokens at the entrance of the first blocks, as in deep visual prompt tuning
-    (arXiv:2203.12119).
+    """Renews the prompt tokens at the entrance of the first blocks.
 
-    At block i the K prompt slots of `x (B, 1+K+N, width)` are set to P + Linear_i(P) + E_i; both
-    terms start at 0.
+    This is deep visual prompt tuning (arXiv:2203.12119). At block i the K prompt slots of
+    `x (B, 1+K+N, width)` are set to P + Linear_i(P) + E_i; both terms start at 0.
     """
 
     def __init__(self, width: int, tokens: int, blocks: int) -> None:

@@ -20,9 +20,9 @@ def find_deep_prompt_faults(blocks: int, depth: int) -> list[Fault]:
 
 
 class ImageTower(nn.Module):
-    """Base of the gaze-aware image encoder: uint8 pixels `(B, 3, S, S)`, prompts `(B, K, width)` or
-    None -> `(B, D)`.
+    """Base of the gaze-aware image encoder.
 
+    It takes uint8 pixels `(B, 3, S, S)` and prompts `(B, K, width)` or None, and gives `(B, D)`.
     Subclasses set `width`, `embed_dim` and `depth` and define `embed`, `blocks` and `project`. With
     `prompts` the sequence is CLS, prompts, patches; only CLS is read out, so the prompts act
     through attention.
@@ -44,8 +44,9 @@ class ImageTower(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
     def use_deep_prompts(self, tokens: int, blocks: int) -> None:
-        """Prepare deep prompts in the first `blocks` blocks; the first of them is the ordinary
-        insertion.
+        """Prepare deep prompts in the first `blocks` blocks.
+
+        The first of them is the ordinary insertion.
 
         Raises:
             ConfigError: more blocks than the tower has.
@@ -58,9 +59,7 @@ class ImageTower(nn.Module):
         return self.attend(self.tokens(pixels), prompts)
 
     def tokens(self, pixels: Tensor) -> Tensor:
-        """CLS and patch tokens `(B, 1+N, width)` of the images: what does not depend on the
-        prompts.
-        """
+        """CLS and patch tokens `(B, 1+N, width)` of the images; no prompt changes them."""
         return self.look(pixels)[0]
 
     def look(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -82,8 +81,10 @@ class ImageTower(nn.Module):
         return self.project(x[:, 0])  # CLS alone
 
     def embed(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Normalised images `(B, 3, S, S)`, not yet scaled to `input_size` -> CLS and patch tokens
-        `(B, 1+N, width)` after `ln_pre`, and class logits `(B, C)` of the tower's own.
+        """CLS and patch tokens `(B, 1+N, width)` after `ln_pre`, and the tower's own class logits.
+
+        `x`: normalised images `(B, 3, S, S)`, not yet scaled to `input_size`. The logits
+        are `(B, C)`.
         """
         raise NotImplementedError
 

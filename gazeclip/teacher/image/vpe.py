@@ -10,8 +10,9 @@ from gazeclip.teacher.image.attention import CrossAttention
 
 
 class VisualPerception(nn.Module):
-    """`v = LN(v_a + gamma * (CrossAttn(v_a, P) + z))`, `z = Linear(mean F)`; gamma is learnable and
-    starts at 0.
+    """`v = LN(v_a + gamma * (CrossAttn(v_a, P) + z))`, where `z = Linear(mean F)`.
+
+    gamma is learnable and starts at 0.
 
     Args:
         embed_dim: D of `v_a (B, D)`.

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 
 class WordSelector(nn.Module):
-    """`X <- X + beta * (w - 1) * X`, w = softmax(Linear(GELU(Linear(LN X)))) * n_valid over the
-    words of a prompt.
+    """Weighs the words of a prompt: `X <- X + beta * (w - 1) * X`.
 
-    The mean of w over the valid tokens is 1, padding is masked and left alone, and beta starts at
-    0: a fresh selector is the identity.
+    `w = softmax(Linear(GELU(Linear(LN X)))) * n_valid` over the words. Its mean over the valid
+    tokens is 1, padding is masked and left alone, and beta starts at 0: a fresh selector is the
+    identity.
     """
 
     def __init__(self, width: int) -> None:

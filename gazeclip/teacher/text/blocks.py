@@ -15,8 +15,7 @@ from gazeclip.teacher.text.aws import WordSelector
 def run_block(
     block: Any, x: Tensor, mask: Tensor, selector: WordSelector | None, valid: Tensor
 ) -> Tensor:
-    """One residual attention block on `x (N, L, width)`; the word selector acts between its two
-    halves.
+    """One residual attention block on `x (N, L, width)`; the selector acts between its halves.
 
     The block's own modules are used (layer scale, GELU or QuickGELU, the extra norms of custom
     blocks); without a selector the result is what the block itself returns.
@@ -41,8 +40,9 @@ def run_block(
 
 
 def attention_mask(valid: Tensor, causal: bool, heads: int) -> Tensor:
-    """Additive mask `(N * heads, L, L)`: no later words where `causal`, and never a padding word as
-    key.
+    """Additive mask `(N * heads, L, L)` that keeps padding words from being keys.
+
+    Where `causal` no word sees later ones either.
     """
     length = valid.shape[1]
     allowed = valid.unsqueeze(1).expand(-1, length, -1)  # (N, queries, keys)

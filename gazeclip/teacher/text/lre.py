@@ -175,8 +175,9 @@ class LanguageEncoder(nn.Module):
         return [tokenizer.sot_token_id, *tokenizer.encode(prompt), tokenizer.eot_token_id]
 
     def _own_ids(self, row: Tensor, prompt: str) -> Tensor:
-        """Ids of the full tokenizer -> rows of the embedding table, which may hold only known
-        words.
+        """Ids of the full tokenizer -> rows of the embedding table.
+
+        That may hold only known words.
         """
         if not len(self.vocabulary):
             return row
