@@ -15,40 +15,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gazeclip.errors import ArtifactError, ConfigError
-from gazeclip.files.atomic import read_json, write_json
-from gazeclip.files.hashes import name_weights_by_content, shorten_name
-from gazeclip.files.tensors import load_tensors, save_tensors
+from gazeclip.errors import ConfigError
+from gazeclip.files.hashes import shorten_name
 from gazeclip.networks.weights import load_strict
 from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.teacher.gaze.angles import mirror_doubt
 from gazeclip.teacher.gaze.build import build_gaze_encoder
 from gazeclip.teacher.gaze.encoder import GazeEncoder, GazeFeatures
+from gazeclip.teacher.groups import Rates, group_parameters, is_gate
 from gazeclip.teacher.heads import Heads
-from gazeclip.teacher.image.hybrid import HybridTower, Seen
+from gazeclip.teacher.image.build import build_towers
+from gazeclip.teacher.image.hybrid import Seen
 from gazeclip.teacher.image.prompts import GazePrompts
-from gazeclip.teacher.image.tower import ImageTower
 from gazeclip.teacher.image.vpe import VisualPerception
 from gazeclip.teacher.outputs import TeacherOutput, VisualOutput
+from gazeclip.teacher.store import MODEL_FILE, StoredTeacher, read_teacher, write_teacher
 from gazeclip.teacher.text.lre import LanguageEncoder
 
-MODEL_FILE = "model.safetensors"
-CONFIG_FILE = "config.json"
-KIND = "gazeclip-teacher"
 _MAX_SCALE = math.log(100.0)
-# Scalars that start at 0: gamma and beta open a path, the level weights leave an even mix. Adam
-# moves each by about the learning rate per step, and in a few hundred steps at the rate of the
-# matrices none gets anywhere: hence `config.gate_lr_scale`.
-_GATES = ("vpe.gamma", ".beta", "lre.level_weights")
-_TABLES = (
-    "positions",
-    "positional_embedding",
-    "class_embedding",
-    "queries",
-    "offsets",
-    "cls",
-    "token_embedding.weight",
-)
 
 
 class GazeCLIP(nn.Module):
@@ -89,7 +73,7 @@ class GazeCLIP(nn.Module):
         self.gaze_encoder = gaze_encoder
         if self.gaze_encoder is not None and self.gaze_encoder.pretrained:
             self.gaze_encoder.freeze()
-        self.tower, text, scale = _build_towers(config, image_size, len(self.prompts), load)
+        self.tower, text, scale = build_towers(config, image_size, len(self.prompts), load)
         self.embed_dim = self.tower.embed_dim
         self._build_gaze_path()
         self.heads = Heads(self.embed_dim, len(self.prompts), config.head_dropout)
@@ -280,29 +264,16 @@ class GazeCLIP(nn.Module):
     def parameter_groups(
         self, lr: float, pretrained_scale: float, weight_decay: float
     ) -> list[dict[str, Any]]:
-        """Optimizer groups, as `gazeclip.teacher.groups` makes them."""
-        pretrained = {id(parameter) for parameter in self.backbone_parameters()}
-        frozen = set()
+        """Optimizer groups: pretrained weights at `lr * pretrained_scale`, gates at their own rate.
+
+        The gaze encoder is in none of them. What decays is told in `gazeclip.teacher.groups`.
+        """
+        of_gaze: set[int] = set()
         if self.gaze_encoder is not None:
-            frozen = {id(parameter) for parameter in self.gaze_encoder.parameters()}
-        groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
-        for name, parameter in self.named_parameters():
-            if not parameter.requires_grad or id(parameter) in frozen:
-                continue
-            scale = 1.0
-            if name.endswith(_GATES):
-                scale = self.config.gate_lr_scale
-            elif id(parameter) in pretrained:
-                scale = pretrained_scale
-            rate = lr * scale
-            # Tables of positions and queries are no maps: pulling them to 0 means nothing.
-            is_table = any(part in _TABLES for part in name.split(".")) or name.endswith(_TABLES)
-            decays = parameter.dim() > 1 and not is_table and not name.endswith("bias")
-            groups.setdefault((rate, decays), []).append(parameter)
-        return [
-            {"params": found, "lr": rate, "weight_decay": weight_decay if decays else 0.0}
-            for (rate, decays), found in groups.items()
-        ]
+            of_gaze = {id(parameter) for parameter in self.gaze_encoder.parameters()}
+        named = [pair for pair in self.named_parameters() if id(pair[1]) not in of_gaze]
+        rates = Rates(lr, pretrained_scale, self.config.gate_lr_scale)
+        return group_parameters(named, self.backbone_parameters(), rates, weight_decay)
 
     def train(self, mode: bool = True) -> GazeCLIP:
         """The gaze encoder stays in eval mode: inside the teacher it is a measuring device."""
@@ -318,7 +289,7 @@ class GazeCLIP(nn.Module):
         """
         gates = {}
         for name, parameter in sorted(self.named_parameters()):
-            if name.endswith(_GATES):
+            if is_gate(name):
                 gates[name] = parameter.detach().flatten().tolist()
         return gates
 
@@ -335,25 +306,19 @@ class GazeCLIP(nn.Module):
         return f"{config.tower} {image}, D={self.embed_dim}, {size:.1f} M trainable; {gaze}"
 
     def save(self, folder: str | Path) -> None:
-        """Write `model.safetensors` (frozen gaze weights included) and `config.json`.
-
-        There weight files are named by their content: the folder's hash is the same wherever they
-        lay.
-        """
-        folder = Path(folder)
+        """Write `model.safetensors` (frozen gaze weights included) and `config.json`."""
         encoder = self.gaze_encoder
-        save_tensors(folder / MODEL_FILE, self.state_dict(), {"kind": KIND})
         gaze = None
         if encoder is not None:
             gaze = {"pretrained": encoder.pretrained, "origin": encoder.origin}
-        data = {
-            "kind": KIND,
-            "config": name_weights_by_content(self.config.to_dict()),
-            "prompts": self.prompts,
-            "image_size": self.image_size,
-            "gaze": gaze,
-        }
-        write_json(folder / CONFIG_FILE, data)
+        stored = StoredTeacher(
+            config=self.config,
+            prompts=self.prompts,
+            image_size=self.image_size,
+            gaze=gaze,
+            tensors=self.state_dict(),
+        )
+        write_teacher(Path(folder), stored)
 
     @classmethod
     def load(cls, folder: str | Path) -> GazeCLIP:
@@ -364,38 +329,10 @@ class GazeCLIP(nn.Module):
             WeightsError: the tensors do not fit the configuration.
         """
         folder = Path(folder)
-        data = read_json(folder / CONFIG_FILE)
-        if not isinstance(data, dict) or data.get("kind") != KIND:
-            raise ArtifactError(
-                f"{folder / CONFIG_FILE} does not describe a teacher",
-                remedy="Run the teacher stage again",
-            )
-        tensors, _ = load_tensors(folder / MODEL_FILE)
-        model = cls(
-            TeacherConfig.from_dict(data["config"]), data["prompts"], data["image_size"], load=False
-        )
-        load_strict(model, tensors, folder / MODEL_FILE)
-        if model.gaze_encoder is not None and data["gaze"]["pretrained"]:
-            model.gaze_encoder.mark_trained(data["gaze"]["origin"])
+        stored = read_teacher(folder)
+        model = cls(stored.config, stored.prompts, stored.image_size, load=False)
+        load_strict(model, stored.tensors, folder / MODEL_FILE)
+        if model.gaze_encoder is not None and stored.gaze and stored.gaze["pretrained"]:
+            model.gaze_encoder.mark_trained(stored.gaze["origin"])
             model.gaze_encoder.freeze()
         return model.eval()
-
-
-def _build_towers(
-    config: TeacherConfig, image_size: int, classes: int, load: bool
-) -> tuple[ImageTower, nn.Module | None, float]:
-    """`(image tower, text transformer or None for one from scratch, initial log scale)`."""
-    scale = math.log(1 / 0.07)  # where CLIP's own training starts
-    if config.tower == "hybrid":
-        return HybridTower(config, image_size, classes, load), None, scale
-    from gazeclip.teacher.image.clip import SMALL, ClipTower, build_clip, small_visual
-
-    side = config.input_size or image_size
-    if config.clip_model == SMALL:
-        return ClipTower(config, small_visual(config, side)), None, scale
-    clip: Any = build_clip(config, side, load)
-    return (
-        ClipTower(config, clip.visual),
-        getattr(clip, "text", clip),
-        float(clip.logit_scale.detach()),
-    )
