@@ -48,25 +48,17 @@ def pairwise_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.sqrt(squared)
 
 
-def energy_distance(x: np.ndarray, y: np.ndarray) -> float:
-    """2 E|X-Y| - E|X-X'| - E|Y-Y'| of two samples `(N, D)` and `(M, D)`.
-
-    In the unit of the data, and 0 only for equal samples: unlike a comparison of means or spreads
-    it misses no kind of difference. The means run over all pairs, an image with itself included
-    (Szekely and Rizzo 2013, DOI 10.1016/j.jspi.2013.03.018). Two samples of one distribution are
-    therefore not at 0 but at about (1/N + 1/M) E|X-X'|.
-    """
-    return float(
-        2 * pairwise_distances(x, y).mean()
-        - pairwise_distances(x, x).mean()
-        - pairwise_distances(y, y).mean()
-    )
-
-
 def energy_test(
     x: np.ndarray, y: np.ndarray, permutations: int, rng: np.random.Generator
 ) -> Outcome:
-    """Do `x (N, D)` and `y (M, D)` come from one distribution? Group labels are permuted."""
+    """Do `x (N, D)` and `y (M, D)` come from one distribution? Group labels are permuted.
+
+    The statistic is the energy distance 2 E|X-Y| - E|X-X'| - E|Y-Y'|, in the unit of the data, and
+    0 only for equal samples: unlike a comparison of means or spreads it misses no kind of
+    difference. The means run over all pairs, an image with itself included (Szekely and Rizzo 2013,
+    DOI 10.1016/j.jspi.2013.03.018). Two samples of one distribution are therefore not at 0 but at
+    about (1/N + 1/M) E|X-X'|.
+    """
     pooled = np.concatenate((x, y))
     # Distances are computed once; a permutation only says which rows are the first group.
     table = pairwise_distances(pooled, pooled)

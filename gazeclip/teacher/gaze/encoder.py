@@ -7,7 +7,6 @@ yaw towards the left of the image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,22 +28,6 @@ class GazeFeatures:
     tokens: Tensor
     gaze: Tensor
     doubt: Tensor | None = None
-
-    def select(self, index: Tensor) -> GazeFeatures:
-        """The rows `index (M,)`, e.g. one batch out of features computed once."""
-        doubt = None if self.doubt is None else self.doubt[index]
-        return GazeFeatures(self.tokens[index], self.gaze[index], doubt)
-
-    @staticmethod
-    def cat(parts: Sequence[GazeFeatures]) -> GazeFeatures:
-        """Batches joined along B."""
-        doubts = [part.doubt for part in parts if part.doubt is not None]
-        doubt = torch.cat(doubts) if len(doubts) == len(parts) else None
-        return GazeFeatures(
-            torch.cat([part.tokens for part in parts]),
-            torch.cat([part.gaze for part in parts]),
-            doubt,
-        )
 
 
 class GazeEncoder(nn.Module):

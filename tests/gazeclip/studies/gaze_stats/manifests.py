@@ -1,4 +1,4 @@
-"""Manifests with gaze labels for the tests of this folder."""
+"""Manifests with gaze labels, and a reference statistic, for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gazeclip.data.rows import read_samples
-from gazeclip.studies.gaze_stats import compare, measure
+from gazeclip.studies.gaze_stats import compare, measure, statistics
 from gazeclip.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy.load("dfad")
@@ -17,6 +17,15 @@ COLUMNS = ("path", "label", "split", "identity", "gaze_pitch", "gaze_yaw")
 
 def draw(seed: int) -> np.random.Generator:
     return np.random.default_rng(seed)
+
+
+def energy_distance(x: np.ndarray, y: np.ndarray) -> float:
+    """2 E|X-Y| - E|X-X'| - E|Y-Y'| of two samples `(N, D)` and `(M, D)`, over all pairs."""
+    return float(
+        2 * statistics.pairwise_distances(x, y).mean()
+        - statistics.pairwise_distances(x, x).mean()
+        - statistics.pairwise_distances(y, y).mean()
+    )
 
 
 def manifest(path: Path, rows: list[tuple[object, ...]]) -> Path:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gazeclip.studies.gaze_stats import compare, statistics
+from gazeclip.studies.gaze_stats import compare
 from tests.gazeclip.studies.gaze_stats.manifests import (
     TAXONOMY,
+    energy_distance,
     groups_of,
     labelled,
 )
@@ -26,5 +27,5 @@ def test_tests_take_one_image_per_person(tmp_path: Path) -> None:
         20,
     )
     assert len(set(swaps.people[swaps.single])) == 20 == len(swaps.one_per_person)
-    expected = statistics.energy_distance(swaps.gaze[swaps.single], real.gaze[real.single])
+    expected = energy_distance(swaps.gaze[swaps.single], real.gaze[real.single])
     assert rows[swaps.name]["energy"]["distance"] == pytest.approx(expected, rel=1e-9)
