@@ -87,9 +87,9 @@ class FrozenFakeQuantize(nn.Module):
 def freeze_encoder(quantized_encoder: nn.Module, image_size: int, face: Face) -> nn.Module:
     """A copy of the encoder with frozen quantizers, without any trainable or data-dependent part.
 
-    For `decomposed`, unsigned levels 0..255 with zero-point z are re-expressed as -128..127 with z
-    - 128, which is
-    exact: TFLite's 8-bit kernels are signed. For `fake` the levels stay as NNCF has them.
+    For `decomposed`, unsigned levels 0..255 with zero-point z are re-expressed as -128..127 with
+    `z - 128`, which is exact: TFLite's 8-bit kernels are signed. For `fake` the levels stay as NNCF
+    has them.
 
     Args:
         quantized_encoder: from `quantize.encoder`; it is not changed.

@@ -1,6 +1,4 @@
-"""Is the exported file still the model?
-
-Its outputs, in the engine that runs it, against PyTorch on the same images.
+"""Is the exported file still the model? Its outputs in its engine against those of PyTorch.
 
 The bounds are part of the code, stated in every bundle, and an export that misses one is never
 moved to its place.

@@ -53,8 +53,8 @@ def quantize_encoder(
     """Insert 8-bit fake quantizers into a copy of `encoder`, with ranges from calibration images.
 
     The result is an ordinary module to fine-tune: `optimizer(q.parameters())`, `loss.backward()`.
-    Keep it in eval
-    mode while doing so: its batch norms are folded, but drop-path would still act in training mode.
+    Keep it in eval mode while doing so: its batch norms are folded, but drop-path would still act
+    in training mode.
 
     Args:
         encoder: timm backbone with trained weights, `(B, 3, S, S)` normalised float to `(B, F)`; it

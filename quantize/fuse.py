@@ -1,6 +1,4 @@
-"""Bring a timm encoder into the shape that quantizers and converters expect.
-
-That is plain convolutions and activations.
+"""Bring a timm encoder into plain convolutions and activations, for quantizers and converters.
 
 Three rewrites, all exact up to float rounding and for inference only: re-parameterisation (parallel
 branches into one convolution), batch normalisation folded into the convolution before it, and
@@ -53,13 +51,11 @@ class PaddedConv2d(nn.Conv2d):
 
 
 def prepare_encoder(encoder: nn.Module, image_size: int) -> nn.Module:
-    """A copy of `encoder` for inference at `image_size` pixels.
+    """A copy of `encoder` for inference at one size: in eval mode, without batch norm.
 
-    It is in eval mode, re-parameterised, and without batch norm.
-
-    Works on a fresh encoder as on a trained one and gives the same module names for both, which is
-    what lets a quantized checkpoint be loaded into a fresh encoder. Trainable afterwards (QAT),
-    only without batch statistics.
+    A fresh encoder and a trained one get the same module names, which is what lets a quantized
+    checkpoint be loaded into a fresh encoder. The copy can be trained (QAT), only without batch
+    statistics.
 
     Args:
         encoder: timm backbone, `(B, 3, S, S)` float to `(B, F)`.
@@ -71,9 +67,9 @@ def prepare_encoder(encoder: nn.Module, image_size: int) -> nn.Module:
     from timm.utils.model import reparameterize_model
 
     original = copy.deepcopy(encoder).eval()
-    example = (
-        torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    )
+    generator = torch.Generator().manual_seed(0)
+    # As normalised images are: values from -1 to 1.
+    example = torch.rand(2, 3, image_size, image_size, generator=generator) * 2 - 1
     with torch.no_grad():
         expected = original(example)
         prepared = reparameterize_model(original, inplace=False).eval()
@@ -96,10 +92,7 @@ def _replace_module(root: nn.Module, name: str, module: nn.Module) -> None:
 
 
 def _fix_same_padding(encoder: nn.Module, example: Tensor) -> None:
-    """Replace timm's size-dependent 'same' convolutions.
-
-    Their padding would be traced as arithmetic on shapes.
-    """
+    """Replace timm's 'same' convolutions, whose padding would be traced as arithmetic on shapes."""
     from timm.layers import Conv2dSame, get_same_padding
 
     sizes: dict[str, tuple[int, int]] = {}
@@ -128,10 +121,7 @@ def _fix_same_padding(encoder: nn.Module, example: Tensor) -> None:
 
 
 def _conv_norm_pairs(encoder: nn.Module, example: Tensor) -> list[tuple[str, str]]:
-    """Names of (convolution, batch norm) that can be folded.
-
-    The norm's input is the very tensor that the convolution returned.
-    """
+    """Names of (convolution, batch norm) that can be folded: one's output is the other's input."""
     produced: dict[int, tuple[str, Tensor]] = {}
     pairs: list[tuple[str, str]] = []
 
@@ -191,10 +181,7 @@ def _make_tail(norm: nn.Module) -> nn.Module:
 
 
 def _split_act_norm(encoder: nn.Module) -> None:
-    """Turn a batch norm with built-in activation into two modules that NNCF knows.
-
-    Those behind a convolution were folded before.
-    """
+    """Turn a batch norm with built-in activation into two modules that NNCF knows."""
     from timm.layers import BatchNormAct2d
 
     for name, module in list(encoder.named_modules()):

@@ -77,13 +77,11 @@ class Verifier:
         threshold: str | float = "fpr1",
         batch: int = 8,
     ) -> list[Verdict]:
-        """Judge images.
-
-        They may be paths, encoded bytes, file objects, PIL images or uint8 RGB arrays `(H, W, 3)`.
-
-        Of a file with several frames the first is judged; `Verdict.frames` says how many there are.
+        """Judge images; of a file with several frames the first (`Verdict.frames` counts them).
 
         Args:
+            images: one or several paths, encoded bytes, file objects, PIL images or uint8 RGB
+                arrays `(H, W, 3)`.
             threshold: an operating point of the bundle (`fpr1`, `fpr0.1`, `default`) or a fake
                 probability.
             batch: images per inference.
@@ -106,10 +104,7 @@ class Verifier:
         threshold: str | float = "fpr1",
         batch: int = 8,
     ) -> Iterator[Outcome]:
-        """Like `verify`, lazily and in order.
-
-        In the place of each image that cannot be read stands an `ImageError`.
-        """
+        """Like `verify`, lazily; in the place of an unreadable image stands an `ImageError`."""
         if batch < 1:
             raise ConfigError(f"batch of {batch} is too small", remedy="Use at least 1")
         point = self.bundle.operating_point(threshold)
@@ -260,11 +255,9 @@ def rank_classes(
 
 
 def _is_single(images: object) -> bool:
-    """Whether this is one image rather than several.
+    """Whether this is a path, bytes, a file object, a PIL image or an array `(H, W, 3)`.
 
-    One is a path, bytes, a file object, a PIL image or an array `(H, W, 3)`.
-
-    What can be neither counts as one, so that it is refused by its type.
+    What can be neither one image nor several counts as one, so that it is refused by its type.
     """
     if isinstance(images, np.ndarray):
         return images.ndim != 4

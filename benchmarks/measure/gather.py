@@ -99,13 +99,13 @@ def wrap_torch(model: Callable[[torch.Tensor], Any]) -> Infer:
 def gather_baseline(context: Context) -> Subject:
     """The student's backbone with one linear classifier."""
     return Subject(
-        f"baseline {context.recipe.student.backbone}",
-        "baseline",
-        TORCH,
-        "fp32",
-        _measure_size_mb(context.run.folder("baseline")),
-        wrap_torch(load_classifier(context, "baseline")),
-        context.contract.size,
+        name=f"baseline {context.recipe.student.backbone}",
+        role="baseline",
+        engine=TORCH,
+        precision="fp32",
+        size_mb=_measure_size_mb(context.run.folder("baseline")),
+        infer=wrap_torch(load_classifier(context, "baseline")),
+        image_size=context.contract.size,
         notes="The student's backbone fine-tuned on labels alone: no gaze, no text, no teacher.",
     )
 
@@ -116,13 +116,13 @@ def gather_teacher(context: Context) -> Subject:
     config = model.config
     tower = config.clip_model if config.tower == "clip" else f"hybrid {config.backbone}"
     return Subject(
-        f"teacher {tower}",
-        "teacher",
-        TORCH,
-        "fp32",
-        _measure_size_mb(context.run.folder("teacher")),
-        wrap_torch(teacher_function(model)),
-        context.contract.size,
+        name=f"teacher {tower}",
+        role="teacher",
+        engine=TORCH,
+        precision="fp32",
+        size_mb=_measure_size_mb(context.run.folder("teacher")),
+        infer=wrap_torch(teacher_function(model)),
+        image_size=context.contract.size,
         notes=model.describe(),
     )
 
@@ -130,13 +130,13 @@ def gather_teacher(context: Context) -> Subject:
 def gather_student(context: Context) -> Subject:
     """The float student that everything is exported from."""
     return Subject(
-        f"student {context.recipe.student.backbone}",
-        "student",
-        TORCH,
-        "fp32",
-        _measure_size_mb(context.run.folder("student")),
-        wrap_torch(load_run_student(context)),
-        context.contract.size,
+        name=f"student {context.recipe.student.backbone}",
+        role="student",
+        engine=TORCH,
+        precision="fp32",
+        size_mb=_measure_size_mb(context.run.folder("student")),
+        infer=wrap_torch(load_run_student(context)),
+        image_size=context.contract.size,
     )
 
 
@@ -160,13 +160,13 @@ def gather_bundle(context: Context, name: str, threads: int) -> Gathered:
         )
         say(f"report: {folder.name}: {note}")
     subject = Subject(
-        f"student {bundle.target} {bundle.precision}",
-        "student",
-        engine,
-        bundle.precision,  # type: ignore[arg-type]
-        model_size_mb(folder, str(bundle.meta["model_file"])),
-        infer,
-        context.contract.size,
+        name=f"student {bundle.target} {bundle.precision}",
+        role="student",
+        engine=engine,
+        precision=bundle.precision,
+        size_mb=model_size_mb(folder, str(bundle.meta["model_file"])),
+        infer=infer,
+        image_size=context.contract.size,
         temperature=bundle.temperature,
         parity={key: bundle.meta["parity"][key] for key in PARITY},
         notes=note,

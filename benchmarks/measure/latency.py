@@ -72,9 +72,8 @@ class LatencyStats:
     """Times of single calls in milliseconds, over all rounds that count.
 
     A percentile is None where too few calls were made to have one call beyond it (p99 takes 100
-    calls).
-    `stable`: the warm-up came to rest. `disturbed`: too few rounds were undisturbed, so disturbed
-        ones are included.
+    calls). `stable`: the warm-up came to rest. `disturbed`: too few rounds were undisturbed, so
+    disturbed ones are included.
     """
 
     p50: float

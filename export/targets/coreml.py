@@ -23,7 +23,7 @@ PRECISIONS = ("fp32", "fp16", "int8")
 FILE = "model.mlpackage"
 # Activation quantization (W8A8) came with iOS 17 / macOS 14; plain ML Programs run from iOS 16 /
 # macOS 13.
-TARGETS = {"fp32": "iOS16", "fp16": "iOS16", "int8": "iOS17"}
+MINIMUM_SYSTEM = {"fp32": "iOS16", "fp16": "iOS16", "int8": "iOS17"}
 
 
 def export(job: ExportJob) -> Result:
@@ -60,7 +60,7 @@ def export(job: ExportJob) -> Result:
         converted.save(str(package))
     return {
         "model": FILE,
-        "notes": {**inspect_package(package), "minimum_target": TARGETS[job.precision]},
+        "notes": {**inspect_package(package), "minimum_target": MINIMUM_SYSTEM[job.precision]},
     }
 
 
@@ -103,7 +103,7 @@ def _convert_trace(ct: Any, traced: Any, job: ExportJob) -> Any:
         convert_to="mlprogram",
         inputs=[ct.ImageType(name=INPUT_NAME, shape=shape, color_layout=ct.colorlayout.RGB)],
         outputs=[ct.TensorType(name=name, dtype=np.float32) for name in OUTPUTS],
-        minimum_deployment_target=getattr(ct.target, TARGETS[job.precision]),
+        minimum_deployment_target=getattr(ct.target, MINIMUM_SYSTEM[job.precision]),
         compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
         skip_model_load=True,
         pass_pipeline=pipeline,

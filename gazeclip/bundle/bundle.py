@@ -15,7 +15,7 @@ import numpy as np
 
 from gazeclip.bundle.check import array_faults, refuse, refuse_changed
 from gazeclip.bundle.contents import BundleClass, OperatingPoint
-from gazeclip.bundle.layout import GOLDEN, MANIFEST, TEXT_BANK
+from gazeclip.bundle.layout import GOLDEN, MANIFEST, TEXT_BANK, Precision
 from gazeclip.bundle.parts import read_golden, read_text_bank
 from gazeclip.errors import BundleError, ConfigError, nearest
 from gazeclip.files.atomic import parse_json
@@ -51,9 +51,10 @@ class Bundle:
         return str(self.meta["target"])
 
     @property
-    def precision(self) -> str:
+    def precision(self) -> Precision:
         """One of `layout.PRECISIONS`."""
-        return str(self.meta["precision"])
+        precision: Precision = self.meta["precision"]  # checked when it was read
+        return precision
 
     @property
     def model_path(self) -> Path:

@@ -17,10 +17,8 @@ INPUT_NAME = "image"
 # The order matters: the graphs of all targets give their outputs in it.
 OUTPUTS = ("embedding", "logits", "fake_logit", "gaze")
 PARTS = (TEXT_BANK, GOLDEN, "MODEL_CARD.md")
-UNHASHED = (
-    MANIFEST,
-    "manifest.json",
-)  # the latter is the export stage's record, which names this bundle by hash
+# The second is the export stage's record, which names this bundle by its hash.
+UNHASHED = (MANIFEST, "manifest.json")
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 

@@ -14,6 +14,8 @@ from gazeclip.faces.params import Colour, EyePair, FaceParams, PhotoParams
 from gazeclip.faces.raster import Array, Canvas, View, blur, draw_bell, draw_noise
 
 _HEAD_Y = 0.06
+# Added to a person's seed: skin is drawn from another stream than hair.
+_SKIN_STREAM = 1
 
 
 def render_face(
@@ -106,7 +108,7 @@ def _draw_head(view: View, face: FaceParams, photo: PhotoParams, radius: Array, 
     for side in (-1, 1):
         ear = np.hypot((view.x - side * edge * 0.99) / 0.07, (view.y - face.eye_y - 0.1) / 0.14)
         view.paint(view.cover((1.0 - ear) * 0.07), _darken(face.skin, 0.8))
-    own = np.random.default_rng(face.texture_seed + 1)  # of the person, the same in every photo
+    own = np.random.default_rng(face.texture_seed + _SKIN_STREAM)  # the same in every photo
     tone = _roughen_skin(view, face, _light_ball(view, face, photo), own, n)
     colour = np.asarray(face.skin, dtype=np.float32) * tone[..., None]
     for side in (-1, 1):

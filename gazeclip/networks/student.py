@@ -56,8 +56,8 @@ class StudentOutput(NamedTuple):
 class StudentHead(nn.Module):
     """Encoder features `(B, F)` -> `StudentOutput`.
 
-    The fake logit is the mean of a learned head and of what attribution says: log of all forgeries'
-        mass over real.
+    The fake logit is the mean of a learned head and of what attribution says: the log of all
+    forgeries' mass over that of real.
     """
 
     def __init__(
@@ -92,7 +92,9 @@ class Student(nn.Module):
         super().__init__()
         self.spec = spec
         self.encoder = encoder
-        features = int(getattr(encoder, "head_hidden_size", 0) or encoder.num_features)  # type: ignore[arg-type]
+        # timm's name for the width behind a head's hidden layer, where there is one.
+        hidden: Any = getattr(encoder, "head_hidden_size", 0)
+        features = int(hidden or encoder.num_features)  # type: ignore[arg-type]
         self.head = StudentHead(features, spec.embed_dim, text_bank, logit_scale)
         self.register_buffer(
             "mean", 255.0 * torch.tensor(spec.mean).view(1, 3, 1, 1), persistent=False
@@ -110,9 +112,9 @@ class Student(nn.Module):
     def forward(self, pixels: Tensor) -> StudentOutput:
         # Channels-last convolutions train about 1.7 times faster on a CPU; results agree to
         # rounding.
-        return self.head(
-            self.encoder(self.normalise(pixels).contiguous(memory_format=torch.channels_last))
-        )  # type: ignore[no-any-return]
+        x = self.normalise(pixels).contiguous(memory_format=torch.channels_last)
+        output: StudentOutput = self.head(self.encoder(x))
+        return output
 
     def with_encoder(self, encoder: nn.Module) -> Student:
         """A copy around another encoder, such as the quantized one.
@@ -120,12 +122,10 @@ class Student(nn.Module):
         The head is copied as well, so that training the copy leaves this student as it is; the
         encoder is taken as given.
         """
-        clone = copy.copy(self)
-        # A shallow copy shares the table of submodules, and would replace them in both.
-        clone._modules = dict(self._modules)
-        clone.encoder = encoder
-        clone.head = copy.deepcopy(self.head)
-        return clone
+        # What `copy.deepcopy` finds here by its id counts as copied already. Building a student
+        # anew would draw a head, and so change what is drawn after it.
+        copied = {id(self.encoder): encoder, id(self.spec): self.spec}
+        return copy.deepcopy(self, copied)
 
 
 def save_student(folder: Path, student: Student, extra: dict[str, Any] | None = None) -> None:

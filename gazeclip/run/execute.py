@@ -71,7 +71,7 @@ def _execute_locked(
     body: Callable[[Path], Mapping[str, Any]],
     force: bool,
 ) -> bool:
-    # Everything that a stage's result depends on; its hash says whether one that is there is it.
+    # Everything that a stage's result depends on; a result with the same hash is up to date.
     made_from = {"stage": stage, "config": config, "inputs": inputs, "version": __version__}
     identity = fingerprint(made_from)
     if ranks.is_main() and not force:

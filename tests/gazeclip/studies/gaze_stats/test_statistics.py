@@ -35,9 +35,7 @@ def test_energy_distance_is_the_double_loop() -> None:
 def test_energy_distance_in_one_dimension_is_scipys_squared() -> None:
     reference = pytest.importorskip("scipy.stats").energy_distance
     x, y = draw(3).normal(size=40), draw(4).exponential(size=31)
-    assert energy_distance(x[:, None], y[:, None]) == pytest.approx(
-        reference(x, y) ** 2, rel=1e-9
-    )
+    assert energy_distance(x[:, None], y[:, None]) == pytest.approx(reference(x, y) ** 2, rel=1e-9)
 
 
 def test_spread_statistic_is_scipys_brown_forsythe() -> None:
