@@ -1,5 +1,5 @@
 """The whole path on a few tiny faces: every stage runs, is skipped when run again, resumes, and its
-bundles judge photographs.
+bundles judge images.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def test_damaged_output_is_made_again_and_what_follows_stays(workspace: Path) ->
 
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino", "tflite"])
-def test_bundle_judges_photographs(workspace: Path, engine: str) -> None:
+def test_bundle_judges_images(workspace: Path, engine: str) -> None:
     photos = sorted((workspace / "runs/tiny/data/images/real").glob("*.jpg"))[:3]
     result = command(
         workspace,

@@ -97,7 +97,7 @@ def _find_data_faults(recipe: Recipe) -> list[Fault]:
     if taxonomy is not None and not _has_faces(taxonomy):
         what = (
             f"data.manifest is not set, and taxonomy '{config.taxonomy}' is not that of the"
-            " embedded faces"
+            " procedural faces"
         )
         see = name_file("docs/data.md")
         remedy = f"Give your images: --set data.manifest=MANIFEST.csv ({see})"
@@ -106,7 +106,7 @@ def _find_data_faults(recipe: Recipe) -> list[Fault]:
 
 
 def _has_faces(taxonomy: Taxonomy) -> bool:
-    """Whether a taxonomy knows the generators of the embedded faces, and those of train as seen."""
+    """Whether a taxonomy knows the procedural faces' generators, and those of train as seen."""
     known = all(name in taxonomy for name in LABELS)
     return known and all(taxonomy.get(name).seen for name in SEEN)
 

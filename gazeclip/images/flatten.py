@@ -1,4 +1,4 @@
-"""8-bit RGB from a picture of any mode, or a refusal: never black by a scale that does not fit."""
+"""8-bit RGB from an image of any mode, or a refusal: never black by a scale that does not fit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from PIL import Image
 
 from gazeclip.errors import ImageError
 
-# What the brightest value of a picture deeper than 8 bits may stand for, by Pillow's mode.
+# What the brightest value of an image deeper than 8 bits may stand for, by Pillow's mode.
 _SIXTEEN_BITS = (65535.0,)
 _WHITES = {
     "F": (1.0, 255.0, 65535.0),
@@ -18,7 +18,7 @@ _WHITES = {
     "I;16N": _SIXTEEN_BITS,
 }
 _OVERSHOOT = 0.002  # half a step of 8 bits, which resampling in floats can leave on both sides
-# A picture must use more than a sixteenth of its range. Less is nearly black, or a picture of
+# An image must use more than a sixteenth of its range. Less is nearly black, or an image of
 # another range (12 bits in a file of 16, floats a little above 1).
 _LEAST_USE = 1 / 16
 _MID_GREY = 128
@@ -28,7 +28,7 @@ def flatten(image: Image.Image, name: str, white_is_zero: bool = False) -> Image
     """RGB from any mode; transparency is laid over mid-grey.
 
     Args:
-        name: of the picture, for messages.
+        name: of the image, for messages.
         white_is_zero: a TIFF says that 0 is white; Pillow heeds it for up to 8 bits only.
 
     Raises:
@@ -59,7 +59,7 @@ def _flatten_deep(image: Image.Image, name: str, white_is_zero: bool) -> Image.I
 
 
 def _find_white(values: np.ndarray, mode: str, name: str) -> float:
-    """The value that stands for white; any will do for a picture of zeros."""
+    """The value that stands for white; any will do for an image of zeros."""
     low = float(values.min())
     high = float(values.max())
     if low == high == 0:

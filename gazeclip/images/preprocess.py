@@ -45,7 +45,7 @@ FORMATS = {
 }
 IMAGE_SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
 NO_IMAGES_REMEDY = f"Supported: {', '.join(sorted(IMAGE_SUFFIXES))}"
-# Limits on decompression bombs, checked before anything is decoded. A picture decoded whole takes
+# Limits on decompression bombs, checked before anything is decoded. An image decoded whole takes
 # up to 12 bytes a pixel while it is flattened; a JPEG is decoded at a fraction of its size, so that
 # those of the largest telephone cameras (200 megapixels) fit.
 MAX_PIXELS = 120_000_000
@@ -65,7 +65,7 @@ _OPENERS: dict[str, Callable[[BinaryIO, str], ImageFile.ImageFile]] = {
 
 
 class DecodedImage(NamedTuple):
-    """A picture as RGB, and how many frames its file has (1: a plain photograph)."""
+    """An image as RGB, and how many frames its file has (1: a still one)."""
 
     image: Image.Image
     frames: int
@@ -87,7 +87,7 @@ class PixelContract:
 
     Recorded in checkpoints and bundles, and compared between stages.
 
-    The whole picture is scaled to the square (`squash`): face crops are square, and nothing of a
+    The whole image is scaled to the square (`squash`): face crops are square, and nothing of a
     face may be cut off. Transparent pixels are laid over mid-grey; EXIF orientation is applied.
     """
 
@@ -135,7 +135,7 @@ def has_foreign_separators(path: str | os.PathLike[str]) -> bool:
 
 
 def load_image(source: ImageSource, draft_size: int | None = None) -> Image.Image:
-    """Decode, orient and flatten one picture to an RGB `PIL.Image`; of several frames the first.
+    """Decode, orient and flatten one image to an RGB `PIL.Image`; of several frames the first.
 
     `draft_size` lets libjpeg decode a large JPEG at 1/2, 1/4 or 1/8, never below three times that
     size (so that the final resampling still has detail to average).
@@ -152,7 +152,7 @@ def decode_image(source: ImageSource, draft_size: int | None = None) -> DecodedI
     name = str(source) if isinstance(source, str | os.PathLike) else "image"
     try:
         if isinstance(source, Image.Image | np.ndarray):
-            image = _given_picture(source, name)
+            image = _given_image(source, name)
             _refuse_too_many_pixels(image, MAX_PIXELS, name)
             return _flatten_opened(image, name)
         with _open_stream(source) as stream:
@@ -171,10 +171,10 @@ def decode_image(source: ImageSource, draft_size: int | None = None) -> DecodedI
         # Pillow's parsers raise nearly anything on hostile bytes; all of it means the same to the
         # caller
         what = f"{name} is damaged ({str(error) or type(error).__name__})"
-        raise ImageError(what, remedy="Get the picture again") from error
+        raise ImageError(what, remedy="Get the image again") from error
 
 
-def _given_picture(source: Image.Image | np.ndarray, name: str) -> Image.Image:
+def _given_image(source: Image.Image | np.ndarray, name: str) -> Image.Image:
     if isinstance(source, Image.Image):
         # Decoding what Pillow opened as EPS would start Ghostscript.
         if source.format == "EPS":
@@ -182,7 +182,7 @@ def _given_picture(source: Image.Image | np.ndarray, name: str) -> Image.Image:
             raise ImageError(f"{name} is of type EPS, which is not read", remedy=remedy)
         return source
     if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
-        what = f"array of {source.dtype} {source.shape} is not a picture"
+        what = f"array of {source.dtype} {source.shape} is not an image"
         raise ImageError(what, remedy="Pass uint8 RGB (H, W, 3)")
     return Image.fromarray(source)
 
@@ -229,7 +229,7 @@ def _decode_stream(stream: BinaryIO, name: str, draft_size: int | None) -> Decod
 
 
 def _flatten_opened(image: Image.Image, name: str) -> DecodedImage:
-    """What is the same for a picture that was opened here and for one that the caller opened."""
+    """What is the same for an image that was opened here and for one that the caller opened."""
     frames = _count_frames(image)
     white_is_zero = False
     if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -238,7 +238,7 @@ def _flatten_opened(image: Image.Image, name: str) -> DecodedImage:
 
 
 def _count_frames(image: Image.Image) -> int:
-    """How many frames the file of a picture has; 1 where the caller closed it after decoding."""
+    """How many frames the file of an image has; 1 where the caller closed it after decoding."""
     if getattr(image, "fp", None) is None:
         return 1
     return int(getattr(image, "n_frames", 1))
@@ -253,7 +253,7 @@ def open_promised(stream: BinaryIO, name: str) -> tuple[ImageFile.ImageFile, str
     head = stream.read(HEAD_LENGTH)
     stream.seek(0)
     if not head:
-        raise ImageError(f"{name} is empty", remedy="Get the picture again")
+        raise ImageError(f"{name} is empty", remedy="Get the image again")
     kind = recognise(head)
     if kind is None:
         raise ImageError(f"{name} is not an image that can be read", remedy=_FORMATS_REMEDY)
@@ -263,7 +263,7 @@ def open_promised(stream: BinaryIO, name: str) -> tuple[ImageFile.ImageFile, str
         return _OPENERS[kind](stream, ""), kind
     except SyntaxError as error:  # Pillow's word for a header that it cannot take
         what = f"{name} is damaged, or {kind} of a kind that is not read ({error})"
-        raise ImageError(what, remedy="Get the picture again, or save it as 8-bit RGB") from error
+        raise ImageError(what, remedy="Get the image again, or save it as 8-bit RGB") from error
 
 
 def _refuse_too_many_pixels(image: Image.Image, limit: int, name: str) -> None:

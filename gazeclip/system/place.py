@@ -22,7 +22,7 @@ SCRIPT = "gazeclip"  # the console script of pyproject.toml
 
 
 def command_line(*arguments: str) -> str:
-    """The command that runs a verb, in the form in which this program was started.
+    """The words that start a command, in the form in which this program was started.
 
     Started as the console script it names the script, and otherwise Python's `-m gazeclip`, because
     the script of an environment that is not activated is not on the search path.

@@ -54,7 +54,8 @@ def test_the_demo_may_run() -> None:
 def test_real_photographs_need_a_manifest_and_a_gaze_encoder(tmp_path: Path) -> None:
     message = refusal(load_recipe(ROOT / "recipes/real.yaml"))
     assert (
-        "data.manifest is not set, and taxonomy 'dfad' is not that of the embedded faces" in message
+        "data.manifest is not set, and taxonomy 'dfad' is not that of the procedural faces"
+        in message
     )
     assert "--set data.manifest=MANIFEST.csv (docs/data.md)" in message
     assert "teacher.model.gaze.kind=eth-xgaze needs a weight file" in message

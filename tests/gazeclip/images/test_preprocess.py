@@ -192,8 +192,8 @@ def test_paths_that_are_no_files(tmp_path) -> None:
     "array",
     [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)],
 )
-def test_arrays_that_are_no_pictures(array: np.ndarray) -> None:
-    with pytest.raises(ImageError, match="not a picture"):
+def test_arrays_that_are_no_images(array: np.ndarray) -> None:
+    with pytest.raises(ImageError, match="not an image"):
         load_image(array)
 
 
