@@ -189,15 +189,16 @@ def test_shuffled_gaze_lowers_the_score(config, prompts, vpe):
 
 
 def test_gates_open_by_themselves_at_the_rates_of_a_recipe():
-    """gamma starts at 0, and a training of real length has a few hundred steps of at most 5e-4."""
+    """gamma starts at 0, and a training of real length has a few hundred steps of at most 5e-4.
+
+    On grey squares the convolutions have nothing to learn, so they stay as they are.
+    """
     torch.manual_seed(0)
-    model = build(
-        replace(
-            HYBRID, gaze=replace(HYBRID.gaze, prompts=False), text=replace(HYBRID.text, levels=2)
-        )
-    )
+    gaze = replace(HYBRID.gaze, prompts=False)
+    text = replace(HYBRID.text, levels=2)
+    model = build(replace(HYBRID, frozen_stride=32, gaze=gaze, text=text))
     own, other = learn_from_gaze_alone(
-        model, torch.optim.AdamW(model.parameter_groups(5e-4, 0.2, 0.05)), 100
+        model, torch.optim.AdamW(model.parameter_groups(5e-4, 0.2, 0.05)), 50
     )
     assert abs(float(model.vpe.gamma)) > 0.1
     assert own > 0.9 and other < 0.3
