@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 
 from export import registry
+from export.quiet import quiet
 from gazeclip.bundle.layout import PRECISIONS
 from gazeclip.cli.options import add_stage_options, open_run
 from gazeclip.console.lines import print_line
+from gazeclip.console.progress import working
 from gazeclip.errors import ConfigError, nearest
 from gazeclip.system.packages import install_command
+from quantize.nncf_setup import prepare_nncf
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -85,11 +88,20 @@ def print_targets() -> None:
     """The table of `--list`: every target, what it writes, who runs it, how to install it."""
     rows = [("target", "precisions", "engine", "state")]
     for name, target in registry.TARGETS.items():
-        state = "installed"
-        if target.missing_packages():
-            state = f"not installed: {install_command(target.extra)}"
-        rows.append((name, ", ".join(target.precisions), target.engine, state))
+        rows.append((name, ", ".join(target.precisions), target.engine, _describe_state(target)))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         cells = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
         print_line("  ".join([*cells, row[3]]))
+
+
+def _describe_state(target: registry.Target) -> str:
+    """`installed` only if the packages can be imported, which takes the converters seconds."""
+    if target.missing_packages():
+        return f"not installed: {install_command(target.extra)}"
+    with working("looking at the converters"), quiet(native=True):
+        prepare_nncf()  # before OpenVINO and whatever imports it
+        faults = target.find_import_faults()
+    if not faults:
+        return "installed"
+    return f"broken: {faults[0].what}. {faults[0].remedy}"

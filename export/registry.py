@@ -10,14 +10,13 @@ a run, the engine that an export is compared in, and the names in the report.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import ModuleType
 
 from gazeclip.bundle.layout import Precision
 from gazeclip.errors import ConfigError, Fault, nearest
-from gazeclip.system.packages import require
+from gazeclip.system.packages import find_import_faults, is_installed, require
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,13 @@ class Target:
 
     def missing_packages(self) -> list[str]:
         """Those of `packages` that cannot be found (nothing is imported)."""
-        return [name for name in self.packages if importlib.util.find_spec(name) is None]
+        return [name for name in self.packages if not is_installed(name)]
+
+    def find_import_faults(self) -> list[Fault]:
+        """Those of `packages` that are missing or broken. They are imported, which takes seconds
+        and is not quiet.
+        """
+        return find_import_faults(self.packages, self.extra)
 
 
 # The names stand in commands, recipes and folders (`export/NAME-PRECISION`), so without hyphen.

@@ -6,9 +6,7 @@ import argparse
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from gazeclip.console.parser import CommandParser
 from gazeclip.console.progress import say
 from gazeclip.errors import ConfigError, StageError
 from gazeclip.run.folder import RECIPE, RUNS, Run, latest_run
@@ -16,18 +14,8 @@ from gazeclip.run.lock import lock_run
 from gazeclip.system import ranks
 from gazeclip.system.place import command_line
 
-if TYPE_CHECKING:
-    pass
-
 RECENT_RUN = "run folder (default: the most recent one)"
 ANYWHERE = ("data.workers",)  # changes no result, so every stage may be given its own
-
-
-def stage_parser(prog: str, description: str) -> argparse.ArgumentParser:
-    """A parser with the options that all stages have."""
-    parser = CommandParser(prog=prog, description=description, allow_abbrev=False)
-    add_stage_options(parser)
-    return parser
 
 
 def add_stage_options(

@@ -45,17 +45,29 @@ def dry_run(recipe: Recipe, run: Run) -> None:
     if passed is not None and passed.is_file():
         return
     say("dry run: these networks with random weights, before the first stage")
-    with working("dry run"), tempfile.TemporaryDirectory(prefix="gazeclip-") as folder:
-        found = Path(folder) / "faults.json"
-        trouble = _try_in_process(recipe, found, folder)
-        if found.is_file():
-            refuse_recipe(recipe, [Fault(what, remedy) for what, remedy in read_json(found)])
-            if passed is not None:
-                with contextlib.suppress(OSError, GazeClipError):  # then it is tried again
-                    passed.parent.mkdir(parents=True, exist_ok=True)
-                    write_json(passed, read_versions())
-        else:  # it shows nothing about the recipe, and the stages will tell
-            say(f"warning: the dry run itself failed ({trouble}); the stages are run without it")
+    with working("dry run"):
+        faults, trouble = _find_faults(recipe)
+    if faults is None:  # it shows nothing about the recipe, and the stages will tell
+        say(f"warning: the dry run itself failed ({trouble}); the stages are run without it")
+        return
+    refuse_recipe(recipe, faults)
+    if passed is not None:
+        with contextlib.suppress(OSError, GazeClipError):  # then it is tried again
+            passed.parent.mkdir(parents=True, exist_ok=True)
+            write_json(passed, read_versions())
+
+
+def _find_faults(recipe: Recipe) -> tuple[list[Fault] | None, str]:
+    """What the trial found; None and why, if it came to no end."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="gazeclip-") as folder:
+            found = Path(folder) / "faults.json"
+            trouble = _try_in_process(recipe, found, folder)
+            if not found.is_file():
+                return None, trouble
+            return [Fault(what, remedy) for what, remedy in read_json(found)], ""
+    except OSError as error:  # no room, or no folder for what is temporary
+        return None, error.strerror or str(error)
 
 
 def is_proven(recipe: Recipe, run: Run) -> bool:

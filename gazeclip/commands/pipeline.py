@@ -11,12 +11,14 @@ from pathlib import Path
 from gazeclip.commands.dry_run import dry_run
 from gazeclip.commands.preflight import preflight
 from gazeclip.console.progress import say
+from gazeclip.errors import GazeClipError, StageError
 from gazeclip.recipe.load import load_recipe, save_recipe
 from gazeclip.recipe.stages import Recipe
 from gazeclip.run.folder import RECIPE, RUNS, Run
 from gazeclip.run.lock import lock_run
 from gazeclip.run.stages import STAGES
 from gazeclip.system import ranks
+from gazeclip.system.place import command_line
 
 
 def run_recipe(
@@ -26,20 +28,40 @@ def run_recipe(
 
     Raises:
         ConfigError: the recipe is faulty or cannot be run here; nothing has been written then.
+        StageError: quantization cannot be trained on this GPU; only the run folder has been made.
     """
     recipe = load_recipe(path, overrides)
     preflight(recipe)
-    if missing := importlib.import_module("quantize.nncf_setup").missing_compiler():
-        say(f"warning: {missing}")  # now, and not only when the teacher has been trained
+    # Now, and not only when the teacher has been trained.
+    missing = importlib.import_module("quantize.nncf_setup").missing_compiler()
+    if missing and not isinstance(missing, StageError):
+        say(f"warning: {missing}")
     run = Run(folder if folder is not None else RUNS / recipe.name)
     dry_run(recipe, run)
     started = time.perf_counter()
     with lock_run(run):
         prepare_run(recipe, run.root)
+        if isinstance(missing, StageError):
+            _refuse_unless_quantized(run, missing)
         for name in STAGES:
             run_stage(run, name, force)
     say(f"pipeline: {time.perf_counter() - started:.0f} s")
     return run
+
+
+def _refuse_unless_quantized(run: Run, missing: StageError) -> None:
+    """What was quantized on the CPU, as the remedy says, need not be quantized again.
+
+    Raises:
+        StageError: as given, with the way to get as far as that.
+    """
+    try:
+        run.manifest("quantized")
+    except GazeClipError:
+        before = ", ".join(command_line(verb) for verb in ("teacher", "distill"))
+        remedy = f"{missing.remedy}, after the stages before it, one by one ({before})"
+        raise StageError(missing.message, remedy=remedy) from missing
+    say(f"warning: {missing.message}")
 
 
 def prepare_run(recipe: Recipe, folder: Path) -> Run:

@@ -9,26 +9,24 @@ files they name and against what is installed. Whoever loads a thing says what i
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Sequence
-from importlib.util import find_spec
 
 from gazeclip.errors import ConfigError, Fault
 from gazeclip.faces.dataset import check_faces
 from gazeclip.faces.generators import LABELS, SEEN
 from gazeclip.recipe.stages import FROM_TEACHER, Recipe
 from gazeclip.stages.data import find_manifest_faults
-from gazeclip.system.packages import install_command
+from gazeclip.system.packages import (
+    STAGE_PACKAGES,
+    TEACHER_PACKAGES,
+    find_import_faults,
+    install_command,
+    is_installed,
+)
 from gazeclip.system.place import name_file
 from gazeclip.taxonomy import Taxonomy
-
-# What the stages import, by the extra that brings it. Export targets and engines name theirs in
-# their own registries.
-TEACHER_PACKAGES = ("torch", "torchvision", "timm", "open_clip", "safetensors", "accelerate")
-PACKAGES = {
-    "train": (*TEACHER_PACKAGES, "nncf", "torchao"),
-    "bench": ("jinja2",),
-}
 
 
 def preflight(recipe: Recipe) -> None:
@@ -39,8 +37,9 @@ def preflight(recipe: Recipe) -> None:
     """
     faults = _find_data_faults(recipe)
     faults += _find_export_faults(recipe) + _find_package_faults(recipe)
-    if _can_import_networks():
-        faults += _find_teacher_faults(recipe) + _find_student_faults(recipe)
+    if _has_network_packages():
+        broken = _find_network_damage()
+        faults += broken or _find_teacher_faults(recipe) + _find_student_faults(recipe)
     refuse_recipe(recipe, faults)
 
 
@@ -52,12 +51,12 @@ def preflight_teacher(recipe: Recipe) -> None:
         ConfigError: as `preflight`.
     """
     faults = _find_data_faults(recipe)
-    missing = [name for name in (*TEACHER_PACKAGES, "sklearn") if find_spec(name) is None]
+    missing = [name for name in (*TEACHER_PACKAGES, "sklearn") if not is_installed(name)]
     if missing:
         remedy = f"Run: {install_command('train')}"
         faults.append(Fault(f"not installed: {', '.join(missing)}", remedy))
-    if _can_import_networks():
-        faults += _find_teacher_faults(recipe)
+    if _has_network_packages():
+        faults += _find_network_damage() or _find_teacher_faults(recipe)
     refuse_recipe(recipe, faults)
 
 
@@ -75,9 +74,24 @@ def refuse_recipe(recipe: Recipe, faults: Sequence[Fault]) -> None:
         raise ConfigError(f"recipe '{recipe.name}' cannot run for {len(faults)} reasons:{lines}")
 
 
-def _can_import_networks() -> bool:
+def _has_network_packages() -> bool:
     """Without their packages networks cannot be judged; that these are missing is told anyway."""
-    return all(find_spec(name) for name in TEACHER_PACKAGES)
+    return all(is_installed(name) for name in TEACHER_PACKAGES)
+
+
+def _find_network_damage() -> list[Fault]:
+    """The first package of the networks that cannot be imported: those after it build on it.
+
+    Only what the looks at networks import anyway. The dry run tries the others, for which this
+    process would have to wait.
+    """
+    for name in ("torch", "torchvision", "timm"):
+        if name == "torchvision":
+            with contextlib.suppress(Exception):  # what is wrong is told by the import below
+                importlib.import_module("gazeclip.networks.torchvision_shim").ensure()
+        if faults := find_import_faults([name], "train"):
+            return faults
+    return []
 
 
 def _find_data_faults(recipe: Recipe) -> list[Fault]:
@@ -118,13 +132,16 @@ def _find_export_faults(recipe: Recipe) -> list[Fault]:
 
 
 def _find_package_faults(recipe: Recipe) -> list[Fault]:
-    """Packages that the stages import and that are not there, by the extra that brings them."""
+    """Packages that the stages import and that are not there, by the extra that brings them; and
+    engines that cannot be used, each by itself, as what is installed may be broken.
+    """
     targets = importlib.import_module("export.registry").TARGETS
     engines = importlib.import_module("runtimes.engines.registry").ENGINES
     missing = {
-        extra: [name for name in names if find_spec(name) is None]
-        for extra, names in PACKAGES.items()
+        extra: [name for name in names if not is_installed(name)]
+        for extra, names in STAGE_PACKAGES.items()
     }
+    unusable = {}
     for name in dict.fromkeys(recipe.export.targets):
         if name not in targets:
             continue  # told by `_find_export_faults`
@@ -135,10 +152,10 @@ def _find_package_faults(recipe: Recipe) -> list[Fault]:
         # evaluator on a system that the engine is not made for.
         engine = engines[target.engine]
         replaced = target.reference is not None and not engine.exists_here()
-        reason = None if replaced else engine.load().available()
-        if reason is not None and not found:
-            found.append(f"{target.engine} ({reason.partition('. ')[0]})")
-    faults = []
+        fault = None if replaced else engine.load().find_fault()
+        if fault is not None and not found:
+            unusable[target.engine] = fault.within(f"engine {target.engine}: ")
+    faults = list(unusable.values())
     for extra, names in missing.items():
         if names:
             remedy = f"Run: {install_command(extra)}"

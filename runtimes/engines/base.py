@@ -10,8 +10,8 @@ from typing import ClassVar
 import numpy as np
 
 from gazeclip.bundle.bundle import Bundle
-from gazeclip.errors import BundleError, MissingDependencyError
-from gazeclip.system.packages import installed_version, require
+from gazeclip.errors import BundleError, Fault
+from gazeclip.system.packages import find_import_faults, installed_version
 from runtimes.batches import Outputs, infer_in_batches
 
 
@@ -20,7 +20,7 @@ class Engine(ABC):
 
     Constructing one loads and compiles the model; `infer` may be called from any thread.
 
-    Subclasses import their library through `require`, inside `available` and `__init__` only, so
+    Subclasses import their library through `require`, inside `find_fault` and `__init__` only, so
     that importing the engines costs nothing.
     """
 
@@ -32,11 +32,17 @@ class Engine(ABC):
 
     @classmethod
     @abstractmethod
-    def available(cls) -> str | None:
-        """None if it can be used here, else why not and what to do, in one line.
+    def find_fault(cls) -> Fault | None:
+        """None if it can be used here, else why not and what to do.
 
         Imports the engine's library.
         """
+
+    @classmethod
+    def available(cls) -> str | None:
+        """The same in one line."""
+        fault = cls.find_fault()
+        return None if fault is None else f"{fault.what}. {fault.remedy}"
 
     @abstractmethod
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
@@ -59,16 +65,13 @@ class Engine(ABC):
         """
 
 
-def explain_missing(module: str, extra: str) -> str | None:
+def find_library_fault(module: str, extra: str) -> Fault | None:
     """Why `module` cannot be imported, and what to do; None if it can.
 
     It is tried: one that is there may be broken.
     """
-    try:
-        require(module, extra)
-    except MissingDependencyError as error:
-        return str(error)
-    return None
+    faults = find_import_faults([module], extra)
+    return faults[0] if faults else None
 
 
 def version(distribution: str) -> str:

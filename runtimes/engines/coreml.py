@@ -11,14 +11,14 @@ from PIL import Image
 
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
-from gazeclip.errors import ConfigError
+from gazeclip.errors import ConfigError, Fault
 from gazeclip.system.packages import require
 from runtimes.engines.base import (
     Engine,
     Outputs,
     cannot_load,
     check_names,
-    explain_missing,
+    find_library_fault,
     in_batches_of,
     version,
 )
@@ -32,11 +32,11 @@ class CoreMlEngine(Engine):
     name = "coreml"
 
     @classmethod
-    def available(cls) -> str | None:
+    def find_fault(cls) -> Fault | None:
         if sys.platform != "darwin":
             here = f"Core ML runs on macOS only and this is {sys.platform}"
-            return f"{here}. Use the bundle of another target"
-        return explain_missing("coremltools", "coreml")
+            return Fault(here, "Use the bundle of another target")
+        return find_library_fault("coremltools", "coreml")
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
         units = (device or "all").lower()

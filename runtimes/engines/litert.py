@@ -9,7 +9,7 @@ import numpy as np
 
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import OUTPUTS
-from gazeclip.errors import ConfigError
+from gazeclip.errors import ConfigError, Fault
 from gazeclip.system.packages import require
 from runtimes.engines.base import (
     Engine,
@@ -17,7 +17,7 @@ from runtimes.engines.base import (
     cannot_load,
     check_input,
     check_names,
-    explain_missing,
+    find_library_fault,
     in_batches_of,
     version,
 )
@@ -32,10 +32,10 @@ class LiteRtEngine(Engine):
     name = "litert"
 
     @classmethod
-    def available(cls) -> str | None:
+    def find_fault(cls) -> Fault | None:
         if _usable_library() is not None:
             return None
-        return explain_missing(f"{_PREFERRED}.interpreter", "tflite")
+        return find_library_fault(f"{_PREFERRED}.interpreter", "tflite")
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
         if device is not None and device.lower() != "cpu":
@@ -78,7 +78,7 @@ def _usable_library() -> str | None:
     The second is not touched where the first will do.
     """
     for library in _LIBRARIES:
-        if explain_missing(f"{library}.interpreter", "tflite") is None:
+        if find_library_fault(f"{library}.interpreter", "tflite") is None:
             return library
     return None
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import OUTPUTS
-from gazeclip.errors import ConfigError
+from gazeclip.errors import ConfigError, Fault
 from gazeclip.system.packages import require
 from runtimes.engines.base import (
     Engine,
@@ -16,7 +16,7 @@ from runtimes.engines.base import (
     cannot_load,
     check_input,
     check_names,
-    explain_missing,
+    find_library_fault,
     in_batches_of,
     version,
 )
@@ -30,8 +30,8 @@ class OnnxRuntimeEngine(Engine):
     name = "onnxruntime"
 
     @classmethod
-    def available(cls) -> str | None:
-        return explain_missing("onnxruntime", "onnx")
+    def find_fault(cls) -> Fault | None:
+        return find_library_fault("onnxruntime", "onnx")
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
         ort = require("onnxruntime", extra="onnx")

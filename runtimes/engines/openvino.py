@@ -9,7 +9,7 @@ import numpy as np
 
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import OUTPUTS
-from gazeclip.errors import ConfigError
+from gazeclip.errors import ConfigError, Fault
 from gazeclip.system.packages import require
 from runtimes.engines.base import (
     Engine,
@@ -17,7 +17,7 @@ from runtimes.engines.base import (
     cannot_load,
     check_input,
     check_names,
-    explain_missing,
+    find_library_fault,
     in_batches_of,
     version,
 )
@@ -29,8 +29,8 @@ class OpenVinoEngine(Engine):
     name = "openvino"
 
     @classmethod
-    def available(cls) -> str | None:
-        return explain_missing("openvino", "openvino")
+    def find_fault(cls) -> Fault | None:
+        return find_library_fault("openvino", "openvino")
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
         openvino = require("openvino", extra="openvino")

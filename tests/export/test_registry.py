@@ -114,6 +114,22 @@ def test_one_entry_and_the_commands_know_a_target(
     assert "dummy cannot be exported as int8, only as fp16" in found
 
 
+def test_the_list_tells_a_broken_converter_from_one_that_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "spoiled_converter").mkdir()
+    (tmp_path / "spoiled_converter/__init__.py").write_text("raise ImportError('no symbol')")
+    monkeypatch.syspath_prepend(tmp_path)
+    broken = replace(DUMMY, packages=("spoiled_converter",))
+    fine = replace(DUMMY, packages=("json",))
+    monkeypatch.setattr(registry, "TARGETS", {"broken": broken, "fine": fine})
+    assert main(["--list"]) == 0
+    _, first, second = capsys.readouterr().out.splitlines()
+    assert "broken: 'spoiled_converter' is installed but cannot be imported (no symbol)" in first
+    assert "pip uninstall -y spoiled-converter && " in first
+    assert second.endswith("  installed")
+
+
 @pytest.mark.usefixtures("dummy")
 def test_one_entry_and_its_module_is_exported_from(monkeypatch: pytest.MonkeyPatch) -> None:
     module = SimpleNamespace(PRECISIONS=("fp16",))

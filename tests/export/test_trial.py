@@ -16,14 +16,24 @@ import torch
 from export import trial
 from gazeclip.commands import dry_run as module
 from gazeclip.commands.dry_run import dry_run, is_proven
-from gazeclip.errors import ConfigError, StageError
+from gazeclip.errors import ArtifactError, ConfigError, MissingDependencyError, StageError
 from gazeclip.files.hashes import name_weights_by_content
 from gazeclip.recipe.load import parse_recipe
 from gazeclip.recipe.stages import Recipe
+from gazeclip.recipe.teacher import GazeConfig
 from gazeclip.run.folder import Run
 
 ROOT = Path(__file__).parents[2]
 SMALL = "mobilenetv4_conv_small_050"
+
+
+try_packages = trial._try_packages
+
+
+@pytest.fixture(autouse=True)
+def _quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without importing every converter, which takes seconds."""
+    monkeypatch.setattr(trial, "_try_packages", lambda recipe: [])
 
 
 def recipe(network: str = SMALL, **groups: Any) -> Recipe:
@@ -100,6 +110,87 @@ def test_an_export_that_fails_names_target_and_precision(monkeypatch: pytest.Mon
     )
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), MemoryError(), ArtifactError("x")])
+@pytest.mark.parametrize("step", ["quantized", "export"])
+def test_a_fault_of_the_machine_is_none_of_the_recipe(
+    error: Exception, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fail_with(error, step, monkeypatch)
+    with pytest.raises(type(error)):
+        trial.try_recipe(recipe(export={"targets": ["onnx"], "precisions": ["fp32"]}))
+
+
+@pytest.mark.parametrize("step", ["quantized", "export"])
+def test_a_broken_package_keeps_its_own_remedy(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = MissingDependencyError("'x' is broken", remedy="Run: pip")
+    _fail_with(error, step, monkeypatch)
+    found = trial.try_recipe(recipe(export={"targets": ["onnx"], "precisions": ["fp32"]}))
+    assert found == [("'x' is broken", "Run: pip")]
+
+
+def _fail_with(error: Exception, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    quantize = fail if step == "quantized" else lambda encoder, *_, **__: encoder
+    monkeypatch.setattr(trial, "quantize_encoder", quantize)
+    target = SimpleNamespace(rehearse=fail)
+    monkeypatch.setattr(trial.registry, "load_target", lambda name: target)
+
+
+def test_a_converter_that_is_broken_is_named_before_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "spoiled_writer").mkdir()
+    (tmp_path / "spoiled_writer/__init__.py").write_text("raise ImportError('no symbol')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(trial, "_try_packages", try_packages)
+    monkeypatch.setattr(trial, "STAGE_PACKAGES", {"train": ("spoiled_writer",), "bench": ()})
+    entry = replace(trial.registry.TARGETS["onnx"], packages=("spoiled_writer",))
+    monkeypatch.setitem(trial.registry.TARGETS, "onnx", entry)
+    found = trial.try_recipe(recipe(export={"targets": ["onnx"]}))
+    assert len(found) == 2
+    for what, remedy in found:
+        assert what == "'spoiled_writer' is installed but cannot be imported (no symbol)"
+        assert "pip uninstall -y spoiled-writer && " in remedy
+
+
+def test_the_small_gaze_encoder_needs_two_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_try_shipping", lambda *_: [])
+    subject = recipe(teacher={"gaze_train": {"batch_size": 1}})
+    assert trial.try_recipe(subject) == []  # it has no gaze encoder
+    model = replace(subject.teacher.model, gaze=GazeConfig("small"))
+    subject = replace(subject, teacher=replace(subject.teacher, model=model))
+    ((what, remedy),) = trial.try_recipe(subject)
+    assert what.startswith("teacher.gaze_train.batch_size=1, and batch normalisation (")
+    assert remedy == "Use --set teacher.gaze_train.batch_size=2 or more"
+
+
+def test_all_cnns_of_the_teacher_are_looked_at() -> None:
+    teacher = {"train": {"batch_size": 1}}
+    one = recipe(teacher=teacher)
+    model = replace(one.teacher.model, extra_sizes=(96,))
+    two = replace(one, teacher=replace(one.teacher, model=model))
+    ((alone, _),) = trial._try_teacher(one)
+    ((both, _),) = trial._try_teacher(two)
+    layers = [1 + int(what.partition(" more)")[0].split()[-1]) for what in (alone, both)]
+    assert layers[1] == 2 * layers[0]
+
+
+def test_the_small_clip_tower_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = recipe()
+    model = replace(subject.teacher.model, tower="clip", clip_model="small", clip_pretrained="none")
+    subject = replace(subject, teacher=replace(subject.teacher, model=model))
+    assert trial._try_teacher(subject) == []
+
+    def refuse(*_: Any) -> Any:
+        raise AssertionError("width must be divisible by heads")
+
+    monkeypatch.setattr("gazeclip.teacher.image.clip.small_visual", refuse)
+    ((what, _),) = trial._try_teacher(subject)
+    assert what.startswith("stage teacher would fail: clip_model=small at 64 px: AssertionError")
+
+
 @pytest.mark.slow
 def test_a_backbone_whose_weights_no_engine_takes_as_integers() -> None:
     ((what, _),) = trial.try_recipe(
@@ -133,6 +224,20 @@ def test_a_trial_that_dies_stops_nothing(
     )
     dry_run(recipe(), Run(tmp_path))
     assert "the dry run itself failed (exit code 1: no word)" in capsys.readouterr().err
+
+
+def test_without_a_temporary_folder_the_stages_are_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def refuse(**_: Any) -> Any:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(module.tempfile, "TemporaryDirectory", refuse)
+    dry_run(recipe(), Run(tmp_path))
+    said = capsys.readouterr().err
+    assert "the dry run itself failed (No usable temporary directory found)" in said
 
 
 def test_what_passed_once_is_not_tried_again(

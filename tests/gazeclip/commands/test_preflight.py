@@ -4,7 +4,7 @@ anything is written.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from gazeclip.commands import preflight as module
 from gazeclip.commands.pipeline import run_recipe
 from gazeclip.commands.preflight import preflight
 from gazeclip.errors import ConfigError
@@ -225,9 +224,8 @@ def test_all_faults_are_reported_together() -> None:
 
 def test_missing_packages_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     gone = {"nncf", "coremltools", "onnxruntime", "jinja2"}
-    found = module.find_spec
+    found = importlib.util.find_spec
     without = lambda name, package=None: None if name in gone else found(name, package)  # noqa: E731
-    monkeypatch.setattr(module, "find_spec", without)
     monkeypatch.setattr("importlib.util.find_spec", without)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # engines are imported, not looked for
     message = refusal(recipe())
@@ -244,18 +242,45 @@ def test_missing_packages_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> Non
         in message
     )
     assert (
-        "not installed: onnxruntime ('onnxruntime' is not installed). "
+        "engine onnxruntime: 'onnxruntime' is not installed. "
         "Run: python -m pip install -c constraints.txt -e '.[onnx]'" in message
     )
     preflight_of_others = refusal(recipe(export={"targets": ["openvino"]}))
     assert "coremltools" not in preflight_of_others and "onnxruntime" not in preflight_of_others
 
 
+def test_a_broken_engine_is_a_fault_with_its_own_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _spoil("onnxruntime", tmp_path, monkeypatch)
+    message = refusal(recipe())
+    assert "engine onnxruntime: 'onnxruntime' is installed but cannot be imported (a. b)" in message
+    assert "pip uninstall -y onnxruntime && " in message
+    assert "not installed" not in message and "\n" not in message
+
+
+def test_a_broken_package_of_the_networks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _spoil("timm", tmp_path, monkeypatch)
+    message = refusal(recipe())
+    assert "'timm' is installed but cannot be imported (a. b)" in message
+    assert "pip uninstall -y timm && " in message and "\n" not in message
+
+
+def _spoil(package: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one in front of the real one, whose import fails."""
+    (folder / package).mkdir()
+    (folder / package / "__init__.py").write_text("raise OSError('a. b')")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, package, raising=False)
+
+
 def test_without_torch_the_rest_is_still_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    subject, found = recipe(data={"manifest": "none.csv"}), module.find_spec
+    subject = recipe(data={"manifest": "none.csv"})
+    found = importlib.util.find_spec
     monkeypatch.setattr(
-        module,
-        "find_spec",
+        "importlib.util.find_spec",
         lambda name, package=None: None if name == "torch" else found(name, package),
     )
     monkeypatch.setattr(importlib, "import_module", _refuse_torch(importlib.import_module))

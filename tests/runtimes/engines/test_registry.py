@@ -18,7 +18,7 @@ from gazeclip.bundle.contents import BundleContents
 from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.bundle.write import write_bundle
 from gazeclip.commands.preflight import preflight
-from gazeclip.errors import ConfigError
+from gazeclip.errors import ConfigError, Fault
 from gazeclip.recipe.load import parse_recipe
 from runtimes import ENGINES, engine_status, load
 from runtimes.batches import infer_in_batches
@@ -31,11 +31,11 @@ class DummyEngine(Engine):
     """Answers zeros; its library can be missing."""
 
     name = "dummy"
-    reason: str | None = None
+    fault: Fault | None = None
 
     @classmethod
-    def available(cls) -> str | None:
-        return cls.reason
+    def find_fault(cls) -> Fault | None:
+        return cls.fault
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
         self.widths = (bundle.embedding_dim, len(bundle.classes), 1, 2)
@@ -109,11 +109,12 @@ def test_one_entry_and_exports_and_reports_know_an_engine(
     Subject("s", "student", engine, "int8", None, infer, 32).predict(images)
     entry = {"role": "student", "engine": engine, "precision": "int8"}
     assert short_label(entry) == "The Dummy int8" and choose_colours([entry]) == ["var(--c7)"]
-    monkeypatch.setattr(dummy, "reason", "'dummylib' is not installed. Run: pip")
+    monkeypatch.setattr(dummy, "fault", Fault("'dummylib' is not installed", "Run: pip"))
     recipe = parse_recipe({"name": "x", "export": {"targets": ["dummy"], "precisions": ["int8"]}})
     with pytest.raises(ConfigError) as caught:
         preflight(recipe)
-    assert "not installed: dummy ('dummylib' is not installed)" in str(caught.value)
+    assert "engine dummy: 'dummylib' is not installed. Run: pip" in str(caught.value)
+    assert engine_status()["dummy"] == "'dummylib' is not installed. Run: pip"
 
 
 def test_batches_keep_order_and_tell_their_progress() -> None:
