@@ -65,6 +65,7 @@ def export_run(args: argparse.Namespace) -> int:
         stage = exporter.context.recipe.export
         precisions = args.precision or (["int8"] if targets else list(stage.precisions))
         targets = targets or list(stage.targets)
+        registry.refuse_impossible(targets, precisions)
         if "int8" in precisions:
             run.manifest("quantized")
         for precision in precisions:

@@ -47,8 +47,9 @@ class Target:
         return [name for name in self.packages if not is_installed(name)]
 
     def find_import_faults(self) -> list[Fault]:
-        """Those of `packages` that are missing or broken. They are imported, which takes seconds
-        and is not quiet.
+        """Find those of `packages` that are missing or broken.
+
+        They are imported, which takes seconds and is not quiet.
         """
         return find_import_faults(self.packages, self.extra)
 
@@ -126,3 +127,16 @@ def find_target_faults(names: Iterable[str], precisions: Iterable[str]) -> list[
             what = f"precisions: {name} cannot be exported as {unable}, only as {', '.join(able)}"
             faults.append(Fault(what, f"Leave out {unable}, or {name} from export.targets"))
     return faults
+
+
+def refuse_impossible(names: Iterable[str], precisions: Iterable[str]) -> None:
+    """Refuse a list of exports of which one cannot be written, before the first is.
+
+    Raises:
+        ConfigError: naming all of them, and what is possible.
+    """
+    faults = find_target_faults(names, precisions)
+    if len(faults) == 1:
+        raise ConfigError(faults[0].what, faults[0].remedy)
+    if faults:
+        raise ConfigError("; ".join(f"{fault.what} ({fault.remedy})" for fault in faults))

@@ -1,6 +1,4 @@
-"""Documents name only what exists: links, headings, paths, modules, commands; and the README stays
-short.
-"""
+"""Documents name only what exists: links, paths, modules, commands; the README stays short."""
 
 from __future__ import annotations
 

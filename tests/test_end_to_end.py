@@ -1,6 +1,4 @@
-"""The whole path on a few tiny faces: every stage runs, is skipped when run again, resumes, and its
-bundles judge images.
-"""
+"""The whole path on a few tiny faces: stages run, are skipped, resume; their bundles judge."""
 
 from __future__ import annotations
 
@@ -103,9 +101,7 @@ def kill_when(path: Path, folder: Path, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the tiny recipe was killed while it trained the student, and has then run
-    to its end.
-    """
+    """A folder in which the tiny recipe was killed in the student's training, and resumed."""
     folder = tmp_path_factory.mktemp("e2e")
     (folder / "tiny.yaml").write_text(yaml.safe_dump(RECIPE))
     kill_when(

@@ -29,8 +29,9 @@ _LONGEST_TEXT = 300  # characters
 
 
 def guard(main: Callable[[list[str]], int]) -> NoReturn:
-    """Run `main(argv)` as a process. Whatever happens is one line; a traceback is printed with
-    `--debug` only.
+    """Run `main(argv)` as a process, in which whatever happens is one line.
+
+    A traceback is printed with `--debug` only.
 
     Exit codes: `main`'s own, 2 for an error that the user can solve, 70 for a fault of the program,
     130 when interrupted, 141 when nobody reads the output any more. No verdict uses the last three.
@@ -95,9 +96,7 @@ def _is_own(module: str | None) -> bool:
 
 
 def _accept_any_text() -> None:
-    """Let the streams escape what their encoding lacks; a name that cannot be printed is no reason
-    to fail.
-    """
+    """Let the streams escape what their encoding lacks, which is no reason to fail."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -35,8 +35,9 @@ def main(json: bool = False) -> int:
 
 
 def examine_machine() -> dict[str, Any]:
-    """All findings as plain values. Of what it reports on it imports the engines only, to see
-    whether they work.
+    """Collect all findings as plain values.
+
+    Of what it reports on it imports the engines only, to see whether they work.
     """
     found = []
     for item in find_dependencies():
@@ -56,8 +57,9 @@ def examine_machine() -> dict[str, Any]:
 
 
 def _examine_runtime() -> tuple[int | None, dict[str, str | None] | None]:
-    """Threads, and engine -> why it cannot be used; None where the core that would tell is itself
-    incomplete.
+    """Threads, and engine -> why it cannot be used.
+
+    None where the core that would tell is itself incomplete.
     """
     try:
         from runtimes import engine_status, usable_threads
@@ -67,8 +69,9 @@ def _examine_runtime() -> tuple[int | None, dict[str, str | None] | None]:
 
 
 def find_torch_build() -> str | None:
-    """`cpu` or `cuda 13.0`, read from torch's version file without importing it; None if torch is
-    not installed.
+    """`cpu` or `cuda 13.0`, read from torch's version file without importing it.
+
+    None if torch is not installed.
     """
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:

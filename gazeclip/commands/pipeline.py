@@ -1,5 +1,6 @@
-"""All stages in order. They live in packages that build on this one, so they are named here and
-imported when run.
+"""All stages in order.
+
+They live in packages that build on this one, so they are named and imported when run.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""Looks at a whole run before its first stage: what can only fail, after hours, in a later one is
-refused at once.
+"""Looks at a whole run before its first stage: what would fail after hours is refused at once.
 
 `parse_recipe` checks each value by itself; here values are checked against each other, against the
 files they name and against what is installed. Whoever loads a thing says what is wrong with it
@@ -44,8 +43,9 @@ def preflight(recipe: Recipe) -> None:
 
 
 def preflight_teacher(recipe: Recipe) -> None:
-    """The same for `ablate`, up to the teacher: what a student, an export or an engine needs is not
-    asked for.
+    """The same for `ablate`, up to the teacher.
+
+    What a student, an export or an engine needs is not asked for.
 
     Raises:
         ConfigError: as `preflight`.
@@ -88,7 +88,9 @@ def _find_network_damage() -> list[Fault]:
     for name in ("torch", "torchvision", "timm"):
         if name == "torchvision":
             with contextlib.suppress(Exception):  # what is wrong is told by the import below
-                importlib.import_module("gazeclip.networks.torchvision_shim").ensure()
+                from gazeclip.networks import torchvision_shim
+
+                torchvision_shim.ensure()
         if faults := find_import_faults([name], "train"):
             return faults
     return []
@@ -132,8 +134,9 @@ def _find_export_faults(recipe: Recipe) -> list[Fault]:
 
 
 def _find_package_faults(recipe: Recipe) -> list[Fault]:
-    """Packages that the stages import and that are not there, by the extra that brings them; and
-    engines that cannot be used, each by itself, as what is installed may be broken.
+    """Packages that the stages import and that are not there, by the extra that brings them.
+
+    And engines that cannot be used, each by itself, as what is installed may be broken.
     """
     targets = importlib.import_module("export.registry").TARGETS
     engines = importlib.import_module("runtimes.engines.registry").ENGINES
@@ -164,11 +167,10 @@ def _find_package_faults(recipe: Recipe) -> list[Fault]:
 
 
 def _find_teacher_faults(recipe: Recipe) -> list[Fault]:
-    """Names and weights of the teacher's networks, as far as they can be judged without building
-    one.
-    """
+    """Names and weights of the teacher's networks, judged without building one."""
     model = recipe.teacher.model
-    find_gaze_faults = importlib.import_module("gazeclip.teacher.gaze.build").find_gaze_faults
+    from gazeclip.teacher.gaze.build import find_gaze_faults
+
     faults = [fault.within("teacher.model.") for fault in find_gaze_faults(model.gaze)]
     faults += _find_deep_prompt_faults(recipe)
     if model.tower == "hybrid":
@@ -176,7 +178,8 @@ def _find_teacher_faults(recipe: Recipe) -> list[Fault]:
     if recipe.backbone.enabled:
         what = "backbone.enabled trains the CNN of a hybrid, and teacher.model.tower=clip has none"
         faults.append(Fault(what, "Set it to false"))
-    find_clip_faults = importlib.import_module("gazeclip.teacher.image.clip").find_clip_faults
+    from gazeclip.teacher.image.clip import find_clip_faults
+
     found = find_clip_faults(model, recipe.data.image_size)
     return faults + [fault.within("teacher.model.") for fault in found]
 
@@ -187,14 +190,16 @@ def _find_deep_prompt_faults(recipe: Recipe) -> list[Fault]:
         return []
     if model.tower == "clip" and model.clip_model != "small":
         return []  # how many blocks it has is known when it is built
-    tower = importlib.import_module("gazeclip.teacher.image.tower")
-    found = tower.find_deep_prompt_faults(model.deep_prompts, model.depth)
+    from gazeclip.teacher.image.tower import find_deep_prompt_faults
+
+    found = find_deep_prompt_faults(model.deep_prompts, model.depth)
     return [fault.within("teacher.model.") for fault in found]
 
 
 def _find_hybrid_faults(recipe: Recipe) -> list[Fault]:
     model = recipe.teacher.model
-    weights = importlib.import_module("gazeclip.networks.weights")
+    from gazeclip.networks import weights
+
     found = weights.find_backbone_faults(model.backbone)
     faults = [fault.within("teacher.model.backbone: ") for fault in found]
     found = weights.find_weight_faults(model.backbone, model.backbone_weights)
@@ -218,7 +223,8 @@ def _find_student_faults(recipe: Recipe) -> list[Fault]:
     """The same of the student and of the baseline, which have one backbone."""
     student = recipe.student
     baseline = recipe.baseline
-    weights = importlib.import_module("gazeclip.networks.weights")
+    from gazeclip.networks import weights
+
     found = weights.find_backbone_faults(student.backbone)
     faults = [fault.within("student.backbone: ") for fault in found]
     if baseline.enabled:

@@ -35,8 +35,9 @@ NO_ROOM = "Free space, or use --set teacher.gaze_features=every_step"
 
 
 class GazeStore:
-    """Memory-mapped `tokens (N, 2, T, Cg)` float16 and `angles (N, 2, 2)` float32; the second axis
-    is plain, mirrored.
+    """Memory-mapped `tokens (N, 2, T, Cg)` float16 and `angles (N, 2, 2)` float32.
+
+    The second axis is plain, mirrored.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,8 +55,9 @@ class GazeStore:
 
 
 def store_name(context: Context, encoder: GazeEncoder, split: str) -> str:
-    """What tells one store from another where several runs keep theirs side by side: encoder,
-    images and their size.
+    """What tells one store from another: encoder, images and their size.
+
+    Several runs may keep theirs side by side.
     """
     facts = {
         "encoder": hash_networks(encoder),
@@ -73,8 +75,9 @@ def build_gaze_store(
     device: torch.device,
     batch_size: int = 64,
 ) -> GazeStore:
-    """Fill `folder`, going on behind the last finished batch of a killed attempt; every rank then
-    reads it.
+    """Fill `folder`, going on behind the last finished batch of a killed attempt.
+
+    Every rank then reads it.
     """
     if ranks.is_main():
         folder.mkdir(parents=True, exist_ok=True)

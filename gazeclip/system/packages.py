@@ -67,8 +67,9 @@ def is_installed(package: str) -> bool:
 
 
 def find_import_faults(modules: Iterable[str], extra: str) -> list[Fault]:
-    """Those of `modules` that `require` refuses, each with what is to be done. They are imported,
-    which takes seconds for a converter.
+    """Those of `modules` that `require` refuses, each with what is to be done.
+
+    They are imported, which takes seconds for a converter.
     """
     faults = []
     for module in modules:
@@ -111,8 +112,9 @@ def _shorten_reason(error: Exception) -> str:
 
 
 def _find_distributions(root: str) -> list[str]:
-    """What pip calls the installed distributions that a package belongs to, e.g.
-    `onnxruntime-gpu` for `onnxruntime`.
+    """What pip calls the installed distributions of a package.
+
+    `onnxruntime-gpu`, say, for `onnxruntime`.
     """
     found = list(dict.fromkeys(metadata.packages_distributions().get(root, ())))
     own = root.replace("_", "-")
@@ -122,8 +124,9 @@ def _find_distributions(root: str) -> list[str]:
 
 
 def _describe_broken(module: str, extra: str, reason: str) -> MissingDependencyError:
-    """The error for a package that is there and does not import; installing over it would change
-    nothing.
+    """The error for a package that is there and does not import.
+
+    Installing over it would change nothing.
     """
     root = module.partition(".")[0]
     distributions = _find_distributions(root) or [root.replace("_", "-")]

@@ -39,9 +39,7 @@ _COMPARE = {
 
 @dataclass(frozen=True)
 class Dependency:
-    """One requirement of one extra: what is installed, what was tested, and what to do about a
-    difference.
-    """
+    """One requirement of one extra: what is installed, what was tested, and the remedy."""
 
     extra: str
     name: str
@@ -52,9 +50,7 @@ class Dependency:
 
     @property
     def status(self) -> str:
-        """`ok`, `missing`, `untested` (another version than the tested one) or `not for this
-        system`.
-        """
+        """`ok`, `missing`, `untested` (another version) or `not for this system`."""
         if not self.needed_here:
             return "not for this system"
         if self.installed is None:
@@ -133,8 +129,9 @@ def _normalise_name(name: str) -> str:
 
 
 def applies_here(marker: str) -> bool:
-    """Whether a requirement's marker means this system and Python; markers of other kinds always
-    do.
+    """Whether a requirement's marker means this system and Python.
+
+    Markers of other kinds always do.
     """
     here = {
         "sys_platform": sys.platform,

@@ -174,3 +174,13 @@ def test_reports_know_every_engine_that_a_target_runs_in() -> None:
         subject = Subject("s", "student", target.engine, "int8", None, lambda images: {}, 32)
         entry = {"role": "student", "engine": subject.engine, "precision": "int8"}
         assert short_label(entry).endswith(" int8")
+
+
+def test_impossible_exports_are_refused_together() -> None:
+    registry.refuse_impossible(["openvino", "coreml"], ["fp16", "int8"])
+    with pytest.raises(ConfigError) as caught:
+        registry.refuse_impossible(["onnx", "openvino", "tflite", "onx"], ["fp16", "int8"])
+    text = str(caught.value)
+    assert "onnx cannot be exported as fp16, only as fp32, int8" in text
+    assert "tflite cannot be exported as fp16" in text and "openvino" not in text
+    assert "no export target 'onx'" in text

@@ -1,6 +1,4 @@
-"""Who may import whom: arrows run down, files stand in no circle, and what a gateway runs knows no
-torch.
-"""
+"""Who may import whom: arrows run down, no circles, and what a gateway runs knows no torch."""
 
 from __future__ import annotations
 
@@ -46,6 +44,14 @@ PACKAGES: dict[str, set[str]] = {
     "export": {"quantize", "distill", "runtimes"},
     "benchmarks": {"export", "quantize", "distill", "runtimes"},
 }
+# Imported by name when needed: the one way in which what is below reaches what stands above.
+BY_NAME_ALLOWED = {
+    ("gazeclip.commands.dry_run", "quantize.nncf_setup"),
+    ("gazeclip.commands.pipeline", "quantize.nncf_setup"),
+    ("gazeclip.commands.preflight", "distill.student"),
+    ("gazeclip.commands.preflight", "export.registry"),
+    ("gazeclip.commands.preflight", "runtimes.engines.registry"),
+}
 # Inside functions only: the machine's report lists the engines.
 LAZY_ALLOWED = {("gazeclip.commands.doctor", "runtimes")}
 # What a machine needs that only runs a bundle: no torch, no engine, no training library.
@@ -77,6 +83,16 @@ def find_imports(
                 yield (full_name if full_name in modules else str(child.module)), lazy
         inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
         yield from find_imports(child, modules, lazy or inside)
+
+
+def find_imports_by_name(node: ast.AST) -> Iterator[str]:
+    """The project's modules that are given to `importlib.import_module` as a text."""
+    for child in ast.walk(node):
+        if not isinstance(child, ast.Call) or not ast.unparse(child.func).endswith("import_module"):
+            continue
+        name = child.args[0].value if isinstance(child.args[0], ast.Constant) else ""
+        if isinstance(name, str) and name.split(".")[0] in PACKAGES:
+            yield name
 
 
 def find_modules() -> dict[str, Path]:
@@ -138,6 +154,14 @@ def test_arrows_run_down(package: str) -> None:
         if module.split(".")[0] == package:
             faults += find_wrong_arrows(module, path.read_text(encoding="utf-8"), modules)
     assert faults == []
+
+
+def test_few_modules_are_imported_by_name() -> None:
+    found = set()
+    for module, path in find_modules().items():
+        names = find_imports_by_name(ast.parse(path.read_text(encoding="utf-8")))
+        found |= {(module, name) for name in names}
+    assert found == BY_NAME_ALLOWED
 
 
 def test_no_file_stands_in_a_circle() -> None:

@@ -1,5 +1,6 @@
-"""Bars and spinners: on the terminal of rank 0 where rich is installed, and nowhere else; the work
-is done all the same.
+"""Bars and spinners: on the terminal of rank 0 where rich is installed, and nowhere else.
+
+The work is done all the same.
 """
 
 from __future__ import annotations

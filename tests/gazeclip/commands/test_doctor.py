@@ -61,8 +61,9 @@ def test_dependencies(tmp_path: Path) -> None:
 
 
 def brings_torch(requirement: str, seen: set[str]) -> bool:
-    """Whether a requirement leads to torch, by the metadata of what is installed; other platforms'
-    and extras' are left out.
+    """Whether a requirement leads to torch, by the metadata of what is installed.
+
+    Other platforms' and extras' are left out.
     """
     name = (
         re.split(r"[^A-Za-z0-9._-]", requirement.strip(), maxsplit=1)[0].lower().replace("_", "-")

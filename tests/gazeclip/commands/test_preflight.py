@@ -1,6 +1,4 @@
-"""What would fail hours later is refused before the first stage: all of it together, and before
-anything is written.
-"""
+"""What would fail hours later is refused at once: all together, before anything is written."""
 
 from __future__ import annotations
 

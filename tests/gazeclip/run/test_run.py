@@ -1,6 +1,4 @@
-"""Stages: skipped when up to date, resumed when killed, and a finished folder is whole at every
-instant.
-"""
+"""Stages: skipped when up to date, resumed when killed, whole at every instant when finished."""
 
 from __future__ import annotations
 

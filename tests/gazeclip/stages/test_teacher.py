@@ -1,6 +1,4 @@
-"""The teacher's stages on tiny faces, killed in every phase: what is resumed ends with the weights
-of what was not killed.
-"""
+"""The teacher's stages on tiny faces: killed in any phase, they end with the same weights."""
 
 from __future__ import annotations
 

@@ -40,9 +40,7 @@ def build(config: TeacherConfig = HYBRID, size: int = 64, alive: bool = False) -
 
 @torch.no_grad()
 def awakened(model: GazeCLIP) -> GazeCLIP:
-    """As after some training: gates are open, and the hybrid's blocks, which start by passing on
-    what they get, do something.
-    """
+    """As after some training: gates are open, and the hybrid's blocks do something."""
     if model.vpe.attention is not None:
         model.vpe.gamma.fill_(0.5)
     for selector in model.lre.selectors:
@@ -114,9 +112,7 @@ def test_batch_size_independence(config):
 @BOTH
 @pytest.mark.parametrize(("prompts", "vpe"), [(True, False), (False, True), (True, True)])
 def test_gaze_path_is_alive(config, prompts, vpe):
-    """Another face's gaze changes the embedding, by the prompts alone, by the cross-attention
-    alone, and by both.
-    """
+    """Another face's gaze changes the embedding: by prompts, by cross-attention, by both."""
     model = build(
         replace(config, use_vpe=vpe, gaze=replace(config.gaze, prompts=prompts)), alive=True
     )
@@ -152,9 +148,7 @@ def faces(model: GazeCLIP) -> GazeFeatures:
 def learn_from_gaze_alone(
     model: GazeCLIP, optimizer: torch.optim.Optimizer, steps: int
 ) -> tuple[float, float]:
-    """All images are one grey square and only the gaze differs by class: accuracy with the own
-    gaze, and with another's.
-    """
+    """Accuracy with the own gaze and with another's, where only the gaze differs by class."""
     criterion = TeacherLoss(model.config)
     for _ in range(steps):
         optimizer.zero_grad()

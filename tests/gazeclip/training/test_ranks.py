@@ -1,6 +1,4 @@
-"""Several processes: shares of an epoch, and a training of two that is killed and ends with the
-same weights.
-"""
+"""Several processes: shares of an epoch, and a killed training that ends with the same weights."""
 
 from __future__ import annotations
 

@@ -149,9 +149,7 @@ def test_killed_inside_an_epoch_goes_on_at_the_next_step(
 
 
 class Plain(Toy):
-    """Without dropout and batch statistics, which see how a batch is cut; six batches of one image
-    or two of three.
-    """
+    """Without dropout and batch statistics, which see how a batch is cut."""
 
     def __init__(self, size: int) -> None:
         super().__init__()

@@ -81,9 +81,7 @@ def test_frozen_stride_stops_training_there_and_nowhere_else(backbone, stride, f
 
 @pytest.mark.parametrize("base", [HYBRID, CLIP], ids=["hybrid", "clip"])
 def test_the_tower_enlarges_its_images_as_pillow_does(base):
-    """A tower that enlarges 64 px to 96 gives what one without does for images that Pillow
-    enlarged.
-    """
+    """A tower that enlarges 64 px to 96 gives what one without does for enlarged images."""
     torch.manual_seed(0)
     large = GazeCLIP(replace(base, input_size=96), PROMPTS, 64).eval()
     plain = GazeCLIP(base, PROMPTS, 96).eval()

@@ -44,9 +44,7 @@ def stir(lre: LanguageEncoder, beta: float = 0.7) -> LanguageEncoder:
 
 @pytest.mark.parametrize("quick_gelu", [False, True])
 def test_fresh_encoder_equals_plain_clip(quick_gelu):
-    """AWS at beta = 0 is the identity, and our cropped context, masks and read-out are those of
-    open_clip.
-    """
+    """AWS at beta = 0 is the identity; cropped context, masks and read-out are open_clip's."""
     clip, prompts = tiny_clip(quick_gelu), demo_prompts()
     lre = LanguageEncoder(TextConfig(), prompts, 16, clip).eval()
     texts = [prompt for row in prompts for prompt in row]
