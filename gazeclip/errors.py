@@ -23,7 +23,9 @@ class GazeClipError(Exception):
     def __init__(self, message: str, remedy: str | None = None) -> None:
         self.message = message
         self.remedy = remedy
-        super().__init__(message if remedy is None else f"{message}. {remedy}")
+        # Behind a list the remedy has a line of its own, or it would seem to be the last item's.
+        joint = "\n  " if "\n" in message else ". "
+        super().__init__(message if remedy is None else f"{message}{joint}{remedy}")
 
 
 class ConfigError(GazeClipError):

@@ -16,7 +16,7 @@ _JOINERS = "\u200c\u200d"
 # Control, format (bidi), surrogate, line and paragraph separator.
 _STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _UNDECODED = range(0xDC80, 0xDD00)  # how Python carries a byte of a file name that is not UTF-8
-_LIST_ITEM = re.compile(r"\n(?=  - )")
+_LIST_LINE = re.compile(r"\n(?=  \S)")
 
 
 def printable(text: str) -> str:
@@ -30,8 +30,8 @@ def printable(text: str) -> str:
 
 
 def printable_message(text: str) -> str:
-    """Like `printable`; a message may end in a list, whose lines (`  - item`) stay apart."""
-    return "\n".join(printable(line) for line in _LIST_ITEM.split(text))
+    """Like `printable`; a message may end in a list, whose indented lines stay apart."""
+    return "\n".join(printable(line) for line in _LIST_LINE.split(text))
 
 
 def format_json(value: Any, sort_keys: bool = False, only_ascii: bool = False) -> str:

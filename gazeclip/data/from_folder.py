@@ -134,7 +134,7 @@ def _unreadable_error(walk: ImageWalk) -> ManifestError:
     left = len(walk.unreadable) - len(shown)
     more = f"\n  ... and {left} more" if left else ""
     return ManifestError(
-        f"{len(walk.unreadable)} thing(s) in {walk.folder} cannot be read:{lines}{more}\n",
+        f"{len(walk.unreadable)} thing(s) in {walk.folder} cannot be read:{lines}{more}",
         remedy="Make them readable (chmod -R u+rX), mend the links, or move them elsewhere",
     )
 

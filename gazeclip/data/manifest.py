@@ -140,7 +140,7 @@ def _describe_faults(path: Path, kinds: Sequence[Sequence[str]], shown: int | No
     more = ""
     if left:
         more = f"\n  ... and {left} more; `{command_line('data', 'check')}` lists all"
-    return f"{path} has {len(turns)} fault(s):{lines}{more}\n"
+    return f"{path} has {len(turns)} fault(s):{lines}{more}"
 
 
 def _find_split_faults(samples: Sequence[Sample]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gazeclip.console.text import printable_message
 from gazeclip.data.manifest import read_manifest
 from gazeclip.data.rows import image_paths
 from gazeclip.errors import ManifestError
@@ -442,3 +443,12 @@ def test_the_hash_follows_the_file(tmp_path: Path) -> None:
         ).content_hash()
         != before
     )
+
+
+def test_a_remedy_stands_on_a_line_of_its_own_behind_a_list() -> None:
+    error = ManifestError(
+        "m.csv has 2 fault(s):\n  - a\x1b\n  - b\n  ... and 3 more", "Correct them"
+    )
+    lines = printable_message(str(error)).splitlines()
+    assert lines[1:] == ["  - a\\x1b", "  - b", "  ... and 3 more", "  Correct them"]
+    assert str(ManifestError("one fault", "Correct it")) == "one fault. Correct it"
