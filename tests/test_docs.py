@@ -24,6 +24,7 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 _PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./-]+")
 _COMMAND = re.compile(r"^(?:\$ )?gazeclip ([a-z][a-z-]*)(.*)")
 _MODULE = re.compile(rf"python -m ((?:{'|'.join(PACKAGES)})(?:\.\w+)*)")
+MIN_FIGURE_BYTES = 20_000  # a placeholder or an empty page is smaller
 
 
 def find_links(text: str) -> list[str]:
@@ -188,3 +189,18 @@ def test_what_is_not_there_is_found() -> None:
     assert find_headings("## Public data sets for the preset `dfad`\n") == {
         "public-data-sets-for-the-preset-dfad"
     }
+
+
+def find_marked(text: str, name: str) -> str:
+    """What stands between `<!-- name -->` and `<!-- /name -->`."""
+    start = f"<!-- {name} -->"
+    end = f"<!-- /{name} -->"
+    assert text.count(start) == 1 and text.count(end) == 1, f"one {start} and one {end}"
+    return text.partition(start)[2].partition(end)[0]
+
+
+def test_the_readme_shows_what_was_printed_and_not_a_placeholder() -> None:
+    shown = find_marked((ROOT / "README.md").read_text(encoding="utf-8"), "verify")
+    assert " real " in shown and " fake " in shown
+    assert "+0 / +0 deg" not in shown
+    assert (ROOT / "docs" / "report.png").stat().st_size >= MIN_FIGURE_BYTES
