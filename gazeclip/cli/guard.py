@@ -16,9 +16,8 @@ from gazeclip.system.place import command_line
 from gazeclip.system.privacy import switch_telemetry_off
 
 EXIT_ERROR = 2
-EXIT_SOFTWARE = (
-    70  # EX_SOFTWARE of sysexits.h: Python's own exit code of a crash, 1, would be read as "fake"
-)
+# EX_SOFTWARE of sysexits.h: Python's own exit code of a crash, 1, would be read as "fake".
+EXIT_SOFTWARE = 70
 EXIT_INTERRUPTED = 130  # as a shell reports SIGINT
 EXIT_UNREAD = 141  # as a shell reports SIGPIPE
 _PLACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)

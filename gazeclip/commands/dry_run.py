@@ -98,7 +98,7 @@ def _remembered_path(recipe: Recipe) -> Path | None:
     targets, the source of this program, the packages and the machine. Of a recipe only what
     certainly has no part in it is left out, so a key that is added later counts by itself.
     """
-    tried = asdict(recipe)
+    tried = name_weights_by_content(asdict(recipe))
     del tried["name"], tried["seed"]
     tried["data"] = recipe.data.image_size
     facts = {
@@ -141,9 +141,13 @@ def _try_in_process(recipe: Recipe, found: Path, folder: str) -> str:
     try:
         done = subprocess.run(
             [sys.executable, "-m", "export.trial", str(found)],
-            input=given, text=True, errors="backslashreplace",
-            capture_output=True, timeout=LIMIT_S, env=environment,
-        )  # fmt: skip
+            input=given,
+            text=True,
+            errors="backslashreplace",
+            capture_output=True,
+            timeout=LIMIT_S,
+            env=environment,
+        )
     except OSError as error:
         return f"{sys.executable}: {error.strerror}"
     except subprocess.TimeoutExpired:
