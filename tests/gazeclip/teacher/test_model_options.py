@@ -11,7 +11,7 @@ from gazeclip.errors import ConfigError
 from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.teacher.gaze.encoder import GazeFeatures
 from gazeclip.teacher.model import GazeCLIP
-from tests.gazeclip.teacher.test_model import HYBRID, PROMPTS, build, pixels, select_rows
+from tests.gazeclip.teacher.tiny import HYBRID, PROMPTS, build, pixels, select_rows
 
 ORDER = torch.tensor([1, 2, 3, 0])
 

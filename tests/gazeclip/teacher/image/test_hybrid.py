@@ -14,7 +14,7 @@ from gazeclip.errors import ConfigError
 from gazeclip.teacher.image.hybrid import _fold_maps
 from gazeclip.teacher.losses import TeacherLoss
 from gazeclip.teacher.model import GazeCLIP
-from tests.gazeclip.teacher.test_model import CLIP, HYBRID, PROMPTS, build, pixels
+from tests.gazeclip.teacher.tiny import CLIP, HYBRID, PROMPTS, build, pixels
 
 
 @pytest.mark.parametrize("sides", [(4, 2), (5, 3)])
