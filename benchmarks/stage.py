@@ -17,8 +17,10 @@ from benchmarks.measure import machine
 from benchmarks.measure.gather import find_usable_targets, gather_subjects
 from benchmarks.measure.judge import judge_subjects, load_images
 from benchmarks.report import compose
+from benchmarks.report.gaze import list_gaze_caveats, list_gaze_warnings
 from benchmarks.report.write import ReportData, console_table, write_report
 from gazeclip.console.lines import print_line
+from gazeclip.console.progress import say
 from gazeclip.files.atomic import read_json
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
@@ -53,8 +55,11 @@ def run_stage(run: Run, force: bool = False) -> bool:
 
 
 def print_result(run: Run) -> None:
-    """Print the result table of a finished report and where its page lies."""
-    console_table(read_json(run.folder("report") / "report.json"), sys.stdout)
+    """Print the result table of a finished report, its warnings, and where its page lies."""
+    report = read_json(run.folder("report") / "report.json")
+    console_table(report, sys.stdout)
+    for warning in list_gaze_warnings(report["subjects"]):
+        say(warning)
     print_line(f"report: {run.folder('report') / 'report.html'}")
 
 
@@ -65,12 +70,14 @@ def make_report(context: Context, folder: Path, inputs: Mapping[str, str]) -> di
     images = load_images(context)
     judged = judge_subjects(context, gathered, images, threads)
     headline = compose.choose_headline(judged)
+    entries = compose.build_entries(context, judged)
+    (shown,) = (entry for entry, item in zip(entries, judged, strict=True) if item is headline)
     data = ReportData(
         run=context.run.name,
         machine=machine.describe_machine(),
-        subjects=compose.build_entries(context, judged),
+        subjects=entries,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        caveats=list_caveats(context) + left_out,
+        caveats=list_caveats(context) + list_gaze_caveats(entries) + left_out,
         provenance={
             "seed": context.recipe.seed,
             "stages": dict(inputs),
@@ -78,7 +85,7 @@ def make_report(context: Context, folder: Path, inputs: Mapping[str, str]) -> di
             "source": machine.read_commit(),
         },
         headline=headline.subject.name,
-        gaze=compose.build_gaze(headline),
+        gaze=compose.build_gaze(headline, shown),
         flips=compose.build_flips(judged, images),
         gallery=compose.build_gallery(context, headline, images["test"]),
     )

@@ -9,9 +9,11 @@ import numpy as np
 
 from benchmarks.measure import curves
 from benchmarks.measure.accuracy import LEVELS, evaluate_splits
+from benchmarks.measure.gaze import measure_gaze
 from benchmarks.measure.judge import Judged
 from benchmarks.measure.subject import TORCH
 from benchmarks.report.data import Flips, GalleryItem, describe_subject, encode_thumbnail
+from benchmarks.report.gaze import may_draw
 from gazeclip.run.context import Context
 
 GALLERY_PER_LABEL = 1
@@ -25,7 +27,7 @@ def build_entries(context: Context, judged: Sequence[Judged]) -> list[dict[str, 
         if item.subject.role == "student" and item.subject.framework == TORCH
     )
     entries = []
-    for item in judged:
+    for item, gaze in zip(judged, measure_gaze(context, judged), strict=True):
         accuracy = evaluate_splits(
             item.outputs,
             context.taxonomy,
@@ -34,7 +36,8 @@ def build_entries(context: Context, judged: Sequence[Judged]) -> list[dict[str, 
             bootstrap=context.recipe.report.bootstrap,
             seed=context.recipe.seed,
         )
-        entry = describe_subject(item.subject, item.latency, accuracy, build_curves(context, item))
+        drawn = build_curves(context, item)
+        entry = describe_subject(item.subject, item.latency, accuracy, drawn, gaze)
         if item.subject.role == "student" and item is not reference:
             agreement = curves.verdict_agreement(reference.outputs, item.outputs)
             entry["parity"]["verdict_agreement_fp32"] = agreement
@@ -68,11 +71,15 @@ def choose_headline(judged: Sequence[Judged]) -> Judged:
     return students[0]
 
 
-def build_gaze(item: Judged) -> dict[str, Any]:
-    """Split -> gaze of real and forged faces as the subject reads it; empty if it reads none."""
+def build_gaze(item: Judged, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Split -> gaze of real and forged faces as the subject reads it.
+
+    Empty if it reads none. A split on which its gaze is not shown to beat a constant is left out: a
+    histogram of it would say where faces look, and nothing is known of that.
+    """
     found = {}
     for split, outputs in item.outputs.items():
-        if outputs.gaze is None:
+        if outputs.gaze is None or not may_draw(entry, split):
             continue
         histogram = curves.gaze_histogram(outputs.gaze, outputs.is_fake)
         if histogram is not None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.measure.gaze import FIGURES, REFERENCES
 from benchmarks.measure.latency import LatencyStats
 from benchmarks.measure.subject import Subject
 from benchmarks.report.schema import ACCURACY, LATENCY, PARITY, SCHEMA, SPLITS
@@ -97,12 +98,14 @@ def describe_subject(
     latency: LatencyStats | None = None,
     accuracy: Mapping[str, Mapping[str, Any]] | None = None,
     curves: Mapping[str, Any] | None = None,
+    gaze: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """A subject as report.json lists it; what was not measured is null under its own key.
 
     Args:
         accuracy: from `benchmarks.measure.accuracy.evaluate`.
         curves: split -> `{"roc": ..., "confusion": ...}` from `benchmarks.measure.curves`.
+        gaze: split -> reference -> figures, from `benchmarks.measure.gaze`.
     """
     measured = accuracy or {}
     entry = {
@@ -121,6 +124,16 @@ def describe_subject(
         "parity": {**dict.fromkeys(PARITY), **(subject.parity or {})},
         "notes": subject.notes,
         "curves": dict(curves or {}),
+        "gaze": {
+            split: {
+                reference: {
+                    **dict.fromkeys(FIGURES),
+                    **(gaze or {}).get(split, {}).get(reference, {}),
+                }
+                for reference in REFERENCES
+            }
+            for split in (*SPLITS, *(gaze or {}))
+        },
     }
     return dict(to_builtin(entry))
 

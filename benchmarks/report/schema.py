@@ -1,7 +1,8 @@
 """The contract of report.json. Other tools read it: faults are found before the file exists.
 
 Schema 2: subjects have a `framework`, the role `baseline` was `peer`, the engine `litert` was
-`tflite`.
+`tflite`. Schema 3: subjects have a `gaze`, by split and reference (`teacher`, `labels`): how far
+it is from the reference's, beside the best constant (`benchmarks.measure.gaze.compare_gaze`).
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from benchmarks.measure.gaze import REFERENCES
 from benchmarks.measure.subject import ROLES, TORCH, engine_titles
 from export.registry import TARGETS
 from gazeclip.bundle.layout import PRECISIONS
 
-SCHEMA = 2
+SCHEMA = 3
 SPLITS = ("test", "test_unseen")
 LATENCY_TIMES = ("p50", "p90", "p95", "p99")
 LATENCY = (*LATENCY_TIMES, "threads", "batch")
@@ -74,6 +76,7 @@ def _check_subject(subject: Mapping[str, Any]) -> Iterator[str]:
     yield from _check_number(subject, "size_mb", above=0)
     yield from _check_latency(subject)
     yield from _check_accuracy(subject)
+    yield from _check_gaze(subject)
     parity = subject.get("parity", {})
     if not isinstance(parity, Mapping):
         yield "parity: must be an object (its figures null if not measured)"
@@ -122,6 +125,40 @@ def _check_accuracy(subject: Mapping[str, Any]) -> Iterator[str]:
         yield from _prefix_faults(
             f"accuracy.{split}", _check_number(figures, "n", low=0, whole=True)
         )
+
+
+def _check_gaze(subject: Mapping[str, Any]) -> Iterator[str]:
+    gaze = subject.get("gaze")
+    if not isinstance(gaze, Mapping):
+        yield "gaze: must be an object"
+        return
+    for split in SPLITS:
+        for reference in REFERENCES:
+            where = f"gaze.{split}.{reference}"
+            references = gaze.get(split)
+            figures = references.get(reference) if isinstance(references, Mapping) else None
+            if not isinstance(figures, Mapping):
+                yield f"{where}: must be an object (its figures null if not measured)"
+                continue
+            yield from _prefix_faults(where, _check_gaze_figures(figures))
+
+
+def _check_gaze_figures(figures: Mapping[str, Any]) -> Iterator[str]:
+    yield from _check_number(figures, "n", low=1, whole=True)
+    for key in ("error_deg", "constant_error_deg"):
+        yield from _check_number(figures, key, low=0, high=180)
+    for key in ("pearson_pitch", "pearson_yaw"):
+        yield from _check_number(figures, key, low=-1.0001, high=1.0001)
+    yield from _check_number(figures, "gain_deg", low=-180, high=180)
+    for key in ("constant_deg", "gain_deg_interval"):
+        pair = figures.get(key, ())
+        if pair is None:
+            continue
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not all(map(_is_number, pair)):
+            yield f"{key}: must be two numbers or null"
+    verdict = figures.get("beats_constant", "missing")
+    if verdict is not None and not isinstance(verdict, bool):
+        yield "beats_constant: must be true, false or null"
 
 
 def _check_number(

@@ -19,6 +19,7 @@ from benchmarks.report.data import (
     find_headline,
     find_teacher,
 )
+from benchmarks.report.gaze import build_gaze_context, render_gaze_markdown, summarise_gaze
 from benchmarks.report.schema import validate_report
 from gazeclip.errors import StageError
 from gazeclip.files.atomic import write_json, write_text
@@ -87,7 +88,8 @@ def summarise_headline(subjects: Sequence[Entry], headline: Entry | None) -> str
         clauses.append(f"detects forgeries with AUC {auc:.3f}{beside}")
     # "an 18 MB", "an 8.2 MB", "an 11 MB", but "a 2.6 MB"
     article = "An" if re.match(r"(8|11\b|11\.|18\b|18\.|int8)", what) else "A"
-    return f"{article} {what} {' and '.join(clauses) if clauses else 'was exported'}."
+    sentence = f"{article} {what} {' and '.join(clauses) if clauses else 'was exported'}."
+    return f"{sentence} {summarise_gaze(headline)}".rstrip()
 
 
 def _name_engines(subject: Entry, other: Entry | None) -> str:
@@ -117,6 +119,7 @@ def render_markdown(data: ReportData) -> str:
             "",
             *(f"- {caveat}" for caveat in data.caveats),
         ]
+    lines += render_gaze_markdown(subjects, find_headline(subjects, data.headline))
     for flips in data.flips:
         lines += ["", f"## Verdicts that changed: {flips.before} to {flips.after}", ""]
         lines += [f"{len(flips.items)} of {flips.n} on {flips.split}.", ""]
@@ -200,7 +203,7 @@ def page_context(data: ReportData) -> dict[str, Any]:
         "roc": _by_split(lambda split: plots.roc_curves(subjects, split)),
         "generators": _draw_generators(headline, teacher),
         "confusion": _by_split(lambda split: _draw_confusion(headline, split)),
-        "gaze": _draw_gaze(data.gaze),
+        **build_gaze_context(subjects, headline, data.gaze),
         "shown_flips": SHOWN_FLIPS,
         "machine": flatten_table(data.machine),
         "provenance": flatten_table(data.provenance),
@@ -226,17 +229,6 @@ def _draw_confusion(headline: Entry | None, split: str) -> str | None:
     found = (headline or {}).get("curves") or {}
     matrix = found.get(split, {}).get("confusion")
     return plots.confusion_matrix(matrix) if matrix else None
-
-
-def _draw_gaze(histograms: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, str]]:
-    """(split, angle, plot)."""
-    drawn = []
-    for split, histogram in histograms.items():
-        for axis in ("yaw", "pitch"):
-            svg = plots.gaze_histogram(histogram, axis)
-            if svg:
-                drawn.append((split, axis, svg))
-    return drawn
 
 
 def _by_split(draw: Callable[[str], str | None]) -> list[tuple[str, str]]:

@@ -28,7 +28,7 @@ class SplitOutputs:
         fake_logit: `(N,)` or `(N, 1)`, before the temperature.
         logits: `(N, C)`, before the temperature.
         labels: N generator names, or `real`.
-        gaze: `(N, 2)` in radians, used by the plots only.
+        gaze: `(N, 2)` in radians.
         identities: N names of who is seen, one per image where that is unknown; intervals then
             resample persons.
 

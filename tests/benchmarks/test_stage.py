@@ -53,6 +53,12 @@ def write_images(folder: Path) -> Path:
     return folder / "manifest.csv"
 
 
+def read_gaze(images: np.ndarray) -> np.ndarray:
+    """The gaze that the small bundles give as well: from the means of red and green, `(B, 2)`."""
+    means = images.astype(np.float64).mean(axis=(1, 2)) / 255
+    return means[:, :2] * (0.3, -0.4)
+
+
 def judge_brightness(images: np.ndarray) -> dict[str, np.ndarray]:
     bright = images.reshape(len(images), -1).mean(axis=1, keepdims=True) / 255 - 0.5
     return {"fake_logit": bright, "logits": np.repeat(bright, len(CLASSES), axis=1)}
@@ -152,3 +158,35 @@ def test_without_any_engine_the_float_student_is_shown(
     assert sum(BROKEN in caveat for caveat in caveats) == len(MODEL_FILES)
     report = read_json(run.folder("report") / "report.json")
     assert report["headline"] == "student torch fp32"
+
+
+def test_a_dead_gaze_head_is_told_each_time_and_a_live_one_is_drawn(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def look(role: Any, context: Any) -> Subject:
+        def infer(images: np.ndarray) -> dict[str, np.ndarray]:
+            alive = read_gaze(images)
+            gaze = alive if role == "teacher" else np.zeros_like(alive)
+            return {**judge_brightness(images), "gaze": gaze}
+
+        return Subject(role, role, "torch", "fp32", 1.0, infer, SIDE)
+
+    for role in ("teacher", "student"):
+        monkeypatch.setattr(gather, f"gather_{role}", partial(look, role))
+    assert run_stage(run)
+    told = "warning: the gaze of student is no better than a constant (error"
+    lines = [line for line in capsys.readouterr().err.splitlines() if "the gaze of" in line]
+    assert [line.startswith(told) for line in lines] == [True]
+    _, caveats, page = read_report(run)
+    assert any("not shown to be better than a constant: student." in line for line in caveats)
+    report = read_json(run.folder("report") / "report.json")
+    # The bundle on top has the teacher's gaze, up to what INT8 and single precision take away.
+    assert report["headline"] == "student onnx int8 onnxruntime int8"
+    assert set(report["gaze"]) == {"test", "test_unseen"} and "Where the faces look" in page
+    for subject in report["subjects"]:
+        of_split = subject["gaze"]["test"]
+        assert of_split["labels"]["why_null"]["error_deg"].startswith("the manifest has no gaze")
+        alive = {"teacher": None, "student": False}.get(subject["name"], True)
+        assert of_split["teacher"]["beats_constant"] is alive
+    assert not run_stage(run)  # finished, and told again
+    assert told in capsys.readouterr().err

@@ -10,8 +10,20 @@ import pytest
 from benchmarks.report.schema import validate_report
 
 ACCURACY = {"auc": 0.97, "tpr_at_fpr1": 0.8, "attribution_acc": 0.9, "ece": 0.03, "n": 400}
+GAZE = {
+    "n": 400,
+    "error_deg": 3.1,
+    "pearson_pitch": 0.7,
+    "pearson_yaw": 0.9,
+    "constant_deg": [1.0, -0.5],
+    "constant_error_deg": 6.0,
+    "gain_deg": 2.9,
+    "gain_deg_interval": [2.5, 3.2],
+    "beats_constant": True,
+}
+NOT_COMPARED = dict.fromkeys(GAZE)
 REPORT: dict[str, Any] = {
-    "schema": 2,
+    "schema": 3,
     "run": "demo",
     "machine": {"cpu": "x"},
     "subjects": [
@@ -35,6 +47,10 @@ REPORT: dict[str, Any] = {
                 "embedding_cosine_min": 0.998,
                 "prob_max_abs": 0.02,
                 "verdict_agreement": 0.99,
+            },
+            "gaze": {
+                "test": {"teacher": {**GAZE}, "labels": {**NOT_COMPARED}},
+                "test_unseen": {"teacher": {**GAZE, "beats_constant": False}, "labels": {**GAZE}},
             },
             "further": {"keys": "are fine"},
         }
@@ -68,6 +84,8 @@ def test_the_documented_form_is_valid() -> None:
         "accuracy.test.auc",
         "accuracy.test.n",
         "parity.prob_max_abs",
+        "gaze.test.teacher.error_deg",
+        "gaze.test_unseen.labels.pearson_yaw",
     ],
 )
 def test_what_was_not_measured_is_null_and_still_there(path: str) -> None:
@@ -79,8 +97,8 @@ def test_what_was_not_measured_is_null_and_still_there(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "fault"),
     [
-        ("schema", 1, "schema: is 1, must be 2"),
-        ("schema", True, "schema: is True, must be 2"),
+        ("schema", 1, "schema: is 1, must be 3"),
+        ("schema", True, "schema: is True, must be 3"),
         ("run", "", "run: must be the name of the run"),
         ("machine", None, "machine: must be an object"),
         ("subjects", {}, "subjects: must be a list"),
@@ -129,6 +147,37 @@ def test_what_was_not_measured_is_null_and_still_there(path: str) -> None:
             "subjects.0.parity.verdict_agreement",
             -0.1,
             "subjects[0].parity.verdict_agreement: is -0.1, must lie in [0, 1]",
+        ),
+        ("subjects.0.gaze", None, "subjects[0].gaze: must be an object"),
+        (
+            "subjects.0.gaze.test.labels",
+            None,
+            "subjects[0].gaze.test.labels: must be an object (its figures null if not measured)",
+        ),
+        (
+            "subjects.0.gaze.test.teacher.error_deg",
+            190.0,
+            "subjects[0].gaze.test.teacher.error_deg: is 190.0, must lie in [0, 180]",
+        ),
+        (
+            "subjects.0.gaze.test.teacher.pearson_yaw",
+            -2,
+            "subjects[0].gaze.test.teacher.pearson_yaw: is -2, must lie in",
+        ),
+        (
+            "subjects.0.gaze.test.teacher.gain_deg_interval",
+            [1.0],
+            "subjects[0].gaze.test.teacher.gain_deg_interval: must be two numbers or null",
+        ),
+        (
+            "subjects.0.gaze.test.teacher.constant_deg",
+            KeyError,
+            "subjects[0].gaze.test.teacher.constant_deg: must be two numbers or null",
+        ),
+        (
+            "subjects.0.gaze.test.teacher.beats_constant",
+            1,
+            "subjects[0].gaze.test.teacher.beats_constant: must be true, false or null",
         ),
         ("subjects.0.parity", None, "subjects[0].parity: must be an object"),
         (
