@@ -76,6 +76,11 @@ GROUPS = {
             "train the teacher with one part changed at a time, over seeds",
         ),
         Verb(
+            "parts",
+            "gazeclip.studies.parts.command:add_options",
+            "switch each part of a trained teacher off and see what it costs",
+        ),
+        Verb(
             "gaze-stats",
             "gazeclip.studies.gaze_stats.command:add_options",
             "compare the gaze of real and forged faces, by generator",

@@ -54,15 +54,20 @@ def auc_difference(
 
 
 def accuracy_difference(
-    true: np.ndarray, mine: Sequence[np.ndarray], other: Sequence[np.ndarray], draws: Draws
+    true: np.ndarray,
+    mine: Sequence[np.ndarray],
+    other: Sequence[np.ndarray],
+    draws: Draws,
+    by_class: bool = True,
 ) -> Figure | None:
     """Macro accuracy of the predictions `mine` less that of `other`, against `true (N,)`.
 
     `mine` and `other` hold predictions `(several, N)` per seed, of which `several` are averaged.
+    Not `by_class` it is the plain accuracy, for which all faces are of one class.
     """
     # Per seed `(N,)`: by how much more often `mine` names that face rightly.
     gaps = [(a == true).mean(0) - (b == true).mean(0) for a, b in zip(mine, other, strict=True)]
-    codes = np.unique(true, return_inverse=True)[1]
+    codes = np.unique(true, return_inverse=True)[1] if by_class else np.zeros(len(true), dtype=int)
 
     def weigh_faces(gap: np.ndarray) -> Weighted:
         def average(weights: np.ndarray) -> float | None:
@@ -70,8 +75,8 @@ def accuracy_difference(
             drawn = faces > 0  # a class nobody was drawn of has no accuracy
             if not drawn.any():
                 return None
-            by_class = np.bincount(codes, weights * gap)[drawn] / faces[drawn]
-            return float(by_class.mean())
+            rates = np.bincount(codes, weights * gap)[drawn] / faces[drawn]
+            return float(rates.mean())
 
         return average
 
