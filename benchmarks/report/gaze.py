@@ -25,8 +25,6 @@ EXPLANATION = (
     "above zero, the gaze is not shown to say anything of a face. r: Pearson's correlation. "
     "A dash is undefined or was not measured."
 )
-
-
 TITLES = ("error", "constant", "better by", "r pitch", "r yaw")
 
 
@@ -63,11 +61,11 @@ class Failure:
 
 def find_failures(entry: Entry) -> list[Failure]:
     """The comparisons of a subject that do not beat the constant, `test` and the teacher first."""
-    return [
-        Failure(split, reference, figures)
-        for split, reference, figures in _list_comparisons(entry)
-        if not figures["beats_constant"]
-    ]
+    failures = []
+    for split, reference, figures in _list_comparisons(entry):
+        if not figures["beats_constant"]:
+            failures.append(Failure(split, reference, figures))
+    return failures
 
 
 def may_draw(entry: Entry | None, split: str) -> bool:
@@ -109,13 +107,17 @@ def list_gaze_warnings(subjects: Sequence[Entry]) -> list[str]:
 
 
 def list_gaze_caveats(subjects: Sequence[Entry]) -> list[str]:
-    """One sentence that names all such subjects; none if there are none."""
-    names = [str(entry["name"]) for entry in subjects if find_failures(entry)]
+    """One caveat that names all such subjects and their splits; none if there are none."""
+    names = []
+    for entry in subjects:
+        splits = dict.fromkeys(failure.split for failure in find_failures(entry))
+        if splits:
+            names.append(f"{entry['name']} ({', '.join(splits)})")
     if not names:
         return []
     return [
         f"Gaze that is not shown to be better than a constant: {', '.join(names)}. "
-        "It says nothing of where a face looks and is not drawn (table Gaze)."
+        "Do not read it as where a face looks; it is not drawn (see Gaze)."
     ]
 
 
@@ -208,7 +210,7 @@ def _build_cells(figures: Mapping[str, Any]) -> tuple[Cell, ...]:
 
 
 def _format_figure(value: float | None, note: str = "") -> Cell:
-    return Cell(MISSING) if value is None else Cell(f"{value:.2f}", note)
+    return Cell(MISSING) if value is None else Cell(f"{value:z.2f}", note)
 
 
 def _list_comparisons(entry: Entry) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

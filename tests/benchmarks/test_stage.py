@@ -178,7 +178,8 @@ def test_a_dead_gaze_head_is_told_each_time_and_a_live_one_is_drawn(
     lines = [line for line in capsys.readouterr().err.splitlines() if "the gaze of" in line]
     assert [line.startswith(told) for line in lines] == [True]
     _, caveats, page = read_report(run)
-    assert any("not shown to be better than a constant: student." in line for line in caveats)
+    named = "not shown to be better than a constant: student (test, test_unseen)."
+    assert any(named in line for line in caveats)
     report = read_json(run.folder("report") / "report.json")
     # The bundle on top has the teacher's gaze, up to what INT8 and single precision take away.
     assert report["headline"] == "student onnx int8 onnxruntime int8"

@@ -70,7 +70,7 @@ def test_a_constant_head_is_told_and_not_drawn(report_data: Maker) -> None:
     summary = markdown.splitlines()[2]
     assert summary.endswith("Its gaze is no better than a constant.")
     (caveat,) = list_gaze_caveats(data.subjects)
-    assert "student" in caveat and "not drawn" in caveat
+    assert "better than a constant: student (test). " in caveat and "not drawn" in caveat
 
 
 def test_a_good_head_is_drawn_and_nothing_is_warned_of(report_data: Maker) -> None:
