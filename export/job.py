@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from export.registry import find_target
 from gazeclip.bundle.layout import Precision
 from gazeclip.errors import ConfigError
 from gazeclip.system.place import command_line
@@ -13,6 +14,7 @@ from gazeclip.system.place import command_line
 if TYPE_CHECKING:
     from torch import nn
 
+    from export.lower import Face, StrippedEncoder
     from gazeclip.networks.student import Student
 
 
@@ -29,6 +31,8 @@ class ExportJob:
         classes: labels in the order of `logits`.
         image_size: S in pixels; the graph takes `(B, S, S, 3)`.
         metadata: text pairs to store in the file where its format can hold them.
+        stripped: what the jobs of one quantized encoder share, so that it is made once; None: each
+            makes its own.
     """
 
     student: Student
@@ -38,13 +42,15 @@ class ExportJob:
     classes: tuple[str, ...]
     image_size: int
     metadata: dict[str, str] = field(default_factory=dict)
+    stripped: StrippedEncoder | None = None
 
-    def require_precision(self, target: str, possible: tuple[str, ...]) -> None:
-        """Refuse what the target cannot do, and int8 without a quantized encoder.
+    def require_precision(self, target: str) -> None:
+        """Refuse what the target's entry does not list, and int8 without a quantized encoder.
 
         Raises:
             ConfigError: naming what is possible.
         """
+        possible = find_target(target).precisions
         if self.precision not in possible:
             raise ConfigError(
                 f"target '{target}' cannot write precision '{self.precision}'",
@@ -65,6 +71,19 @@ class ExportJob:
                 remedy=f"Run: {command_line('quantize')}, or choose --precision fp32",
             )
         return self.quantized_encoder
+
+    def freeze_encoder(self, face: Face) -> nn.Module:
+        """The quantized encoder with frozen quantizers: see `export.lower`.
+
+        Raises:
+            ConfigError: there is no quantized encoder.
+            StageError: a quantizer is not 8-bit with a zero-point inside its levels.
+        """
+        from export.lower import StrippedEncoder
+
+        encoder = self.require_quantized()
+        stripped = self.stripped or StrippedEncoder(encoder, self.image_size)
+        return stripped.freeze(face)
 
     def all_metadata(self) -> dict[str, str]:
         """`metadata` plus what every file carries: classes, image size, precision (all as text)."""

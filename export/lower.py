@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -84,37 +85,58 @@ class FrozenFakeQuantize(nn.Module):
         return ops.dequantize_per_channel(ops.quantize_per_channel(x, *channel), *channel)
 
 
-def freeze_encoder(quantized_encoder: nn.Module, image_size: int, face: Face) -> nn.Module:
-    """A copy of the encoder with frozen quantizers, without any trainable or data-dependent part.
+class StrippedEncoder:
+    """A quantized encoder with torch's own quantizers, from which frozen copies are made.
 
-    For `decomposed`, unsigned levels 0..255 with zero-point z are re-expressed as -128..127 with
-    `z - 128`, which is exact: TFLite's 8-bit kernels are signed. For `fake` the levels stay as NNCF
-    has them.
+    Stripping takes most of the time, so it is done once for all targets, when the first asks.
 
     Args:
-        quantized_encoder: from `quantize.encoder`; it is not changed.
+        quantized_encoder: from `quantize.encoder`; it is not changed, nor may anyone change it
+            while copies are made.
         image_size: S in pixels.
-        face: see `FrozenFakeQuantize`.
-
-    Raises:
-        StageError: a quantizer is not 8-bit with a zero-point inside its levels.
     """
-    prepare_nncf()
-    import nncf
-    from torch.ao.quantization import FakeQuantize
 
-    if face == "decomposed":
-        importlib.import_module("torch.ao.quantization.fx._decomposed")  # registers the operators
-    example = torch.zeros(1, 3, image_size, image_size)
-    with quiet(), torch.no_grad():
-        # NATIVE turns NNCF's quantizers into torch's own, whose parameters can be read.
-        source = copy.deepcopy(quantized_encoder).eval()
-        stripped = nncf.strip(source, strip_format=nncf.StripFormat.NATIVE, example_input=example)
-    for parent in list(stripped.modules()):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, FakeQuantize):
-                setattr(parent, name, _freeze_quantizer(child, face))
-    return stripped.eval().requires_grad_(False)
+    def __init__(self, quantized_encoder: nn.Module, image_size: int) -> None:
+        self._quantized_encoder = quantized_encoder
+        self._image_size = image_size
+
+    @cached_property
+    def _stripped(self) -> nn.Module:
+        prepare_nncf()
+        import nncf
+
+        example = torch.zeros(1, 3, self._image_size, self._image_size)
+        with quiet(), torch.no_grad():
+            # NATIVE turns NNCF's quantizers into torch's own, whose parameters can be read.
+            source = copy.deepcopy(self._quantized_encoder).eval()
+            stripped: nn.Module = nncf.strip(
+                source, strip_format=nncf.StripFormat.NATIVE, example_input=example
+            )
+        return stripped
+
+    def freeze(self, face: Face) -> nn.Module:
+        """A copy with frozen quantizers, without any trainable or data-dependent part.
+
+        For `decomposed`, unsigned levels 0..255 with zero-point z are re-expressed as -128..127
+        with `z - 128`, which is exact: TFLite's 8-bit kernels are signed. For `fake` the levels
+        stay as NNCF has them.
+
+        Args:
+            face: see `FrozenFakeQuantize`.
+
+        Raises:
+            StageError: a quantizer is not 8-bit with a zero-point inside its levels.
+        """
+        from torch.ao.quantization import FakeQuantize
+
+        if face == "decomposed":  # the import registers the operators
+            importlib.import_module("torch.ao.quantization.fx._decomposed")
+        frozen = copy.deepcopy(self._stripped)
+        for parent in list(frozen.modules()):
+            for name, child in list(parent.named_children()):
+                if isinstance(child, FakeQuantize):
+                    setattr(parent, name, _freeze_quantizer(child, face))
+        return frozen.eval().requires_grad_(False)
 
 
 def _freeze_quantizer(module: Any, face: Face) -> FrozenFakeQuantize:

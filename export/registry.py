@@ -24,10 +24,10 @@ class Target:
     """What is known of a target without importing it.
 
     Attributes:
-        module: has `PRECISIONS`, the same as here; `export(job: ExportJob) -> dict` with the keys
-            `model` (file name inside `job.out_dir`), `notes` and, where the file has names of its
-            own, `io`; and `rehearse(job: ExportJob)`, what of an export takes seconds only.
-        packages: import names that it needs.
+        module: has `FILE`, the name of the model file; `export(job: ExportJob) -> dict` with the
+            keys `model` (file name inside `job.out_dir`), `notes` and, where the file has names of
+            its own, `io`; and `rehearse(job: ExportJob)`, what of an export takes seconds only.
+        packages: import names that it needs; their versions are written down with every result.
         extra: of this distribution, which installs them.
         engine: name in `runtimes.engines.registry.ENGINES` of the engine that runs its files.
         precisions: number formats that it can write.

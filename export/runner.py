@@ -1,15 +1,18 @@
-"""Run a freshly exported file in the engine that will run it on the device.
+"""One way to run a model, exported or still in PyTorch: images in, named arrays out.
 
-On a system for which that engine does not exist, the target's reference evaluator stands in.
+A freshly exported file is run in the engine that will run it on the device. On a system for which
+that engine does not exist, the target's reference evaluator stands in.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from export.registry import find_target
 from gazeclip.bundle.bundle import Bundle
@@ -32,6 +35,26 @@ def open_runner(bundle: Bundle, threads: int | None = None) -> tuple[Infer, str]
         return evaluate, reference_name(target.engine)
     engine = choose_engine(bundle, target.engine)(bundle, threads or usable_threads())
     return engine.infer, target.engine
+
+
+def wrap_torch(model: Callable[[torch.Tensor], Any]) -> Infer:
+    """Run a torch model in inference mode on uint8 `(B, S, S, 3)`.
+
+    Returns:
+        a function that gives those of the four outputs that the model has, by name, as float32.
+    """
+
+    def infer(images: np.ndarray) -> dict[str, np.ndarray]:
+        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()  # `(B, 3, S, S)`
+        with torch.inference_mode():
+            output = model(pixels)
+        arrays = {}
+        for name in OUTPUTS:
+            if hasattr(output, name):
+                arrays[name] = getattr(output, name).float().numpy()
+        return arrays
+
+    return infer
 
 
 def reference_name(engine: str) -> str:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from export import registry
 from export.calibrate import calibrate_outputs
 from export.job import ExportJob, Result
+from export.lower import StrippedEncoder
 from export.parity import BOUNDS, compare_outputs, require_integer, require_parity
-from export.runner import open_runner, unfinished_bundle
+from export.runner import open_runner, unfinished_bundle, wrap_torch
 from gazeclip.bundle.contents import BundleClass, BundleContents, Golden
 from gazeclip.bundle.layout import Precision
 from gazeclip.bundle.write import write_bundle
@@ -27,8 +27,8 @@ from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run
 from gazeclip.run.stages import bundle_stage
+from gazeclip.run.versions import read_versions
 from gazeclip.stages.load import load_run_student
-from gazeclip.system.packages import read_versions
 from quantize.encoder import count_quantizers
 from quantize.stage import load_quantized_student
 from runtimes.batches import Infer, infer_in_batches
@@ -66,6 +66,11 @@ class Exporter:
         return load_quantized_student(self.context)
 
     @cached_property
+    def stripped(self) -> StrippedEncoder:
+        """The quantized encoder as the targets freeze it."""
+        return StrippedEncoder(self.quantized.encoder, self.context.contract.size)
+
+    @cached_property
     def golden(self) -> np.ndarray:
         """Procedural faces `(8, S, S, 3)` uint8, the launch self-test of every bundle."""
         return render_golden(
@@ -96,17 +101,9 @@ class Exporter:
         """The PyTorch model that an export of this precision must reproduce."""
         return self.quantized if precision == "int8" else self.student
 
-    @torch.inference_mode()
     def compute_reference(self, precision: Precision) -> dict[str, np.ndarray]:
         """Outputs of that model on `probes`."""
-        model = self.model_of(precision)
-
-        def infer(images: np.ndarray) -> dict[str, np.ndarray]:
-            # (B, S, S, 3) -> (B, 3, S, S)
-            output = model(torch.from_numpy(images).permute(0, 3, 1, 2))
-            return {name: value.float().numpy() for name, value in output._asdict().items()}
-
-        return infer_in_batches(infer, self.probes, BATCH_SIZE)
+        return infer_in_batches(wrap_torch(self.model_of(precision)), self.probes, BATCH_SIZE)
 
 
 def export_one(exporter: Exporter, target: str, precision: Precision, force: bool = False) -> bool:
@@ -194,6 +191,7 @@ def _make_job(exporter: Exporter, precision: Precision, folder: Path) -> ExportJ
         classes=exporter.context.classes,
         image_size=exporter.context.contract.size,
         metadata={"run": exporter.run.name},
+        stripped=exporter.stripped if precision == "int8" else None,
     )
 
 

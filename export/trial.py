@@ -33,6 +33,7 @@ switch_telemetry_off()  # before timm and its hub are imported, which look at th
 
 from export import registry
 from export.job import ExportJob
+from export.lower import StrippedEncoder
 from export.quiet import quiet
 from gazeclip.errors import ArtifactError, GazeClipError, MissingDependencyError
 from gazeclip.files.atomic import write_json
@@ -203,13 +204,22 @@ def _try_shipping(recipe: Recipe, student: Student) -> Faults:
         place = f"{where}{_name_layer(error, student)}"
         what = f"stage quantized would fail: {place}: {_shorten_reason(error)}"
         faults.append((what, ANOTHER_BACKBONE))
+    stripped = None if quantized is None else StrippedEncoder(quantized, size)
     for precision in dict.fromkeys(recipe.export.precisions):
         if precision == "int8" and quantized is None:
             continue  # told already
         for target in dict.fromkeys(recipe.export.targets):
             try:
                 with tempfile.TemporaryDirectory() as folder:
-                    job = ExportJob(student, quantized, precision, Path(folder), CLASSES, size)
+                    job = ExportJob(
+                        student,
+                        quantized,
+                        precision,
+                        Path(folder),
+                        CLASSES,
+                        size,
+                        stripped=stripped,
+                    )
                     registry.load_target(target).rehearse(job)
             except NOT_THE_RECIPE:
                 raise

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.measure.subject import TORCH, Subject
 from export.registry import find_target
-from export.runner import is_reference, open_runner
+from export.runner import is_reference, open_runner, wrap_torch
 from export.stage import model_size_mb
 from gazeclip.bundle.bundle import Bundle
-from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.console.progress import say
 from gazeclip.errors import MissingDependencyError
 from gazeclip.run.context import Context
@@ -77,23 +75,16 @@ def gather_subjects(context: Context, threads: int) -> tuple[list[Gathered], lis
     return found, left_out
 
 
-def wrap_torch(model: Callable[[torch.Tensor], Any]) -> Infer:
-    """uint8 `(B, S, S, 3)` -> named float32 outputs of a torch model, in inference mode."""
+def leave_out_missing_gaze(infer: Infer) -> Infer:
+    """Without `gaze` where all angles are NaN: a teacher without gaze encoder has none to judge."""
 
-    def infer(images: np.ndarray) -> dict[str, np.ndarray]:
-        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()  # `(B, 3, S, S)`
-        with torch.inference_mode():
-            output = model(pixels)
-        arrays = {}
-        for name in OUTPUTS:
-            if hasattr(output, name):
-                arrays[name] = getattr(output, name).float().numpy()
-        # A teacher without gaze encoder gives NaN angles: it has none to judge.
-        if "gaze" in arrays and np.isnan(arrays["gaze"]).all():
+    def infer_without(images: np.ndarray) -> dict[str, np.ndarray]:
+        arrays = infer(images)
+        if np.isnan(arrays["gaze"]).all():
             del arrays["gaze"]
         return arrays
 
-    return infer
+    return infer_without
 
 
 def gather_baseline(context: Context) -> Subject:
@@ -121,7 +112,7 @@ def gather_teacher(context: Context) -> Subject:
         engine=TORCH,
         precision="fp32",
         size_mb=_measure_size_mb(context.run.folder("teacher")),
-        infer=wrap_torch(teacher_function(model)),
+        infer=leave_out_missing_gaze(wrap_torch(teacher_function(model))),
         image_size=context.contract.size,
         notes=model.describe(),
     )

@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from gazeclip.run.versions import read_versions
 from gazeclip.system.cpu import cpu_features, cpu_model
-from gazeclip.system.packages import read_versions
 from gazeclip.system.threads import cpu_quota, usable_threads
 
 ROOT = Path(__file__).resolve().parents[2]

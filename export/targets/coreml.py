@@ -12,14 +12,12 @@ import torch
 
 from export.deploy import trace_nchw_model
 from export.job import ExportJob, Result
-from export.lower import freeze_encoder
 from export.quiet import quiet
 from export.targets.coreml_padding import register_padding_pass
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare_nncf
 
-PRECISIONS = ("fp32", "fp16", "int8")
 FILE = "model.mlpackage"
 # Activation quantization (W8A8) came with iOS 17 / macOS 14; plain ML Programs run from iOS 16 /
 # macOS 13.
@@ -43,13 +41,13 @@ def export(job: ExportJob) -> Result:
         ConfigError: precision not possible.
         MissingDependencyError: coremltools is not installed.
     """
-    job.require_precision("coreml", PRECISIONS)
+    job.require_precision("coreml")
     prepare_nncf()
     with quiet(native=True):
         ct = require("coremltools", extra="coreml")
     encoder = None
     if job.precision == "int8":
-        encoder = freeze_encoder(job.require_quantized(), job.image_size, face="fake")
+        encoder = job.freeze_encoder("fake")
         _register_fake_quantize()
     traced = trace_nchw_model(job, encoder)
     package = job.out_dir / FILE
@@ -68,7 +66,7 @@ def rehearse(job: ExportJob) -> None:
     """The trace, and whether the converter knows its operations; the conversion takes too long."""
     encoder = None
     if job.precision == "int8":
-        encoder = freeze_encoder(job.require_quantized(), job.image_size, face="fake")
+        encoder = job.freeze_encoder("fake")
     _require_known_operations(trace_nchw_model(job, encoder))
 
 

@@ -10,7 +10,6 @@ import torch
 
 from export.deploy import DeployModel, example_image
 from export.job import ExportJob, Result
-from export.lower import freeze_encoder
 from export.parity import require_integer
 from export.quiet import quiet
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
@@ -18,7 +17,6 @@ from gazeclip.files.atomic import atomic_write
 from gazeclip.system.packages import require
 from quantize.encoder import count_quantizers
 
-PRECISIONS = ("fp32", "int8")
 FILE = "model.onnx"
 # The newest operator set that the tracing exporter writes without conversion; ONNX Runtime Mobile
 # and Web read it.
@@ -40,11 +38,11 @@ def export(job: ExportJob) -> Result:
         MissingDependencyError: onnx is not installed.
         StageError: the traced graph is not of the expected form.
     """
-    job.require_precision("onnx", PRECISIONS)
+    job.require_precision("onnx")
     onnx = require("onnx", extra="onnx")
     encoder = None
     if job.precision == "int8":
-        encoder = freeze_encoder(job.require_quantized(), job.image_size, face="fake")
+        encoder = job.freeze_encoder("fake")
     model = _trace_model(onnx, DeployModel(job.student, encoder, job.image_size), job.image_size)
     from export.targets.onnx_rewrite import rewrite_quantizers
 

@@ -13,7 +13,6 @@ from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare_nncf
 
-PRECISIONS = ("fp32", "fp16", "int8")
 FILE = "model.xml"
 
 
@@ -29,7 +28,7 @@ def export(job: ExportJob) -> Result:
         ConfigError: precision not possible.
         MissingDependencyError: openvino is not installed.
     """
-    job.require_precision("openvino", PRECISIONS)
+    job.require_precision("openvino")
     prepare_nncf()
     ov = require("openvino", extra="openvino")
     encoder = job.quantized_encoder if job.precision == "int8" else None

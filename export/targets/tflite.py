@@ -11,14 +11,12 @@ from torch import Tensor, nn
 
 from export.deploy import DeployModel, example_image
 from export.job import ExportJob, Result
-from export.lower import freeze_encoder
 from export.quiet import quiet
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.errors import StageError
 from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare_nncf
 
-PRECISIONS = ("fp32", "int8")
 FILE = "model.tflite"
 
 
@@ -47,14 +45,14 @@ def export(job: ExportJob) -> Result:
         MissingDependencyError: litert-torch is not installed.
         StageError: the converter renamed an output. What it left in float is counted in `notes`.
     """
-    job.require_precision("tflite", PRECISIONS)
+    job.require_precision("tflite")
     prepare_nncf()
     with quiet(native=True):
         litert = require("litert_torch", extra="tflite")
     encoder = None
     config = None
     if job.precision == "int8":
-        encoder = freeze_encoder(job.require_quantized(), job.image_size, face="decomposed")
+        encoder = job.freeze_encoder("decomposed")
         config = _int8_config()
     model = _Named(DeployModel(job.student, encoder, job.image_size)).eval()
     image = example_image(job.image_size, 1)
@@ -68,7 +66,7 @@ def rehearse(job: ExportJob) -> None:
     """The first half, `torch.export`; the conversion takes too long."""
     encoder = None
     if job.precision == "int8":
-        encoder = freeze_encoder(job.require_quantized(), job.image_size, face="decomposed")
+        encoder = job.freeze_encoder("decomposed")
     model = DeployModel(job.student, encoder, job.image_size)
     with quiet(), torch.no_grad():
         torch.export.export(model, (example_image(job.image_size, 1),))

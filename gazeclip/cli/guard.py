@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from gazeclip.console.lines import print_message
 from gazeclip.errors import GazeClipError
-from gazeclip.system.place import command_line
+from gazeclip.system.place import OWN_PACKAGES, command_line
 from gazeclip.system.privacy import switch_telemetry_off
 
 EXIT_ERROR = 2
@@ -23,7 +23,6 @@ EXIT_UNREAD = 141  # as a shell reports SIGPIPE
 _PLACE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 # Of tempfile, which tries all the usual ones and names none as the file of its error.
 _NO_TEMPORARY_FOLDER = "No usable temporary directory"
-_OWN_PACKAGES = ("gazeclip", "distill", "quantize", "export", "runtimes", "benchmarks", "recipes")
 _LONGEST_TEXT = 300  # characters
 
 
@@ -91,7 +90,7 @@ def _describe_place(error: OSError) -> str | None:
 
 def _is_own(module: str | None) -> bool:
     """Whether a module would be this program's, so that its absence is no missing package."""
-    return module is None or module.partition(".")[0] in _OWN_PACKAGES
+    return module is None or module.partition(".")[0] in OWN_PACKAGES
 
 
 def _accept_any_text() -> None:

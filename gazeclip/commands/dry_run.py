@@ -28,8 +28,10 @@ from gazeclip.files.atomic import read_json, write_json
 from gazeclip.files.hashes import fingerprint, name_weights_by_content, sha256
 from gazeclip.recipe.stages import Recipe
 from gazeclip.run.folder import Run
-from gazeclip.system.packages import read_versions
+from gazeclip.run.versions import read_versions
+from gazeclip.system.place import OWN_PACKAGES
 
+_NOT_TRIED = ("benchmarks", "recipes")  # packages of which the trial imports nothing
 LIMIT_S = 600.0  # the first time on a machine NNCF compiles its quantizers, for a minute or two
 
 
@@ -117,7 +119,9 @@ def _remembered_path(recipe: Recipe) -> Path | None:
 def _hash_source() -> str:
     """SHA-256 of the modules of this program: while it is worked on its version stays the same."""
     digests = []
-    for package in ("gazeclip", "distill", "quantize", "export", "runtimes"):
+    for package in OWN_PACKAGES:
+        if package in _NOT_TRIED:
+            continue
         spec = importlib.util.find_spec(package)
         folders = (spec.submodule_search_locations if spec is not None else None) or ()
         for folder in folders:

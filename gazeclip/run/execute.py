@@ -24,8 +24,8 @@ from gazeclip.files.hashes import fingerprint, sha256
 from gazeclip.run.folder import MANIFEST, RESUME, Run
 from gazeclip.run.lock import lock_run
 from gazeclip.run.stages import stage_command
+from gazeclip.run.versions import read_versions
 from gazeclip.system import ranks
-from gazeclip.system.packages import read_versions
 
 
 def execute(

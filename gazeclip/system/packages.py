@@ -10,7 +10,6 @@ from importlib import metadata
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from gazeclip import __version__
 from gazeclip.errors import Fault, MissingDependencyError
 from gazeclip.system.place import CONSTRAINTS, ROOT, is_checkout, name_python, shorten_path
 from gazeclip.system.privacy import silence, switch_telemetry_off
@@ -167,37 +166,9 @@ def _quote(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-# Distributions that shape results and figures.
-_VERSIONED = (
-    "numpy",
-    "pillow",
-    "torch",
-    "timm",
-    "open_clip_torch",
-    "nncf",
-    "openvino",
-    "onnx",
-    "onnxruntime",
-    "coremltools",
-    "litert-torch",
-    "ai-edge-litert",
-    "tflite-runtime",
-)
-
-
 def installed_version(distribution: str) -> str | None:
     """Installed version of a distribution; None if it is missing or carries no metadata."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
-
-
-def read_versions() -> dict[str, str]:
-    """Installed versions of this program and of the packages that shape results."""
-    found = {DISTRIBUTION: __version__}
-    for name in _VERSIONED:
-        version = installed_version(name)
-        if version is not None:
-            found[name] = version
-    return found

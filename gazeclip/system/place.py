@@ -18,6 +18,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]  # of the checkout, else site-packages
 CONSTRAINTS = Path(__file__).with_name("constraints.txt")
+# Its packages, bottom up, and the one of its recipes.
+OWN_PACKAGES = (
+    "gazeclip",
+    "distill",
+    "quantize",
+    "export",
+    "runtimes",
+    "benchmarks",
+    "recipes",
+)
 SCRIPT = "gazeclip"  # the console script of pyproject.toml
 
 

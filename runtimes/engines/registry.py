@@ -30,6 +30,8 @@ class EngineEntry:
         title: what reports call it.
         formats: endings of the model files that it can load. A bundle whose model file has the
             first one is run by it without being asked.
+        packages: import names of its libraries, any of which will do; as with a target, their
+            versions are written down with every result.
         platform: the one `sys.platform` where it exists at all; None: everywhere.
     """
 
@@ -37,6 +39,7 @@ class EngineEntry:
     class_name: str
     title: str
     formats: tuple[str, ...]
+    packages: tuple[str, ...]
     platform: str | None = None
 
     def load(self) -> type[Engine]:
@@ -56,24 +59,28 @@ ENGINES: dict[str, EngineEntry] = {
         class_name="OpenVinoEngine",
         title="OpenVINO",
         formats=(".xml", ".onnx"),
+        packages=("openvino",),
     ),
     "onnxruntime": EngineEntry(
         module="runtimes.engines.onnxruntime",
         class_name="OnnxRuntimeEngine",
         title="ONNX Runtime",
         formats=(".onnx",),
+        packages=("onnxruntime",),
     ),
     "litert": EngineEntry(
         module="runtimes.engines.litert",
         class_name="LiteRtEngine",
         title="LiteRT",
         formats=(".tflite",),
+        packages=("ai_edge_litert", "tflite_runtime"),
     ),
     "coreml": EngineEntry(
         module="runtimes.engines.coreml",
         class_name="CoreMlEngine",
         title="Core ML",
         formats=(".mlpackage",),
+        packages=("coremltools",),
         platform="darwin",
     ),
 }

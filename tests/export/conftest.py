@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from export.job import ExportJob
+from export.lower import StrippedEncoder
 from gazeclip.bundle.layout import OUTPUTS, Precision
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.networks.backbones import build_encoder
@@ -67,6 +68,12 @@ def quantized(student: Student) -> torch.nn.Module:
 
 
 @pytest.fixture(scope="session")
+def stripped(quantized: torch.nn.Module) -> StrippedEncoder:
+    """What all int8 jobs share, as those of a run do."""
+    return StrippedEncoder(quantized, SIZE)
+
+
+@pytest.fixture(scope="session")
 def images() -> np.ndarray:
     return pictures(6, 300)
 
@@ -89,14 +96,26 @@ def expected(
     }
 
 
-@pytest.fixture
-def job(
-    student: Student, quantized: torch.nn.Module, tmp_path: Path
-) -> Callable[[Precision], ExportJob]:
-    def make(precision: Precision) -> ExportJob:
-        return ExportJob(student, quantized, precision, tmp_path, CLASSES, SIZE, {"run": "test"})
+@pytest.fixture(scope="session")
+def make_job(
+    student: Student, quantized: torch.nn.Module, stripped: StrippedEncoder
+) -> Callable[[Precision, Path], ExportJob]:
+    """A job that writes into a given folder."""
+
+    def make(precision: Precision, folder: Path) -> ExportJob:
+        return ExportJob(
+            student, quantized, precision, folder, CLASSES, SIZE, {"run": "test"}, stripped
+        )
 
     return make
+
+
+@pytest.fixture
+def job(
+    make_job: Callable[[Precision, Path], ExportJob], tmp_path: Path
+) -> Callable[[Precision], ExportJob]:
+    """A job that writes into the folder of the test."""
+    return lambda precision: make_job(precision, tmp_path)
 
 
 @pytest.fixture

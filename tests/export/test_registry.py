@@ -17,6 +17,7 @@ from benchmarks.report.plots import short_label
 from export import registry, runner
 from export.__main__ import main
 from export.job import ExportJob
+from gazeclip import __version__
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.contents import BundleContents
 from gazeclip.bundle.layout import OUTPUTS, PRECISIONS
@@ -25,6 +26,7 @@ from gazeclip.commands.preflight import preflight
 from gazeclip.errors import ConfigError
 from gazeclip.networks.student import StudentOutput
 from gazeclip.recipe.load import parse_recipe
+from gazeclip.run import versions
 from gazeclip.run.stages import bundle_stage, parse_bundle_stage
 from runtimes import load
 from runtimes.engines.registry import ENGINES
@@ -35,17 +37,16 @@ def test_every_target_has_the_one_signature(name: str) -> None:
     if registry.find_target(name).missing_packages():
         pytest.skip(f"{name} is not installed")
     module = registry.load_target(name)
-    assert {"fp32", "int8"} <= set(module.PRECISIONS) and callable(module.export)
-    assert callable(module.rehearse)
+    assert callable(module.export) and callable(module.rehearse)
 
 
 @pytest.mark.parametrize("name", sorted(registry.TARGETS))
-def test_the_entry_says_what_the_module_says(name: str) -> None:
+def test_the_entry_fits_its_engine_and_the_bundle_format(name: str) -> None:
     target = registry.find_target(name)
     if target.missing_packages():
         pytest.skip(f"{name} is not installed")
     module = registry.load_target(name)
-    assert target.precisions == module.PRECISIONS and set(target.precisions) <= set(PRECISIONS)
+    assert {"fp32", "int8"} <= set(target.precisions) <= set(PRECISIONS)
     assert ENGINES[target.engine].formats[0] == Path(module.FILE).suffix
     assert parse_bundle_stage(bundle_stage(name, "fp32")) == (name, "fp32")
 
@@ -63,11 +64,21 @@ def test_impossible_precision_and_missing_encoder_are_refused(
     job: Any, student: Any, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="Choose one of: fp32, int8"):
-        job("fp16").require_precision("onnx", ("fp32", "int8"))
+        job("fp16").require_precision("onnx")
     with pytest.raises(ConfigError, match="python -m gazeclip quantize"):
-        ExportJob(student, None, "int8", tmp_path, ("real",), 64).require_precision(
-            "onnx", ("fp32", "int8")
-        )
+        ExportJob(student, None, "int8", tmp_path, ("real",), 64).require_precision("onnx")
+
+
+@pytest.mark.parametrize("name", sorted(registry.TARGETS))
+def test_an_export_writes_no_precision_that_its_entry_lacks(
+    name: str, job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = registry.find_target(name)
+    if target.missing_packages():
+        pytest.skip(f"{name} is not installed")
+    monkeypatch.setitem(registry.TARGETS, name, replace(target, precisions=("int8",)))
+    with pytest.raises(ConfigError, match=f"'{name}' cannot write precision 'fp32'"):
+        registry.load_target(name).export(job("fp32"))
 
 
 DUMMY = registry.Target(
@@ -132,10 +143,24 @@ def test_the_list_tells_a_broken_converter_from_one_that_is_installed(
 
 @pytest.mark.usefixtures("dummy")
 def test_one_entry_and_its_module_is_exported_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = SimpleNamespace(PRECISIONS=("fp16",))
+    module = SimpleNamespace(export=lambda job: {})
     monkeypatch.setitem(sys.modules, "dummy_target", module)  # type: ignore[arg-type]
     monkeypatch.setitem(registry.TARGETS, "dummy", replace(DUMMY, packages=()))
     assert registry.load_target("dummy") is module
+
+
+@pytest.mark.usefixtures("dummy")
+def test_one_entry_and_its_precisions_are_those_that_a_job_may_have(job: Any) -> None:
+    job("fp16").require_precision("dummy")
+    with pytest.raises(ConfigError, match=r"'dummy' cannot write .* 'int8'\. Choose one of: fp16"):
+        job("int8").require_precision("dummy")
+
+
+@pytest.mark.usefixtures("dummy")
+def test_one_entry_and_its_versions_are_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"numpy": "1.0", "dummy-converter": "7.5"}
+    monkeypatch.setattr(versions, "installed_version", known.get)
+    assert versions.read_versions() == {"gazeclip-edge": __version__, **known}
 
 
 @pytest.mark.usefixtures("dummy")

@@ -110,6 +110,19 @@ def test_an_export_that_fails_names_target_and_precision(monkeypatch: pytest.Mon
     )
 
 
+def test_the_targets_share_one_stripped_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stripping takes seconds; a precision in float needs none."""
+    jobs: list[Any] = []
+    monkeypatch.setattr(trial, "quantize_encoder", lambda encoder, *_, **__: encoder)
+    monkeypatch.setattr(
+        trial.registry, "load_target", lambda target: SimpleNamespace(rehearse=jobs.append)
+    )
+    chosen = {"targets": ["onnx", "coreml", "tflite"], "precisions": ["int8"]}
+    assert trial.try_recipe(recipe(export=chosen)) == []
+    assert len(jobs) == 3 and jobs[0].stripped is not None
+    assert {id(job.stripped) for job in jobs} == {id(jobs[0].stripped)}
+
+
 @pytest.mark.parametrize("error", [OSError(28, "No space left"), MemoryError(), ArtifactError("x")])
 @pytest.mark.parametrize("step", ["quantized", "export"])
 def test_a_fault_of_the_machine_is_none_of_the_recipe(
@@ -266,6 +279,24 @@ def test_what_passed_once_is_not_tried_again(
     monkeypatch.setattr(module, "read_versions", lambda: {"torch": "0"})
     dry_run(once, run)
     assert tried == [once, *others, once]  # with another torch it is another question
+
+
+def test_a_weight_file_that_moved_is_the_same_dry_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tried: list[str] = []
+
+    def passes(wanted: Recipe, found: Path, folder: str) -> str:
+        tried.append(Path(str(wanted.baseline.weights)).name)
+        found.write_text("[]")
+        return ""
+
+    monkeypatch.setattr(module, "_try_in_process", passes)
+    for name, content in (("here.pth", b"one"), ("there.pth", b"one"), ("other.pth", b"two")):
+        (tmp_path / name).write_bytes(content)
+        dry_run(recipe(baseline={"weights": str(tmp_path / name)}), Run(tmp_path / "run"))
+    assert tried == ["here.pth", "other.pth"]
 
 
 def test_what_failed_or_died_is_tried_again(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gazeclip.system.place import OWN_PACKAGES
+
 ROOT = Path(__file__).parents[2]
 # Rooms of `gazeclip`, bottom up: each may import those before it, inside functions as well.
 ROOMS = (
@@ -51,6 +53,8 @@ BY_NAME_ALLOWED = {
     ("gazeclip.commands.preflight", "distill.student"),
     ("gazeclip.commands.preflight", "export.registry"),
     ("gazeclip.commands.preflight", "runtimes.engines.registry"),
+    ("gazeclip.run.versions", "export.registry"),
+    ("gazeclip.run.versions", "runtimes.engines.registry"),
 }
 # Inside functions only: the machine's report lists the engines.
 LAZY_ALLOWED = {("gazeclip.commands.doctor", "runtimes")}
@@ -171,6 +175,12 @@ def test_no_file_stands_in_a_circle() -> None:
         found = find_imports(ast.parse(path.read_text(encoding="utf-8")), modules)
         arrows[module] = {target for target, _ in found} - {module}
     assert find_circle(arrows) == []
+
+
+def test_the_program_knows_its_packages() -> None:
+    assert set(OWN_PACKAGES) == set(PACKAGES)
+    found = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "tools"}
+    assert found == set(PACKAGES)
 
 
 def test_every_room_has_a_floor_and_a_docstring() -> None:

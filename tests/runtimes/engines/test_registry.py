@@ -13,6 +13,7 @@ import pytest
 from benchmarks.measure.subject import Subject
 from benchmarks.report.plots import choose_colours, short_label
 from export import registry, runner
+from gazeclip import __version__
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.contents import BundleContents
 from gazeclip.bundle.layout import OUTPUTS
@@ -20,6 +21,7 @@ from gazeclip.bundle.write import write_bundle
 from gazeclip.commands.preflight import preflight
 from gazeclip.errors import ConfigError, Fault
 from gazeclip.recipe.load import parse_recipe
+from gazeclip.run import versions
 from runtimes import ENGINES, engine_status, load
 from runtimes.batches import infer_in_batches
 from runtimes.cli import main, recent_bundle
@@ -51,7 +53,13 @@ def dummy(monkeypatch: pytest.MonkeyPatch) -> type[DummyEngine]:
     """An engine for a format that no other reads: one module and one entry."""
     module = SimpleNamespace(DummyEngine=DummyEngine)
     monkeypatch.setitem(sys.modules, "dummy_engine", module)  # type: ignore[arg-type]
-    entry = EngineEntry("dummy_engine", "DummyEngine", title="The Dummy", formats=(".dummy",))
+    entry = EngineEntry(
+        "dummy_engine",
+        "DummyEngine",
+        title="The Dummy",
+        formats=(".dummy",),
+        packages=("dummy_library", "dummy"),
+    )
     monkeypatch.setitem(ENGINES, "dummy", entry)
     return DummyEngine
 
@@ -78,6 +86,13 @@ def test_no_engine_is_made_for_an_unknown_file(bundle: Path) -> None:
     assert engine_made_for("model.dummy") is None
     with pytest.raises(ConfigError, match=r"no engine runs a 'dummy' bundle .* '\.dummy'"):
         load(bundle)
+
+
+@pytest.mark.usefixtures("dummy")
+def test_one_entry_and_its_versions_are_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"numpy": "1.0", "dummy-library": "7.5"}
+    monkeypatch.setattr(versions, "installed_version", known.get)
+    assert versions.read_versions() == {"gazeclip-edge": __version__, **known}
 
 
 def test_one_entry_and_verification_knows_an_engine(
