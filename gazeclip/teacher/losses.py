@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gazeclip.errors import StageError
 from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.teacher.outputs import TeacherOutput
 
@@ -129,7 +130,11 @@ class TeacherLoss(nn.Module):
         if self.weights["consistency"]:
             terms["consistency"] = self.consistency(output.detection, output.logits)
         if self.weights["levels"]:
-            assert output.level_logits is not None, "the texts' levels are missing"
+            if output.level_logits is None:
+                raise StageError(
+                    "the loss wants the texts' levels, and the teacher's answer has none",
+                    remedy="Let the teacher encode its texts, or set teacher.model.w_levels=0",
+                )
             terms["levels"] = self.levels(output.level_logits, labels, output.level_counts)
         total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         return {"loss": total, **terms}

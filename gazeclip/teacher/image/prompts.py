@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gazeclip.errors import StageError
 from gazeclip.recipe.teacher import GazeConfig
 from gazeclip.teacher.gaze.angles import gaze_vector
 from gazeclip.teacher.gaze.encoder import GazeFeatures
@@ -59,7 +60,11 @@ class GazePrompts(nn.Module):
         gaze = gaze_vector(features.gaze)
         offset = gaze - gaze.new_tensor(AT_CAMERA)
         if self.doubt:
-            assert features.doubt is not None, "the gaze of the mirror image is missing"
+            if features.doubt is None:
+                raise StageError(
+                    "the gaze prompts want the gaze of the mirror image, and it was not looked at",
+                    remedy="Take the features from GazeCLIP.encode_gaze, or set gaze.doubt=false",
+                )
             offset = torch.cat((offset, features.doubt), dim=1)
         return offset / SPREAD
 

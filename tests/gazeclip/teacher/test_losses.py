@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from gazeclip.errors import StageError
 from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.teacher.losses import (
     ConsistencyLoss,
@@ -115,6 +116,12 @@ def test_level_loss_is_a_choice_among_the_different_prompts_of_each_level():
     assert LevelLoss()(scores, LABELS, COUNTS).item() == pytest.approx(
         expected / (4 * len(LABELS)), rel=1e-6
     )
+
+
+def test_levels_that_are_missing_are_named():
+    without = output()._replace(level_logits=None)
+    with pytest.raises(StageError, match=r"the texts' levels.*w_levels=0"):
+        TeacherLoss(TeacherConfig(w_levels=1.0))(without, LABELS)
 
 
 def output() -> TeacherOutput:

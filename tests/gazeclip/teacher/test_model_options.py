@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gazeclip.errors import ConfigError
+from gazeclip.errors import ConfigError, StageError
 from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.teacher.gaze.encoder import GazeFeatures
 from gazeclip.teacher.model import GazeCLIP
@@ -55,6 +55,8 @@ def test_doubt_is_zero_for_a_symmetric_picture_and_enters_when_asked():
     assert gaze.doubt.shape == (4, 2)
     own, other = embeddings(model, gaze, replace(gaze, doubt=gaze.doubt + 0.5))
     assert (own - other).abs().max() > 1e-4
+    with pytest.raises(StageError, match=r"mirror image.*gaze\.doubt=false"):
+        model.encode_image(pixels(), replace(gaze, doubt=None))
     with pytest.raises(ConfigError, match=r"gaze\.doubt is part of the vector"):
         with_gaze(doubt=True, signal="features")
 
