@@ -39,7 +39,8 @@ def describe_gates(gates: Mapping[str, Sequence[float]]) -> str:
 def _tabulate_figures(report: Mapping[str, Any], splits: Sequence[str]) -> Table:
     header = ["part"]
     for split in splits:
-        header += [_name_figure(split, figure) for figure in FIGURES]
+        # Two lines: the table then fits into a terminal of 100 columns.
+        header += [_name_figure(split, figure).replace(" ", "\n") for figure in FIGURES]
     body = []
     for row in report["rows"]:
         cells = [row["part"]]
@@ -58,18 +59,18 @@ def _tabulate_differences(report: Mapping[str, Any], split: str) -> Table:
             found = row["differences"][split]
             cells = [_format_difference(found[figure]) for figure in FIGURES]
             body.append([row["part"], *cells])
-    title = f"{split}: without the part less the whole [95% interval]"
+    title = f"{split}: without the part less the whole, in points [95% interval]"
     header = ["part", *(TITLES[figure] for figure in FIGURES)]
     return Table(header, body, title=title, whole_figures=True)
 
 
 def _tell_verdict(row: Mapping[str, Any]) -> str:
-    """`helps: test AUC`, `does nothing here: outputs identical`, `not shown: within 0.009`."""
+    """`helps: test AUC`, `does nothing here: outputs identical`, `not shown: within 0.9 points`."""
     if row.get("identical"):
         return f"{row['words']}: outputs identical"
     told = row["words"]
     if told == NOT_SHOWN:
-        return f"{told}: within {_find_widest(row):.3f}"
+        return f"{told}: within {100 * _find_widest(row):.1f} points"
     both = row.get("helps") and row.get("harms")
     named = []
     for word in ("helps", "harms"):
@@ -100,10 +101,16 @@ def _format_value(value: float | None) -> str:
 
 
 def _format_difference(figure: Mapping[str, Any] | None) -> str:
-    """`-0.012 [-0.027, +0.003]`."""
+    """`-1.2 [-2.7, +0.3]`, in points: as fractions four of these would not fit into a line."""
     if figure is None:
         return MISSING
+    mean = _format_points(figure["mean"])
     if figure["interval"] is None:
-        return f"{figure['mean']:+.3f}"
-    low, high = figure["interval"]
-    return f"{figure['mean']:+.3f} [{low:+.3f}, {high:+.3f}]"
+        return mean
+    low, high = map(_format_points, figure["interval"])
+    return f"{mean} [{low}, {high}]"
+
+
+def _format_points(value: float) -> str:
+    # The sum makes a plain 0 of what was rounded to -0.
+    return f"{round(100 * value, 1) + 0.0:+.1f}"

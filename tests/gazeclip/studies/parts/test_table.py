@@ -34,17 +34,17 @@ def test_words_name_the_figures_and_how_much_may_be_hidden() -> None:
     ]
     figures, differences = build_tables({"images": {"test_unseen": 3}, "rows": rows})
     assert [row[-1] for row in figures.rows] == [
-        "not shown: within 0.009",
+        "not shown: within 0.9 points",
         "helps: unseen macro",
         "helps: test AUC; harms: unseen macro",
         "does nothing here: outputs identical",
         "not in this teacher",
     ]
-    assert figures.header[:3] == ["part", "unseen AUC", "unseen TPR"]
+    assert figures.header[:3] == ["part", "unseen\nAUC", "unseen\nTPR"]
     assert figures.rows[0][1:3] == ["0.900", MISSING]
     assert figures.rows[4][1] == MISSING
     assert [row[0] for row in differences.rows] == ["a", "b", "c", "d"]
-    assert differences.rows[0][1:3] == ["-0.004 [-0.009, +0.002]", MISSING]
+    assert differences.rows[0][1:3] == ["-0.4 [-0.9, +0.2]", MISSING]
 
 
 def test_gates_that_are_not_there_are_not_told() -> None:
