@@ -124,6 +124,7 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
         "bounds": vars(BOUNDS[precision]),
         "golden_tolerance": GOLDEN_TOLERANCE[precision],
         "parity_images": recipe.export.parity_images,
+        "target_miss": recipe.export.target_miss,
         "contract": exporter.context.contract.to_dict(),
         "seed": recipe.seed,
     }
@@ -206,7 +207,12 @@ def _gather_contents(
     """All of a bundle but the model file; calibrated on what that file itself says."""
     context = exporter.context
     outputs = infer_in_batches(infer, exporter.calibration, BATCH_SIZE)
-    calibration = calibrate_outputs(outputs, _list_targets(context))
+    calibration = calibrate_outputs(
+        outputs,
+        context.list_targets("calibration"),
+        [sample.person for sample in context.manifest.split("calibration")],
+        context.recipe.export.target_miss,
+    )
     golden_outputs = infer_in_batches(infer, exporter.golden, BATCH_SIZE)
     return BundleContents(
         target=target,
@@ -215,6 +221,7 @@ def _gather_contents(
         classes=[BundleClass(**entry) for entry in context.taxonomy.describe(context.classes)],
         contract=context.contract,
         temperature=calibration.temperature,
+        evidence=calibration.evidence,
         thresholds=calibration.thresholds,
         metrics={**calibration.metrics, "conversion": result["notes"]},
         parity=parity,
@@ -224,11 +231,6 @@ def _gather_contents(
         golden=Golden(exporter.golden, golden_outputs, GOLDEN_TOLERANCE[precision]),
         io_names=result.get("io", {}),
     )
-
-
-def _list_targets(context: Context) -> np.ndarray:
-    place = {name: number for number, name in enumerate(context.classes)}
-    return np.array([place[label] for label in context.manifest.labels("calibration")])
 
 
 def _describe_provenance(exporter: Exporter) -> dict[str, str]:

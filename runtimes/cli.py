@@ -10,33 +10,31 @@ from pathlib import Path
 from typing import Any
 
 from gazeclip.bundle.contents import OperatingPoint
-from gazeclip.bundle.layout import MANIFEST
+from gazeclip.bundle.layout import SHIPPED_POINT
 from gazeclip.console.lines import print_json, print_line
 from gazeclip.console.parser import CommandParser
 from gazeclip.console.progress import progress, say
-from gazeclip.errors import ConfigError, ImageError, StageError
+from gazeclip.errors import ConfigError, ImageError
 from gazeclip.images.preprocess import NO_IMAGES_REMEDY
 from gazeclip.images.walk import find_images
-from gazeclip.run.folder import latest_run
-from gazeclip.run.stages import EXPORT, SHIPPED, parse_bundle_stage
+from gazeclip.scoring.thresholds import ANSWERS, FAKE, INCONCLUSIVE, count_needed
 from gazeclip.system.place import command_line
-from runtimes.engines.registry import ENGINES, engine_status, find_engine
+from runtimes.engines.registry import ENGINES, engine_status
+from runtimes.recent import recent_bundle
 from runtimes.render import write_csv, write_table
 from runtimes.verdict import Verdict
 from runtimes.verifier import Outcome, Verifier, load
 
-# Exit codes: all real, at least one fake, at least one not judged.
+# Exit codes: all real, at least one fake, at least one not judged, none fake but one inconclusive.
 CLEAN = 0
 SUSPICIOUS = 1
 FAILED = 2
+UNSURE = 3
 Judged = list[tuple[str, Outcome]]
 
 
 def main(argv: list[str]) -> int:
-    """Run a command; returns 0 if all images are real, 1 if one is fake, 2 after a failure.
-
-    A failure is an image that could not be judged.
-    """
+    """Run a command; of `verify` the exit code is that of `exit_code`."""
     parser = CommandParser(prog="python -m runtimes", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_verify_options(commands.add_parser("verify", help="judge images", allow_abbrev=False))
@@ -54,9 +52,9 @@ def add_engines_options(parser: argparse.ArgumentParser) -> None:
 def add_verify_options(parser: argparse.ArgumentParser) -> None:
     """The options of `gazeclip verify`."""
     parser.description = (
-        "Judge images of faces. Exit code 0: all real, 1: at least one fake, 2: an error, "
-        "70: a fault of the program; after 2 and 70 nothing is known about the images that were "
-        "not judged."
+        "Judge images of faces. Exit code 0: all real, 1: at least one fake, 3: none fake but at "
+        "least one inconclusive, 2: an error, 70: a fault of the program; after 2 and 70 nothing "
+        "is known about the images that were not judged."
     )
     parser.set_defaults(command=verify_images)
     parser.add_argument(
@@ -73,7 +71,18 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", help="device of the engine, such as CPU or GPU (default: CPU)")
     parser.add_argument(
-        "--threshold", default="fpr1", help="fpr1, fpr0.1, default or a probability (default: fpr1)"
+        "--threshold",
+        default=SHIPPED_POINT,
+        help="fpr1, fpr0.1, or a fake probability from which on an image is fake and below which "
+        f"it is real (default: {SHIPPED_POINT})",
+    )
+    parser.add_argument(
+        "--prior",
+        type=float,
+        default=0.5,
+        metavar="P",
+        help="how probable a forgery is before an image is seen; fake probabilities depend on it, "
+        "verdicts at a named threshold do not (default: 0.5)",
     )
     parser.add_argument(
         "--batch", type=int, default=8, metavar="N", help="images per inference (default: 8)"
@@ -114,9 +123,9 @@ def verify_images(args: argparse.Namespace) -> int:
         folder = recent_bundle(args.engine)
         say(f"bundle: {folder} (the most recent; choose another with --bundle)")
     verifier = load(folder, args.engine, args.threads, args.device)
-    point = verifier.bundle.operating_point(args.threshold)
-    if not point.reliable:
-        say(f"warning: operating point {point.name} rests on only {point.n_real} real images")
+    point = verifier.bundle.operating_point(args.threshold, args.prior)
+    for warning in describe_doubts(point):
+        say(f"warning: {warning}")
     if args.self_test:
         differences = verifier.self_test()
         told = ", ".join(f"{name} {value:.2g}" for name, value in differences.items())
@@ -125,7 +134,9 @@ def verify_images(args: argparse.Namespace) -> int:
         return CLEAN
     paths, failures = expand_images(args.images)
     outcomes = progress(
-        verifier.outcomes(paths, args.threshold, args.batch), "judging", total=len(paths)
+        verifier.outcomes(paths, args.threshold, args.batch, args.prior),
+        "judging",
+        total=len(paths),
     )
     judged: Judged = [(str(path), outcome) for path, outcome in zip(paths, outcomes, strict=True)]
     judged += failures
@@ -152,7 +163,7 @@ def _show_outcomes(
 def describe_outcomes(
     verifier: Verifier, point: OperatingPoint, judged: Judged, embedding: bool
 ) -> dict[str, Any]:
-    """What `--json` prints (schema 1): every image in order, each with a verdict or an `error`."""
+    """What `--json` prints (schema 2): every image in order, each with a verdict or an `error`."""
     results: list[dict[str, Any]] = []
     counts: Counter[str] = Counter()
     for source, outcome in judged:
@@ -165,7 +176,7 @@ def describe_outcomes(
             counts["error"] += 1
     bundle = verifier.bundle
     return {
-        "schema": 1,
+        "schema": 2,
         "bundle": {
             "folder": str(bundle.folder),
             "target": bundle.target,
@@ -176,22 +187,42 @@ def describe_outcomes(
         "threads": verifier.threads,
         "operating_point": {
             "name": point.name,
-            "threshold": point.threshold,
-            "n_real": point.n_real,
+            **point.to_entry(),
             "reliable": point.reliable,
         },
         "results": results,
-        "summary": {key: counts[key] for key in ("real", "fake", "error")},
+        "summary": {key: counts[key] for key in (*ANSWERS, "error")},
     }
 
 
 def exit_code(judged: Judged) -> int:
-    """2 if an image could not be judged, else 1 if one is fake, else 0."""
+    """2 if an image could not be judged, else 1 if one is fake, else 3 if one is inconclusive.
+
+    0 where all are real.
+    """
     if any(isinstance(outcome, ImageError) for _, outcome in judged):
         return FAILED
-    if any(isinstance(outcome, Verdict) and outcome.is_fake for _, outcome in judged):
+    answers = {outcome.verdict for _, outcome in judged if isinstance(outcome, Verdict)}
+    if FAKE in answers:
         return SUSPICIOUS
-    return CLEAN
+    return UNSURE if INCONCLUSIVE in answers else CLEAN
+
+
+def describe_doubts(point: OperatingPoint) -> list[str]:
+    """What must be said beside verdicts at a point whose calibration images were too few."""
+    doubts = []
+    for rate, bound, count, kind in (
+        (point.target_fpr, point.fpr_bound, point.n_real, "real"),
+        (point.target_miss, point.miss_bound, point.n_fake, "forged"),
+    ):
+        if rate is not None and bound is not None and bound > rate:
+            what = "false alarms" if kind == "real" else "misses"
+            doubts.append(
+                f"operating point {point.name} asks for at most {rate:.2%} {what}; its {count} "
+                f"{kind} calibration images show no more than that they are below {bound:.2%} "
+                f"(at least {count_needed(rate)} are needed)"
+            )
+    return doubts
 
 
 def expand_images(photos: list[Path]) -> tuple[list[Path], Judged]:
@@ -236,43 +267,3 @@ def _expand_folder(folder: Path) -> tuple[list[Path], Judged]:
         nothing = ImageError(f"{folder} has no images", remedy=NO_IMAGES_REMEDY)
         failures.append((str(folder), nothing))
     return walk.images, failures
-
-
-def recent_bundle(engine: str | None = None) -> Path:
-    """The most recent run's bundle, the first in the order of the engines that can be used here.
-
-    Raises:
-        StageError: no run, or none of its bundles can be run here.
-        ConfigError: unknown engine.
-    """
-    run = latest_run()
-    reasons = []
-    for name in ENGINES if engine is None else [engine]:
-        formats = find_engine(name).formats
-        if engine is None:  # without being asked, an engine runs only what it is made for
-            formats = formats[:1]
-        for ending in formats:
-            for folder in _find_shipped_bundles(run, ending):
-                reason = ENGINES[name].load().available()
-                if reason is None:
-                    return folder
-                reasons.append(f"{folder.name}: {reason}")
-    if reasons:
-        raise StageError(f"no bundle of {run} can be run here ({'; '.join(reasons)})")
-    wanted = f"bundle for {engine}" if engine is not None else "exported bundle"
-    remedy = f"Run first: {command_line('export', '--target', 'all')}"
-    raise StageError(f"{run} has no {wanted}", remedy=remedy)
-
-
-def _find_shipped_bundles(run: Path, ending: str) -> list[Path]:
-    """Folders of a run's bundles of the precision that ships whose model file has this ending."""
-    found = []
-    for folder in sorted((run / EXPORT).glob("*")):
-        if folder.name.startswith("."):  # half made, or retired: never what the run ships
-            continue
-        bundle = parse_bundle_stage(f"{EXPORT}/{folder.name}")
-        if bundle is None or bundle[1] != SHIPPED or not (folder / MANIFEST).is_file():
-            continue
-        if any(folder.glob(f"*{ending}")):
-            found.append(folder)
-    return found

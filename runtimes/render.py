@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import TextIO
 
 from gazeclip.console.lines import print_line
 from gazeclip.console.tables import Styled, Table, print_plain, print_table
 from gazeclip.console.text import printable
+from gazeclip.scoring.thresholds import ANSWERS
 from runtimes.verdict import Verdict
 from runtimes.verifier import Outcome
 
 CSV_COLUMNS = [
     "source",
     "verdict",
+    "llr",
+    "strength",
     "fake_probability",
-    "threshold",
+    "prior",
+    "fake_from",
+    "real_below",
     "operating_point",
     "class",
     "category",
@@ -32,8 +38,8 @@ CSV_COLUMNS = [
     "frames",
     "error",
 ]
-_COLOURS = {"fake": "bold red", "real": "green", "error": "yellow"}
-_HEADER = ("image", "verdict", "fake", "most like", "p", "gaze pitch/yaw", "ms")
+_COLOURS = {"fake": "bold red", "real": "green", "inconclusive": "yellow", "error": "yellow"}
+_HEADER = ("image", "verdict", "LLR", "evidence", "P(fake)", "made by", "p", "gaze pitch/yaw", "ms")
 
 
 def write_csv(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
@@ -47,17 +53,16 @@ def write_csv(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
 
 
 def _csv_row(verdict: Verdict) -> dict[str, object]:
-    top = verdict.attribution[0]
-    return {
+    row: dict[str, object] = {
         "source": verdict.source,
         "verdict": verdict.verdict,
+        "llr": f"{verdict.llr:.4f}",
+        "strength": verdict.strength,
         "fake_probability": f"{verdict.fake_probability:.6f}",
-        "threshold": f"{verdict.threshold:.6f}",
+        "prior": f"{verdict.prior:g}",
+        "fake_from": f"{verdict.fake_from:.4f}",
+        "real_below": f"{verdict.real_below:.4f}",
         "operating_point": verdict.operating_point,
-        "class": top.name,
-        "category": top.category,
-        "family": top.family,
-        "class_probability": f"{top.p:.6f}",
         "gaze_pitch": f"{verdict.gaze.pitch:.4f}",
         "gaze_yaw": f"{verdict.gaze.yaw:.4f}",
         "decode_ms": f"{verdict.timings_ms['decode']:.2f}",
@@ -66,6 +71,13 @@ def _csv_row(verdict: Verdict) -> dict[str, object]:
         "precision": verdict.precision,
         "frames": verdict.frames,
     }
+    generator = verdict.generator
+    if generator is not None:
+        row["class"] = generator.name
+        row["category"] = generator.category
+        row["family"] = generator.family
+        row["class_probability"] = f"{generator.p:.6f}"
+    return row
 
 
 def write_table(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
@@ -77,29 +89,35 @@ def write_table(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
         print_table(table, stream)
     else:
         print_plain(table, stream)
-    fake = sum(verdict.is_fake for verdict in verdicts)
-    totals = f"{len(verdicts) - fake} real, {fake} fake, {len(judged) - len(verdicts)} not judged"
+    counts = Counter(verdict.verdict for verdict in verdicts)
+    parts = [f"{counts[answer]} {answer}" for answer in ANSWERS]
+    totals = f"{', '.join(parts)}, {len(judged) - len(verdicts)} not judged"
     if verdicts:
         first = verdicts[0]
-        totals += f" | {first.operating_point}: fake from {first.threshold:.4f}"
-        totals += f" | {first.engine}, {first.precision}"
+        totals += (
+            f" | {first.operating_point}: fake from LLR {first.fake_from:+.2f},"
+            f" real below {first.real_below:+.2f} | {first.engine}, {first.precision}"
+        )
     print_line(totals, stream)
 
 
 def _table_row(source: str, outcome: Outcome) -> tuple[str, ...]:
     if not isinstance(outcome, Verdict):
-        return (source, Styled("error", _COLOURS["error"]), "", outcome.message, "", "", "")
+        empty = ("",) * (len(_HEADER) - 4)
+        return (source, Styled("error", _COLOURS["error"]), "", outcome.message, *empty)
     if outcome.frames > 1:
         source = f"{source} (frame 1 of {outcome.frames})"
-    top = outcome.attribution[0]
+    generator = outcome.generator
     gaze = f"{math.degrees(outcome.gaze.pitch):+.0f} / {math.degrees(outcome.gaze.yaw):+.0f} deg"
     total_ms = sum(outcome.timings_ms.values())
     return (
         source,
         Styled(outcome.verdict, _COLOURS[outcome.verdict]),
-        f"{outcome.fake_probability:.4f}",
-        top.title,
-        f"{top.p:.2f}",
+        f"{outcome.llr:+.2f}",
+        outcome.strength,
+        f"{outcome.fake_probability:.3f}",
+        "" if generator is None else generator.title,
+        "" if generator is None else f"{generator.p:.2f}",
         gaze,
         f"{total_ms:.1f}",
     )

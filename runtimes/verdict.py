@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-REAL = "real"
-FAKE = "fake"
+from gazeclip.scoring.thresholds import FAKE, INCONCLUSIVE, REAL
 
 
 class Attribution(NamedTuple):
@@ -30,21 +29,37 @@ class Gaze(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether an image is real or fake, on what grounds, and what computed it.
+    """Whether an image is real or fake, on what evidence, and what computed it.
 
-    `verdict` is `fake` where `fake_probability` reaches `threshold`, the value of
-    `operating_point`. `attribution` holds all classes, the most probable first. `embedding` is
-    `(D,)` float32 of unit length. `timings_ms` has `decode`, `inference` and `post`; the last two
-    are the batch's time divided by its size. `frames` is the number in the file (animations,
-    pages); only the first is judged.
+    Attributes:
+        verdict: `real`, `fake` or `inconclusive`.
+        llr: log-likelihood ratio (natural logarithm) of forged against real; above 0 it speaks for
+            forged. It holds no prior.
+        strength: the word of the verbal scale for it.
+        fake_probability: what the LLR makes of `prior`, the probability of a forgery before the
+            image is seen.
+        fake_from: an image is `fake` from this LLR on, `real` below `real_below`.
+        operating_point: the name of these two.
+        attribution: all classes with their probabilities, the most probable first.
+        generator: the most probable forgery and its share among the forgeries; None where the
+            verdict is `real`.
+        embedding: `(D,)` float32 of unit length.
+        timings_ms: `decode`, `inference` and `post`; the last two are the batch's time divided by
+            its size.
+        frames: the number in the file (animations, pages); only the first is judged.
     """
 
     source: str
     verdict: str
+    llr: float
+    strength: str
     fake_probability: float
-    threshold: float
+    prior: float
+    fake_from: float
+    real_below: float
     operating_point: str
     attribution: tuple[Attribution, ...]
+    generator: Attribution | None
     gaze: Gaze
     engine: str
     precision: str
@@ -54,18 +69,34 @@ class Verdict:
 
     @property
     def is_fake(self) -> bool:
-        """Whether the verdict is `fake`."""
+        """Whether the verdict is `fake`; `inconclusive` is neither."""
         return self.verdict == FAKE
+
+    @property
+    def is_real(self) -> bool:
+        """Whether the verdict is `real`; `inconclusive` is neither."""
+        return self.verdict == REAL
+
+    @property
+    def is_inconclusive(self) -> bool:
+        """Whether the evidence does not do for either answer."""
+        return self.verdict == INCONCLUSIVE
 
     def to_dict(self, embedding: bool = True) -> dict[str, Any]:
         """Plain values for JSON; `embedding=False` leaves the D numbers out."""
+        generator = None if self.generator is None else self.generator._asdict()
         data: dict[str, Any] = {
             "source": self.source,
             "frames": self.frames,
             "verdict": self.verdict,
+            "llr": self.llr,
+            "strength": self.strength,
             "fake_probability": self.fake_probability,
-            "threshold": self.threshold,
+            "prior": self.prior,
+            "fake_from": self.fake_from,
+            "real_below": self.real_below,
             "operating_point": self.operating_point,
+            "generator": generator,
             "attribution": [entry._asdict() for entry in self.attribution],
             "gaze": self.gaze._asdict(),
             "engine": self.engine,

@@ -5,23 +5,26 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from gazeclip.bundle.bundle import Bundle
-from gazeclip.bundle.contents import BundleClass, OperatingPoint
-from gazeclip.bundle.layout import OUTPUTS, output_widths
+from gazeclip.bundle.bundle import Bundle, prior_log_odds
+from gazeclip.bundle.contents import OperatingPoint
+from gazeclip.bundle.layout import OUTPUTS, SHIPPED_POINT, output_widths
 from gazeclip.errors import BundleError, ConfigError, ImageError
 from gazeclip.images.preprocess import ImageSource
+from gazeclip.scoring.evidence import name_strength
+from gazeclip.scoring.thresholds import REAL
 from gazeclip.system.threads import usable_threads
 from runtimes.batches import Outputs
 from runtimes.engines.base import Engine
 from runtimes.engines.registry import choose_engine
-from runtimes.verdict import FAKE, REAL, Attribution, Gaze, Verdict
+from runtimes.outputs import find_generator, rank_classes, sigmoid, softmax, weigh_scores
+from runtimes.verdict import Gaze, Verdict
 
 Outcome = Verdict | ImageError
 _FLOAT32 = np.dtype(np.float32)
@@ -34,6 +37,14 @@ class _Decoded(NamedTuple):
     image: np.ndarray | ImageError
     decode_ms: float
     frames: int
+
+
+class _Rule(NamedTuple):
+    """How a call decides: at which operating point, and with which prior its probabilities are."""
+
+    point: OperatingPoint
+    prior: float
+    prior_log_odds: float
 
 
 def load(
@@ -68,31 +79,35 @@ class Verifier:
         self.engine = engine
         self.threads = threads
         self._widths = output_widths(bundle.embedding_dim, len(bundle.classes))
-        self._temperature = bundle.temperature
+        self._temperature = bundle.temperature["attribution"]
+        self._evidence = bundle.evidence
         self._classes = bundle.classes
 
     def verify(
         self,
         images: ImageSource | Iterable[ImageSource],
-        threshold: str | float = "fpr1",
+        threshold: str | float = SHIPPED_POINT,
         batch: int = 8,
+        prior: float = 0.5,
     ) -> list[Verdict]:
         """Judge images; of a file with several frames the first (`Verdict.frames` counts them).
 
         Args:
             images: one or several paths, encoded bytes, file objects, PIL images or uint8 RGB
                 arrays `(H, W, 3)`.
-            threshold: an operating point of the bundle (`fpr1`, `fpr0.1`, `default`) or a fake
-                probability.
+            threshold: an operating point of the bundle (`fpr1`, `fpr0.1`) with its three answers,
+                or a fake probability from which on an image is fake, and else real.
             batch: images per inference.
+            prior: how probable a forgery is before an image is seen. Fake probabilities depend on
+                it; verdicts at a named operating point do not.
 
         Raises:
             ImageError: the first image that cannot be read; `outcomes` carries on instead.
-            ConfigError: unknown operating point.
+            ConfigError: unknown operating point, or a prior that is none.
             BundleError: the model's outputs are not finite or have the wrong shape.
         """
         verdicts = []
-        for outcome in self.outcomes(images, threshold, batch):
+        for outcome in self.outcomes(images, threshold, batch, prior):
             if isinstance(outcome, ImageError):
                 raise outcome
             verdicts.append(outcome)
@@ -101,27 +116,29 @@ class Verifier:
     def outcomes(
         self,
         images: ImageSource | Iterable[ImageSource],
-        threshold: str | float = "fpr1",
+        threshold: str | float = SHIPPED_POINT,
         batch: int = 8,
+        prior: float = 0.5,
     ) -> Iterator[Outcome]:
         """Like `verify`, lazily; in the place of an unreadable image stands an `ImageError`."""
         if batch < 1:
             raise ConfigError(f"batch of {batch} is too small", remedy="Use at least 1")
-        point = self.bundle.operating_point(threshold)
+        point = self.bundle.operating_point(threshold, prior)
+        rule = _Rule(point, prior, prior_log_odds(prior))
         sources: Iterable[ImageSource]
         sources = [images] if _is_single(images) else images  # type: ignore[list-item,assignment]
-        return self._judge_in_batches(sources, point, batch)
+        return self._judge_in_batches(sources, rule, batch)
 
     def _judge_in_batches(
-        self, sources: Iterable[ImageSource], point: OperatingPoint, batch: int
+        self, sources: Iterable[ImageSource], rule: _Rule, batch: int
     ) -> Iterator[Outcome]:
         waiting: list[_Decoded] = []
         for index, source in enumerate(sources):
             waiting.append(self._decode_source(source, index))
             if len(waiting) == batch:
-                yield from self._judge_batch(waiting, point)
+                yield from self._judge_batch(waiting, rule)
                 waiting = []
-        yield from self._judge_batch(waiting, point)
+        yield from self._judge_batch(waiting, rule)
 
     def _decode_source(self, source: ImageSource, index: int) -> _Decoded:
         name = str(source) if isinstance(source, str | os.PathLike) else f"image {index}"
@@ -134,7 +151,7 @@ class Verifier:
             image = error
         return _Decoded(name, image, (time.perf_counter() - started) * 1e3, frames)
 
-    def _judge_batch(self, waiting: list[_Decoded], point: OperatingPoint) -> Iterator[Outcome]:
+    def _judge_batch(self, waiting: list[_Decoded], rule: _Rule) -> Iterator[Outcome]:
         images = [item.image for item in waiting if isinstance(item.image, np.ndarray)]
         started = time.perf_counter()
         outputs: Outputs = {}
@@ -150,27 +167,33 @@ class Verifier:
                 continue
             answer = {name: array[row] for name, array in outputs.items()}
             timings_ms = {"decode": item.decode_ms, "inference": inference}
-            yield self._make_verdict(item, answer, point, timings_ms)
+            yield self._make_verdict(item, answer, rule, timings_ms)
             row += 1
 
     def _make_verdict(
-        self, item: _Decoded, answer: Outputs, point: OperatingPoint, timings_ms: dict[str, float]
+        self, item: _Decoded, answer: Outputs, rule: _Rule, timings_ms: dict[str, float]
     ) -> Verdict:
         """One image's outputs (no batch axis) as a verdict."""
         started = time.perf_counter()
-        probability = sigmoid(answer["fake_logit"].item() / self._temperature["detection"])
-        ranked = rank_classes(
-            self._classes, softmax(answer["logits"].tolist(), self._temperature["attribution"])
-        )
+        logits = answer["logits"].tolist()
+        llr = weigh_scores(self._evidence, answer["fake_logit"].item(), logits)
+        ranked = rank_classes(self._classes, softmax(logits, self._temperature))
+        point = rule.point
+        decided = point.decide(llr)
         pitch, yaw = answer["gaze"].tolist()
         return Verdict(
             source=item.name,
             frames=item.frames,
-            verdict=FAKE if probability >= point.threshold else REAL,
-            fake_probability=probability,
-            threshold=point.threshold,
+            verdict=decided,
+            llr=llr,
+            strength=name_strength(llr),
+            fake_probability=sigmoid(llr + rule.prior_log_odds),
+            prior=rule.prior,
+            fake_from=point.fake_from,
+            real_below=point.real_below,
             operating_point=point.name,
             attribution=ranked,
+            generator=None if decided == REAL else find_generator(ranked),
             gaze=Gaze(pitch, yaw),
             engine=self.engine.label,
             precision=self.bundle.precision,
@@ -223,35 +246,6 @@ class Verifier:
                 remedy="Do not use it here; export it again or choose another engine",
             )
         return differences
-
-
-# After an inference the caches hold the network, and each first call into NumPy costs some 30
-# microseconds. For a dozen numbers plain Python is several times faster, so these two do not use
-# gazeclip.scoring.metrics.
-def softmax(logits: Sequence[float], temperature: float) -> list[float]:
-    """Probabilities of one image's logits `(C,)` at a temperature."""
-    top = max(logits)
-    powers = [math.exp((value - top) / temperature) for value in logits]
-    total = sum(powers)
-    return [power / total for power in powers]
-
-
-def sigmoid(logit: float) -> float:
-    """Logistic function that does not overflow."""
-    return 0.5 * (1.0 + math.tanh(0.5 * logit))
-
-
-def rank_classes(
-    classes: Sequence[BundleClass], probabilities: Sequence[float]
-) -> tuple[Attribution, ...]:
-    """All classes with their probabilities `(C,)`, the most probable first."""
-    order = sorted(range(len(classes)), key=probabilities.__getitem__, reverse=True)
-    ranked = []
-    for index in order:
-        entry = classes[index]
-        p = probabilities[index]
-        ranked.append(Attribution(entry.name, entry.title, entry.category, entry.family, p))
-    return tuple(ranked)
 
 
 def _is_single(images: object) -> bool:

@@ -21,12 +21,14 @@ from PIL import Image
 from gazeclip.bundle.contents import BundleClass, BundleContents, Golden, OperatingPoint
 from gazeclip.bundle.write import write_bundle
 from gazeclip.images.preprocess import PixelContract
+from gazeclip.scoring.evidence import Evidence
 
 # As in an activated environment, so that the commands in messages say `python`.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 SIZE = 32
 DIM = 6
+_PAINTS = {"real": (40, 90, 200), "fake": (220, 90, 30), "unsure": (130, 120, 125)}
 CLASSES = [
     BundleClass("real", "a camera", category="real", family="real"),
     BundleClass("swap", "Swap", category="face_swap", family="graphics"),
@@ -251,11 +253,11 @@ def contents(
         model_file="model.onnx",
         classes=CLASSES,
         contract=PixelContract(SIZE),
-        temperature={"attribution": 2.0, "detection": 1.5},
+        temperature={"attribution": 2.0},
+        evidence=Evidence(("detection", "margin"), (0.7, 0.05), 0.1, -6.0, 5.7),
         thresholds={
-            "fpr1": OperatingPoint("fpr1", 0.8, n_real=300, interval=(0.75, 0.85)),
-            "fpr0.1": OperatingPoint("fpr0.1", 0.99, n_real=300, reliable=False),
-            "default": OperatingPoint("default", 0.5),
+            "fpr1": OperatingPoint("fpr1", 1.4, -1.0, 0.01, 0.05, 0.00994, 0.043, 300, 140),
+            "fpr0.1": OperatingPoint("fpr0.1", 5.5, -1.0, 0.001, 0.05, 0.00994, 0.043, 300, 140),
         },
         metrics={"test": {"auc": 0.9, "n": np.int64(300)}, "test_unseen": {"auc": None, "n": 0}},
         parity={"embedding_cosine_min": 0.9999},
@@ -286,10 +288,13 @@ def spoiled(bundles: dict[str, Path], tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A blue (real) and a red (fake) picture by the network's rule, and three that are none."""
+    """A blue (real), a red (fake) and a grey (unsure) picture by the network's rule.
+
+    And three that are none.
+    """
     root = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
-    for name, colour in {"real": (40, 90, 200), "fake": (220, 90, 30)}.items():
+    for name, colour in _PAINTS.items():
         noise = rng.integers(-20, 20, (80, 64, 3))
         Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8)).save(
             root / f"{name}.png"

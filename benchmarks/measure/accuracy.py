@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.measure.shipped import Rule, measure_answers
 from gazeclip.scoring import metrics
+from gazeclip.scoring.evidence import measure_evidence
 from gazeclip.scoring.outputs import FPR, AttributionLevel, SplitOutputs, attribute, per_generator
 from gazeclip.taxonomy import Taxonomy
 
@@ -21,7 +23,8 @@ def evaluate_splits(
     taxonomy: Taxonomy,
     classes: Sequence[str],
     *,
-    temperature: Mapping[str, float] | None = None,
+    temperature: float = 1.0,
+    rule: Rule | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
@@ -32,19 +35,19 @@ def evaluate_splits(
     `attribution_unreachable`. A figure that cannot be computed is None, and `why_null` says why.
 
     Args:
-        temperature: `detection` and `attribution`, 1 where absent; moves `ece` and sums over
-            groups, nothing else.
+        temperature: of the attribution logits; moves sums over groups, nothing else.
+        rule: of the answers; without it nothing is known of `cllr`, `ece` and `shipped`.
         bootstrap: resamplings of the persons (without identities: of the images) for the 95%
             intervals; 0 for none.
     """
-    given = dict(temperature or {})
     return {
         name: evaluate_split(
             outputs,
             taxonomy,
             classes,
             LEVELS.get(name, "class"),
-            given,
+            temperature=temperature,
+            rule=rule,
             bootstrap=bootstrap,
             seed=seed,
         )
@@ -57,15 +60,16 @@ def evaluate_split(
     taxonomy: Taxonomy,
     classes: Sequence[str],
     level: AttributionLevel,
-    temperature: Mapping[str, float],
     *,
+    temperature: float = 1.0,
+    rule: Rule | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
     """One split of `evaluate_splits`."""
     fake = outputs.is_fake  # `(N,)`
     score = outputs.fake_logit
-    probability = outputs.class_probability(temperature.get("attribution", 1.0))
+    probability = outputs.class_probability(temperature)
     named = attribute(probability, outputs.labels, classes, taxonomy, level)
     correct = named.true == named.predicted
     result: dict[str, Any] = {
@@ -74,7 +78,6 @@ def evaluate_split(
         "auc": metrics.roc_auc(fake, score),
         "tpr_at_fpr1": metrics.tpr_at_fpr(fake, score, FPR),
         "eer": metrics.eer(fake, score),
-        "ece": metrics.ece(fake, outputs.fake_probability(temperature.get("detection", 1.0))),
         "detection_acc": metrics.accuracy(fake, score > 0),
         "attribution_acc": metrics.accuracy(named.true, named.predicted),
         "attribution_macro_acc": metrics.macro_accuracy(named.true, named.predicted),
@@ -84,11 +87,20 @@ def evaluate_split(
         "tpr_at_fpr1_interval": None,
         "attribution_acc_interval": None,
     }
+    result |= _measure_rule(outputs, rule, taxonomy)
     if bootstrap:
         result |= _bootstrap_intervals(fake, score, correct, outputs.clusters, bootstrap, seed)
     result["per_generator"] = per_generator(outputs, taxonomy, classes, probability, level)
     result["why_null"] = _explain_nulls(result, fake, bootstrap)
     return result
+
+
+def _measure_rule(outputs: SplitOutputs, rule: Rule | None, taxonomy: Taxonomy) -> dict[str, Any]:
+    """What the calibration is worth on this split."""
+    if rule is None:
+        return {"cllr": None, "min_cllr": None, "ece": None, "shipped": None}
+    figures = measure_evidence(rule.weigh(outputs), outputs.is_fake)
+    return {**figures, "shipped": measure_answers(outputs, rule, taxonomy)}
 
 
 def _bootstrap_intervals(
@@ -129,4 +141,6 @@ def _explain_nulls(result: Mapping[str, Any], fake: np.ndarray, bootstrap: int) 
         if value is None:
             switched_off = key.endswith("_interval") and not bootstrap
             reasons[key] = "intervals were switched off" if switched_off else why
+    if result["shipped"] is None and len(fake):
+        reasons |= dict.fromkeys(("cllr", "min_cllr", "ece", "shipped"), "it was not calibrated")
     return reasons

@@ -1,13 +1,12 @@
-"""What the plots need from raw outputs: ROC, confusion matrix, gaze, and verdicts that flipped."""
+"""What the plots need from raw outputs: ROC, confusion matrix and gaze."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from gazeclip.errors import StageError
 from gazeclip.scoring import metrics
 from gazeclip.scoring.outputs import AttributionLevel, SplitOutputs, attribute, group_name
 from gazeclip.taxonomy import Taxonomy
@@ -97,50 +96,3 @@ def gaze_histogram(
             for which, rows in (("real", ~fake), ("fake", fake))
         }
     return result
-
-
-def verdict_flips(
-    before: SplitOutputs,
-    after: SplitOutputs,
-    *,
-    threshold: float = 0.5,
-    temperature_before: float = 1.0,
-    temperature_after: float = 1.0,
-) -> list[dict[str, Any]]:
-    """Images whose verdict differs between two subjects, the largest change first.
-
-    A verdict is `P(fake) > threshold`.
-
-    Raises:
-        StageError: the two were not run on the same images.
-    """
-    if before.labels != after.labels:
-        raise StageError(
-            "verdicts of different images cannot be compared",
-            remedy="Run both subjects on the same split",
-        )
-    p = before.fake_probability(temperature_before)
-    q = after.fake_probability(temperature_after)
-    flipped = np.flatnonzero((p > threshold) != (q > threshold))
-    # Stable, so that images that changed equally stay in the order of the split.
-    flipped = flipped[np.argsort(-np.abs(p - q)[flipped], kind="stable")]
-    return [
-        {
-            "index": int(i),
-            "label": before.labels[i],
-            "p_before": round(float(p[i]), 6),
-            "p_after": round(float(q[i]), 6),
-        }
-        for i in flipped
-    ]
-
-
-def verdict_agreement(
-    before: Mapping[str, SplitOutputs], after: Mapping[str, SplitOutputs]
-) -> float:
-    """Share of the images of all splits that two subjects judge alike.
-
-    At P(fake) = 0.5, where no temperature matters.
-    """
-    flipped = sum(len(verdict_flips(before[split], after[split])) for split in before)
-    return 1.0 - flipped / sum(len(outputs.labels) for outputs in before.values())

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.measure.shipped import Rule
 from benchmarks.measure.subject import TORCH, Subject
 from export.registry import find_target
 from export.runner import is_reference, open_runner, wrap_torch
@@ -158,7 +159,8 @@ def gather_bundle(context: Context, name: str, threads: int) -> Gathered:
         size_mb=model_size_mb(folder, str(bundle.meta["model_file"])),
         infer=infer,
         image_size=context.contract.size,
-        temperature=bundle.temperature,
+        temperature=bundle.temperature["attribution"],
+        rule=Rule(bundle.evidence, bundle.operating_point()),
         parity={key: bundle.meta["parity"][key] for key in PARITY},
         notes=note,
         framework=bundle.target,

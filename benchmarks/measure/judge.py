@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from benchmarks.measure.gather import Gathered
 from benchmarks.measure.latency import LatencyConfig, LatencyStats, measure_latency
+from benchmarks.measure.shipped import Rule
 from benchmarks.measure.subject import Subject
+from export.calibrate import calibrate_outputs
+from gazeclip.bundle.layout import SHIPPED_POINT
 from gazeclip.console.progress import progress_callback, say
+from gazeclip.errors import StageError
 from gazeclip.run.context import Context
 from gazeclip.scoring.outputs import SplitOutputs
 from gazeclip.studies.judge import label_outputs
@@ -27,11 +31,30 @@ class Judged:
     outputs: dict[str, SplitOutputs]
     latency: LatencyStats | None
 
+    @property
+    def rule(self) -> Rule:
+        """How it answers.
+
+        Raises:
+            StageError: it was not calibrated.
+        """
+        if self.subject.rule is None:
+            raise StageError(
+                f"'{self.subject.name}' was not calibrated",
+                remedy="Judge it with its bundle's rule",
+            )
+        return self.subject.rule
+
 
 def load_images(context: Context) -> dict[str, np.ndarray]:
     """Split -> its images uint8 `(N, S, S, 3)`; splits without images are left out."""
+    return read_splits(context, SPLITS)
+
+
+def read_splits(context: Context, splits: Sequence[str]) -> dict[str, np.ndarray]:
+    """The same of any splits."""
     images = {}
-    for split in SPLITS:
+    for split in splits:
         samples = context.manifest.split(split)
         if samples:
             images[split] = np.stack([context.contract.apply(sample.path) for sample in samples])
@@ -44,14 +67,39 @@ def judge_subjects(
     images: Mapping[str, np.ndarray],
     threads: int,
 ) -> list[Judged]:
-    """Outputs of all subjects on all images, then their latencies side by side."""
-    outputs = [_judge_images(context, item.subject, images) for item in gathered]
+    """Outputs of all subjects on all images, then their latencies side by side.
+
+    A subject that no bundle calibrates is calibrated as bundles are, on the same images.
+    """
+    subjects = _calibrate_subjects(context, [item.subject for item in gathered])
+    outputs = [_judge_images(context, subject, images) for subject in subjects]
     seconds = context.recipe.report.latency_seconds
     latencies = _measure_latencies(gathered, images["test"][:1], threads, seconds)
     return [
-        Judged(item.subject, found, latencies.get(item.subject.name))
-        for item, found in zip(gathered, outputs, strict=True)
+        Judged(subject, found, latencies.get(subject.name))
+        for subject, found in zip(subjects, outputs, strict=True)
     ]
+
+
+def _calibrate_subjects(context: Context, subjects: Sequence[Subject]) -> list[Subject]:
+    """Those without a rule get one."""
+    if all(subject.rule is not None for subject in subjects):
+        return list(subjects)
+    split = "calibration"
+    pixels = read_splits(context, [split])[split]
+    targets = context.list_targets(split)
+    persons = [sample.person for sample in context.manifest.split(split)]
+    miss = context.recipe.export.target_miss
+    calibrated = []
+    for subject in subjects:
+        if subject.rule is None:
+            with progress_callback(f"{subject.name} on {split}") as update:
+                outputs = subject.predict(pixels, progress=update)
+            found = calibrate_outputs(outputs, targets, persons, miss)
+            rule = Rule(found.evidence, found.thresholds[SHIPPED_POINT])
+            subject = replace(subject, rule=rule, temperature=found.temperature["attribution"])
+        calibrated.append(subject)
+    return calibrated
 
 
 def _judge_images(

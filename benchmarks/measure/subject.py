@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 
+from benchmarks.measure.shipped import Rule
 from export.registry import TARGETS
 from export.runner import reference_name
 from gazeclip.bundle.layout import PRECISIONS, Precision
@@ -20,7 +21,6 @@ ROLES: tuple[str, ...] = get_args(Role)
 TORCH = "torch"  # framework and engine of what is measured before it is exported
 REQUIRED_OUTPUTS = ("logits", "fake_logit")
 WIDTHS = {"fake_logit": 1, "gaze": 2}
-HEADS = ("attribution", "detection")
 
 
 def engine_titles() -> dict[str, str]:
@@ -56,9 +56,10 @@ class Subject:
     """One thing to measure; `name` is for people, `identity` for programs.
 
     `infer` takes uint8 RGB `(B, S, S, 3)` and gives `logits (B, C)` and `fake_logit (B, 1)`, and
-    where the model has them `embedding (B, D)` and `gaze (B, 2)` in radians. `temperature` holds
-    `attribution` and `detection` (1 if absent). `parity` holds figures against the PyTorch model
-    that this one was exported from; None if it is that one.
+    where the model has them `embedding (B, D)` and `gaze (B, 2)` in radians. `temperature` divides
+    the attribution logits, and `rule` gives the answers; None where it was not calibrated yet.
+    `parity` holds figures against the PyTorch model that this one was exported from; None if it is
+    that one.
 
     Raises:
         ConfigError: a role, engine, precision or temperature that is not one.
@@ -71,7 +72,8 @@ class Subject:
     size_mb: float | None
     infer: Infer
     image_size: int
-    temperature: dict[str, float] = field(default_factory=dict)
+    temperature: float = 1.0
+    rule: Rule | None = None
     parity: dict[str, float] | None = None
     notes: str = ""
     framework: str = TORCH
@@ -92,19 +94,12 @@ class Subject:
         for key, value, known in checks:
             if value not in known:
                 faults.append(f"{key} '{value}' is not one of {', '.join(known)}")
-        for key, temperature in self.temperature.items():
-            if not temperature > 0:
-                faults.append(f"temperature {key} = {temperature} is not positive")
-            if key not in HEADS:
-                faults.append(f"temperature '{key}' is unknown")
+        if not self.temperature > 0:
+            faults.append(f"temperature = {self.temperature} is not positive")
         if faults:
             raise ConfigError(
                 f"subject '{self.name}': {'; '.join(faults)}", remedy="Correct the subject's fields"
             )
-
-    def temperature_of(self, output: Literal["attribution", "detection"]) -> float:
-        """The calibration temperature that divides the logits of one head."""
-        return float(self.temperature.get(output, 1.0))
 
     def predict(
         self,

@@ -11,10 +11,12 @@ from benchmarks.measure import curves
 from benchmarks.measure.accuracy import LEVELS, evaluate_splits
 from benchmarks.measure.gaze import measure_gaze
 from benchmarks.measure.judge import Judged
+from benchmarks.measure.shipped import find_flips, measure_agreement
 from benchmarks.measure.subject import TORCH
 from benchmarks.report.data import Flips, GalleryItem, describe_subject, encode_thumbnail
 from benchmarks.report.gaze import may_draw
 from gazeclip.run.context import Context
+from gazeclip.taxonomy import REAL
 
 GALLERY_PER_LABEL = 1
 
@@ -33,13 +35,16 @@ def build_entries(context: Context, judged: Sequence[Judged]) -> list[dict[str, 
             context.taxonomy,
             context.classes,
             temperature=item.subject.temperature,
+            rule=item.subject.rule,
             bootstrap=context.recipe.report.bootstrap,
             seed=context.recipe.seed,
         )
         drawn = build_curves(context, item)
         entry = describe_subject(item.subject, item.latency, accuracy, drawn, gaze)
         if item.subject.role == "student" and item is not reference:
-            agreement = curves.verdict_agreement(reference.outputs, item.outputs)
+            agreement = measure_agreement(
+                reference.outputs, reference.rule, item.outputs, item.rule
+            )
             entry["parity"]["verdict_agreement_fp32"] = agreement
         entries.append(entry)
     return entries
@@ -47,7 +52,7 @@ def build_entries(context: Context, judged: Sequence[Judged]) -> list[dict[str, 
 
 def build_curves(context: Context, item: Judged) -> dict[str, Any]:
     """Split -> ROC points and confusion matrix."""
-    temperature = item.subject.temperature_of("attribution")
+    temperature = item.subject.temperature
     found = {}
     for split, outputs in item.outputs.items():
         found[split] = {
@@ -88,7 +93,7 @@ def build_gaze(item: Judged, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def build_flips(judged: Sequence[Judged], images: Mapping[str, np.ndarray]) -> list[Flips]:
-    """Exported fp32 against its INT8 twin, each calibrated as its bundle says."""
+    """Exported fp32 against its INT8 twin, each answering as its bundle says."""
     by_identity = {item.subject.identity: item for item in judged}
     result = []
     for before in judged:
@@ -97,11 +102,8 @@ def build_flips(judged: Sequence[Judged], images: Mapping[str, np.ndarray]) -> l
         if subject.framework == TORCH or subject.precision != "fp32" or after is None:
             continue
         for split, pixels in images.items():
-            items = curves.verdict_flips(
-                before.outputs[split],
-                after.outputs[split],
-                temperature_before=subject.temperature_of("detection"),
-                temperature_after=after.subject.temperature_of("detection"),
+            items = find_flips(
+                (before.outputs[split], before.rule), (after.outputs[split], after.rule)
             )
             shown = [{**item, "image": encode_thumbnail(pixels[item["index"]])} for item in items]
             result.append(Flips(subject.name, after.subject.name, split, len(pixels), shown))
@@ -111,13 +113,17 @@ def build_flips(judged: Sequence[Judged], images: Mapping[str, np.ndarray]) -> l
 def build_gallery(context: Context, item: Judged, images: np.ndarray) -> list[GalleryItem]:
     """The first images of every label of `test`, `images (N, S, S, 3)`, with their verdicts."""
     outputs = item.outputs["test"]
-    probability = outputs.fake_probability(item.subject.temperature_of("detection"))
-    predicted = outputs.logits.argmax(axis=1)
+    llr = item.rule.weigh(outputs)
+    answers = item.rule.answer(outputs)
+    forged = 1 + outputs.logits[:, 1:].argmax(axis=1)  # class 0 is real
     labels = np.array(outputs.labels)
     items = []
     for label in dict.fromkeys(outputs.labels):
         for place in np.flatnonzero(labels == label)[:GALLERY_PER_LABEL]:
-            title = context.taxonomy.get(context.classes[predicted[place]]).title
+            title = ""
+            if answers[place] != REAL:
+                title = context.taxonomy.get(context.classes[forged[place]]).title
             thumbnail = encode_thumbnail(images[place])
-            items.append(GalleryItem(thumbnail, label, float(probability[place]), title))
+            answer = str(answers[place])
+            items.append(GalleryItem(thumbnail, label, answer, float(llr[place]), title))
     return items

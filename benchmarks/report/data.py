@@ -16,6 +16,7 @@ from benchmarks.measure.latency import LatencyStats
 from benchmarks.measure.subject import Subject
 from benchmarks.report.schema import ACCURACY, LATENCY, PARITY, SCHEMA, SPLITS
 from gazeclip.errors import StageError
+from gazeclip.scoring.metrics import sigmoid
 
 Entry = Mapping[str, Any]
 
@@ -24,21 +25,28 @@ Entry = Mapping[str, Any]
 class GalleryItem:
     """One image and its verdict.
 
-    `image` is a data URI (see `encode_thumbnail`), `label` the truth, `predicted` the answer.
+    `image` is a data URI (see `encode_thumbnail`), `label` the truth, `answer` real, fake or
+    inconclusive, `llr` its evidence, `predicted` the generator where it is not real.
     """
 
     image: str
     label: str
-    fake_probability: float
+    answer: str
+    llr: float
     predicted: str
     caption: str = ""
+
+    @property
+    def fake_probability(self) -> float:
+        """What the evidence makes of a prior of one half."""
+        return float(sigmoid(np.array(self.llr)))
 
 
 @dataclass(frozen=True)
 class Flips:
     """Images of one split whose verdict differs between two subjects.
 
-    `items` as from `benchmarks.measure.curves.verdict_flips`; an item may carry `image`, a data
+    `items` as from `benchmarks.measure.shipped.find_flips`; an item may carry `image`, a data
     URI, and `path`.
     """
 

@@ -1,8 +1,10 @@
 """The contract of report.json. Other tools read it: faults are found before the file exists.
 
-Schema 2: subjects have a `framework`, the role `baseline` was `peer`, the engine `litert` was
-`tflite`. Schema 3: subjects have a `gaze`, by split and reference (`teacher`, `labels`): how far
-it is from the reference's, beside the best constant (`benchmarks.measure.gaze.compare_gaze`).
+Schema 3: `accuracy.<split>` has `shipped` (answers at the threshold that ships), `cllr` and
+`min_cllr`, and its `ece` is that of a prior of one half; subjects have a `gaze`, by split and
+reference (`teacher`, `labels`): how far it is from the reference's, beside the best constant
+(`benchmarks.measure.gaze.compare_gaze`). Schema 2: subjects have a `framework`, the role `baseline`
+was `peer`, the engine `litert` was `tflite`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ SPLITS = ("test", "test_unseen")
 LATENCY_TIMES = ("p50", "p90", "p95", "p99")
 LATENCY = (*LATENCY_TIMES, "threads", "batch")
 SHARES = ("auc", "tpr_at_fpr1", "attribution_acc", "ece")
-ACCURACY = (*SHARES, "n")
+COSTS = ("cllr", "min_cllr")
+ACCURACY = (*SHARES, *COSTS, "shipped", "n")
+ANSWERS = ("fpr", "tpr", "miss", "inconclusive")
 # Against the PyTorch model of the same precision, on val and golden images; the last one against
 # the float student, on the test images.
 PARITY = ("embedding_cosine_min", "prob_max_abs", "verdict_agreement", "verdict_agreement_fp32")
@@ -122,6 +126,9 @@ def _check_accuracy(subject: Mapping[str, Any]) -> Iterator[str]:
             yield from _prefix_faults(
                 f"accuracy.{split}", _check_number(figures, key, low=0, high=1)
             )
+        for key in COSTS:
+            yield from _prefix_faults(f"accuracy.{split}", _check_number(figures, key, low=0))
+        yield from _prefix_faults(f"accuracy.{split}", _check_shipped(figures))
         yield from _prefix_faults(
             f"accuracy.{split}", _check_number(figures, "n", low=0, whole=True)
         )
@@ -159,6 +166,17 @@ def _check_gaze_figures(figures: Mapping[str, Any]) -> Iterator[str]:
     verdict = figures.get("beats_constant", "missing")
     if verdict is not None and not isinstance(verdict, bool):
         yield "beats_constant: must be true, false or null"
+
+
+def _check_shipped(figures: Mapping[str, Any]) -> Iterator[str]:
+    shipped = figures.get("shipped", ())
+    if shipped is None:
+        return
+    if not isinstance(shipped, Mapping):
+        yield "shipped: must be an object (null if not measured)"
+        return
+    for key in ANSWERS:
+        yield from _prefix_faults("shipped", _check_number(shipped, key, low=0, high=1))
 
 
 def _check_number(

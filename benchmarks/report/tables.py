@@ -53,7 +53,8 @@ COLUMNS = (
         for key, title, hint in (
             ("attribution_acc", "ACC", f"attribution accuracy: {level}"),
             ("auc", "AUC", "detection, area under the ROC curve"),
-            ("tpr_at_fpr1", "TPR@1%", "detection rate where 1% of the real images are flagged"),
+            ("tpr", "TPR", "forged images called fake at the threshold that ships"),
+            ("fpr", "FPR", "real images called fake at the threshold that ships"),
         )
     ),
     Column("size", "MB", "cost", "size of the model file"),
@@ -97,7 +98,11 @@ _RANKED = [
     *(
         (f"{split}.{key}", lambda e, split=split, key=key: read_figure(e, split, key), 1)
         for split in SPLIT_TITLES
-        for key in ("attribution_acc", "auc", "tpr_at_fpr1")
+        for key in ("attribution_acc", "auc")
+    ),
+    *(
+        (f"{split}.tpr", lambda e, split=split: read_shipped(e, split, "tpr"), 1)
+        for split in SPLIT_TITLES
     ),
     ("size", lambda e: e["size_mb"], -1),
     ("latency", lambda e: e["latency_ms"]["p50"], -1),
@@ -111,9 +116,13 @@ def _build_row(entry: Entry, teacher: Entry | None) -> dict[str, Cell]:
         )
     }
     for split in SPLIT_TITLES:
-        for key in ("attribution_acc", "auc", "tpr_at_fpr1"):
+        for key in ("attribution_acc", "auc"):
             note = format_interval(read_figure(entry, split, f"{key}_interval"))
             cells[f"{split}.{key}"] = Cell(format_share(read_figure(entry, split, key)), note)
+        unsure = format_unsure(read_shipped(entry, split, "inconclusive_fake"))
+        cells[f"{split}.tpr"] = Cell(format_share(read_shipped(entry, split, "tpr")), unsure)
+        note = format_interval(read_shipped(entry, split, "fpr_interval"))
+        cells[f"{split}.fpr"] = Cell(format_share(read_shipped(entry, split, "fpr")), note)
     size = entry["size_mb"]
     cells["size"] = Cell(MISSING if size is None else format_megabytes(size))
     cells["latency"] = latency_cell(entry["latency_ms"])
@@ -123,6 +132,16 @@ def _build_row(entry: Entry, teacher: Entry | None) -> dict[str, Cell]:
     cells["parity"] = parity_cell(parity)
     cells["as_fp32"] = Cell(format_share(parity.get("verdict_agreement_fp32")))
     return cells
+
+
+def read_shipped(entry: Entry, split: str, key: str) -> Any:
+    """`accuracy.<split>.shipped.<key>`, None if not measured."""
+    return (read_figure(entry, split, "shipped") or {}).get(key)
+
+
+def format_unsure(share: float | None) -> str:
+    """A share of inconclusive answers as a note; empty if not measured."""
+    return "" if share is None else f"{share:.0%} unsure"
 
 
 def format_share(value: float | None) -> str:

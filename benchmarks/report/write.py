@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import plots, scatter, tables
+from benchmarks.report import answers, plots, scatter, tables
 from benchmarks.report.console import console_table
 from benchmarks.report.data import (
     Entry,
@@ -38,6 +38,10 @@ __all__ = [
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_FLIPS = 24
+ANSWERS_NOTE = (
+    "False alarms: real images called fake, with a 95% interval. Of each generator: the share of "
+    "its images called fake, and beside it the share that is inconclusive; the rest is called real."
+)
 
 
 def write_report(folder: Path, data: ReportData) -> None:
@@ -110,6 +114,9 @@ def render_markdown(data: ReportData) -> str:
         "",
         f"Latency: {tables.describe_settings(subjects)}. " + _intervals_line(subjects),
     ]
+    for shown in _list_answer_tables(subjects):
+        lines += ["", f"## At the threshold that ships: {shown.split}", "", ANSWERS_NOTE, ""]
+        lines.append(answers.render_answers(shown))
     if tables.is_disturbed(subjects):
         lines += ["", "\\* other work disturbed these rounds, and repeating them did not help."]
     if data.caveats:
@@ -126,7 +133,8 @@ def render_markdown(data: ReportData) -> str:
         for item in flips.items:
             where = item.get("path", item.get("index"))
             lines.append(
-                f"- {where} ({item['label']}): {item['p_before']:.3f} to {item['p_after']:.3f}"
+                f"- {where} ({item['label']}): {item['before']} to {item['after']}, "
+                f"LLR {item['llr_before']:+.2f} to {item['llr_after']:+.2f}"
             )
     for title, table in (("Machine", data.machine), ("Provenance", data.provenance)):
         if table:
@@ -198,6 +206,8 @@ def page_context(data: ReportData) -> dict[str, Any]:
         "teacher": teacher,
         "settings": tables.describe_settings(subjects),
         "disturbed": tables.is_disturbed(subjects),
+        "answer_tables": _list_answer_tables(subjects),
+        "answers_note": ANSWERS_NOTE,
         "legend": _build_legend(subjects),
         "scatter": _by_split(lambda split: scatter.accuracy_against_latency(subjects, split)),
         "roc": _by_split(lambda split: plots.roc_curves(subjects, split)),
@@ -209,6 +219,11 @@ def page_context(data: ReportData) -> dict[str, Any]:
         "provenance": flatten_table(data.provenance),
         "notes": [(entry["name"], entry["notes"]) for entry in subjects if entry.get("notes")],
     }
+
+
+def _list_answer_tables(subjects: Sequence[Entry]) -> list[answers.AnswerTable]:
+    found = [answers.build_answer_table(subjects, split) for split in tables.SPLIT_TITLES]
+    return [table for table in found if table is not None]
 
 
 def _build_legend(subjects: Sequence[Entry]) -> list[dict[str, Any]]:

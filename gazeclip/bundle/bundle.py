@@ -5,6 +5,7 @@ NumPy only, because a phone gateway reads bundles too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,11 +16,12 @@ import numpy as np
 
 from gazeclip.bundle.check import array_faults, refuse, refuse_changed
 from gazeclip.bundle.contents import BundleClass, OperatingPoint
-from gazeclip.bundle.layout import GOLDEN, MANIFEST, TEXT_BANK, Precision
+from gazeclip.bundle.layout import GOLDEN, MANIFEST, SHIPPED_POINT, TEXT_BANK, Precision
 from gazeclip.bundle.parts import read_golden, read_text_bank
 from gazeclip.errors import BundleError, ConfigError, nearest
 from gazeclip.files.atomic import parse_json
 from gazeclip.images.preprocess import PixelContract
+from gazeclip.scoring.evidence import Evidence
 from gazeclip.system.place import command_line
 
 
@@ -78,8 +80,19 @@ class Bundle:
 
     @property
     def temperature(self) -> dict[str, float]:
-        """Divisors of the `attribution` and `detection` logits."""
+        """Divisor of the `attribution` logits."""
         return {key: float(value) for key, value in self.meta["temperature"].items()}
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """From this file's scores to its log-likelihood ratio."""
+        return Evidence.from_entry(self.meta["evidence"])
+
+    @property
+    def operating_points(self) -> dict[str, OperatingPoint]:
+        """All operating points by name."""
+        points: Mapping[str, Any] = self.meta["thresholds"]
+        return {name: OperatingPoint.from_entry(name, entry) for name, entry in points.items()}
 
     @property
     def golden_tolerance(self) -> dict[str, float]:
@@ -110,28 +123,51 @@ class Bundle:
         """The name that the model file itself uses for `image` or for one of `OUTPUTS`."""
         return str(self.meta["io"][name])
 
-    def operating_point(self, threshold: str | float = "fpr1") -> OperatingPoint:
-        """A named operating point of this bundle, or an own threshold in [0, 1].
+    def operating_point(
+        self, threshold: str | float = SHIPPED_POINT, prior: float = 0.5
+    ) -> OperatingPoint:
+        """A named operating point of this bundle, or one threshold on the fake probability.
+
+        Args:
+            threshold: a name, or a fake probability in (0, 1) at `prior`, with two answers only.
+            prior: how probable a forgery is before the image is seen, in (0, 1).
 
         Raises:
-            ConfigError: unknown name, or a number outside [0, 1].
+            ConfigError: unknown name, or a number outside (0, 1).
         """
-        points: Mapping[str, Any] = self.meta["thresholds"]
+        points = self.operating_points
+        shift = prior_log_odds(prior)
         if isinstance(threshold, str) and threshold in points:
-            return OperatingPoint.from_entry(threshold, points[threshold])
+            return points[threshold]
         try:
             value = float(threshold)
         except (TypeError, ValueError):
             hint = nearest(str(threshold), points)
             raise ConfigError(
                 f"unknown operating point '{threshold}'",
-                remedy=f"{hint} A number in [0, 1] works too",
+                remedy=f"{hint} A fake probability such as 0.5 works too",
             ) from None
-        if not 0.0 <= value <= 1.0:
+        if not 0.0 < value < 1.0:
             raise ConfigError(
-                f"threshold {threshold} is not a probability", remedy="Use a number from 0 to 1"
+                f"threshold {threshold} is not a probability",
+                remedy="Use a number between 0 and 1",
             )
-        return OperatingPoint("custom", value)
+        llr = math.log(value) - math.log1p(-value) - shift
+        return OperatingPoint("custom", llr, llr)
+
+
+def prior_log_odds(prior: float) -> float:
+    """Log odds of a prior probability.
+
+    Raises:
+        ConfigError: it does not lie in (0, 1).
+    """
+    if not 0.0 < prior < 1.0:
+        raise ConfigError(
+            f"prior {prior} is not a probability of a forgery",
+            remedy="Use a number between 0 and 1, such as 0.01",
+        )
+    return math.log(prior) - math.log1p(-prior)
 
 
 def _read_meta(folder: Path) -> dict[str, Any]:

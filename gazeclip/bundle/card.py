@@ -13,10 +13,18 @@ _ABOUT = (
     "made it, and where the face looks. Distilled from a GazeCLIP teacher (a reconstruction from "
     "the abstract of arXiv:2603.29295; none of that paper's figures apply here)."
 )
+_EVIDENCE = (
+    "Evidence is a log-likelihood ratio (LLR, natural logarithm): how much more probable these "
+    "scores are of a forged image than of a real one. It holds no prior. "
+    "Fake probability = sigmoid(LLR + log odds of your prior). It never leaves the limits below: "
+    "the calibration images cannot show more."
+)
 _OPERATING_POINTS = (
-    "A face is called fake when its fake probability reaches the threshold. At `fpr1` at most 1% "
-    "of the real calibration images reach it, at `fpr0.1` at most 0.1%: none, where they are few. "
-    "A point marked unreliable rests on too few real images for its rate."
+    "A face is `fake` from the first LLR on, `real` below the second, and `inconclusive` between "
+    "them. The first is placed so that false alarms stay below their rate, the second so that "
+    "misses of forgeries like those of the calibration images do, each with 95% confidence; "
+    "'at most' is the bound that the images show. Where it is above the rate they were too few. "
+    "Generators that are unlike all calibration images may be missed far more often."
 )
 _CALIBRATION = (
     "Measured on the exported file with the calibration split. Accuracy on test images is in the "
@@ -41,12 +49,12 @@ def model_card(meta: Mapping[str, Any]) -> str:
         _describe_outputs(meta),
         "## Classes",
         _format_table(("class", "title", "category", "family"), _list_classes(meta["classes"])),
+        "## Evidence",
+        _EVIDENCE,
+        _format_table(("part", "value"), _list_evidence(meta["evidence"])),
         "## Operating points",
         _OPERATING_POINTS,
-        _format_table(
-            ("name", "threshold", "real images", "interval", "reliable"),
-            _list_points(meta["thresholds"]),
-        ),
+        _format_table(_POINT_COLUMNS, _list_points(meta["thresholds"])),
         "## Calibration",
         _CALIBRATION,
         _format_figures(metrics),
@@ -75,13 +83,13 @@ def _describe_input(meta: Mapping[str, Any]) -> str:
 
 
 def _describe_outputs(meta: Mapping[str, Any]) -> str:
-    temperature = {key: _format_figure(value) for key, value in meta["temperature"].items()}
+    temperature = _format_figure(meta["temperature"]["attribution"])
     return (
         f"Outputs: `embedding (B, {meta['embedding_dim']})` of unit length, "
         f"`logits (B, {len(meta['classes'])})`, `fake_logit (B, 1)`, "
         "`gaze (B, 2)` = pitch and yaw in radians. "
-        f"Fake probability = sigmoid(fake_logit / {temperature['detection']}); "
-        f"attribution = softmax(logits / {temperature['attribution']})."
+        f"Attribution = softmax(logits / {temperature}), read among the forgeries of an image that "
+        "is not judged real."
     )
 
 
@@ -95,15 +103,43 @@ def _list_classes(classes: Sequence[Mapping[str, str]]) -> list[tuple[str, ...]]
     ]
 
 
+def _list_evidence(entry: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows = [
+        (f"weight of {name}", _format_figure(value)) for name, value in entry["weights"].items()
+    ]
+    rows.append(("bias", _format_figure(entry["bias"])))
+    rows.append(("limits", " to ".join(map(_format_figure, entry["limits"]))))
+    return rows
+
+
+_POINT_COLUMNS = (
+    "name",
+    "fake from",
+    "real below",
+    "false alarms",
+    "at most",
+    "real images",
+    "misses",
+    "at most",
+    "forged images",
+)
+
+
 def _list_points(thresholds: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
+    rows = []
     for name, entry in sorted(thresholds.items()):
         point = OperatingPoint.from_entry(name, entry)
-        bounds = " to ".join(map(_format_figure, point.interval)) if point.interval else "-"
-        reliable = "yes" if point.reliable else "no"
-        rows.append(
-            (name, _format_figure(point.threshold), _format_figure(point.n_real), bounds, reliable)
+        figures = (
+            point.fake_from,
+            point.real_below,
+            point.target_fpr,
+            point.fpr_bound,
+            point.n_real,
+            point.target_miss,
+            point.miss_bound,
+            point.n_fake,
         )
+        rows.append((name, *map(_format_figure, figures)))
     return rows
 
 

@@ -23,6 +23,7 @@ from gazeclip.bundle.layout import (
     PARTS,
     PRECISIONS,
     SCHEMA,
+    SHIPPED_POINT,
     TEXT_BANK,
     UNHASHED,
     output_widths,
@@ -31,6 +32,7 @@ from gazeclip.errors import BundleError, GazeClipError
 from gazeclip.files.hashes import fingerprint, sha256
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.images.walk import is_hidden
+from gazeclip.scoring.evidence import SCORES
 
 _POINT_KEYS = {field.name for field in dataclasses.fields(OperatingPoint)} - {"name"}
 _CLASS_KEYS = {field.name for field in dataclasses.fields(BundleClass)}
@@ -45,6 +47,7 @@ _TYPES: dict[str, type] = {
     "contract": dict,
     "io": dict,
     "temperature": dict,
+    "evidence": dict,
     "thresholds": dict,
     "metrics": dict,
     "parity": dict,
@@ -158,10 +161,12 @@ def _contract_faults(meta: Mapping[str, Any]) -> list[str]:
 
 def _number_faults(meta: Mapping[str, Any]) -> list[str]:
     faults = []
-    for name in ("attribution", "detection"):
-        value = meta["temperature"].get(name)
-        if not _is_number(value) or value <= 0:
-            faults.append(f"temperature of {name} is {value!r}, not a number above 0")
+    value = meta["temperature"].get("attribution")
+    if not _is_number(value) or value <= 0:
+        faults.append(f"temperature of attribution is {value!r}, not a number above 0")
+    faults += _evidence_faults(meta["evidence"])
+    if SHIPPED_POINT not in meta["thresholds"]:
+        faults.append(f"it has no operating point '{SHIPPED_POINT}'")
     for name, entry in meta["thresholds"].items():
         faults += _threshold_faults(name, entry)
     tolerance = meta["golden"].get("tolerance", {})
@@ -172,25 +177,41 @@ def _number_faults(meta: Mapping[str, Any]) -> list[str]:
     return faults
 
 
+def _evidence_faults(entry: Mapping[str, Any]) -> list[str]:
+    weights = entry.get("weights")
+    if not isinstance(weights, dict) or not weights or not set(weights) <= set(SCORES):
+        return [f"evidence needs weights of some of {', '.join(SCORES)}"]
+    faults = [
+        f"evidence weight of {name} is {value!r}, not a number of at least 0"
+        for name, value in weights.items()
+        if not _is_number(value) or value < 0
+    ]
+    if not _is_number(entry.get("bias")):
+        faults.append(f"evidence bias is {entry.get('bias')!r}, not a number")
+    limits = entry.get("limits")
+    if not _is_pair(limits) or not limits[0] < limits[1]:
+        faults.append(f"evidence limits are {limits!r}, not two rising numbers")
+    return faults
+
+
 def _threshold_faults(name: str, entry: object) -> list[str]:
     if not isinstance(entry, dict) or set(entry) != _POINT_KEYS:
         return [f"threshold '{name}' needs exactly {', '.join(sorted(_POINT_KEYS))}"]
     faults = []
-    value = entry["threshold"]
-    # A threshold "just above the highest real score" may pass 1 by one rounding step.
-    if not _is_number(value) or not 0 <= value <= 1 + 1e-9:
-        faults.append(f"threshold '{name}' is {value!r}, not a probability")
-    if not isinstance(entry["n_real"], int | None):
-        faults.append(f"n_real of threshold '{name}' is {entry['n_real']!r}, not a number or null")
-    if not isinstance(entry["reliable"], bool):
-        faults.append(f"reliable of threshold '{name}' is {entry['reliable']!r}, not true or false")
-    interval = entry["interval"]
-    if interval is not None and not _is_pair(interval):
-        faults.append(f"interval of threshold '{name}' is {interval!r}, not two numbers or null")
+    for key in ("fake_from", "real_below"):
+        if not _is_number(entry[key]):
+            faults.append(f"{key} of threshold '{name}' is {entry[key]!r}, not a number")
+    for key in ("target_fpr", "target_miss", "fpr_bound", "miss_bound"):
+        value = entry[key]
+        if value is not None and not (_is_number(value) and 0 <= value <= 1):
+            faults.append(f"{key} of threshold '{name}' is {value!r}, not a rate or null")
+    for key in ("n_real", "n_fake"):
+        if not isinstance(entry[key], int | None) or isinstance(entry[key], bool):
+            faults.append(f"{key} of threshold '{name}' is {entry[key]!r}, not a count or null")
     return faults
 
 
-def _is_pair(value: object) -> bool:
+def _is_pair(value: object) -> TypeGuard[list[float]]:
     return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
 
 

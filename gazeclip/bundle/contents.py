@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from gazeclip.images.preprocess import PixelContract
+from gazeclip.scoring.evidence import Evidence
+from gazeclip.scoring.thresholds import decide
 
 
 @dataclass(frozen=True)
@@ -23,36 +25,53 @@ class BundleClass:
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A decision threshold: an image is called fake when its fake probability reaches it.
+    """Two thresholds on the log-likelihood ratio (LLR), and what is known of their rates.
 
-    `n_real` real calibration images set it, and `interval` is its bootstrap interval; both None for
-    a threshold that was chosen and not measured. `reliable` is False where those images were too
-    few for that false-positive rate.
+    An image is `fake` from `fake_from` on, `real` below `real_below`, and `inconclusive` between
+    them. `n_real` and `n_fake` calibration images set the thresholds; with 95% confidence false
+    alarms are not above `fpr_bound` and misses not above `miss_bound`. All but the thresholds is
+    None for thresholds that were chosen and not measured.
     """
 
     name: str
-    threshold: float
+    fake_from: float
+    real_below: float
+    target_fpr: float | None = None
+    target_miss: float | None = None
+    fpr_bound: float | None = None
+    miss_bound: float | None = None
     n_real: int | None = None
-    reliable: bool = True
-    interval: tuple[float, float] | None = None
+    n_fake: int | None = None
+
+    @property
+    def reliable(self) -> bool:
+        """Whether the calibration images were enough to show that both rates are kept."""
+        return self.keeps_fpr and _is_kept(self.miss_bound, self.target_miss)
+
+    @property
+    def keeps_fpr(self) -> bool:
+        """Whether the real calibration images were enough for the rate of false alarms."""
+        return _is_kept(self.fpr_bound, self.target_fpr)
+
+    def decide(self, llr: float) -> str:
+        """One of `gazeclip.scoring.thresholds.ANSWERS`."""
+        return decide(llr, self.fake_from, self.real_below)
 
     @classmethod
     def from_entry(cls, name: str, entry: Mapping[str, Any]) -> OperatingPoint:
         """The point that `thresholds` of bundle.json holds under `name`."""
-        interval = entry["interval"]
-        if interval is not None:
-            low, high = interval
-            interval = (float(low), float(high))
-        return cls(name, float(entry["threshold"]), entry["n_real"], entry["reliable"], interval)
+        return cls(name, **entry)
 
     def to_entry(self) -> dict[str, Any]:
         """The point as bundle.json holds it, under its name."""
-        return {
-            "threshold": self.threshold,
-            "n_real": self.n_real,
-            "reliable": self.reliable,
-            "interval": self.interval,
-        }
+        entry = asdict(self)
+        del entry["name"]
+        return entry
+
+
+def _is_kept(bound: float | None, target: float | None) -> bool:
+    """Whether a rate is; one that nothing was asked of is."""
+    return bound is None or target is None or bound <= target
 
 
 @dataclass(frozen=True)
@@ -77,7 +96,8 @@ class BundleContents:
     Attributes:
         model_file: name of the model file (or `.mlpackage` folder) inside the bundle's folder.
         classes: in the order of the logits, `real` first.
-        temperature: divisors of the `attribution` and `detection` logits, both > 0.
+        temperature: divisor of the `attribution` logits, > 0.
+        evidence: from this file's scores to its log-likelihood ratio.
         thresholds: operating points by name.
         metrics: figures of the calibration split, and notes of the conversion.
         parity: figures against PyTorch, the engine they were measured in, and their bounds.
@@ -93,6 +113,7 @@ class BundleContents:
     classes: Sequence[BundleClass]
     contract: PixelContract
     temperature: Mapping[str, float]
+    evidence: Evidence
     thresholds: Mapping[str, OperatingPoint]
     metrics: Mapping[str, Any]
     parity: Mapping[str, Any]

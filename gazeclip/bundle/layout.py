@@ -9,7 +9,8 @@ from typing import Literal, get_args
 
 Precision = Literal["fp32", "fp16", "int8"]
 
-SCHEMA = 1
+# 2: evidence as a log-likelihood ratio, two thresholds for three answers.
+SCHEMA = 2
 MANIFEST = "bundle.json"
 TEXT_BANK = "text_bank.safetensors"
 GOLDEN = "golden.npz"
@@ -19,6 +20,8 @@ OUTPUTS = ("embedding", "logits", "fake_logit", "gaze")
 PARTS = (TEXT_BANK, GOLDEN, "MODEL_CARD.md")
 # The second is the export stage's record, which names this bundle by its hash.
 UNHASHED = (MANIFEST, "manifest.json")
+# The operating point that verdicts are given at unless another is named.
+SHIPPED_POINT = "fpr1"
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 

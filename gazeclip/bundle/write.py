@@ -67,6 +67,7 @@ def describe_contents(contents: BundleContents) -> dict[str, Any]:
         },
         "io": {name: name for name in (INPUT_NAME, *OUTPUTS)} | dict(contents.io_names),
         "temperature": contents.temperature,
+        "evidence": contents.evidence.to_entry(),
         "thresholds": {name: point.to_entry() for name, point in contents.thresholds.items()},
         "metrics": contents.metrics,
         "parity": contents.parity,

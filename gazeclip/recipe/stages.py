@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from gazeclip.bundle.layout import Precision
-from gazeclip.recipe.bounds import BelowOne, Bounds, Count, Natural, NonNegative, Positive
+from gazeclip.recipe.bounds import BelowOne, Bounds, Count, Natural, NonNegative, Positive, Share
 from gazeclip.recipe.faces import FacesConfig
 from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.recipe.training import AugmentedTrainConfig, TrainConfig
@@ -122,7 +122,11 @@ class QuantizeStage:
 
 @dataclass(frozen=True)
 class ExportStage:
-    """Which bundles to write."""
+    """Which bundles to write.
+
+    `target_miss`: share of forgeries that may be called real; more evidence is asked for until it
+    holds, and what lies below is inconclusive. The rates of false alarms are the operating points'.
+    """
 
     # Names of export/registry.py, which stands above this room: the checks before a run know them.
     targets: Annotated[tuple[str, ...], Bounds(min_length=1)] = (
@@ -133,6 +137,7 @@ class ExportStage:
     )
     precisions: Annotated[tuple[Precision, ...], Bounds(min_length=1)] = ("int8", "fp32")
     parity_images: Count = 64
+    target_miss: Share = 0.05
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from gazeclip.data.manifest import Manifest, read_manifest
 from gazeclip.errors import ArtifactError
 from gazeclip.faces.dataset import MANIFEST as FACES_MANIFEST
@@ -70,6 +72,11 @@ class Context:
     def classes(self) -> tuple[str, ...]:
         """`real` and the generators trained on."""
         return self.manifest.classes
+
+    def list_targets(self, split: str) -> np.ndarray:
+        """Class indices `(N,)` of a split whose labels are all classes; 0 is real."""
+        place = {name: number for number, name in enumerate(self.classes)}
+        return np.array([place[label] for label in self.manifest.labels(split)])
 
     @property
     def contract(self) -> PixelContract:

@@ -115,24 +115,23 @@ def sigmoid(logit: np.ndarray) -> np.ndarray:
 def fit_temperature(logits: np.ndarray, target: np.ndarray) -> float:
     """Temperature that minimises the negative log likelihood, by golden section over log T.
 
-    Guo et al. 2017, arXiv:1706.04599.
+    All classes count alike, however many images each has. Guo et al. 2017, arXiv:1706.04599.
 
     Args:
-        logits: `(N, C)` with class indices in `target`, or `(N,)` with 0/1 targets.
-        target: `(N,)`.
+        logits: `(N, C)`.
+        target: `(N,)` class indices.
     """
     logits = np.asarray(logits, dtype=np.float64)
-    binary = logits.ndim == 1
     rows = np.arange(len(logits))
+    weight = 1.0 / np.bincount(target, minlength=logits.shape[1])[target]
+    weight = weight / weight.sum()
 
     def loss(log_t: float) -> float:
         scaled = logits / np.exp(log_t)
-        if binary:
-            return float(np.mean(np.logaddexp(0.0, scaled) - np.asarray(target) * scaled))
         # Log-sum-exp per row, its largest term taken out so that nothing overflows.
         peak = scaled.max(axis=1)
         log_sum = peak + np.log(np.exp(scaled - peak[:, None]).sum(axis=1))
-        return float(np.mean(log_sum - scaled[rows, target]))
+        return float(weight @ (log_sum - scaled[rows, target]))
 
     low = np.log(0.05)
     high = np.log(20.0)

@@ -12,6 +12,7 @@ from benchmarks.measure import curves
 from benchmarks.measure.accuracy import LEVELS, evaluate_splits
 from benchmarks.measure.gaze import compare_gaze
 from benchmarks.measure.latency import LatencyStats
+from benchmarks.measure.shipped import Rule
 from benchmarks.measure.subject import Subject
 from benchmarks.report.write import (
     Flips,
@@ -20,11 +21,14 @@ from benchmarks.report.write import (
     describe_subject,
     encode_thumbnail,
 )
+from gazeclip.bundle.contents import OperatingPoint
+from gazeclip.scoring.evidence import Evidence
 from gazeclip.scoring.outputs import SplitOutputs
 from gazeclip.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy.load("demo")
 CLASSES = TAXONOMY.classes()
+RULE = Rule(Evidence(("detection",), (2.0,), -2.0, -5.0, 5.0), OperatingPoint("fpr1", 1.0, -1.0))
 
 
 def stats(p50: float, **changes: Any) -> LatencyStats:
@@ -72,7 +76,7 @@ def entry(
     **changes: Any,
 ) -> dict[str, Any]:
     found = {split: outputs(split, strength) for split in LEVELS}
-    accuracy = evaluate_splits(found, TAXONOMY, CLASSES, bootstrap=30)
+    accuracy = evaluate_splits(found, TAXONOMY, CLASSES, rule=RULE, bootstrap=30)
     drawn = {
         split: {
             "roc": curves.roc_points(o.is_fake, o.fake_logit),
@@ -141,8 +145,10 @@ def report_data() -> Callable[..., ReportData]:
             {
                 "index": 3,
                 "label": "swap_gan",
-                "p_before": 0.6,
-                "p_after": 0.4,
+                "before": "fake",
+                "after": "inconclusive",
+                "llr_before": 1.6,
+                "llr_after": 0.4,
                 "image": encode_thumbnail(np.zeros((32, 32, 3), np.uint8)),
             }
         ]
@@ -161,7 +167,7 @@ def report_data() -> Callable[..., ReportData]:
             "flips": [Flips("student fp32", "student int8", "test", 48, flips)],
             "gallery": [
                 GalleryItem(
-                    encode_thumbnail(np.full((64, 48, 3), 120, np.uint8)), "real", 0.2, "real"
+                    encode_thumbnail(np.full((64, 48, 3), 120, np.uint8)), "real", "real", -2.2, ""
                 )
             ],
         }

@@ -69,6 +69,9 @@ GATEWAY_ROOMS = (
     "bundle",
     "run.folder",
     "scoring.metrics",
+    "scoring.cllr",
+    "scoring.evidence",
+    "scoring.thresholds",
 )
 
 

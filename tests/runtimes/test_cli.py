@@ -37,6 +37,9 @@ def _run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Complete
     [
         (["real"], 0),
         (["real", "fake"], 1),
+        (["real", "unsure"], 3),
+        (["real", "fake", "unsure"], 1),
+        (["unsure", "truncated"], 2),
         (["real", "truncated"], 2),
         (["fake", "empty", "text"], 2),
     ],
@@ -71,18 +74,25 @@ def test_json(
     )
     captured = capsys.readouterr()
     document = json.loads(captured.out)
-    assert document["schema"] == 1 and document["bundle"]["target"] == "onnx"
+    assert document["schema"] == 2 and document["bundle"]["target"] == "onnx"
     assert document["operating_point"] == {
         "name": "fpr0.1",
-        "threshold": 0.99,
+        "fake_from": 5.5,
+        "real_below": -1.0,
+        "target_fpr": 0.001,
+        "target_miss": 0.05,
+        "fpr_bound": 0.00994,
+        "miss_bound": 0.043,
         "n_real": 300,
+        "n_fake": 140,
         "reliable": False,
     }
-    assert "rests on only 300 real images" in captured.err
+    assert "its 300 real calibration images show no more than" in captured.err
+    assert "below 0.99% (at least 2995 are needed)" in captured.err
     assert [entry["source"] for entry in document["results"]] == paths
-    assert [entry["verdict"] for entry in document["results"]] == ["real", None, "real"]
+    assert [entry["verdict"] for entry in document["results"]] == ["real", None, "inconclusive"]
     assert "not an image" in document["results"][1]["error"]
-    assert document["summary"] == {"real": 2, "fake": 0, "error": 1}
+    assert document["summary"] == {"real": 1, "fake": 0, "inconclusive": 1, "error": 1}
     assert "embedding" not in document["results"][0]
     assert document["results"][0]["engine"].startswith("onnxruntime ")
 
@@ -97,6 +107,7 @@ def test_csv(
     assert (
         rows[0]["verdict"] == "fake"
         and float(rows[0]["fake_probability"]) > 0.8
+        and rows[0]["class"] == rows[0]["class"].strip() != ""
         and rows[0]["error"] == ""
     )
     assert rows[1]["verdict"] == "" and rows[1]["error"]

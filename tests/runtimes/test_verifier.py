@@ -45,23 +45,26 @@ def test_outputs_match_the_formula(verifier: Verifier, reference: Reference) -> 
             np.testing.assert_allclose(outputs[name], expected[name], atol=2e-5, err_msg=name)
 
 
-def test_verdict_follows_formula_and_temperatures(
+def test_verdict_follows_formula_and_calibration(
     verifier: Verifier, reference: Reference, photos: dict[str, Path]
 ) -> None:
-    verdicts = verifier.verify([photos["real"], photos["fake"]], threshold="fpr1")
+    names = ("real", "fake", "unsure")
+    verdicts = verifier.verify([photos[name] for name in names], prior=0.2)
     pixels = [
         np.asarray(
             Image.open(photos[name]).convert("RGB").resize((32, 32), Image.Resampling.BICUBIC)
         )
-        for name in ("real", "fake")
+        for name in names
     ]
     expected = reference(np.stack(pixels))
     for row, verdict in enumerate(verdicts):
-        logits = expected["logits"][row] / 2.0
-        probabilities = np.exp(logits) / np.exp(logits).sum()
-        assert verdict.fake_probability == pytest.approx(
-            1 / (1 + np.exp(-expected["fake_logit"][row, 0] / 1.5)), abs=1e-5
-        )
+        logits = expected["logits"][row]
+        # The weights, bias and limits of the fixture's bundle.
+        llr = 0.7 * expected["fake_logit"][row, 0] + 0.05 * (logits[1:].max() - logits[0]) + 0.1
+        llr = min(max(llr, -6.0), 5.7)
+        assert verdict.llr == pytest.approx(llr, abs=1e-5)
+        assert verdict.fake_probability == pytest.approx(0.2 / (0.2 + 0.8 * np.exp(-llr)))
+        probabilities = np.exp(logits / 2.0) / np.exp(logits / 2.0).sum()
         assert [entry.p for entry in verdict.attribution] == pytest.approx(
             sorted(probabilities, reverse=True), abs=1e-5
         )
@@ -70,7 +73,12 @@ def test_verdict_follows_formula_and_temperatures(
         assert verdict.gaze == pytest.approx(tuple(expected["gaze"][row]), abs=1e-5)
         np.testing.assert_allclose(verdict.embedding, expected["embedding"][row], atol=1e-5)
         assert set(verdict.timings_ms) == {"decode", "inference", "post"}
-    assert [verdict.verdict for verdict in verdicts] == ["real", "fake"]
+        if verdict.generator is not None:
+            forged = probabilities[1:] / probabilities[1:].sum()
+            assert verdict.generator.p == pytest.approx(forged.max(), abs=1e-5)
+            assert verdict.generator.name == verifier.bundle.classes[1 + int(forged.argmax())].name
+    assert [verdict.verdict for verdict in verdicts] == ["real", "fake", "inconclusive"]
+    assert [verdict.generator is None for verdict in verdicts] == [True, False, False]
     assert verdicts[0].engine == verifier.engine.label and verdicts[0].operating_point == "fpr1"
 
 
@@ -78,15 +86,20 @@ def test_threshold_decides_and_ties_count_as_fake(
     bundles: dict[str, Path], photos: dict[str, Path]
 ) -> None:
     verifier = load(bundles["onnx"], threads=1)
-    probability = verifier.verify(photos["fake"])[0].fake_probability
-    above = float(np.nextafter(probability, 1.0))
-    assert verifier.verify(photos["fake"], threshold=probability)[0].verdict == "fake"
-    assert verifier.verify(photos["fake"], threshold=above)[0].verdict == "real"
-    assert verifier.verify(photos["fake"], threshold="fpr0.1")[0].verdict == "real"
-    assert verifier.verify(photos["fake"], threshold="0.5")[0].operating_point == "custom"
-    for wrong in ("fpr2", 1.5, float("nan")):
+    first = verifier.verify(photos["unsure"])[0]
+    for prior in (0.5, 0.02):
+        probability = verifier.verify(photos["unsure"], prior=prior)[0].fake_probability
+        for step, answer in ((-1e-9, "fake"), (1e-9, "real")):
+            found = verifier.verify(photos["unsure"], probability + step, prior=prior)[0]
+            assert found.verdict == answer and found.operating_point == "custom"
+    assert verifier.verify(photos["unsure"], prior=1e-4)[0].verdict == first.verdict
+    assert verifier.verify(photos["fake"], threshold="fpr0.1")[0].verdict == "inconclusive"
+    for wrong in ("fpr2", 1.5, 0.0, 1.0, float("nan")):
         with pytest.raises(ConfigError):
             verifier.verify(photos["fake"], threshold=wrong)
+    for wrong in (0.0, 1.0, -1.0, float("nan")):
+        with pytest.raises(ConfigError, match="prior"):
+            verifier.verify(photos["fake"], prior=wrong)
 
 
 def test_every_kind_of_source_gives_the_same_verdict(

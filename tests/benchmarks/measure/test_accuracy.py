@@ -9,14 +9,11 @@ import pytest
 from sklearn import metrics as sk
 
 from benchmarks.measure.accuracy import evaluate_splits
-from benchmarks.measure.curves import (
-    confusion_counts,
-    gaze_histogram,
-    roc_points,
-    verdict_agreement,
-    verdict_flips,
-)
+from benchmarks.measure.curves import confusion_counts, gaze_histogram, roc_points
+from benchmarks.measure.shipped import Rule
+from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.errors import StageError
+from gazeclip.scoring.evidence import Evidence
 from gazeclip.scoring.outputs import SplitOutputs, attribute
 from gazeclip.taxonomy import Taxonomy
 
@@ -109,27 +106,26 @@ def test_family_accuracy_forgives_the_generator_but_not_the_family() -> None:
     assert (table["gan_a"]["attribution_acc"], table["gan_a"]["family_acc"]) == (0.0, 0.5)
 
 
-def test_temperature_moves_calibration_and_nothing_else() -> None:
-    """At probability 0.5 on 60% forged images the calibration error is exactly 0.1.
-
-    That is where the logits end once they are flattened.
-    """
-    labels = ("swap",) * 6 + ("real",) * 4
-    split = SplitOutputs(
-        np.array([4.0] * 5 + [-4.0] + [-4.0] * 3 + [4.0]), np.zeros((10, 4)), labels
+def test_a_rule_gives_calibration_and_answers_and_moves_nothing_else() -> None:
+    split = random_split(n=400)
+    evidence = Evidence(("detection",), (0.5,), 0.3, -3.0, 3.0)
+    rule = Rule(evidence, OperatingPoint("fpr1", 0.6, -0.4))
+    bare, ruled = (
+        evaluate_splits({"test": split}, TAXONOMY, CLASSES, rule=given, bootstrap=0)["test"]
+        for given in (None, rule)
     )
-    sharp, flat = (
-        evaluate_splits(
-            {"test": split}, TAXONOMY, CLASSES, temperature={"detection": t}, bootstrap=0
-        )["test"]
-        for t in (1.0, 1e9)
+    llr = np.clip(0.5 * split.fake_logit + 0.3, -3, 3)
+    p = 1 / (1 + np.exp(-llr))
+    weight = np.where(split.is_fake, 0.5 / split.is_fake.sum(), 0.5 / (~split.is_fake).sum())
+    assert ruled["cllr"] == pytest.approx(
+        sk.log_loss(split.is_fake, p, sample_weight=weight) / np.log(2)
     )
-    assert flat["ece"] == pytest.approx(0.1, abs=1e-6)
-    p = 1 / (1 + np.exp(-4.0))
-    # Six images at p of which five are forged, four at 1-p of which one is.
-    assert sharp["ece"] == pytest.approx(0.6 * abs(5 / 6 - p) + 0.4 * abs(1 / 4 - (1 - p)))
+    assert ruled["shipped"]["tpr"] == pytest.approx((llr[split.is_fake] >= 0.6).mean())
+    assert ruled["min_cllr"] <= ruled["cllr"] and 0 <= ruled["ece"] <= 1
+    for key in ("cllr", "min_cllr", "ece", "shipped"):
+        assert bare[key] is None and bare["why_null"][key] == "it was not calibrated"
     for key in ("auc", "tpr_at_fpr1", "eer", "attribution_acc"):
-        assert sharp[key] == flat[key]
+        assert bare[key] == ruled[key]
 
 
 def test_interval_covers_the_figure_and_matches_its_standard_error() -> None:
@@ -169,7 +165,6 @@ def test_figures_that_cannot_be_computed_are_null_with_a_reason(label: str, why:
         assert result[key] is None
         assert result["why_null"][key] == why
     assert result["attribution_acc"] == pytest.approx(1 / 3)
-    assert result["ece"] is not None
 
 
 def test_an_empty_split_is_null_throughout() -> None:
@@ -267,19 +262,3 @@ def test_gaze_histogram_counts_in_degrees_and_keeps_outliers() -> None:
     ]  # 90 degrees falls into the last bin
     assert histogram["pitch"]["fake"] == [0, 1, 0, 0, 0, 0, 0, 0]
     assert gaze_histogram(gaze, np.array([True] * 3)) is None
-
-
-def test_verdict_flips_are_sorted_by_change() -> None:
-    labels = ("real", "swap", "swap", "gan_a")
-    before = SplitOutputs(np.array([-1.0, 0.1, 3.0, 2.0]), np.zeros((4, 4)), labels)
-    after = SplitOutputs(np.array([-0.5, -0.1, -3.0, 1.0]), np.zeros((4, 4)), labels)
-    flips = verdict_flips(before, after)
-    assert [flip["index"] for flip in flips] == [2, 1]
-    assert flips[0]["label"] == "swap"
-    agreement = verdict_agreement(
-        {"test": before, "test_unseen": before}, {"test": after, "test_unseen": before}
-    )
-    assert agreement == pytest.approx(6 / 8)
-    assert flips[0]["p_before"] == pytest.approx(1 / (1 + np.exp(-3)), abs=1e-6)
-    with pytest.raises(StageError, match="different images"):
-        verdict_flips(before, SplitOutputs(np.zeros(4), np.zeros((4, 4)), ("real",) * 4))

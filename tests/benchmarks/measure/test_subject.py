@@ -82,19 +82,11 @@ def test_wrong_fields_are_named_together() -> None:
     with pytest.raises(
         ConfigError,
         match=r"role 'pupil'.*framework 'jax'.*engine 'tensorrt'.*"
-        r"temperature detection = 0.*temperature 'gaze'",
+        r"temperature = 0 is not positive",
     ):
         make(
             role="pupil",
             framework="jax",
             engine="tensorrt",
-            temperature={"detection": 0, "gaze": 1.0},
+            temperature=0,
         )
-
-
-def test_temperature_defaults_to_one() -> None:
-    subject = make(temperature={"detection": 1.7})
-    assert (subject.temperature_of("detection"), subject.temperature_of("attribution")) == (
-        1.7,
-        1.0,
-    )

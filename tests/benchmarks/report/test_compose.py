@@ -8,8 +8,11 @@ import numpy as np
 
 from benchmarks.measure.judge import Judged
 from benchmarks.measure.latency import LatencyStats
+from benchmarks.measure.shipped import Rule
 from benchmarks.measure.subject import TORCH, Subject
 from benchmarks.report.compose import build_flips, choose_headline
+from gazeclip.bundle.contents import OperatingPoint
+from gazeclip.scoring.evidence import Evidence
 from gazeclip.scoring.outputs import SplitOutputs
 
 LABELS = ("real", "swap_poisson", "real")
@@ -21,7 +24,15 @@ def judged(
     name: str, framework: str, engine: str, precision: Any, logits: tuple[float, ...], timed: bool
 ) -> Judged:
     subject = Subject(
-        name, "student", engine, precision, 1.0, lambda images: {}, 32, framework=framework
+        name,
+        "student",
+        engine,
+        precision,
+        1.0,
+        lambda images: {},
+        32,
+        framework=framework,
+        rule=Rule(Evidence(("detection",), (1.0,), 0.0, -9.0, 9.0), OperatingPoint("fpr1", 0, 0)),
     )
     outputs = {"test": SplitOutputs(np.array(logits), np.zeros((3, 2)), LABELS)}
     latency: LatencyStats | None = TIMED if timed else None

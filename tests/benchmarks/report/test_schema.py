@@ -9,7 +9,16 @@ import pytest
 
 from benchmarks.report.schema import validate_report
 
-ACCURACY = {"auc": 0.97, "tpr_at_fpr1": 0.8, "attribution_acc": 0.9, "ece": 0.03, "n": 400}
+ACCURACY = {
+    "auc": 0.97,
+    "tpr_at_fpr1": 0.8,
+    "attribution_acc": 0.9,
+    "ece": 0.03,
+    "cllr": 0.2,
+    "min_cllr": 0.1,
+    "shipped": {"fpr": 0.01, "tpr": 0.8, "miss": 0.1, "inconclusive": None},
+    "n": 400,
+}
 GAZE = {
     "n": 400,
     "error_deg": 3.1,
@@ -97,7 +106,7 @@ def test_what_was_not_measured_is_null_and_still_there(path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "fault"),
     [
-        ("schema", 1, "schema: is 1, must be 3"),
+        ("schema", 2, "schema: is 2, must be 3"),
         ("schema", True, "schema: is True, must be 3"),
         ("run", "", "run: must be the name of the run"),
         ("machine", None, "machine: must be an object"),

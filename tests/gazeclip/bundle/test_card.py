@@ -9,7 +9,9 @@ def test_card_is_written_from_the_data(bundles: dict[str, Path]) -> None:
     card = (bundles["onnx"] / "MODEL_CARD.md").read_text(encoding="utf-8")
     for piece in (
         "| swap | Swap | face_swap | graphics |",
-        "| fpr1 | 0.8 | 300 | 0.75 to 0.85 | yes |",
+        "| fpr1 | 1.4 | -1 | 0.01 | 0.00994 | 300 | 0.05 | 0.043 | 140 |",
+        "| weight of margin | 0.05 |",
+        "| limits | -6 to 5.7 |",
         "| test_unseen | - | 0 |",
     ):
         assert piece in card, piece

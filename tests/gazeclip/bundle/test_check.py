@@ -34,7 +34,7 @@ def _edit(folder: Path, reseal: bool, **changes: Any) -> None:
     path.write_text(json.dumps(meta))
 
 
-_POINT = OperatingPoint("fpr1", 0.9).to_entry()
+_POINT = OperatingPoint("fpr1", 0.9, -0.5).to_entry()
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
@@ -76,17 +76,31 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "lowered threshold": (lambda f: _edit(f, False, thresholds={"fpr1": 0.999}), "digest differs"),
     "threshold that is a bare number": (
         lambda f: _edit(f, True, thresholds={"fpr1": 0.9}),
-        "threshold 'fpr1' needs exactly interval, n_real, reliable, threshold",
+        "threshold 'fpr1' needs exactly fake_from, fpr_bound, miss_bound, n_fake, n_real,",
     ),
-    "threshold whose interval is one number": (
-        lambda f: _edit(f, True, thresholds={"fpr1": _POINT | {"interval": [0.9]}}),
-        r"interval of threshold 'fpr1' is \[0\.9\], not two numbers",
+    "threshold that is a text": (
+        lambda f: _edit(f, True, thresholds={"fpr1": _POINT | {"real_below": "-1"}}),
+        "real_below of threshold 'fpr1' is '-1', not a number",
     ),
-    "threshold that is reliable by a number": (
-        lambda f: _edit(f, True, thresholds={"fpr1": _POINT | {"reliable": 1, "n_real": "x"}}),
-        "n_real of threshold 'fpr1' is 'x'.*reliable of threshold 'fpr1' is 1,",
+    "threshold whose rate is a percentage": (
+        lambda f: _edit(f, True, thresholds={"fpr1": _POINT | {"fpr_bound": 1.5, "n_real": "x"}}),
+        "fpr_bound of threshold 'fpr1' is 1.5.*n_real of threshold 'fpr1' is 'x',",
     ),
-    "schema of the future": (lambda f: _edit(f, True, schema=2), "schema 2 is unknown"),
+    "no shipped threshold": (
+        lambda f: _edit(f, True, thresholds={"fpr5": _POINT}),
+        "no operating point 'fpr1'",
+    ),
+    "evidence of an unknown score": (
+        lambda f: _edit(f, True, evidence={"weights": {"entropy": 1.0}, "bias": 0.0}),
+        "evidence needs weights of some of detection, log_odds, margin",
+    ),
+    "evidence that a score speaks against itself": (
+        lambda f: _edit(
+            f, True, evidence={"weights": {"margin": -1.0}, "bias": None, "limits": [2.0, 1.0]}
+        ),
+        "weight of margin is -1.0.*bias is None.*limits are ",
+    ),
+    "schema of the future": (lambda f: _edit(f, True, schema=3), "schema 3 is unknown"),
     "fewer classes": (
         lambda f: _edit(
             f, True, classes=json.loads((f / "bundle.json").read_text())["classes"][:3]
@@ -103,8 +117,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         "pixel contract is unknown",
     ),
     "zero temperature": (
-        lambda f: _edit(f, True, temperature={"attribution": 1, "detection": 0}),
-        "temperature of detection",
+        lambda f: _edit(f, True, temperature={"attribution": 0}),
+        "temperature of attribution",
     ),
     "path that leaves the folder": (
         lambda f: _edit(f, True, model_file="../model.onnx"),
@@ -170,7 +184,7 @@ def test_remedies_can_help(spoiled: Path) -> None:
     (spoiled / "MODEL_CARD.md").unlink()
     with pytest.raises(BundleError, match="Copy or download the whole folder again"):
         Bundle.load(spoiled)
-    _edit(spoiled, True, schema=2)
+    _edit(spoiled, True, schema=3)
     with pytest.raises(BundleError, match="Use the version of this program that wrote it"):
         Bundle.load(spoiled)
 

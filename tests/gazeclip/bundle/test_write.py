@@ -21,18 +21,16 @@ from gazeclip.errors import BundleError
 def test_round_trip(bundles: dict[str, Path], contents: BundleContents) -> None:
     bundle = Bundle.load(bundles["onnx"])
     assert [entry.name for entry in bundle.classes] == ["real", "swap", "gan", "flow"]
-    assert bundle.temperature == {"attribution": 2.0, "detection": 1.5}
+    assert bundle.temperature == {"attribution": 2.0}
+    assert bundle.evidence == contents.evidence
     np.testing.assert_array_equal(bundle.text_bank, contents.text_bank)
     images, outputs = bundle.golden
     np.testing.assert_array_equal(images, contents.golden.images)
     np.testing.assert_array_equal(outputs["gaze"], contents.golden.outputs["gaze"])
     point = bundle.operating_point("fpr0.1")
-    assert (point.threshold, point.n_real, point.reliable, point.interval) == (
-        0.99,
-        300,
-        False,
-        None,
-    )
+    assert point == contents.thresholds["fpr0.1"] and not point.reliable
+    assert bundle.operating_point() == contents.thresholds["fpr1"]
+    assert bundle.operating_point().reliable
     assert bundle.contract.size == 32
     assert bundle.meta["metrics"]["test"]["n"] == 300  # a NumPy integer came in
 
@@ -91,7 +89,7 @@ def test_folders_inside_a_package_are_covered(tmp_path: Path, contents: BundleCo
         ({"text_bank": np.zeros((3, 6), np.float32)}, "text_bank"),
         ({"golden": {"tolerance": {"embedding": 1e-5}}}, "golden tolerance of logits"),
         ({"precision": "int4"}, "precision 'int4'"),
-        ({"thresholds": {"fpr1": OperatingPoint("fpr1", float("nan"))}}, "threshold 'fpr1'"),
+        ({"thresholds": {"fpr1": OperatingPoint("fpr1", float("nan"), 0.0)}}, "threshold 'fpr1'"),
         ({"golden": {"images": np.zeros((8, 16, 16, 3), np.uint8)}}, "golden.npz images"),
         ({"classes": [BundleClass("gan", "", "", "")] * 4}, "class 0 is not 'real'"),
     ],

@@ -109,7 +109,7 @@ LIMITS: dict[str, Any] = {
     "cache": {"augmentations": 0, "strength": -0.1, "shard_size": 0, "batch_size": 0},
     "student": {"drop_path": 1, "train": TRAIN, "loss": LOSS},
     "quantize": {"calibration_images": 0, "train": TRAIN, "loss": LOSS},
-    "export": {"targets": [], "precisions": [], "parity_images": 0},
+    "export": {"targets": [], "precisions": [], "parity_images": 0, "target_miss": 0},
     "report": {"threads": -1, "latency_seconds": 0, "bootstrap": -1},
 }
 

@@ -1,0 +1,57 @@
+"""The table of answers at the threshold that ships: false alarms, and each generator by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.report.plots import read_figure, short_label
+from benchmarks.report.tables import Cell, format_interval, format_share, format_unsure
+from gazeclip.console.tables import Table, markdown_table
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class AnswerTable:
+    """One split: `header` without the subject's column, and a row of cells for each subject."""
+
+    split: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+
+
+def build_answer_table(subjects: Sequence[Entry], split: str) -> AnswerTable | None:
+    """None where no subject was calibrated or the split is empty."""
+    found = []
+    for entry in subjects:
+        shipped = read_figure(entry, split, "shipped")
+        if shipped is not None and shipped["n_real"] + shipped["n_fake"]:
+            found.append((short_label(entry), shipped))
+    if not found:
+        return None
+    generators = tuple(found[0][1]["per_generator"])
+    rows = tuple((name, _build_cells(shipped, generators)) for name, shipped in found)
+    return AnswerTable(split, ("false alarms", "all forged", *generators), rows)
+
+
+def _build_cells(shipped: Mapping[str, Any], generators: Sequence[str]) -> tuple[Cell, ...]:
+    alarms = f"{shipped['false_alarms']} of {shipped['n_real']}"
+    cells = [
+        Cell(alarms, format_interval(shipped["fpr_interval"])),
+        Cell(format_share(shipped["tpr"]), format_unsure(shipped["inconclusive_fake"])),
+    ]
+    for name in generators:
+        figures = shipped["per_generator"][name]
+        cells.append(Cell(format_share(figures["tpr"]), format_unsure(figures["inconclusive"])))
+    return tuple(cells)
+
+
+def render_answers(table: AnswerTable) -> str:
+    """The table as GitHub Markdown."""
+    rows = []
+    for name, cells in table.rows:
+        texts = [f"{cell.text} ({cell.note})" if cell.note else cell.text for cell in cells]
+        rows.append([name, *texts])
+    return markdown_table(Table(["subject", *table.header], rows, left=(0,)))
