@@ -84,8 +84,8 @@ def prepare_nncf() -> None:
 
     - the time limit is switched off;
     - the build gets a folder of its own in the user's cache, so that no other program's broken
-      build can block it, and one for each compiler, Python and torch, so that switching between
-      them builds nothing anew;
+      build can block it, and one for each compiler, ninja, Python and torch, so that switching
+      between them builds nothing anew;
     - a lock that a killed build left there is removed;
     - this environment's own ninja is found even where the environment is not activated.
 
@@ -96,12 +96,12 @@ def prepare_nncf() -> None:
     if _prepared:
         return
     os.environ.setdefault("NNCF_EXTENSION_LOAD_TIMEOUT", "0")
+    _find_ninja()  # first, as the folder is named for it too
     if "TORCH_EXTENSIONS_DIR" not in os.environ:
         folder = writable_cache() / "torch_extensions" / build_key()
         folder.mkdir(parents=True, exist_ok=True)
         os.environ["TORCH_EXTENSIONS_DIR"] = str(folder)
         enter_build_folder(folder)
-    _find_ninja()
     logging.getLogger("nncf").setLevel(logging.ERROR)
     # torchao (which NNCF's strip imports) announces at WARNING that its optional GPU libraries are
     # absent.
@@ -111,16 +111,19 @@ def prepare_nncf() -> None:
 
 
 def build_key() -> str:
-    """A short name for all that is written into the build's commands.
+    """A short name for all that the build's commands and their record depend on.
 
-    With another of them, ninja would build anew.
+    With another of them, ninja would build anew; another ninja too, which cannot read the record.
     """
     command, path = cpp_compiler()
     resolved = os.path.realpath(path) if path is not None else None
+    found = shutil.which("ninja")
+    ninja = os.path.realpath(found) if found is not None else None
     torch = importlib.util.find_spec("torch")
     version = metadata.version("torch") if torch is not None else None
     place = torch.origin if torch is not None else None
-    facts = (command, resolved, sys.version, sysconfig.get_path("include"), version, place)
+    python = (sys.version, sysconfig.get_path("include"))
+    facts = (command, resolved, ninja, python, version, place)
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
 
 

@@ -39,6 +39,26 @@ Weights = dict[str, np.ndarray]
 
 
 @pytest.fixture(scope="session")
+def quantizers(request: pytest.FixtureRequest) -> None:
+    """NNCF ready to quantize, by its compiled quantizers only where slow tests run.
+
+    Compiling takes minutes in a fresh cache. Both compute the same; a slow test of
+    `quantize.nncf_setup` holds that.
+    """
+    if any(item.get_closest_marker("slow") for item in request.session.items):
+        return
+    import torch
+
+    from quantize.nncf_setup import prepare_nncf
+
+    prepare_nncf()
+    from nncf.torch.quantization import extensions
+
+    extensions.QuantizedFunctionsCPU._loaded_namespace = extensions.ReferenceQuantizedFunctions
+    torch.compiler.set_stance("force_eager")  # as `load_quantizers` does where they must do
+
+
+@pytest.fixture(scope="session")
 def weights() -> Weights:
     rng = np.random.default_rng(7)
     bank = rng.normal(size=(len(CLASSES), DIM))

@@ -63,7 +63,7 @@ def student() -> Student:
 
 
 @pytest.fixture(scope="session")
-def quantized(student: Student) -> torch.nn.Module:
+def quantized(student: Student, quantizers: None) -> torch.nn.Module:
     return quantize(student)
 
 

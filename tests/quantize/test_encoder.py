@@ -45,7 +45,7 @@ def encoder() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def quantized(encoder: nn.Module) -> nn.Module:
+def quantized(encoder: nn.Module, quantizers: None) -> nn.Module:
     return quantize_encoder(encoder, (_batch(8, 50 + seed) for seed in range(3)), overflow_fix=True)
 
 

@@ -36,7 +36,7 @@ def run_prepared(code: str, **environment: str) -> subprocess.CompletedProcess[s
         env={**base, "PATH": "/usr/bin:/bin", **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,  # one of them compiles
         check=False,
     )
 
@@ -96,6 +96,22 @@ def test_each_compiler_has_a_build_folder_of_its_own(monkeypatch: pytest.MonkeyP
     assert cache_root() == Path("/somewhere/gazeclip")
 
 
+def test_each_ninja_has_a_build_folder_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Versions of ninja record a build differently, and each would undo what the other made."""
+    monkeypatch.setenv("CXX", sys.executable)  # found without PATH
+    keys = []
+    for name in ("one", "two", "one"):
+        program = tmp_path / name / "ninja"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(program.parent))
+        keys.append(build_key())
+    assert keys[0] == keys[2] != keys[1]
+
+
 def test_what_is_missing_to_build_the_quantizers_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setenv("CXX", "no-such-compiler")
@@ -115,6 +131,25 @@ def test_what_is_missing_to_build_the_quantizers_is_told(monkeypatch: pytest.Mon
         StageError, match=r"needs the CUDA toolkit \(nvcc\), and there is none. Install the one"
     ):
         require_quantizers()
+
+
+@pytest.mark.slow
+def test_compiled_quantizers_are_built_and_agree_with_the_slower_ones() -> None:
+    """Unit tests use the slower ones (see `tests/conftest.py`)."""
+    pytest.importorskip("nncf")
+    code = (
+        "from quantize.nncf_setup import load_quantizers; assert load_quantizers() is None; "
+        "from nncf.torch.quantization import extensions, reference; import torch; "
+        "x = torch.linspace(-2, 2, 101).reshape(1, 101); "
+        "arguments = (x, torch.tensor([-1.0]), torch.tensor([2.04]), 256); "
+        "compiled = extensions.QuantizedFunctionsCPU.get('Quantize_forward')(*arguments); "
+        "slower = reference.ReferenceQuantizedFunctions.Quantize_forward(*arguments); "
+        "assert compiled is not x and torch.allclose(compiled, slower, atol=1e-6); "
+        "print(len(compiled.unique()))"
+    )
+    done = run_prepared(code, PATH=os.environ["PATH"])
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 50  # of 101 numbers three quarters lie within the levels
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,24 @@ ov = pytest.importorskip("openvino")
 from export.targets import openvino as target  # noqa: E402
 
 
+@pytest.fixture(scope="module")
+def exported(make_job: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Export a precision when it is first asked for: the folder and what `export` says of it."""
+
+    @functools.cache
+    def export_once(precision: str) -> tuple[Path, dict[str, Any]]:
+        folder = tmp_path_factory.mktemp(precision)
+        return folder, target.export(make_job(precision, folder))
+
+    return export_once
+
+
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_file_matches_pytorch_at_any_batch_size(
-    job: Any, images: np.ndarray, expected: Any, check: Any, tmp_path: Path, precision: str
+    exported: Any, images: np.ndarray, expected: Any, check: Any, precision: str
 ) -> None:
-    result = target.export(job(precision))
-    model = ov.Core().read_model(tmp_path / result["model"])
+    folder, result = exported(precision)
+    model = ov.Core().read_model(folder / result["model"])
     assert model.get_rt_info(["gazeclip", "precision"]).astype(str) == precision
     # Some CPUs would otherwise compute in bfloat16.
     compiled = ov.Core().compile_model(
@@ -32,11 +45,12 @@ def test_file_matches_pytorch_at_any_batch_size(
     )
 
 
-def test_int8_weights_are_stored_as_bytes(job: Any, student: Any, tmp_path: Path) -> None:
-    notes = target.export(job("int8"))["notes"]
+def test_int8_weights_are_stored_as_bytes(exported: Any, student: Any) -> None:
+    folder, result = exported("int8")
+    notes = result["notes"]
     weights = sum(value.numel() for value in student.encoder.parameters() if value.ndim == 4)
     others = (
         sum(value.numel() for value in student.head.state_dict().values()) + 30_000
     )  # head, biases, scales: float32
-    assert (tmp_path / "model.bin").stat().st_size < weights + 4 * others
+    assert (folder / "model.bin").stat().st_size < weights + 4 * others
     assert (notes["quantized_convolutions"], notes["float_convolutions"]) == (46, 0)
