@@ -17,7 +17,8 @@ GOLDEN = "golden.npz"
 INPUT_NAME = "image"
 # The order matters: the graphs of all targets give their outputs in it.
 OUTPUTS = ("embedding", "logits", "fake_logit", "gaze")
-PARTS = (TEXT_BANK, GOLDEN, "MODEL_CARD.md")
+CARD = "MODEL_CARD.md"
+PARTS = (TEXT_BANK, GOLDEN, CARD)
 # The second is the export stage's record, which names this bundle by its hash.
 UNHASHED = (MANIFEST, "manifest.json")
 # The operating point that verdicts are given at unless another is named.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -12,11 +13,12 @@ import numpy as np
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.card import model_card
 from gazeclip.bundle.check import array_faults, bundle_files, meta_faults, refuse, seal
-from gazeclip.bundle.contents import BundleContents
-from gazeclip.bundle.layout import GOLDEN, INPUT_NAME, MANIFEST, OUTPUTS, SCHEMA, TEXT_BANK
+from gazeclip.bundle.contents import BundleContents, OperatingPoint
+from gazeclip.bundle.layout import CARD, GOLDEN, INPUT_NAME, MANIFEST, OUTPUTS, SCHEMA, TEXT_BANK
 from gazeclip.bundle.parts import write_golden, write_text_bank
 from gazeclip.files.atomic import write_json, write_text
 from gazeclip.files.hashes import sha256
+from gazeclip.scoring.evidence import Evidence
 
 
 def write_bundle(folder: str | Path, contents: BundleContents) -> Bundle:
@@ -39,12 +41,44 @@ def write_bundle(folder: str | Path, contents: BundleContents) -> Bundle:
     refuse(folder, meta_faults(meta | {"digest": ""}, files=False))
     refuse(folder, array_faults(meta, contents.text_bank, golden.images, golden.outputs))
     _write_parts(folder, meta, contents)
-    meta["files"] = {
-        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256(folder / name)}
-        for name in bundle_files(folder)
-    }
+    meta["files"] = _list_files(folder)
     write_json(folder / MANIFEST, meta | {"digest": seal(meta)})
     return Bundle.load(folder)
+
+
+def copy_with_point(
+    source: Path, target: Path, point: OperatingPoint, evidence: Evidence
+) -> Bundle:
+    """A copy of a bundle that has one operating point more, or another one of that name.
+
+    The model file stays as it is, so its evidence does as well; only the limits of the LLR may be
+    wider, for the new thresholds.
+
+    Raises:
+        BundleError: the source is no whole bundle, or evidence or thresholds are no numbers.
+    """
+    original = Bundle.load(source)
+    meta = dict(original.meta)
+    meta["evidence"] = evidence.to_entry()
+    meta["thresholds"] = {**meta["thresholds"], point.name: point.to_entry()}
+    refuse(source, meta_faults(meta | {"digest": ""}, files=False))
+    for name in meta["files"]:
+        place = target / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, place)
+    write_text(target / CARD, model_card(meta))
+    meta["files"] = _list_files(target)
+    write_json(target / MANIFEST, meta | {"digest": seal(meta)})
+    return Bundle.load(target)
+
+
+def _list_files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Size and hash of every file of the bundle."""
+    files = {}
+    for name in bundle_files(folder):
+        path = folder / name
+        files[name] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
+    return files
 
 
 def describe_contents(contents: BundleContents) -> dict[str, Any]:
@@ -87,7 +121,7 @@ def _write_parts(folder: Path, meta: Mapping[str, Any], contents: BundleContents
             leftover.unlink()
     write_text_bank(folder / TEXT_BANK, contents.text_bank)
     write_golden(folder / GOLDEN, contents.golden.images, contents.golden.outputs)
-    write_text(folder / "MODEL_CARD.md", model_card(meta))
+    write_text(folder / CARD, model_card(meta))
 
 
 def _to_json_values(value: Any) -> Any:

@@ -66,6 +66,11 @@ GROUPS = {
     ),
     "studies": (
         Verb(
+            "thresholds",
+            "benchmarks.thresholds_command:add_options",
+            "place the thresholds of a run's bundles for other rates of error",
+        ),
+        Verb(
             "protocol",
             "gazeclip.studies.protocol.command:add_options",
             "score a model on generators, families and data sets that it has not seen",
