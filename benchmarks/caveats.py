@@ -30,9 +30,19 @@ def list_caveats(context: Context) -> list[str]:
         )
     if context.recipe.baseline.enabled:
         caveats.append(_describe_budget(context))
-    reals = sum(sample.label == REAL for sample in context.manifest.split("calibration"))
-    caveats.append(f"Operating thresholds rest on {reals} real calibration images.")
+    caveats.append(_describe_thresholds(context))
     return caveats
+
+
+def _describe_thresholds(context: Context) -> str:
+    """What the thresholds rest on, and that they promise nothing of unlike forgeries."""
+    labels = context.manifest.labels("calibration")
+    reals = sum(label == REAL for label in labels)
+    return (
+        f"Thresholds rest on {reals} real and {len(labels) - reals} forged calibration images. "
+        "Rates that are promised of them hold for images like these; generators that none of them "
+        "comes from may be missed far more often."
+    )
 
 
 def _describe_budget(context: Context) -> str:

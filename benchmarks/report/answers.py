@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.report.plots import read_figure, short_label
+from benchmarks.report.plots import short_label
 from benchmarks.report.tables import Cell, format_interval, format_share, format_unsure
 from gazeclip.console.tables import Table, markdown_table
 
@@ -26,25 +26,30 @@ def build_answer_table(subjects: Sequence[Entry], split: str) -> AnswerTable | N
     """None where no subject was calibrated or the split is empty."""
     found = []
     for entry in subjects:
-        shipped = read_figure(entry, split, "shipped")
+        figures = (entry.get("accuracy") or {}).get(split, {})
+        shipped = figures.get("shipped")
         if shipped is not None and shipped["n_real"] + shipped["n_fake"]:
-            found.append((short_label(entry), shipped))
+            found.append((short_label(entry), figures))
     if not found:
         return None
-    generators = tuple(found[0][1]["per_generator"])
-    rows = tuple((name, _build_cells(shipped, generators)) for name, shipped in found)
-    return AnswerTable(split, ("false alarms", "all forged", *generators), rows)
+    generators = tuple(found[0][1]["shipped"]["per_generator"])
+    rows = tuple((name, _build_cells(figures, generators)) for name, figures in found)
+    return AnswerTable(split, ("Cllr", "false alarms", "all forged", *generators), rows)
 
 
-def _build_cells(shipped: Mapping[str, Any], generators: Sequence[str]) -> tuple[Cell, ...]:
+def _build_cells(figures: Mapping[str, Any], generators: Sequence[str]) -> tuple[Cell, ...]:
+    """The cells of one subject from its figures on the split."""
+    shipped = figures["shipped"]
     alarms = f"{shipped['false_alarms']} of {shipped['n_real']}"
+    best = figures["min_cllr"]
     cells = [
+        Cell(format_share(figures["cllr"]), "" if best is None else f"min {best:.3f}"),
         Cell(alarms, format_interval(shipped["fpr_interval"])),
         Cell(format_share(shipped["tpr"]), format_unsure(shipped["inconclusive_fake"])),
     ]
     for name in generators:
-        figures = shipped["per_generator"][name]
-        cells.append(Cell(format_share(figures["tpr"]), format_unsure(figures["inconclusive"])))
+        own = shipped["per_generator"][name]
+        cells.append(Cell(format_share(own["tpr"]), format_unsure(own["inconclusive"])))
     return tuple(cells)
 
 

@@ -39,8 +39,10 @@ __all__ = [
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_FLIPS = 24
 ANSWERS_NOTE = (
-    "False alarms: real images called fake, with a 95% interval. Of each generator: the share of "
-    "its images called fake, and beside it the share that is inconclusive; the rest is called real."
+    "Cllr: cost of the evidence in bits, 0 perfect and 1 none, and beside it what calibration "
+    "could not mend. False alarms: real images called fake, with a 95% interval. Generators: the "
+    "share of their images called fake, and beside it the share that is inconclusive; the rest "
+    "is called real."
 )
 
 
@@ -90,10 +92,29 @@ def summarise_headline(subjects: Sequence[Entry], headline: Entry | None) -> str
         reference = plots.read_figure(teacher, "test", "auc") if teacher else None
         beside = "" if reference is None else f" (teacher {reference:.3f})"
         clauses.append(f"detects forgeries with AUC {auc:.3f}{beside}")
+    clauses += _summarise_answers(headline)
     # "an 18 MB", "an 8.2 MB", "an 11 MB", but "a 2.6 MB"
     article = "An" if re.match(r"(8|11\b|11\.|18\b|18\.|int8)", what) else "A"
-    sentence = f"{article} {what} {' and '.join(clauses) if clauses else 'was exported'}."
+    sentence = f"{article} {what} {_join_clauses(clauses) if clauses else 'was exported'}."
     return f"{sentence} {summarise_gaze(headline)}".rstrip()
+
+
+def _summarise_answers(entry: Entry) -> list[str]:
+    """What it answers at the threshold that ships, as a clause; none if that is not known."""
+    found = {}
+    for split in tables.SPLIT_TITLES:
+        found[split] = tables.read_shipped(entry, split, "tpr")
+    fpr = tables.read_shipped(entry, "test", "fpr")
+    if found["test"] is None or fpr is None:
+        return []
+    clause = f"calls {found['test']:.0%} of them fake"
+    if found["test_unseen"] is not None:
+        clause += f" ({found['test_unseen']:.0%} of those by generators it has never seen)"
+    return [f"{clause} with {fpr:.1%} false alarms"]
+
+
+def _join_clauses(clauses: Sequence[str]) -> str:
+    return " and ".join((", ".join(clauses[:-1]), clauses[-1])) if clauses[1:] else clauses[0]
 
 
 def _name_engines(subject: Entry, other: Entry | None) -> str:

@@ -65,10 +65,6 @@ class SplitOutputs:
         """`(N,)` bool."""
         return np.array([label != REAL for label in self.labels], dtype=bool)
 
-    def fake_probability(self, temperature: float = 1.0) -> np.ndarray:
-        """`(N,)`: sigmoid(fake_logit / temperature)."""
-        return metrics.sigmoid(self.fake_logit / temperature)
-
     def class_probability(self, temperature: float = 1.0) -> np.ndarray:
         """`(N, C)`: softmax(logits / temperature)."""
         return metrics.softmax(self.logits / temperature)

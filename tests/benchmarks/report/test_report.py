@@ -268,8 +268,8 @@ def test_markdown_has_one_row_per_subject(report_data: Maker) -> None:
         rows = table.splitlines()
         assert len(rows) == 2 + 5
         assert len({line.count(" | ") for line in rows[:1] + rows[2:]}) == 1
-    assert tables[1].startswith("| subject | false alarms | all forged | swap_poisson |")
-    assert tables[2].startswith("| subject | false alarms | all forged | swap_alpha |")
+    assert tables[1].startswith("| subject | Cllr | false alarms | all forged | swap_poisson |")
+    assert tables[2].startswith("| subject | Cllr | false alarms | all forged | swap_alpha |")
     assert "1 of 48 on test." in text
 
 
@@ -337,3 +337,28 @@ def test_a_set_without_unseen_generators(
     out = io.StringIO()
     console_table(written, out)
     assert "student" in out.getvalue()
+
+
+def test_answers_are_in_the_summary_and_in_a_table_per_split(report_data: Maker) -> None:
+    data = report_data()
+    text = report.render_markdown(data)
+    (shown,) = (s for s in data.subjects if s["engine"] == "openvino")
+    shipped = shown["accuracy"]["test"]["shipped"]
+    assert f"calls {shipped['tpr']:.0%} of them fake" in text.splitlines()[2]
+    assert f"with {shipped['fpr']:.1%} false alarms" in text.splitlines()[2]
+    page = report.render_html(data)
+    assert page.count("At the threshold that ships: test") == 2  # test, test_unseen
+    row = next(
+        line
+        for part in text.split("\n\n")
+        if part.startswith("| subject | Cllr")
+        for line in part.splitlines()
+        if line.startswith("| OpenVINO int8")
+    )
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    figures = shown["accuracy"]["test"]
+    assert cells[1] == f"{figures['cllr']:.3f} (min {figures['min_cllr']:.3f})"
+    assert cells[2].startswith(f"{shipped['false_alarms']} of {shipped['n_real']} (")
+    for cell, name in zip(cells[4:], shipped["per_generator"], strict=True):
+        own = shipped["per_generator"][name]
+        assert cell == f"{own['tpr']:.3f} ({own['inconclusive']:.0%} unsure)"
