@@ -90,7 +90,9 @@ class TeacherConfig:
         deep_prompts: blocks at whose entrance the gaze prompts are renewed (0 = shallow: inserted
             once).
         use_vpe: the visual perception encoder (gaze by cross-attention).
-        w_nce, w_attribution, w_detection, w_consistency, w_levels: weights of the loss terms.
+        w_nce, w_attribution, w_detection, w_consistency, w_levels, w_gaze: weights of the loss
+            terms (`gazeclip/teacher/losses.py`). The last is left out where the visual perception
+            encoder has no gaze.
         gate_lr_scale: learning rate of the scalars that start at 0 (gamma, beta, weights of the
             levels), in learning rates.
         nce_targets: `multi` = all samples of a class are positives, `identity` = only the own pair
@@ -123,6 +125,7 @@ class TeacherConfig:
     w_detection: float = 0.5
     w_consistency: float = 0.0
     w_levels: float = 0.0
+    w_gaze: float = 0.0
     label_smoothing: float = 0.0
     gate_lr_scale: float = 30.0
     nce_targets: Literal["multi", "identity"] = "multi"
@@ -243,9 +246,9 @@ def _find_wrong_rates(config: TeacherConfig) -> list[str]:
     for name, value in shares.items():
         if not 0.0 <= value < 1.0:
             faults.append(f"{name} must lie in [0, 1), not {value}")
-    for name in ("w_nce", "w_attribution", "w_detection", "w_consistency", "w_levels"):
-        if getattr(config, name) < 0:
-            faults.append(f"{name} must not be negative")
+    for item in dataclasses.fields(config):
+        if item.name.startswith("w_") and getattr(config, item.name) < 0:
+            faults.append(f"{item.name} must not be negative")
     return faults
 
 

@@ -111,6 +111,7 @@ class TeacherLoss(nn.Module):
             "detection": config.w_detection,
             "consistency": config.w_consistency,
             "levels": config.w_levels,
+            "gaze": config.w_gaze,
         }
         self.nce = MultiPositiveInfoNCE() if config.nce_targets == "multi" else IdentityInfoNCE()
         self.attribution = AttributionLoss(config.label_smoothing)
@@ -136,5 +137,7 @@ class TeacherLoss(nn.Module):
                     remedy="Let the teacher encode its texts, or set teacher.model.w_levels=0",
                 )
             terms["levels"] = self.levels(output.level_logits, labels, output.level_counts)
+        if self.weights["gaze"] and output.gaze_attribution is not None:
+            terms["gaze"] = self.attribution(output.gaze_attribution, labels)
         total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         return {"loss": total, **terms}

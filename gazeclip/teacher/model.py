@@ -157,6 +157,7 @@ class GazeCLIP(nn.Module):
         prompts = None
         if self.gaze_prompts is not None:
             prompts = self.gaze_prompts(features)  # (B, K, width)
+        whole = prompts
         keep: Tensor | float = 1.0
         if prompts is not None and self.training and dropout:
             # (B, 1): whole images go without gaze, so that the rest of the teacher learns as well.
@@ -171,8 +172,11 @@ class GazeCLIP(nn.Module):
             # The same as two classes (B, 2): real, and all forgeries together.
             forged = torch.logsumexp(said[:, 1:], dim=1)
             detection = detection + torch.stack((said[:, 0], forged), dim=1)
+        # From the prompts before their dropout: zeroed ones have nothing to say.
+        of_gaze = self.vpe.judge_gaze(whole, features) if self.config.w_gaze else None
+        alone = None if of_gaze is None else self.heads(of_gaze)[0]
         angles = v.new_full((v.shape[0], 2), float("nan")) if features is None else features.gaze
-        return VisualOutput(F.normalize(v, dim=-1), attribution, detection, angles)
+        return VisualOutput(F.normalize(v, dim=-1), attribution, detection, angles, alone)
 
     def encode_text(self) -> tuple[Tensor, Tensor]:
         """`(embeddings (C, D), levels (C, levels, D))`, L2-normalised.
@@ -248,6 +252,7 @@ class GazeCLIP(nn.Module):
             text_groups=self.lre.groups,
             level_logits=level_logits,
             level_counts=self.lre.level_counts,
+            gaze_attribution=visual.gaze_attribution,
         )
 
     def backbone_parameters(self) -> list[nn.Parameter]:

@@ -14,13 +14,15 @@ class VisualOutput(NamedTuple):
 
     `embedding (B, D)` L2-normalised; `attribution (B, C)` and `detection (B, 2)` head logits;
     `gaze (B, 2)` pitch and yaw in radians from the frozen gaze encoder, NaN for a teacher without
-    one.
+    one; `gaze_attribution (B, C)`: what the attribution head says of the gaze alone, only where the
+    loss wants it.
     """
 
     embedding: Tensor
     attribution: Tensor
     detection: Tensor
     gaze: Tensor
+    gaze_attribution: Tensor | None = None
 
     def float(self) -> VisualOutput:
         """In float32."""
@@ -29,6 +31,7 @@ class VisualOutput(NamedTuple):
             self.attribution.float(),
             self.detection.float(),
             self.gaze.float(),
+            None if self.gaze_attribution is None else self.gaze_attribution.float(),
         )
 
 
@@ -55,3 +58,4 @@ class TeacherOutput(NamedTuple):
     text_groups: Tensor
     level_logits: Tensor | None
     level_counts: Tensor
+    gaze_attribution: Tensor | None = None

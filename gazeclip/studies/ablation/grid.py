@@ -54,6 +54,7 @@ GRID = (
         "a fifth of the training images without gaze",
         ("teacher.model.gaze.dropout=0.2",),
     ),
+    Variant("gaze-loss", "and a loss on what gaze says by itself", ("teacher.model.w_gaze=0.3",)),
     Variant("no-aws", "without the word selector", ("teacher.model.text.aws=false",)),
     Variant("levels-1", "prompts: real or fake only", ("teacher.model.text.levels=1",)),
     Variant("levels-2", "prompts: and category", ("teacher.model.text.levels=2",)),

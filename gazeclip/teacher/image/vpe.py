@@ -42,8 +42,25 @@ class VisualPerception(nn.Module):
         """`v_a (B, D)` -> v `(B, D)`; `keep (B, 1)` is 0 for images that go without gaze."""
         if self.attention is None or prompts is None or features is None:
             return self.norm(v_a)
+        consulted = self._consult(self.attention, v_a, prompts, features)
+        return self.norm(v_a + self.gamma * keep * consulted)
+
+    def judge_gaze(self, prompts: Tensor | None, features: GazeFeatures | None) -> Tensor | None:
+        """`LN(CrossAttn(0, P) + z)` `(B, D)`: v of the gaze without the image. None without gaze.
+
+        The query is empty, or the choice among the prompts would tell of the image.
+        """
+        if self.attention is None or prompts is None or features is None:
+            return None
+        empty = prompts.new_zeros(len(prompts), self.norm.normalized_shape[0])
+        return self.norm(self._consult(self.attention, empty, prompts, features))
+
+    def _consult(
+        self, attention: CrossAttention, v_a: Tensor, prompts: Tensor, features: GazeFeatures
+    ) -> Tensor:
+        """`CrossAttn(v_a, P) + z`, `(B, D)`."""
         # The embedding is the only query: (B, 1, D) over (B, K, width) -> (B, D).
-        consulted = self.attention(v_a.unsqueeze(1), prompts).squeeze(1)
+        consulted: Tensor = attention(v_a.unsqueeze(1), prompts).squeeze(1)
         if self.summary is not None:
             consulted = consulted + self.summary(features.tokens.mean(1))  # (B, Cg) -> (B, D)
-        return self.norm(v_a + self.gamma * keep * consulted)
+        return consulted

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from gazeclip.errors import StageError
+from gazeclip.errors import ConfigError, StageError
 from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.teacher.losses import (
     ConsistencyLoss,
@@ -118,10 +119,24 @@ def test_level_loss_is_a_choice_among_the_different_prompts_of_each_level():
     )
 
 
+def test_gaze_alone_is_judged_by_its_own_scores():
+    terms = TeacherLoss(TeacherConfig(w_gaze=1.0))(output(), LABELS)
+    expected = F.cross_entropy(logits(5, 13), LABELS)
+    torch.testing.assert_close(terms["gaze"], expected)
+    without = output()._replace(gaze_attribution=None)
+    assert "gaze" not in TeacherLoss(TeacherConfig(w_gaze=1.0))(without, LABELS)
+
+
 def test_levels_that_are_missing_are_named():
     without = output()._replace(level_logits=None)
     with pytest.raises(StageError, match=r"the texts' levels.*w_levels=0"):
         TeacherLoss(TeacherConfig(w_levels=1.0))(without, LABELS)
+
+
+@pytest.mark.parametrize("name", ["w_levels", "w_gaze"])
+def test_no_term_has_a_negative_weight(name):
+    with pytest.raises(ConfigError, match=f"{name} must not be negative"):
+        replace(TeacherConfig(), **{name: -0.1})
 
 
 def output() -> TeacherOutput:
@@ -139,12 +154,18 @@ def output() -> TeacherOutput:
         text_groups=torch.arange(5),
         level_logits=torch.stack([logits(5, seed) for seed in range(7, 11)], 2),
         level_counts=COUNTS,
+        gaze_attribution=logits(5, 13),
     )
 
 
 def test_total_is_the_weighted_sum_of_its_terms():
     config = TeacherConfig(
-        w_nce=0.3, w_attribution=2.0, w_detection=0.7, w_consistency=0.1, w_levels=0.4
+        w_nce=0.3,
+        w_attribution=2.0,
+        w_detection=0.7,
+        w_consistency=0.1,
+        w_levels=0.4,
+        w_gaze=0.2,
     )
     terms = TeacherLoss(config)(output(), LABELS)
     expected = (
@@ -154,6 +175,7 @@ def test_total_is_the_weighted_sum_of_its_terms():
         + 0.1 * terms["consistency"]
     )
     expected = expected + 0.4 * terms["levels"]
+    expected = expected + 0.2 * terms["gaze"]
     torch.testing.assert_close(terms["loss"], expected)
 
 

@@ -87,6 +87,26 @@ def test_gaze_dropout_hides_its_share_image_by_image(monkeypatch):
     assert hidden.all(1).float().mean().item() == pytest.approx(0.25, abs=0.05)
 
 
+def test_gaze_alone_depends_on_the_gaze_and_on_nothing_of_the_image():
+    model = build(replace(HYBRID, w_gaze=1.0), alive=True)
+    gaze = model.encode_gaze(pixels())
+    with torch.no_grad():
+        own = model(pixels(), gaze)
+        other_images = model(pixels().flip(0), gaze)
+        other_gaze = model(pixels(), select_rows(gaze, ORDER))
+    assert (own.attribution - other_images.attribution).abs().max() > 1e-4
+    torch.testing.assert_close(own.gaze_attribution, other_images.gaze_attribution)
+    torch.testing.assert_close(own.gaze_attribution[ORDER], other_gaze.gaze_attribution)
+    assert (own.gaze_attribution - other_gaze.gaze_attribution).abs().max() > 1e-4
+    assert build()(pixels()).gaze_attribution is None  # the loss does not want it
+
+
+def test_gaze_alone_is_left_out_where_there_is_none():
+    for config in (with_gaze(kind="none"), replace(HYBRID, use_vpe=False)):
+        model = build(replace(config, w_gaze=1.0))
+        assert model(pixels()).gaze_attribution is None
+
+
 def test_levels_are_scored_only_where_the_loss_wants_them():
     assert build()(pixels()).level_logits is None
     out = build(replace(HYBRID, w_levels=1.0))(pixels())
