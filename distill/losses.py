@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from gazeclip.networks.student import StudentOutput
 from gazeclip.recipe.stages import DistillLoss
-from gazeclip.teacher.gaze.angles import gaze_loss
 
 
 class EmbeddingLoss(nn.Module):
@@ -75,20 +74,42 @@ class DetectionLoss(nn.Module):
         return F.binary_cross_entropy_with_logits(student, target)
 
 
+class GazeLoss(nn.Module):
+    """Smooth L1 between gazes `(B, 2)` in units of `spread (2,)`, both in radians.
+
+    Rows of the teacher with NaN have no gaze and are left out. The plain angle between two gazes
+    pulls as weakly from far as from near, and in radians its weight would depend on how much the
+    teacher's gaze varies. Smooth L1 is Huber's (DOI 10.1214/aoms/1177703732): squared up to one
+    spread, linear beyond.
+    """
+
+    def __init__(self, spread: Tensor) -> None:
+        super().__init__()
+        self.spread = spread
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        known = torch.isfinite(teacher).all(-1)
+        if not bool(known.any()):  # 0, but with a path to the parameters for `backward`
+            return student.sum() * 0.0
+        distance = (student[known] - teacher[known]) / self.spread.to(student)
+        return F.smooth_l1_loss(distance, torch.zeros_like(distance))
+
+
 class DistillationLoss(nn.Module):
     """All terms, with the recipe's weights, and their sum.
 
     `teacher` holds `embedding (B, D)`, `logits (B, C)`, `fake_logit (B, 1)`, `gaze (B, 2)`;
-    `label (B,)`.
+    `label (B,)`. `gaze_spread (2,)` is that of the teacher's gaze in radians, see `GazeHead`.
     """
 
-    def __init__(self, weights: DistillLoss) -> None:
+    def __init__(self, weights: DistillLoss, gaze_spread: Tensor) -> None:
         super().__init__()
         self.weights = weights
         self.embedding = EmbeddingLoss()
         self.relation = RelationLoss()
         self.logits = LogitLoss(weights.temperature)
         self.detection = DetectionLoss()
+        self.gaze = GazeLoss(gaze_spread)
 
     def forward(
         self, output: StudentOutput, teacher: dict[str, Tensor], label: Tensor
@@ -99,7 +120,7 @@ class DistillationLoss(nn.Module):
             "embedding": w.embedding * self.embedding(output.embedding, teacher["embedding"]),
             "relation": w.relation * self.relation(output.embedding, teacher["embedding"]),
             "logits": w.logits * self.logits(output.logits, teacher["logits"]),
-            "gaze": w.gaze * gaze_loss(output.gaze, teacher["gaze"]),
+            "gaze": w.gaze * self.gaze(output.gaze, teacher["gaze"]),
             "attribution": w.attribution
             * F.cross_entropy(output.logits, label, label_smoothing=w.label_smoothing),
             "detection": w.detection

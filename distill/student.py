@@ -12,11 +12,13 @@ from torch import Tensor, nn
 from distill.cache import TeacherCache
 from distill.losses import DistillationLoss
 from distill.text_bank import TextBank
+from gazeclip.console.progress import say
 from gazeclip.data.dataset import Batch
 from gazeclip.errors import ArtifactError, Fault, raise_first
 from gazeclip.files.hashes import name_weights_by_content
 from gazeclip.networks.backbones import build_encoder
 from gazeclip.networks.student import Student, StudentSpec, save_student
+from gazeclip.networks.student_encoder import StudentEncoder
 from gazeclip.networks.weights import backbone_stats
 from gazeclip.recipe.stages import FROM_TEACHER, DistillLoss
 from gazeclip.recipe.teacher import TeacherConfig
@@ -51,13 +53,15 @@ class DistillTask(FaceTask):
         )
         self.model: Student = model
         self.cache = cache
-        self.criterion = DistillationLoss(loss)
+        self.criterion = DistillationLoss(loss, model.head.gaze.spread)
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
-        encoder = split_decay(
-            self.model.encoder, config.lr * config.backbone_lr_scale, config.weight_decay
-        )
-        return encoder + split_decay(self.model.head, config.lr, config.weight_decay)
+        groups = []
+        for name, part in self.model.encoder.named_children():
+            # The branch for the gaze is as new as the head.
+            scale = 1.0 if name == "places" else config.backbone_lr_scale
+            groups += split_decay(part, config.lr * scale, config.weight_decay)
+        return groups + split_decay(self.model.head, config.lr, config.weight_decay)
 
     def loss(self, batch: Batch, model: nn.Module) -> dict[str, Tensor]:
         targets = self.cache.targets(batch["index"].cpu(), batch["number"].cpu())
@@ -89,23 +93,31 @@ def load_cache(context: Context) -> TeacherCache:
 
 
 def build_student(context: Context) -> Student:
-    """A fresh student around the run's text bank."""
+    """A fresh student around the run's text bank, its gaze in the range of the cached one."""
     stage = context.recipe.student
     context.run.output_hash("text_bank")  # refuses a bank of another teacher
     bank = TextBank.load(context.run.folder("text_bank"))
     torch.manual_seed(context.recipe.seed)
     if stage.weights == FROM_TEACHER:
         teacher = load_teacher(context)
-        encoder = build_encoder(stage.backbone, "none", stage.drop_path)
-        inherit_backbone(encoder, teacher, stage.backbone)
+        backbone = build_encoder(stage.backbone, "none", stage.drop_path)
+        inherit_backbone(backbone, teacher, stage.backbone)
         mean, std = backbone_stats(stage.backbone, teacher.config.backbone_weights)
     else:
-        encoder = build_encoder(stage.backbone, stage.weights, stage.drop_path)
+        backbone = build_encoder(stage.backbone, stage.weights, stage.drop_path)
         mean, std = backbone_stats(stage.backbone, stage.weights)
     spec = StudentSpec(
         stage.backbone, bank.embeddings.shape[1], bank.classes, context.contract, mean, std
     )
-    return Student(spec, encoder, bank.embeddings, bank.logit_scale)
+    encoder = StudentEncoder(backbone, context.contract.size)
+    if not encoder.has_places:
+        say(
+            f"student: {stage.backbone} gives no maps of its early layers:"
+            " the gaze is read from pooled features, which tell little of it"
+        )
+    student = Student(spec, encoder, bank.embeddings, bank.logit_scale)
+    student.head.gaze.fit_range(load_cache(context).tensors["gaze"])
+    return student
 
 
 def find_inheritance_faults(teacher: TeacherConfig, backbone: str) -> list[Fault]:

@@ -40,7 +40,7 @@ class DeployModel(nn.Module):
     ) -> None:
         super().__init__()
         if encoder is None:
-            encoder = prepare_encoder(student.encoder, image_size)
+            encoder = prepare_encoder(student.encoder, image_size).requires_grad_(False)
         scale, offset = _affine_of(student, image_size)
         self.scale: Tensor
         self.offset: Tensor

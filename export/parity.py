@@ -43,7 +43,8 @@ BOUNDS = {
     "fp16": Bounds(0.999, 2e-2, 2e-3, 0.98, 1e-2),
     "int8": Bounds(0.98, 0.25, 0.03, 0.95, 0.1),
 }
-# Of the convolutions of an int8 file; LiteRT leaves the one behind the pooling in float.
+# Of the convolutions of an int8 file; LiteRT leaves those in float that have no quantizer after
+# them: the one behind the pooling and the one over all places.
 INTEGER_SHARE = 0.9
 
 

@@ -38,8 +38,8 @@ from export.quiet import quiet
 from gazeclip.errors import ArtifactError, GazeClipError, MissingDependencyError
 from gazeclip.files.atomic import write_json
 from gazeclip.images.preprocess import PixelContract
-from gazeclip.networks.backbones import build_encoder
 from gazeclip.networks.student import Student, StudentSpec
+from gazeclip.networks.student_encoder import build_student_encoder
 from gazeclip.recipe.load import parse_recipe
 from gazeclip.recipe.stages import Recipe
 from gazeclip.recipe.training import TrainConfig
@@ -168,7 +168,7 @@ def _try_training(recipe: Recipe) -> tuple[Student | None, Faults]:
     where = f"{stage.backbone} at {size} px"
     student = None
     try:
-        encoder = build_encoder(stage.backbone, "none", stage.drop_path)
+        encoder = build_student_encoder(stage.backbone, size, "none", stage.drop_path)
         dim = recipe.teacher.model.embed_dim
         spec = StudentSpec(stage.backbone, dim, CLASSES, PixelContract(size))
         student = Student(spec, encoder, torch.randn(len(CLASSES), dim), 10.0).train()

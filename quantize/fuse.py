@@ -58,7 +58,7 @@ def prepare_encoder(encoder: nn.Module, image_size: int) -> nn.Module:
     statistics.
 
     Args:
-        encoder: timm backbone, `(B, 3, S, S)` float to `(B, F)`.
+        encoder: a timm backbone or a student's encoder, `(B, 3, S, S)` float to `(B, F)`.
         image_size: S in pixels.
 
     Raises:

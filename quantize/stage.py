@@ -18,7 +18,6 @@ from gazeclip.console.progress import say
 from gazeclip.data.augment import Augmentation, draw_augmentation
 from gazeclip.data.dataset import PLAIN, FaceDataset, batches, epoch_keys
 from gazeclip.files.tensors import load_tensors, save_tensors
-from gazeclip.networks.backbones import build_encoder
 from gazeclip.networks.student import Student
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
@@ -124,7 +123,7 @@ def load_quantized_student(context: Context) -> Student:
     run = context.run
     run.manifest("quantized")
     student = load_run_student(context)
-    encoder = load_quantized(run.folder("quantized"), build_encoder(student.spec.backbone))
+    encoder = load_quantized(run.folder("quantized"), student.encoder)
     model = student.with_encoder(encoder)
     model.head.load_state_dict(load_tensors(run.folder("quantized") / "head.safetensors")[0])
     return model.eval()

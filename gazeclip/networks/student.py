@@ -1,9 +1,10 @@
 """The network that ships.
 
-A timm backbone, a projection into the text bank's space, a detection head and a gaze head.
+An encoder (timm backbone and gaze branch), a projection into the text bank's space, a detection
+head and a gaze head.
 
-The backbone ("encoder") is what NNCF quantizes; everything behind it stays float, because the norm,
-the logit scale and the angles are where eight bits do damage and cost nothing to keep.
+The encoder is what NNCF quantizes; everything behind it stays float, because the norm, the logit
+scale and the angles are where eight bits do damage and cost nothing to keep.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from gazeclip.errors import ArtifactError
 from gazeclip.files.atomic import read_json, write_json
 from gazeclip.files.tensors import load_tensors, save_tensors
 from gazeclip.images.preprocess import PixelContract
-from gazeclip.networks.backbones import build_encoder
+from gazeclip.networks.gaze_head import GazeHead
+from gazeclip.networks.student_encoder import StudentEncoder, build_student_encoder
 from gazeclip.system.place import command_line
 
 # Keeps the L2 norm finite in fp16 engines, where 1e-6 underflows.
@@ -54,48 +56,60 @@ class StudentOutput(NamedTuple):
 
 
 class StudentHead(nn.Module):
-    """Encoder features `(B, F)` -> `StudentOutput`.
+    """Encoder features `(B, F + G)` -> `StudentOutput`.
 
-    The fake logit is the mean of a learned head and of what attribution says: the log of all
-    forgeries' mass over that of real.
+    The gaze is read from the last G of them, or from all where G is 0. The fake logit is the mean
+    of a learned head and of what attribution says: the log of all forgeries' mass over that of
+    real.
     """
 
     def __init__(
-        self, features: int, embed_dim: int, text_bank: Tensor, logit_scale: float
+        self,
+        features: int,
+        gaze_features: int,
+        embed_dim: int,
+        text_bank: Tensor,
+        logit_scale: float,
     ) -> None:
         super().__init__()
+        self.features = features
+        self.gaze_features = gaze_features
         self.projection = nn.Linear(features, embed_dim)
         self.detection = nn.Linear(features, 1)
-        self.gaze = nn.Linear(features, 2)
+        self.gaze = GazeHead(gaze_features or features)
         self.register_buffer("text_bank", F.normalize(text_bank.float(), dim=-1))
         self.register_buffer("logit_scale", torch.tensor(float(logit_scale)))
         self.text_bank: Tensor
         self.logit_scale: Tensor
 
     def forward(self, features: Tensor) -> StudentOutput:
-        projected = self.projection(features)  # (B, F) -> (B, D)
+        pooled = features
+        places = features
+        if self.gaze_features:
+            pooled = features[:, : self.features]  # (B, F)
+            places = features[:, self.features :]  # (B, G)
+        projected = self.projection(pooled)  # (B, F) -> (B, D)
         norm = torch.sqrt((projected * projected).sum(dim=-1, keepdim=True) + NORM_EPSILON)
         embedding = projected / norm
         logits = self.logit_scale * embedding @ self.text_bank.t()  # (B, D) @ (D, C)
         # (B, 1): the mass of all forgeries; class 0 is real.
         forged = torch.logsumexp(logits[:, 1:], dim=-1, keepdim=True)
-        fake_logit = 0.5 * (self.detection(features) + forged - logits[:, :1])
-        return StudentOutput(embedding, logits, fake_logit, self.gaze(features))
+        fake_logit = 0.5 * (self.detection(pooled) + forged - logits[:, :1])
+        return StudentOutput(embedding, logits, fake_logit, self.gaze(places))
 
 
 class Student(nn.Module):
     """uint8 pixels `(B, 3, S, S)` -> `StudentOutput`."""
 
     def __init__(
-        self, spec: StudentSpec, encoder: nn.Module, text_bank: Tensor, logit_scale: float
+        self, spec: StudentSpec, encoder: StudentEncoder, text_bank: Tensor, logit_scale: float
     ) -> None:
         super().__init__()
         self.spec = spec
-        self.encoder = encoder
-        # timm's name for the width behind a head's hidden layer, where there is one.
-        hidden: Any = getattr(encoder, "head_hidden_size", 0)
-        features = int(hidden or encoder.num_features)  # type: ignore[arg-type]
-        self.head = StudentHead(features, spec.embed_dim, text_bank, logit_scale)
+        self.encoder: nn.Module = encoder  # also a quantized one, see `with_encoder`
+        self.head = StudentHead(
+            encoder.features, encoder.gaze_features, spec.embed_dim, text_bank, logit_scale
+        )
         self.register_buffer(
             "mean", 255.0 * torch.tensor(spec.mean).view(1, 3, 1, 1), persistent=False
         )
@@ -157,7 +171,8 @@ def load_student(folder: Path) -> Student:
             f"{folder}/model.safetensors does not fit its config.json",
             remedy=f"Run: {command_line('distill', '--force')}",
         )
-    student = Student(spec, build_encoder(spec.backbone), bank, float(tensors["head.logit_scale"]))
+    encoder = build_student_encoder(spec.backbone, spec.contract.size)
+    student = Student(spec, encoder, bank, float(tensors["head.logit_scale"]))
     try:
         student.load_state_dict(tensors)
     except RuntimeError as error:

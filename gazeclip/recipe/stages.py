@@ -33,7 +33,7 @@ class DistillLoss:
     relation: NonNegative = 0.5
     logits: NonNegative = 1.0
     temperature: Positive = 2.0
-    gaze: NonNegative = 0.5
+    gaze: NonNegative = 1.0
     attribution: NonNegative = 0.5
     detection: NonNegative = 0.5
     label_smoothing: BelowOne = 0.05

@@ -8,11 +8,20 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from distill.losses import DetectionLoss, DistillationLoss, EmbeddingLoss, LogitLoss, RelationLoss
+from distill.losses import (
+    DetectionLoss,
+    DistillationLoss,
+    EmbeddingLoss,
+    GazeLoss,
+    LogitLoss,
+    RelationLoss,
+)
+from gazeclip.networks.gaze_head import LIMIT, GazeHead
 from gazeclip.networks.student import StudentOutput
 from gazeclip.recipe.stages import DistillLoss
 
 B, D, C = 5, 7, 4
+SPREAD = torch.tensor([0.1, 0.25], dtype=torch.float64)
 Row = list[float]
 
 
@@ -57,11 +66,8 @@ def relation(student: list[Row], teacher: list[Row], temperature: float) -> floa
     return total / len(student)
 
 
-def angle(a: Row, b: Row) -> float:
-    x, y = (
-        [-math.cos(p) * math.sin(w), -math.sin(p), -math.cos(p) * math.cos(w)] for p, w in (a, b)
-    )
-    return math.acos(dot(x, y))
+def huber(x: float) -> float:
+    return 0.5 * x * x if abs(x) < 1 else abs(x) - 0.5
 
 
 def test_embedding(pair: tuple[torch.Tensor, torch.Tensor]) -> None:
@@ -143,7 +149,7 @@ def test_all_terms_together() -> None:
         detection=0.9,
         label_smoothing=0.2,
     )
-    terms = DistillationLoss(weights)(output, teacher, label)
+    terms = DistillationLoss(weights, SPREAD)(output, teacher, label)
     known = [i for i in range(B) if i != 1]
     attribution = 0.0
     for row, y in zip(output.logits.tolist(), label.tolist(), strict=True):
@@ -154,8 +160,12 @@ def test_all_terms_together() -> None:
         "relation": 3.0 * relation(output.embedding.tolist(), teacher["embedding"].tolist(), 0.1),
         "logits": 0.5 * LogitLoss(1.5)(output.logits, teacher["logits"]).item(),
         "gaze": 0.7
-        * sum(angle(output.gaze[i].tolist(), teacher["gaze"][i].tolist()) for i in known)
-        / len(known),
+        * sum(
+            huber(float(output.gaze[i, axis] - teacher["gaze"][i, axis]) / float(SPREAD[axis]))
+            for i in known
+            for axis in (0, 1)
+        )
+        / (2 * len(known)),
         "attribution": 1.1 * attribution,
         "detection": 0.9
         * DetectionLoss()(output.fake_logit, teacher["fake_logit"], label != 0).item(),
@@ -170,7 +180,7 @@ def test_all_terms_together() -> None:
     "term", ["embedding", "relation", "logits", "gaze", "attribution", "detection"]
 )
 def test_zero_switches_a_term_off(term: str) -> None:
-    terms = DistillationLoss(DistillLoss(**{term: 0.0}))(*batch())
+    terms = DistillationLoss(DistillLoss(**{term: 0.0}), SPREAD)(*batch())
     assert terms[term].item() == 0.0
     assert all(value.item() > 0 for name, value in terms.items() if name != term)
 
@@ -179,6 +189,48 @@ def test_a_teacher_without_gaze_leaves_finite_gradients() -> None:
     output, teacher, label = batch()
     teacher["gaze"][:] = float("nan")
     leaves = StudentOutput(*(value.clone().requires_grad_() for value in output))
-    DistillationLoss(DistillLoss())(leaves, teacher, label)["loss"].backward()
+    DistillationLoss(DistillLoss(), SPREAD)(leaves, teacher, label)["loss"].backward()
     assert all(torch.isfinite(leaf.grad).all() for leaf in leaves)
     assert not leaves.gaze.grad.any()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_a_far_gaze_is_pulled_home_harder_than_a_near_one(axis: int, side: float) -> None:
+    target = torch.tensor([[0.05, -0.1]], dtype=torch.float64)
+    pulls = []
+    for distance in (0.05, 0.5, 8.0):  # in spreads: near, nearer than the loss's bend, far beyond
+        gaze = target.clone()
+        gaze[0, axis] += side * distance * SPREAD[axis]
+        gaze.requires_grad_()
+        GazeLoss(SPREAD)(gaze, target).backward()
+        pulls.append(side * float(gaze.grad[0, axis]))
+    # Descent goes against the gradient: a positive one here leads home.
+    assert 0 < pulls[0] < pulls[1] < pulls[2]
+
+
+@pytest.mark.parametrize("start", [-2.5 * LIMIT, -LIMIT, LIMIT, 2.5 * LIMIT])
+def test_a_head_that_is_far_off_comes_back(start: float) -> None:
+    head = GazeHead(1).double()
+    head.fit_range(torch.randn(50, 2, generator=torch.Generator().manual_seed(0)) * SPREAD)
+    loss = GazeLoss(head.spread)
+    with torch.no_grad():
+        head.linear.weight.zero_()
+        head.linear.bias.fill_(start)
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.3)
+    feature = torch.ones(1, 1, dtype=torch.float64)
+    for _ in range(150):
+        optimizer.zero_grad()
+        loss(head(feature), head.mean[None]).backward()
+        optimizer.step()
+    assert ((head(feature)[0] - head.mean).abs() < 0.1 * head.spread).all()
+
+
+def test_images_without_gaze_teach_none() -> None:
+    generator = torch.Generator().manual_seed(3)
+    student = torch.randn(4, 2, generator=generator, dtype=torch.float64, requires_grad=True)
+    teacher = torch.randn(4, 2, generator=generator, dtype=torch.float64)
+    teacher[2, 1] = float("nan")
+    GazeLoss(SPREAD)(student, teacher).backward()
+    assert torch.isfinite(student.grad).all()
+    assert (student.grad != 0).all(-1).tolist() == [True, True, False, True]

@@ -16,8 +16,8 @@ from export.job import ExportJob
 from export.lower import StrippedEncoder
 from gazeclip.bundle.layout import OUTPUTS, Precision
 from gazeclip.images.preprocess import PixelContract
-from gazeclip.networks.backbones import build_encoder
 from gazeclip.networks.student import Student, StudentSpec
+from gazeclip.networks.student_encoder import build_student_encoder
 from quantize.encoder import quantize_encoder
 
 SIZE, DIM = 64, 32
@@ -45,7 +45,8 @@ def build(backbone: str) -> Student:
     spec = StudentSpec(
         backbone, DIM, CLASSES, PixelContract(SIZE), (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
     )
-    student = Student(spec, build_encoder(backbone), torch.randn(len(CLASSES), DIM), 10.0).train()
+    encoder = build_student_encoder(backbone, SIZE)
+    student = Student(spec, encoder, torch.randn(len(CLASSES), DIM), 10.0).train()
     with torch.no_grad():
         for seed in range(8):
             student(pixels(pictures(8, 100 + seed)))
