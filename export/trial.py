@@ -38,8 +38,9 @@ from export.quiet import quiet
 from gazeclip.errors import ArtifactError, GazeClipError, MissingDependencyError
 from gazeclip.files.atomic import write_json
 from gazeclip.images.preprocess import PixelContract
+from gazeclip.networks.backbones import build_encoder
 from gazeclip.networks.student import Student, StudentSpec
-from gazeclip.networks.student_encoder import build_student_encoder
+from gazeclip.networks.student_encoder import StudentEncoder
 from gazeclip.recipe.load import parse_recipe
 from gazeclip.recipe.stages import Recipe
 from gazeclip.recipe.training import TrainConfig
@@ -166,18 +167,20 @@ def _try_training(recipe: Recipe) -> tuple[Student | None, Faults]:
     stage = recipe.student
     size = recipe.data.image_size
     where = f"{stage.backbone} at {size} px"
-    student = None
+    network: nn.Module | None = None
     try:
-        encoder = build_student_encoder(stage.backbone, size, "none", stage.drop_path)
+        network = build_encoder(stage.backbone, "none", stage.drop_path)
+        encoder = StudentEncoder(network, size)
         dim = recipe.teacher.model.embed_dim
         spec = StudentSpec(stage.backbone, dim, CLASSES, PixelContract(size))
         student = Student(spec, encoder, torch.randn(len(CLASSES), dim), 10.0).train()
+        network = student
         output = student(torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8))
         sum(part.sum() for part in output).backward()
     except NOT_THE_RECIPE:
         raise
     except Exception as error:
-        place = f"{where}{_name_layer(error, student)}"
+        place = f"{where}{_name_layer(error, network)}"
         what = f"stage student would fail: {place}: {_shorten_reason(error)}"
         return None, [(what, ANOTHER_BACKBONE)]
     faults = _single_image_faults("student.train", recipe.student.train, student)

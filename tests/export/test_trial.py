@@ -56,7 +56,7 @@ def recipe(network: str = SMALL, **groups: Any) -> Recipe:
 def test_an_image_size_that_a_transformer_refuses() -> None:
     ((what, remedy),) = trial.try_recipe(recipe("vit_tiny_patch16_224"))
     assert what.startswith(
-        "stage student would fail: vit_tiny_patch16_224 at 64 px in encoder.patch_embed: "
+        "stage student would fail: vit_tiny_patch16_224 at 64 px in patch_embed: "
     )
     assert "Input height (64) doesn't match model (224)" in what and "\n" not in what
     assert (
