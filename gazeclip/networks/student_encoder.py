@@ -69,7 +69,8 @@ class StudentEncoder(nn.Module):
         if found is None:
             # timm's name for the width behind a head's hidden layer, where there is one.
             hidden: Any = getattr(backbone, "head_hidden_size", 0)
-            self.features: int = int(hidden or self.backbone.num_features)
+            width: Any = hidden or self.backbone.num_features
+            self.features = int(width)
             self.gaze_features = 0
             return
         self.taken, channels, side, self.features = found
