@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -20,3 +21,8 @@ class Heads(nn.Module):
     def forward(self, v: Tensor) -> tuple[Tensor, Tensor]:
         v = self.dropout(v)
         return self.attribution(v), self.detection(v)
+
+    def attribute_fixed(self, v: Tensor) -> Tensor:
+        """Attribution `(B, C)` of `v (B, D)`; no gradient of it reaches the head's weights."""
+        head = self.attribution
+        return F.linear(v, head.weight.detach(), head.bias.detach())

@@ -174,7 +174,8 @@ class GazeCLIP(nn.Module):
             detection = detection + torch.stack((said[:, 0], forged), dim=1)
         # From the prompts before their dropout: zeroed ones have nothing to say.
         of_gaze = self.vpe.judge_gaze(whole, features) if self.config.w_gaze else None
-        alone = None if of_gaze is None else self.heads(of_gaze)[0]
+        # Gaze learns to speak to the head as it is: the head is there for the whole.
+        alone = None if of_gaze is None else self.heads.attribute_fixed(of_gaze)
         angles = v.new_full((v.shape[0], 2), float("nan")) if features is None else features.gaze
         return VisualOutput(F.normalize(v, dim=-1), attribution, detection, angles, alone)
 

@@ -101,6 +101,17 @@ def test_gaze_alone_depends_on_the_gaze_and_on_nothing_of_the_image():
     assert build()(pixels()).gaze_attribution is None  # the loss does not want it
 
 
+def test_gaze_alone_is_judged_by_the_head_and_does_not_train_it():
+    model = build(replace(HYBRID, w_gaze=1.0), alive=True)
+    seen = []
+    model.vpe.norm.register_forward_hook(lambda module, inputs, v: seen.append(v))
+    said = model(pixels()).gaze_attribution
+    torch.testing.assert_close(said, model.heads.attribution(seen[-1]))
+    said.square().sum().backward()
+    assert model.heads.attribution.weight.grad is None
+    assert model.vpe.attention.key_value.weight.grad.abs().max() > 0
+
+
 def test_gaze_alone_is_left_out_where_there_is_none():
     for config in (with_gaze(kind="none"), replace(HYBRID, use_vpe=False)):
         model = build(replace(config, w_gaze=1.0))
