@@ -5,11 +5,13 @@ The ranges come from the calibration split.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -95,9 +97,10 @@ def _write_quantized(context: Context, folder: Path) -> dict[str, Any]:
 
 
 def calibration_batches(context: Context, student: Student) -> Iterator[Tensor]:
-    """Normalised images `(1, 3, S, S)` of the calibration split.
+    """Normalised images `(1, 3, S, S)` of the calibration split, its classes in turn.
 
-    Every second one is under a deployment augmentation.
+    Every second one is under a deployment augmentation. Most calibration images are real, for the
+    thresholds' sake; the first few hundred, which set the ranges, shall show all generators.
     """
     seed = context.recipe.seed
 
@@ -108,10 +111,26 @@ def calibration_batches(context: Context, student: Student) -> Iterator[Tensor]:
         return PLAIN if index % 2 else 0
 
     dataset = FaceDataset(context.manifest, "calibration", context.contract, context.classes, draw)
-    keys = epoch_keys(len(dataset), seed, 0, choose_number)
+    shuffled = epoch_keys(len(dataset), seed, 0, choose_number)
+    keys = take_in_turn(shuffled, dataset.targets)
     with torch.no_grad():
         for batch in batches(dataset, keys, 1):
             yield student.normalise(batch["pixels"])
+
+
+def take_in_turn(keys: Sequence[tuple[int, int]], targets: np.ndarray) -> list[tuple[int, int]]:
+    """Keys (index, number) reordered: one of each class, then another of each, and so on.
+
+    Within a class they keep their order; a class that is used up is passed over. `targets (N,)`.
+    """
+    seen: Counter[int] = Counter()
+    turns = []
+    for key in keys:
+        target = int(targets[key[0]])
+        turns.append(seen[target])
+        seen[target] += 1
+    order = np.argsort(turns, kind="stable")
+    return [keys[place] for place in order]
 
 
 def load_quantized_student(context: Context) -> Student:
