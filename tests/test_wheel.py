@@ -91,6 +91,8 @@ def test_the_wheel_holds_every_file_of_the_packages(installed: Installed) -> Non
         "gazeclip/taxonomies/dfad.yaml",
         "gazeclip/system/constraints.txt",
         "benchmarks/report/templates/report.html.j2",
+        "runtimes/faces/yunet.onnx",
+        "runtimes/faces/NOTICE",
     ):
         assert name in inside
 
