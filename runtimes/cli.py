@@ -15,7 +15,7 @@ from gazeclip.console.lines import print_json, print_line
 from gazeclip.console.parser import CommandParser
 from gazeclip.console.progress import progress, say
 from gazeclip.errors import ConfigError, ImageError
-from gazeclip.images.preprocess import NO_IMAGES_REMEDY
+from gazeclip.images.formats import NO_IMAGES_REMEDY
 from gazeclip.images.walk import find_images
 from gazeclip.scoring.thresholds import ANSWERS, FAKE, INCONCLUSIVE, count_needed
 from gazeclip.system.place import command_line
@@ -156,8 +156,11 @@ def _show_outcomes(
     for source, outcome in judged:
         if isinstance(outcome, ImageError):
             say(f"error: {outcome}")
-        elif outcome.frames > 1:
+            continue
+        if outcome.frames > 1:
             say(f"warning: {source}: {outcome.frames} frames, only the first is judged")
+        if outcome.note is not None:
+            say(f"warning: {source}: {outcome.note}")
 
 
 def describe_outcomes(

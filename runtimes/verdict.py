@@ -47,6 +47,7 @@ class Verdict:
         timings_ms: `decode`, `inference` and `post`; the last two are the batch's time divided by
             its size.
         frames: the number in the file (animations, pages); only the first is judged.
+        note: what was done about the image's colours, such as a conversion to sRGB; None: nothing.
     """
 
     source: str
@@ -66,6 +67,7 @@ class Verdict:
     timings_ms: dict[str, float] = field(compare=False)
     embedding: np.ndarray = field(compare=False, repr=False)
     frames: int = 1
+    note: str | None = None
 
     @property
     def is_fake(self) -> bool:
@@ -88,6 +90,7 @@ class Verdict:
         data: dict[str, Any] = {
             "source": self.source,
             "frames": self.frames,
+            "note": self.note,
             "verdict": self.verdict,
             "llr": self.llr,
             "strength": self.strength,

@@ -16,7 +16,7 @@ from gazeclip.bundle.bundle import Bundle, prior_log_odds
 from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.bundle.layout import OUTPUTS, SHIPPED_POINT, output_widths
 from gazeclip.errors import BundleError, ConfigError, ImageError
-from gazeclip.images.preprocess import ImageSource
+from gazeclip.images.source import ImageSource
 from gazeclip.scoring.evidence import name_strength
 from gazeclip.scoring.thresholds import REAL
 from gazeclip.system.threads import usable_threads
@@ -37,6 +37,7 @@ class _Decoded(NamedTuple):
     image: np.ndarray | ImageError
     decode_ms: float
     frames: int
+    note: str | None
 
 
 class _Rule(NamedTuple):
@@ -144,12 +145,13 @@ class Verifier:
         name = str(source) if isinstance(source, str | os.PathLike) else f"image {index}"
         started = time.perf_counter()
         frames = 1
+        note = None
         try:
             image: np.ndarray | ImageError
-            image, frames = self.bundle.contract.read(source)
+            image, frames, note = self.bundle.contract.read(source)
         except ImageError as error:
             image = error
-        return _Decoded(name, image, (time.perf_counter() - started) * 1e3, frames)
+        return _Decoded(name, image, (time.perf_counter() - started) * 1e3, frames, note)
 
     def _judge_batch(self, waiting: list[_Decoded], rule: _Rule) -> Iterator[Outcome]:
         images = [item.image for item in waiting if isinstance(item.image, np.ndarray)]
@@ -184,6 +186,7 @@ class Verifier:
         return Verdict(
             source=item.name,
             frames=item.frames,
+            note=item.note,
             verdict=decided,
             llr=llr,
             strength=name_strength(llr),

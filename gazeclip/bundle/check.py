@@ -153,7 +153,9 @@ def _contract_faults(meta: Mapping[str, Any]) -> list[str]:
         return [f"the pixel contract is unknown to this version ({error})"]
     if contract.version != PixelContract().version:
         own = PixelContract().version
-        return [f"the pixel contract has version {contract.version}, this program has {own}"]
+        changed = "since 2 embedded colour profiles are converted to sRGB"
+        what = f"the pixel contract has version {contract.version}, this program has {own}"
+        return [f"{what} ({changed})"]
     if contract.size != meta["image_size"]:
         return [f"image size {meta['image_size']} differs from the contract's {contract.size}"]
     return []

@@ -16,7 +16,7 @@ from gazeclip.data.manifest import check_rows
 from gazeclip.data.table import TableRow
 from gazeclip.errors import ConfigError, ManifestError, nearest
 from gazeclip.files.atomic import write_csv
-from gazeclip.images.preprocess import NO_IMAGES_REMEDY
+from gazeclip.images.formats import NO_IMAGES_REMEDY
 from gazeclip.images.walk import ImageWalk, find_images, is_hidden
 from gazeclip.taxonomy import REAL, Taxonomy
 

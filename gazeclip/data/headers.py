@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gazeclip.errors import ImageError
-from gazeclip.images.preprocess import open_promised
+from gazeclip.images.formats import open_promised
 
 # The luminance table of ITU-T T.81, Annex K, which libjpeg scales by quality. Only its sum is used,
 # so the order does not matter.

@@ -18,12 +18,8 @@ from gazeclip.data.rows import SPLITS, Sample, parse_row
 from gazeclip.data.table import TableRow, read_rows
 from gazeclip.errors import ImageError, ManifestError
 from gazeclip.files.hashes import sha256
-from gazeclip.images.preprocess import (
-    SLASHES_REMEDY,
-    PixelContract,
-    has_foreign_separators,
-    load_image,
-)
+from gazeclip.images.preprocess import PixelContract, load_image
+from gazeclip.images.source import SLASHES_REMEDY, has_foreign_separators
 from gazeclip.system.place import command_line, name_file
 from gazeclip.taxonomy import REAL, Taxonomy
 

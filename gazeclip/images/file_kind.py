@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-HEAD_LENGTH = 16  # bytes that `recognise` looks at
+HEAD_LENGTH = 64  # bytes that `recognise` looks at
 
 _HEADS = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -30,14 +30,21 @@ _HEADS = (
     (b"<!DOCTYPE", "HTML"),
     (b"<html", "HTML"),
 )
+# Brands of ISO base media files (ISO/IEC 14496-12, 23008-12). `mif1` and `msf1` say that there are
+# pictures, not how they are coded: a brand after them does.
 _BRANDS = {
     b"avif": "AVIF",
     b"avis": "AVIF",
     b"heic": "HEIC",
     b"heix": "HEIC",
+    b"heim": "HEIC",
+    b"heis": "HEIC",
+    b"hevc": "HEIC",
+    b"hevx": "HEIC",
     b"mif1": "HEIC",
     b"msf1": "HEIC",
 }
+_CONTAINERS = (b"mif1", b"msf1")
 
 
 def recognise(head: bytes) -> str | None:
@@ -45,8 +52,20 @@ def recognise(head: bytes) -> str | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
     if head[4:8] == b"ftyp":
-        return _BRANDS.get(head[8:12], "MP4")
+        return _BRANDS.get(_find_brand(head), "MP4")
     for start, kind in _HEADS:
         if head.startswith(start):
             return kind
     return None
+
+
+def _find_brand(head: bytes) -> bytes:
+    """The brand that says how a file's pictures are coded; else the first one."""
+    main = head[8:12]
+    if main in _CONTAINERS:
+        end = min(int.from_bytes(head[:4], "big"), len(head))
+        for place in range(16, end - 3, 4):
+            brand = head[place : place + 4]
+            if brand in _BRANDS and brand not in _CONTAINERS:
+                return brand
+    return main

@@ -1,4 +1,4 @@
-"""8-bit RGB from an image of any mode, or a refusal: never black by a scale that does not fit."""
+"""8-bit sRGB from an image of any mode, or a refusal: never black by a scale that does not fit."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from gazeclip.errors import ImageError
+from gazeclip.images.colour import Coloured, convert_to_srgb, has_transparency
 
 # What the brightest value of an image deeper than 8 bits may stand for, by Pillow's mode.
 _SIXTEEN_BITS = (65535.0,)
@@ -24,8 +25,8 @@ _LEAST_USE = 1 / 16
 _MID_GREY = 128
 
 
-def flatten(image: Image.Image, name: str, white_is_zero: bool = False) -> Image.Image:
-    """RGB from any mode; transparency is laid over mid-grey.
+def flatten(image: Image.Image, name: str, white_is_zero: bool = False) -> Coloured:
+    """RGB from any mode, in sRGB; transparency is laid over mid-grey.
 
     Args:
         name: of the image, for messages.
@@ -35,27 +36,36 @@ def flatten(image: Image.Image, name: str, white_is_zero: bool = False) -> Image
         ImageError: values that fit no known range.
     """
     if image.mode in _WHITES:
-        return _flatten_deep(image, name, white_is_zero)
+        image = _reduce_depth(image, name, white_is_zero)
+    image, note = convert_to_srgb(image)
+    return Coloured(_lay_over_grey(image), note)
+
+
+def _lay_over_grey(image: Image.Image) -> Image.Image:
     if image.mode in ("RGBa", "La"):
         image = image.convert("RGBA" if image.mode == "RGBa" else "LA")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+    if has_transparency(image):
         rgba = image.convert("RGBA")
         grey = Image.new("RGBA", rgba.size, (_MID_GREY, _MID_GREY, _MID_GREY, 255))
         return Image.alpha_composite(grey, rgba).convert("RGB")
     return image.convert("RGB")
 
 
-def _flatten_deep(image: Image.Image, name: str, white_is_zero: bool) -> Image.Image:
+def _reduce_depth(image: Image.Image, name: str, white_is_zero: bool) -> Image.Image:
+    """Grey of 8 bits, with the image's transparency and profile."""
     values = np.asarray(image, dtype=np.float32)
     white = _find_white(values, image.mode, name)
     scaled = (values * np.float32(255.0 / white)).clip(0, 255)
     if white_is_zero:
         scaled = 255 - scaled
-    grey = scaled.round().astype(np.uint8)
+    grey = Image.fromarray(scaled.round().astype(np.uint8))
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
-        grey[values == transparent] = _MID_GREY
-    return Image.fromarray(grey).convert("RGB")
+        opaque = np.where(values == transparent, 0, 255).astype(np.uint8)
+        grey.putalpha(Image.fromarray(opaque))
+    if "icc_profile" in image.info:
+        grey.info["icc_profile"] = image.info["icc_profile"]
+    return grey
 
 
 def _find_white(values: np.ndarray, mode: str, name: str) -> float:

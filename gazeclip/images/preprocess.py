@@ -10,75 +10,51 @@ pixels = PixelContract(224).apply("photo.jpg")   # uint8 RGB (224, 224, 3)
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from PIL import (
-    BmpImagePlugin,
-    Image,
-    ImageFile,
-    ImageOps,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageOps, TiffImagePlugin
 
 from gazeclip.errors import ConfigError, ImageError
-from gazeclip.images.file_kind import HEAD_LENGTH, recognise
 from gazeclip.images.flatten import flatten
+from gazeclip.images.formats import open_promised
+from gazeclip.images.source import (
+    SLASHES_REMEDY,
+    ImageSource,
+    has_foreign_separators,
+    open_stream,
+)
 
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-# The formats that are promised, each with its suffixes; nothing else is ever opened, whatever its
-# name.
-FORMATS = {
-    "JPEG": (".jpg", ".jpeg"),
-    "PNG": (".png",),
-    "WEBP": (".webp",),
-    "BMP": (".bmp",),
-    "TIFF": (".tif", ".tiff"),
-}
-IMAGE_SUFFIXES = frozenset(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-NO_IMAGES_REMEDY = f"Supported: {', '.join(sorted(IMAGE_SUFFIXES))}"
 # Limits on decompression bombs, checked before anything is decoded. An image decoded whole takes
 # up to 12 bytes a pixel while it is flattened; a JPEG is decoded at a fraction of its size, so that
 # those of the largest telephone cameras (200 megapixels) fit.
 MAX_PIXELS = 120_000_000
 MAX_JPEG_PIXELS = 200_000_000
-Encoded = bytes | bytearray | memoryview | BinaryIO
-ImageSource = str | os.PathLike[str] | Encoded | Image.Image | np.ndarray
-SOURCE_KINDS = "a path, encoded bytes, a file object, a PIL image or a uint8 array"
-SLASHES_REMEDY = "Write '/' between folders, not '\\'"
-_FORMATS_REMEDY = "Use JPEG, PNG, WebP, BMP or TIFF"
-_OPENERS: dict[str, Callable[[BinaryIO, str], ImageFile.ImageFile]] = {
-    "JPEG": JpegImagePlugin.jpeg_factory,
-    "PNG": PngImagePlugin.PngImageFile,
-    "WEBP": WebPImagePlugin.WebPImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
-    "TIFF": TiffImagePlugin.TiffImageFile,
-}
 
 
 class DecodedImage(NamedTuple):
-    """An image as RGB, and how many frames its file has (1: a still one)."""
+    """An image as sRGB, how many frames its file has (1: a still one), and a note on its colours.
+
+    The note is None where nothing had to be done about them.
+    """
 
     image: Image.Image
     frames: int
+    note: str | None
 
 
 class Pixels(NamedTuple):
     """The model's input, uint8 RGB `(size, size, 3)`, and how many frames its file has.
 
-    The input is the first frame.
+    The input is the first frame. `note` says what was done about its colours (None: nothing).
     """
 
     array: np.ndarray
     frames: int
+    note: str | None
 
 
 @dataclass(frozen=True)
@@ -88,12 +64,15 @@ class PixelContract:
     Recorded in checkpoints and bundles, and compared between stages.
 
     The whole image is scaled to the square (`squash`): face crops are square, and nothing of a
-    face may be cut off. Transparent pixels are laid over mid-grey; EXIF orientation is applied.
+    face may be cut off. Colours are converted to sRGB where a profile is embedded, transparent
+    pixels are laid over mid-grey, and EXIF orientation is applied.
+
+    Version 1 left profiles out, so that such an image had other pixels.
     """
 
     size: int = 224
     interpolation: str = "bicubic"
-    version: int = 1
+    version: int = 2
 
     def __post_init__(self) -> None:
         if self.interpolation not in INTERPOLATIONS:
@@ -115,27 +94,19 @@ class PixelContract:
         return self.read(source).array
 
     def read(self, source: ImageSource) -> Pixels:
-        """Like `apply`, with the number of frames."""
-        image, frames = decode_image(source, draft_size=self.size)
+        """Like `apply`, with the number of frames and the note on colours."""
+        image, frames, note = decode_image(source, draft_size=self.size)
         if image.size != (self.size, self.size):
             image = image.resize((self.size, self.size), INTERPOLATIONS[self.interpolation])
-        return Pixels(np.asarray(image, dtype=np.uint8).copy(), frames)
+        return Pixels(np.asarray(image, dtype=np.uint8).copy(), frames, note)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)
 
 
-def has_foreign_separators(path: str | os.PathLike[str]) -> bool:
-    """Whether a path that is not there has the separators of another system.
-
-    On Windows a backslash parts folders; elsewhere it is a letter of one long name.
-    """
-    return "\\" in os.fspath(path) and os.sep != "\\"
-
-
 def load_image(source: ImageSource, draft_size: int | None = None) -> Image.Image:
-    """Decode, orient and flatten one image to an RGB `PIL.Image`; of several frames the first.
+    """Decode, orient and flatten one image to an sRGB `PIL.Image`; of several frames the first.
 
     `draft_size` lets libjpeg decode a large JPEG at 1/2, 1/4 or 1/8, never below three times that
     size (so that the final resampling still has detail to average).
@@ -148,14 +119,14 @@ def load_image(source: ImageSource, draft_size: int | None = None) -> Image.Imag
 
 
 def decode_image(source: ImageSource, draft_size: int | None = None) -> DecodedImage:
-    """Like `load_image`, with the number of frames."""
+    """Like `load_image`, with the number of frames and a note on colours."""
     name = str(source) if isinstance(source, str | os.PathLike) else "image"
     try:
         if isinstance(source, Image.Image | np.ndarray):
             image = _given_image(source, name)
             _refuse_too_many_pixels(image, MAX_PIXELS, name)
             return _flatten_opened(image, name)
-        with _open_stream(source) as stream:
+        with open_stream(source, name) as stream:
             return _decode_stream(stream, name, draft_size)
     except FileNotFoundError as error:
         remedy = SLASHES_REMEDY if has_foreign_separators(name) else "Check the path"
@@ -170,7 +141,8 @@ def decode_image(source: ImageSource, draft_size: int | None = None) -> DecodedI
             raise ImageError(what, remedy="Check its permissions and its disk") from error
         # Pillow's parsers raise nearly anything on hostile bytes; all of it means the same to the
         # caller
-        what = f"{name} is damaged ({str(error) or type(error).__name__})"
+        reason = " ".join(str(error).split()) or type(error).__name__
+        what = f"{name} is damaged ({reason})"
         raise ImageError(what, remedy="Get the image again") from error
 
 
@@ -187,39 +159,6 @@ def _given_image(source: Image.Image | np.ndarray, name: str) -> Image.Image:
     return Image.fromarray(source)
 
 
-def _open_stream(source: object) -> BinaryIO:
-    """Encoded bytes that can be sought in, from their beginning."""
-    if isinstance(source, bytes | bytearray | memoryview):
-        return io.BytesIO(bytes(source))
-    if isinstance(source, str | os.PathLike):
-        stream = Path(source).open("rb")  # noqa: SIM115
-        if stream.seekable():
-            return stream
-        with stream:
-            return io.BytesIO(stream.read())
-    if hasattr(source, "read"):
-        return io.BytesIO(_read_file_object(source))
-    kind = type(source).__name__
-    article = "an" if kind[0].lower() in "aeiou" else "a"
-    raise ImageError(f"cannot judge {article} {kind}", remedy=f"Give {SOURCE_KINDS}")
-
-
-def _read_file_object(file: Any) -> bytes:
-    """All bytes of the caller's file object, which stays open."""
-    try:
-        if hasattr(file, "seek") and (not hasattr(file, "seekable") or file.seekable()):
-            file.seek(0)
-        data = file.read()
-    except (ValueError, OSError) as error:  # closed, or open for writing
-        raise ImageError(
-            f"cannot read the file object ({error})", remedy="Open it with mode 'rb'"
-        ) from error
-    if not isinstance(data, bytes | bytearray | memoryview):
-        what = f"the file object gives {type(data).__name__}, not bytes"
-        raise ImageError(what, remedy="Open it with mode 'rb'")
-    return bytes(data)
-
-
 def _decode_stream(stream: BinaryIO, name: str, draft_size: int | None) -> DecodedImage:
     image, kind = open_promised(stream, name)
     _refuse_too_many_pixels(image, MAX_JPEG_PIXELS if kind == "JPEG" else MAX_PIXELS, name)
@@ -234,7 +173,9 @@ def _flatten_opened(image: Image.Image, name: str) -> DecodedImage:
     white_is_zero = False
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         white_is_zero = image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
-    return DecodedImage(flatten(ImageOps.exif_transpose(image), name, white_is_zero), frames)
+    upright = ImageOps.exif_transpose(image)
+    flat, note = flatten(upright, name, white_is_zero)
+    return DecodedImage(flat, frames, note)
 
 
 def _count_frames(image: Image.Image) -> int:
@@ -242,28 +183,6 @@ def _count_frames(image: Image.Image) -> int:
     if getattr(image, "fp", None) is None:
         return 1
     return int(getattr(image, "n_frames", 1))
-
-
-def open_promised(stream: BinaryIO, name: str) -> tuple[ImageFile.ImageFile, str]:
-    """The header of a file of a promised format, and which that is.
-
-    `Image.open` is not used: it tries parsers that nobody needs here, and its own limit on pixels
-    (a warning at 89 megapixels) can only be changed for the whole process.
-    """
-    head = stream.read(HEAD_LENGTH)
-    stream.seek(0)
-    if not head:
-        raise ImageError(f"{name} is empty", remedy="Get the image again")
-    kind = recognise(head)
-    if kind is None:
-        raise ImageError(f"{name} is not an image that can be read", remedy=_FORMATS_REMEDY)
-    if kind not in _OPENERS:
-        raise ImageError(f"{name} is of type {kind}, which is not read", remedy=_FORMATS_REMEDY)
-    try:
-        return _OPENERS[kind](stream, ""), kind
-    except SyntaxError as error:  # Pillow's word for a header that it cannot take
-        what = f"{name} is damaged, or {kind} of a kind that is not read ({error})"
-        raise ImageError(what, remedy="Get the image again, or save it as 8-bit RGB") from error
 
 
 def _refuse_too_many_pixels(image: Image.Image, limit: int, name: str) -> None:

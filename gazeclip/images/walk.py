@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gazeclip.images.preprocess import IMAGE_SUFFIXES
+from gazeclip.images.formats import IMAGE_SUFFIXES
 
 # What systems leave in folders, beside names that start with a dot. Among those are copies that
 # look like images: .ipynb_checkpoints, ._name.jpg.

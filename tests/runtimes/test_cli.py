@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from gazeclip.errors import ConfigError, StageError
 from runtimes.cli import expand_images, main, recent_bundle
@@ -190,6 +190,37 @@ def test_frames_are_told_in_every_form(
         else:
             assert f"{animated} (frame 1 of 12)" in captured.out
             assert captured.out.count("frame 1 of") == 1
+
+
+def test_colours_that_were_converted_are_told(
+    bundles: dict[str, Path],
+    photos: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Red and blue change places: by its profile the blue picture (real) is a red one (fake).
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = srgb.replace(b"rXYZ", b"....").replace(b"bXYZ", b"rXYZ").replace(b"....", b"bXYZ")
+    photo = tmp_path / "photo.png"
+    broken = tmp_path / "broken.png"
+    with Image.open(photos["real"]) as real:
+        real.save(photo, icc_profile=swapped)
+        real.save(broken, icc_profile=b"none")
+    names = [str(photo), str(broken), str(photos["real"])]
+    assert main(["verify", *names, "--bundle", str(bundles["onnx"]), "--json"]) == 1
+    captured = capsys.readouterr()
+    notes = [
+        "colours converted from 'sRGB built-in' to sRGB",
+        "its colour profile cannot be used and is left out (colours are taken as sRGB)",
+    ]
+    assert captured.err.splitlines() == [
+        f"warning: {photo}: {notes[0]}",
+        f"warning: {broken}: {notes[1]}",
+    ]
+    results = json.loads(captured.out)["results"]
+    assert [entry["note"] for entry in results] == [*notes, None]
+    assert [entry["verdict"] for entry in results] == ["fake", "real", "real"]
+    assert results[1]["llr"] == results[2]["llr"]
 
 
 def test_a_large_image_is_judged_without_a_word_of_pillow(

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from gazeclip.errors import ImageError
-from gazeclip.images.preprocess import FORMATS, PixelContract, decode_image, load_image
+from gazeclip.images.formats import FORMATS
+from gazeclip.images.preprocess import PixelContract, decode_image, load_image
 
 FRAMES = [Image.new("RGB", (40, 30), colour) for colour in ("red", "green", "blue")]
 EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
@@ -52,8 +53,7 @@ def test_no_helper_program_is_started(tmp_path: Path, monkeypatch: pytest.Monkey
     ("kind", "data"),
     [
         ("GIF", encoded("GIF", FRAMES)),
-        ("AVIF", b"\0\0\0\x1cftypavif\0\0\0\0"),
-        ("HEIC", b"\0\0\0\x18ftypheic\0\0\0\0"),
+        ("MP4", b"\0\0\0\x1cftypisom\0\0\2\0isomiso2mp41"),
         ("PDF", encoded("PDF", FRAMES)),
         ("AppleDouble", b"\0\5\x16\7\0\2\0\0Mac OS X        "),
         ("ICO", encoded("ICO", FRAMES[:1])),
@@ -66,7 +66,7 @@ def test_other_formats_are_refused_by_name(kind: str, data: bytes, tmp_path: Pat
     photo.write_bytes(data)
     with pytest.raises(ImageError, match=f"photo.jpg is of type {kind}, which") as caught:
         load_image(photo)
-    assert caught.value.remedy == "Use JPEG, PNG, WebP, BMP or TIFF"
+    assert caught.value.remedy == "Use JPEG, PNG, WebP, BMP, TIFF, HEIC or AVIF"
 
 
 @pytest.mark.parametrize("kind", ["PPM", "TGA", "PCX", "SGI", "MSP"])
@@ -76,11 +76,11 @@ def test_formats_nobody_promised_reach_no_parser(kind: str) -> None:
         load_image(encoded(kind, [frame]))
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "HEIC"])  # Pillow writes none
 def test_promised_formats_are_read_whatever_their_names(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "photo.dat"
     path.write_bytes(encoded(kind, FRAMES[:1]))
-    image, frames = decode_image(path)
+    image, frames, _ = decode_image(path)
     assert image.size == (40, 30) and frames == 1
     np.testing.assert_allclose(np.asarray(image)[5, 5], [255, 0, 0], atol=4)
 
