@@ -40,6 +40,18 @@ class ImageError(GazeClipError):
     """One image cannot be read."""
 
 
+class FaceError(ImageError):
+    """An image was read, and has no face that can be judged.
+
+    Attributes:
+        outcome: why: `no_face`, `too_small`, `cut_off`, ...
+    """
+
+    def __init__(self, message: str, outcome: str, remedy: str | None = None) -> None:
+        super().__init__(message, remedy)
+        self.outcome = outcome
+
+
 class ArtifactError(GazeClipError):
     """A file written by an earlier stage is missing, truncated or of another kind."""
 
