@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gazeclip.system.threads import usable_threads
     from runtimes.engines.registry import ENGINES, engine_status
-    from runtimes.verdict import Attribution, Gaze, Verdict
+    from runtimes.verdict import Attribution, Face, Gaze, Verdict
     from runtimes.verifier import Verifier, load
 
 __all__ = [
     "ENGINES",
     "Attribution",
+    "Face",
     "Gaze",
     "Verdict",
     "Verifier",
@@ -29,6 +30,7 @@ __all__ = [
 _MODULES = {
     "ENGINES": "runtimes.engines.registry",
     "Attribution": "runtimes.verdict",
+    "Face": "runtimes.verdict",
     "Gaze": "runtimes.verdict",
     "Verdict": "runtimes.verdict",
     "Verifier": "runtimes.verifier",

@@ -5,32 +5,24 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.bundle.layout import SHIPPED_POINT
 from gazeclip.console.lines import print_json, print_line
 from gazeclip.console.parser import CommandParser
 from gazeclip.console.progress import progress, say
-from gazeclip.errors import ConfigError, ImageError
+from gazeclip.errors import ConfigError, FaceError, ImageError
 from gazeclip.images.formats import NO_IMAGES_REMEDY
 from gazeclip.images.walk import find_images
-from gazeclip.scoring.thresholds import ANSWERS, FAKE, INCONCLUSIVE, count_needed
+from gazeclip.scoring.thresholds import count_needed
 from gazeclip.system.place import command_line
+from runtimes.answers import CLEAN, Judged, describe_outcomes, exit_code
 from runtimes.engines.registry import ENGINES, engine_status
 from runtimes.recent import recent_bundle
 from runtimes.render import write_csv, write_table
-from runtimes.verdict import Verdict
-from runtimes.verifier import Outcome, Verifier, load
-
-# Exit codes: all real, at least one fake, at least one not judged, none fake but one inconclusive.
-CLEAN = 0
-SUSPICIOUS = 1
-FAILED = 2
-UNSURE = 3
-Judged = list[tuple[str, Outcome]]
+from runtimes.sources import CROPS, FACE, WHOLE
+from runtimes.verifier import Verifier, load
 
 
 def main(argv: list[str]) -> int:
@@ -52,9 +44,10 @@ def add_engines_options(parser: argparse.ArgumentParser) -> None:
 def add_verify_options(parser: argparse.ArgumentParser) -> None:
     """The options of `gazeclip verify`."""
     parser.description = (
-        "Judge images of faces. Exit code 0: all real, 1: at least one fake, 3: none fake but at "
-        "least one inconclusive, 2: an error, 70: a fault of the program; after 2 and 70 nothing "
-        "is known about the images that were not judged."
+        "Judge images of faces. Exit code 0: all real, 1: at least one fake, 4: none fake but at "
+        "least one photograph without a usable face (--crop face), 3: none of these but at least "
+        "one inconclusive, 2: an error, 70: a fault of the program; after 2 and 70 nothing is "
+        "known about the images that were not judged."
     )
     parser.set_defaults(command=verify_images)
     parser.add_argument(
@@ -83,6 +76,13 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="how probable a forgery is before an image is seen; fake probabilities depend on it, "
         "verdicts at a named threshold do not (default: 0.5)",
+    )
+    parser.add_argument(
+        "--crop",
+        choices=CROPS,
+        default=WHOLE,
+        help="whole: images are face crops; face: find the faces in photographs and judge each "
+        f"(default: {WHOLE})",
     )
     parser.add_argument(
         "--batch", type=int, default=8, metavar="N", help="images per inference (default: 8)"
@@ -133,12 +133,14 @@ def verify_images(args: argparse.Namespace) -> int:
     if not args.images:
         return CLEAN
     paths, failures = expand_images(args.images)
-    outcomes = progress(
-        verifier.outcomes(paths, args.threshold, args.batch, args.prior),
-        "judging",
-        total=len(paths),
+    outcomes = verifier.numbered_outcomes(
+        progress(paths, "judging", total=len(paths)),
+        args.threshold,
+        args.batch,
+        args.prior,
+        args.crop,
     )
-    judged: Judged = [(str(path), outcome) for path, outcome in zip(paths, outcomes, strict=True)]
+    judged: Judged = [(str(paths[number]), outcome) for number, outcome in outcomes]
     judged += failures
     _show_outcomes(args, verifier, point, judged)
     return exit_code(judged)
@@ -148,67 +150,25 @@ def _show_outcomes(
     args: argparse.Namespace, verifier: Verifier, point: OperatingPoint, judged: Judged
 ) -> None:
     if args.json:
-        print_json(describe_outcomes(verifier, point, judged, args.embedding))
+        print_json(describe_outcomes(verifier, point, judged, args.crop, args.embedding))
     elif args.csv:
         write_csv(sys.stdout, judged)
     else:
-        write_table(sys.stdout, judged)
+        write_table(sys.stdout, judged, with_faces=args.crop == FACE)
     for source, outcome in judged:
         if isinstance(outcome, ImageError):
-            say(f"error: {outcome}")
+            kind = "no verdict" if isinstance(outcome, FaceError) else "error"
+            say(f"{kind}: {outcome}")
             continue
+        if outcome.face is not None and outcome.face.number > 1:
+            continue  # of each photograph once
+        if outcome.face is not None and outcome.face.unjudged:
+            names = ", ".join(outcome.face.unjudged)
+            say(f"warning: {source}: other faces that are not judged: {names}")
         if outcome.frames > 1:
             say(f"warning: {source}: {outcome.frames} frames, only the first is judged")
         if outcome.note is not None:
             say(f"warning: {source}: {outcome.note}")
-
-
-def describe_outcomes(
-    verifier: Verifier, point: OperatingPoint, judged: Judged, embedding: bool
-) -> dict[str, Any]:
-    """What `--json` prints (schema 2): every image in order, each with a verdict or an `error`."""
-    results: list[dict[str, Any]] = []
-    counts: Counter[str] = Counter()
-    for source, outcome in judged:
-        if isinstance(outcome, Verdict):
-            results.append(outcome.to_dict(embedding))
-            counts[outcome.verdict] += 1
-        else:
-            failed = {"error": outcome.message, "remedy": outcome.remedy}
-            results.append({"source": source, "verdict": None, **failed})
-            counts["error"] += 1
-    bundle = verifier.bundle
-    return {
-        "schema": 2,
-        "bundle": {
-            "folder": str(bundle.folder),
-            "target": bundle.target,
-            "precision": bundle.precision,
-            "digest": bundle.digest,
-        },
-        "engine": verifier.engine.label,
-        "threads": verifier.threads,
-        "operating_point": {
-            "name": point.name,
-            **point.to_entry(),
-            "reliable": point.reliable,
-        },
-        "results": results,
-        "summary": {key: counts[key] for key in (*ANSWERS, "error")},
-    }
-
-
-def exit_code(judged: Judged) -> int:
-    """2 if an image could not be judged, else 1 if one is fake, else 3 if one is inconclusive.
-
-    0 where all are real.
-    """
-    if any(isinstance(outcome, ImageError) for _, outcome in judged):
-        return FAILED
-    answers = {outcome.verdict for _, outcome in judged if isinstance(outcome, Verdict)}
-    if FAKE in answers:
-        return SUSPICIOUS
-    return UNSURE if INCONCLUSIVE in answers else CLEAN
 
 
 def describe_doubts(point: OperatingPoint) -> list[str]:

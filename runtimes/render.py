@@ -11,6 +11,7 @@ from typing import TextIO
 from gazeclip.console.lines import print_line
 from gazeclip.console.tables import Styled, Table, print_plain, print_table
 from gazeclip.console.text import printable
+from gazeclip.errors import FaceError
 from gazeclip.scoring.thresholds import ANSWERS
 from runtimes.verdict import Verdict
 from runtimes.verifier import Outcome
@@ -36,19 +37,27 @@ CSV_COLUMNS = [
     "engine",
     "precision",
     "frames",
+    "face",
+    "box",
+    "outcome",
     "error",
 ]
 _COLOURS = {"fake": "bold red", "real": "green", "inconclusive": "yellow", "error": "yellow"}
 _HEADER = ("image", "verdict", "LLR", "evidence", "P(fake)", "made by", "p", "gaze pitch/yaw", "ms")
+_FACE_HEADER = ("face", "box")
 
 
 def write_csv(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
-    """One row per image; the columns of a failed one are empty but for `source` and `error`."""
+    """One row per verdict; the columns of a failed image are empty but for why it has none."""
     writer = csv.DictWriter(stream, CSV_COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for source, outcome in judged:
-        failed = {"source": source, "error": str(outcome)}
-        row = _csv_row(outcome) if isinstance(outcome, Verdict) else failed
+        if isinstance(outcome, Verdict):
+            row = _csv_row(outcome)
+        else:
+            row = {"source": source, "error": str(outcome)}
+            if isinstance(outcome, FaceError):
+                row["outcome"] = outcome.outcome
         writer.writerow({column: printable(str(value)) for column, value in row.items()})
 
 
@@ -71,6 +80,9 @@ def _csv_row(verdict: Verdict) -> dict[str, object]:
         "precision": verdict.precision,
         "frames": verdict.frames,
     }
+    if verdict.face is not None:
+        row["face"] = verdict.face.number
+        row["box"] = _write_box(verdict.face.box)
     generator = verdict.generator
     if generator is not None:
         row["class"] = generator.name
@@ -80,11 +92,22 @@ def _csv_row(verdict: Verdict) -> dict[str, object]:
     return row
 
 
-def write_table(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
-    """A table, coloured by `rich` on a terminal where that is installed, and a line of totals."""
+def write_table(
+    stream: TextIO, judged: Sequence[tuple[str, Outcome]], with_faces: bool = False
+) -> None:
+    """A table, coloured by `rich` on a terminal where that is installed, and a line of totals.
+
+    Args:
+        with_faces: columns for the number and the box of each face.
+    """
     rows = [_table_row(source, outcome) for source, outcome in judged]
+    header: tuple[str, ...] = _HEADER
+    if with_faces:
+        header = (_HEADER[0], *_FACE_HEADER, *_HEADER[1:])
+        cells = [_face_cells(outcome) for _, outcome in judged]
+        rows = [(row[0], *more, *row[1:]) for row, more in zip(rows, cells, strict=True)]
     verdicts = [outcome for _, outcome in judged if isinstance(outcome, Verdict)]
-    table = Table(_HEADER, rows, left=range(len(_HEADER)), framed=True)
+    table = Table(header, rows, left=range(len(header)), framed=True)
     if stream.isatty():
         print_table(table, stream)
     else:
@@ -101,10 +124,22 @@ def write_table(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
     print_line(totals, stream)
 
 
+def _face_cells(outcome: Outcome) -> tuple[str, str]:
+    if not isinstance(outcome, Verdict) or outcome.face is None:
+        return "", ""
+    return str(outcome.face.number), _write_box(outcome.face.box)
+
+
+def _write_box(box: Sequence[int]) -> str:
+    """`x0 y0 x1 y1`."""
+    return " ".join(str(value) for value in box)
+
+
 def _table_row(source: str, outcome: Outcome) -> tuple[str, ...]:
     if not isinstance(outcome, Verdict):
         empty = ("",) * (len(_HEADER) - 4)
-        return (source, Styled("error", _COLOURS["error"]), "", outcome.message, *empty)
+        word = outcome.outcome if isinstance(outcome, FaceError) else "error"
+        return (source, Styled(word, _COLOURS["error"]), "", outcome.message, *empty)
     if outcome.frames > 1:
         source = f"{source} (frame 1 of {outcome.frames})"
     generator = outcome.generator

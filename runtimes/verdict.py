@@ -27,6 +27,24 @@ class Gaze(NamedTuple):
     yaw: float
 
 
+class Face(NamedTuple):
+    """Which face of a photograph a verdict is about.
+
+    Attributes:
+        number: 1 for the largest of those that were judged.
+        box: `x0, y0, x1, y1` in whole pixels of the upright photograph, beyond its edge perhaps.
+        crop: the square that the model saw, likewise; always inside the photograph.
+        score: how sure the detector is that it is a face, from 0 to 1.
+        unjudged: why the photograph's other faces were not judged, one name for each.
+    """
+
+    number: int
+    box: tuple[int, ...]
+    crop: tuple[int, ...]
+    score: float
+    unjudged: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Verdict:
     """Whether an image is real or fake, on what evidence, and what computed it.
@@ -45,9 +63,10 @@ class Verdict:
             verdict is `real`.
         embedding: `(D,)` float32 of unit length.
         timings_ms: `decode`, `inference` and `post`; the last two are the batch's time divided by
-            its size.
+            its size. `detect` where faces were looked for; of several faces each has its share.
         frames: the number in the file (animations, pages); only the first is judged.
         note: what was done about the image's colours, such as a conversion to sRGB; None: nothing.
+        face: which face it is about; None where the whole image was judged.
     """
 
     source: str
@@ -68,6 +87,7 @@ class Verdict:
     embedding: np.ndarray = field(compare=False, repr=False)
     frames: int = 1
     note: str | None = None
+    face: Face | None = None
 
     @property
     def is_fake(self) -> bool:
@@ -106,4 +126,10 @@ class Verdict:
             "precision": self.precision,
             "timings_ms": {key: round(value, 4) for key, value in self.timings_ms.items()},
         }
+        if self.face is not None:
+            data["face"] = self.face.number
+            data["box"] = list(self.face.box)
+            data["crop"] = list(self.face.crop)
+            data["face_score"] = self.face.score
+            data["unjudged_faces"] = list(self.face.unjudged)
         return data | {"embedding": self.embedding.tolist()} if embedding else data

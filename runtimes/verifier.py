@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import Image
 from gazeclip.bundle.bundle import Bundle, prior_log_odds
 from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.bundle.layout import OUTPUTS, SHIPPED_POINT, output_widths
-from gazeclip.errors import BundleError, ConfigError, ImageError
+from gazeclip.errors import BundleError, ConfigError, ImageError, nearest
 from gazeclip.images.source import ImageSource
 from gazeclip.scoring.evidence import name_strength
 from gazeclip.scoring.thresholds import REAL
@@ -23,21 +24,13 @@ from gazeclip.system.threads import usable_threads
 from runtimes.batches import Outputs
 from runtimes.engines.base import Engine
 from runtimes.engines.registry import choose_engine
+from runtimes.faces.detect import FaceDetector
 from runtimes.outputs import find_generator, rank_classes, sigmoid, softmax, weigh_scores
+from runtimes.sources import CROPS, WHOLE, Decoded, FaceReader, Reader, WholeReader
 from runtimes.verdict import Gaze, Verdict
 
 Outcome = Verdict | ImageError
 _FLOAT32 = np.dtype(np.float32)
-
-
-class _Decoded(NamedTuple):
-    """One source after decoding: its pixels `(S, S, 3)`, or why there are none."""
-
-    name: str
-    image: np.ndarray | ImageError
-    decode_ms: float
-    frames: int
-    note: str | None
 
 
 class _Rule(NamedTuple):
@@ -83,6 +76,9 @@ class Verifier:
         self._temperature = bundle.temperature["attribution"]
         self._evidence = bundle.evidence
         self._classes = bundle.classes
+        self._whole = WholeReader(bundle.contract)
+        self._faces: FaceReader | None = None
+        self._lock = threading.Lock()
 
     def verify(
         self,
@@ -90,6 +86,7 @@ class Verifier:
         threshold: str | float = SHIPPED_POINT,
         batch: int = 8,
         prior: float = 0.5,
+        crop: str = WHOLE,
     ) -> list[Verdict]:
         """Judge images; of a file with several frames the first (`Verdict.frames` counts them).
 
@@ -101,14 +98,18 @@ class Verifier:
             batch: images per inference.
             prior: how probable a forgery is before an image is seen. Fake probabilities depend on
                 it; verdicts at a named operating point do not.
+            crop: `whole`: each image is a face crop. `face`: faces are looked for, and each that
+                can be judged has a verdict, the largest of an image first (`Verdict.face`).
 
         Raises:
             ImageError: the first image that cannot be read; `outcomes` carries on instead.
-            ConfigError: unknown operating point, or a prior that is none.
+            FaceError: likewise, with `crop="face"`: the first without a face that can be judged.
+            ConfigError: unknown operating point or crop, or a prior that is none.
+            MissingDependencyError: nothing is installed that runs the face detector.
             BundleError: the model's outputs are not finite or have the wrong shape.
         """
         verdicts = []
-        for outcome in self.outcomes(images, threshold, batch, prior):
+        for outcome in self.outcomes(images, threshold, batch, prior, crop):
             if isinstance(outcome, ImageError):
                 raise outcome
             verdicts.append(outcome)
@@ -120,40 +121,56 @@ class Verifier:
         threshold: str | float = SHIPPED_POINT,
         batch: int = 8,
         prior: float = 0.5,
+        crop: str = WHOLE,
     ) -> Iterator[Outcome]:
-        """Like `verify`, lazily; in the place of an unreadable image stands an `ImageError`."""
+        """Like `verify`, lazily; in the place of an unreadable image stands an `ImageError`.
+
+        With `crop="face"` a `FaceError` stands for an image without a face that can be judged.
+        """
+        numbered = self.numbered_outcomes(images, threshold, batch, prior, crop)
+        return (outcome for _, outcome in numbered)
+
+    def numbered_outcomes(
+        self,
+        images: ImageSource | Iterable[ImageSource],
+        threshold: str | float = SHIPPED_POINT,
+        batch: int = 8,
+        prior: float = 0.5,
+        crop: str = WHOLE,
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Like `outcomes`, each with the number of its image from 0, as one may have several."""
         if batch < 1:
             raise ConfigError(f"batch of {batch} is too small", remedy="Use at least 1")
         point = self.bundle.operating_point(threshold, prior)
         rule = _Rule(point, prior, prior_log_odds(prior))
         sources: Iterable[ImageSource]
         sources = [images] if _is_single(images) else images  # type: ignore[list-item,assignment]
-        return self._judge_in_batches(sources, rule, batch)
+        return self._judge_in_batches(sources, rule, batch, self._choose_reader(crop))
+
+    def _choose_reader(self, crop: str) -> Reader:
+        """What reads the sources; the face detector is loaded when it is first asked for."""
+        if crop not in CROPS:
+            raise ConfigError(f"unknown crop '{crop}'", remedy=nearest(crop, CROPS))
+        if crop == WHOLE:
+            return self._whole
+        with self._lock:
+            if self._faces is None:
+                detector = FaceDetector(self.threads, self.engine.name)
+                self._faces = FaceReader(self.bundle.contract, detector)
+            return self._faces
 
     def _judge_in_batches(
-        self, sources: Iterable[ImageSource], rule: _Rule, batch: int
-    ) -> Iterator[Outcome]:
-        waiting: list[_Decoded] = []
-        for index, source in enumerate(sources):
-            waiting.append(self._decode_source(source, index))
-            if len(waiting) == batch:
-                yield from self._judge_batch(waiting, rule)
-                waiting = []
+        self, sources: Iterable[ImageSource], rule: _Rule, batch: int, reader: Reader
+    ) -> Iterator[tuple[int, Outcome]]:
+        waiting: list[Decoded] = []
+        for number, source in enumerate(sources):
+            waiting += reader.read(source, number)
+            while len(waiting) >= batch:
+                yield from self._judge_batch(waiting[:batch], rule)
+                waiting = waiting[batch:]
         yield from self._judge_batch(waiting, rule)
 
-    def _decode_source(self, source: ImageSource, index: int) -> _Decoded:
-        name = str(source) if isinstance(source, str | os.PathLike) else f"image {index}"
-        started = time.perf_counter()
-        frames = 1
-        note = None
-        try:
-            image: np.ndarray | ImageError
-            image, frames, note = self.bundle.contract.read(source)
-        except ImageError as error:
-            image = error
-        return _Decoded(name, image, (time.perf_counter() - started) * 1e3, frames, note)
-
-    def _judge_batch(self, waiting: list[_Decoded], rule: _Rule) -> Iterator[Outcome]:
+    def _judge_batch(self, waiting: list[Decoded], rule: _Rule) -> Iterator[tuple[int, Outcome]]:
         images = [item.image for item in waiting if isinstance(item.image, np.ndarray)]
         started = time.perf_counter()
         outputs: Outputs = {}
@@ -165,15 +182,15 @@ class Verifier:
         row = 0
         for item in waiting:
             if isinstance(item.image, ImageError):
-                yield item.image
+                yield item.number, item.image
                 continue
             answer = {name: array[row] for name, array in outputs.items()}
-            timings_ms = {"decode": item.decode_ms, "inference": inference}
-            yield self._make_verdict(item, answer, rule, timings_ms)
+            timings_ms = {**item.timings_ms, "inference": inference}
+            yield item.number, self._make_verdict(item, answer, rule, timings_ms)
             row += 1
 
     def _make_verdict(
-        self, item: _Decoded, answer: Outputs, rule: _Rule, timings_ms: dict[str, float]
+        self, item: Decoded, answer: Outputs, rule: _Rule, timings_ms: dict[str, float]
     ) -> Verdict:
         """One image's outputs (no batch axis) as a verdict."""
         started = time.perf_counter()
@@ -187,6 +204,7 @@ class Verifier:
             source=item.name,
             frames=item.frames,
             note=item.note,
+            face=item.face,
             verdict=decided,
             llr=llr,
             strength=name_strength(llr),

@@ -35,14 +35,14 @@ def cut_square(face: FaceBox, width: int, height: int) -> Crop:
     cuts the same ones.
     """
     wished = SIDE_FACTOR * math.sqrt(max(face.width, 0.0) * max(face.height, 0.0))
-    side = min(max(1, _round_half_up(wished)), width, height)
+    side = min(max(1, round_half_up(wished)), width, height)
     middle_x = (face.box[0] + face.box[2]) / 2
     middle_y = (face.box[1] + face.box[3]) / 2 - LIFT * wished
-    x0 = min(max(0, _round_half_up(middle_x - side / 2)), width - side)
-    y0 = min(max(0, _round_half_up(middle_y - side / 2)), height - side)
+    x0 = min(max(0, round_half_up(middle_x - side / 2)), width - side)
+    y0 = min(max(0, round_half_up(middle_y - side / 2)), height - side)
     return Crop(x0, y0, x0 + side, y0 + side)
 
 
-def _round_half_up(value: float) -> int:
+def round_half_up(value: float) -> int:
     """To the next whole number; Python's `round` takes halves to the even one."""
     return math.floor(value + 0.5)

@@ -6,17 +6,16 @@ import hashlib
 import importlib.util
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from gazeclip.errors import ArtifactError, MissingDependencyError
-from gazeclip.faces import render_one
 from runtimes.faces import network
 from runtimes.faces.box import FaceBox
 from runtimes.faces.crop import cut_square
 from runtimes.faces.detect import FaceDetector
 from runtimes.faces.usable import find_obstacle
+from tests.runtimes.faces.pictures import draw_face, make_picture
 
 LIBRARIES = ("onnxruntime", "openvino")
 
@@ -32,20 +31,6 @@ def make_detector(library: str) -> FaceDetector:
 @pytest.fixture(scope="module", params=LIBRARIES)
 def detector(request: pytest.FixtureRequest) -> FaceDetector:
     return make_detector(request.param)
-
-
-def draw_face(seed: int, side: int = 224) -> Image.Image:
-    """A training image of the procedural faces."""
-    return Image.fromarray(render_one("real", size=side, seed=seed)[1])
-
-
-def make_picture(width: int = 900, height: int = 700) -> Image.Image:
-    """A background without a face: soft blotches and noise."""
-    rng = np.random.default_rng(5)
-    coarse = Image.fromarray(rng.integers(60, 200, (6, 8, 3), dtype=np.uint8))
-    smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), np.float32)
-    noisy = smooth + rng.normal(0, 4, smooth.shape)
-    return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
 
 
 @pytest.mark.parametrize("seed", range(4))

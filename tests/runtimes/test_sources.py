@@ -1,0 +1,139 @@
+"""Faces of photographs to verdicts in Python: the crop as if it had been brought as a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gazeclip.errors import ConfigError, FaceError, ImageError, MissingDependencyError
+from gazeclip.images.preprocess import load_image
+from runtimes import Face, Verdict, Verifier, load
+from runtimes.faces import network
+from tests.gazeclip.images.profiles import ADOBE_GAMMA, ADOBE_RGB, make_rgb
+from tests.runtimes.faces.pictures import draw_face, make_picture
+
+PLACES = [(60, 80, 224), (420, 330, 320), (1000, 120, 260)]
+
+
+@pytest.fixture(scope="module")
+def verifier(bundles: dict[str, Path]) -> Verifier:
+    return load(bundles["onnx"], threads=1)
+
+
+@pytest.fixture(scope="module")
+def group() -> Image.Image:
+    """A picture of 1300 x 800 with a face at each of `PLACES` (left, top, side of the image)."""
+    picture = make_picture(1300, 800)
+    for seed, (left, top, side) in enumerate(PLACES):
+        picture.paste(draw_face(seed, side), (left, top))
+    return picture
+
+
+def find_face(outcome: object) -> Face:
+    assert isinstance(outcome, Verdict) and outcome.face is not None
+    return outcome.face
+
+
+def test_a_training_crop_in_a_picture_has_its_own_verdict(verifier: Verifier) -> None:
+    training_image = draw_face(2)
+    picture = make_picture()
+    picture.paste(training_image, (300, 200))
+    (alone,) = verifier.verify(training_image)
+    (found,) = verifier.verify(picture, crop="face")
+    crop = find_face(found).crop
+    true = (300, 200, 524, 424)
+    assert max(abs(a - b) for a, b in zip(crop, true, strict=True)) <= 20
+    assert found.verdict == alone.verdict
+    # The network of the fixtures sees the mean colour, which the shifted edges change a little.
+    assert found.llr == pytest.approx(alone.llr, abs=0.2)
+
+
+def test_every_face_has_the_verdict_of_its_crop(verifier: Verifier, group: Image.Image) -> None:
+    verdicts = verifier.verify(group, crop="face", batch=2)
+    faces = [find_face(verdict) for verdict in verdicts]
+    assert [face.number for face in faces] == [1, 2, 3]
+    by_size = sorted(PLACES, key=lambda place: -place[2])
+    for verdict, face, (left, top, side) in zip(verdicts, faces, by_size, strict=True):
+        x0, y0, x1, y1 = face.box
+        assert left < x0 < x1 < left + side and top < y0 < y1 < top + side
+        assert face.unjudged == () and 0.5 <= face.score <= 1
+        (again,) = verifier.verify(group.crop(face.crop))
+        # The same pixels in another batch.
+        assert verdict.llr == pytest.approx(again.llr, abs=1e-5)
+        assert set(verdict.timings_ms) == {"decode", "detect", "inference", "post"}
+        described = verdict.to_dict(embedding=False)
+        assert described["box"] == list(face.box) and described["face"] == face.number
+    assert "box" not in verifier.verify(group)[0].to_dict()
+
+
+def test_orientation_is_heeded_once(verifier: Verifier, group: Image.Image) -> None:
+    upright = verifier.verify(group, crop="face")
+    turned = group.transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise before it is shown
+    file = io.BytesIO()
+    turned.save(file, "PNG", exif=exif)
+    found = verifier.verify(file.getvalue(), crop="face")
+    assert [dataclasses.replace(verdict, source="image 0") for verdict in found] == upright
+
+
+def test_a_profile_is_heeded_once(verifier: Verifier, group: Image.Image) -> None:
+    file = io.BytesIO()
+    group.save(file, "PNG", icc_profile=make_rgb(ADOBE_RGB, ADOBE_GAMMA))
+    converted = load_image(file.getvalue())
+    assert np.abs(np.asarray(converted, int) - np.asarray(group, int)).max() > 10
+    verdicts = verifier.verify(file.getvalue(), crop="face")
+    assert len(verdicts) == len(PLACES)
+    for verdict in verdicts:
+        crop = np.asarray(converted.crop(find_face(verdict).crop))
+        assert verdict.note is not None
+        assert verdict.llr == pytest.approx(verifier.verify(crop)[0].llr, abs=1e-5)
+
+
+def test_photographs_of_every_kind_in_order(
+    verifier: Verifier, group: Image.Image, photos: dict[str, Path]
+) -> None:
+    cut = make_picture()
+    cut.paste(draw_face(0, 300), (-130, 200))
+    sources = [group, photos["truncated"], make_picture(), cut, np.asarray(group)]
+    numbered = list(verifier.numbered_outcomes(sources, batch=4, crop="face"))
+    assert [number for number, _ in numbered] == [0, 0, 0, 1, 2, 3, 4, 4, 4]
+    first, second = ([o for n, o in numbered if n == number] for number in (0, 4))
+    for one, other in zip(first, second, strict=True):
+        assert isinstance(one, Verdict) and isinstance(other, Verdict)
+        assert one.llr == pytest.approx(other.llr, abs=1e-5) and one.face == other.face
+    unread, no_face, cut_off = (numbered[row][1] for row in (3, 4, 5))
+    assert isinstance(unread, ImageError) and not isinstance(unread, FaceError)
+    assert isinstance(no_face, FaceError) and no_face.outcome == "no_face"
+    assert isinstance(cut_off, FaceError) and cut_off.outcome == "cut_off"
+    with pytest.raises(FaceError, match=r"image 1: no face found"):
+        verifier.verify([group, make_picture()], crop="face")
+
+
+def test_too_small_beside_a_usable_face(verifier: Verifier) -> None:
+    picture = make_picture(500, 400)
+    small = draw_face(1).resize((30, 30), Image.Resampling.BICUBIC)
+    picture.paste(small, (400, 300))
+    (alone,) = verifier.outcomes(picture.resize((250, 200)), crop="face")
+    assert isinstance(alone, FaceError) and alone.outcome == "too_small"
+    both = picture.resize((250, 200))
+    both.paste(draw_face(2, 150), (20, 20))
+    (judged,) = verifier.outcomes(both, crop="face")
+    assert find_face(judged).unjudged == ("too_small",)
+
+
+def test_unknown_crop_and_missing_libraries_are_said_at_once(
+    verifier: Verifier, bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match=r"unknown crop 'faces'.*Did you mean 'face'"):
+        verifier.outcomes([], crop="faces")
+    monkeypatch.setattr(network, "is_installed", lambda name: False)
+    fresh = load(bundles["onnx"], threads=1)
+    assert fresh.verify(draw_face(0))[0].face is None  # whole images need no detector
+    with pytest.raises(MissingDependencyError, match="finding faces needs"):
+        fresh.outcomes([], crop="face")
