@@ -11,10 +11,11 @@ import numpy as np
 from gazeclip.errors import ImageError
 from gazeclip.images.preprocess import DecodedImage, PixelContract, decode_image
 from gazeclip.images.source import ImageSource
+from runtimes.faces.blur import is_blurred
 from runtimes.faces.box import FaceBox
 from runtimes.faces.crop import Crop, cut_square, round_half_up
 from runtimes.faces.detect import FaceDetector
-from runtimes.faces.usable import NO_FACE, describe_obstacle, find_obstacle
+from runtimes.faces.usable import BLURRED, NO_FACE, describe_obstacle, find_obstacle
 from runtimes.verdict import Face
 
 WHOLE = "whole"
@@ -109,6 +110,8 @@ class FaceReader:
         for face in self.detector.find(photo.image):
             crop = cut_square(face, *photo.image.size)
             obstacle = find_obstacle(face, crop, photo.image.size, self.contract.size)
+            if obstacle is None and is_blurred(photo.image.crop(crop)):
+                obstacle = BLURRED
             if obstacle is None:
                 usable.append((face, crop))
             else:

@@ -12,6 +12,7 @@ NO_FACE = "no_face"
 TOO_SMALL = "too_small"
 CUT_OFF = "cut_off"
 TURNED_AWAY = "turned_away"
+BLURRED = "blurred"
 # What is said of a photograph whose largest face is of this kind, and what to do.
 _MEANINGS = {
     NO_FACE: (
@@ -24,6 +25,7 @@ _MEANINGS = {
     ),
     CUT_OFF: ("its face is cut off at the edge", "Use a photograph that shows the whole face"),
     TURNED_AWAY: ("its face is turned away", "Use a photograph taken more from the front"),
+    BLURRED: ("its face is blurred", "Use a sharper photograph"),
 }
 OUTCOMES = tuple(_MEANINGS)
 # A smaller crop would be enlarged more than twice, and its pixels be made up.
@@ -37,7 +39,7 @@ MAX_TURN = 0.75
 
 
 def find_obstacle(face: FaceBox, crop: Crop, picture: tuple[int, int], size: int) -> str | None:
-    """Why a face cannot be judged; None if it can.
+    """Why a face in this place cannot be judged; None if it can. Blur is another matter.
 
     Args:
         picture: width and height.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from gazeclip.errors import ConfigError, FaceError, ImageError, MissingDependencyError
 from gazeclip.images.preprocess import load_image
@@ -125,6 +125,12 @@ def test_too_small_beside_a_usable_face(verifier: Verifier) -> None:
     both.paste(draw_face(2, 150), (20, 20))
     (judged,) = verifier.outcomes(both, crop="face")
     assert find_face(judged).unjudged == ("too_small",)
+
+
+def test_a_blurred_face_has_no_verdict(verifier: Verifier, group: Image.Image) -> None:
+    soft = group.filter(ImageFilter.GaussianBlur(6))
+    (outcome,) = verifier.outcomes(soft, crop="face")
+    assert isinstance(outcome, FaceError) and outcome.outcome == "blurred"
 
 
 def test_unknown_crop_and_missing_libraries_are_said_at_once(
