@@ -78,7 +78,11 @@ def calibrate_outputs(
 def place_point(
     name: str, llr: np.ndarray, fake: np.ndarray, target_fpr: float, target_miss: float
 ) -> OperatingPoint:
-    """Both thresholds from the LLRs `(N,)` of calibration images, `fake (N,)` bool."""
+    """Both thresholds from the LLRs `(N,)` of calibration images, `fake (N,)` bool.
+
+    The evidence was fitted on the same images. Of one score that changes no order, so the bounds
+    are exact; of two it chose the ratio of their weights, one number from all images.
+    """
     alarms = place_fake_limit(llr[~fake], target_fpr)
     misses = place_real_limit(llr[fake], target_miss)
     return OperatingPoint(
