@@ -23,6 +23,7 @@ from gazeclip.console.progress import progress_callback, say
 from gazeclip.console.tables import MISSING, Table
 from gazeclip.errors import MissingDependencyError, StageError
 from gazeclip.run.context import Context
+from gazeclip.scoring.evidence import measure_evidence
 from gazeclip.studies.judge import label_outputs
 from gazeclip.system.place import command_line
 from gazeclip.system.threads import usable_threads
@@ -34,23 +35,25 @@ CALIBRATION = "calibration"
 class Refit:
     """One bundle with its new operating point.
 
-    `answers`: split -> `measure_answers` at it.
+    `answers`: split -> `measure_answers` at it. `metrics`: of the evidence on the calibration
+    split, within its new limits.
     """
 
     stage: str
     engine: str
     rule: Rule
     answers: dict[str, dict[str, Any]]
+    metrics: dict[str, float | None]
 
 
 def refit_bundles(context: Context, target_fpr: float, target_miss: float) -> list[Refit]:
     """Every bundle of a run that can be run here, judged anew.
 
     Raises:
-        StageError: the run has none.
+        StageError: the run has none, or none can be run here.
     """
     images = read_splits(context, (CALIBRATION, *SPLITS))
-    name = name_point(target_fpr)
+    name = name_point(target_fpr, target_miss, context.recipe.export.target_miss)
     found = []
     for stage in _list_bundles(context):
         try:
@@ -66,18 +69,23 @@ def refit_bundles(context: Context, target_fpr: float, target_miss: float) -> li
         given = outputs.pop(CALIBRATION)
         evidence = Bundle.load(context.run.folder(stage)).evidence
         llr = evidence.weigh_unlimited(given.fake_logit, given.logits)
-        point = place_point(name, llr, given.is_fake, target_fpr, target_miss)
+        persons = given.clusters
+        point = place_point(name, llr, given.is_fake, target_fpr, target_miss, persons)
         rule = Rule(evidence.widen(point.fake_from, point.real_below), point)
         answers = {
             split: measure_answers(one, rule, context.taxonomy) for split, one in outputs.items()
         }
-        found.append(Refit(stage, subject.engine, rule, answers))
+        metrics = measure_evidence(rule.weigh(given), llr, given.is_fake)
+        found.append(Refit(stage, subject.engine, rule, answers, metrics))
+    if not found:
+        raise StageError(f"no bundle of {context.run.root} can be run here")
     return found
 
 
-def name_point(target_fpr: float) -> str:
-    """`fpr0.5` for a rate of 0.005."""
-    return f"fpr{100 * target_fpr:g}"
+def name_point(target_fpr: float, target_miss: float, usual_miss: float) -> str:
+    """`fpr0.5` for a rate of 0.005; with another rate of misses than usual `fpr0.5-miss10`."""
+    name = f"fpr{100 * target_fpr:g}"
+    return name if target_miss == usual_miss else f"{name}-miss{100 * target_miss:g}"
 
 
 def _list_bundles(context: Context) -> list[str]:
@@ -94,7 +102,7 @@ def write_copies(context: Context, refits: Sequence[Refit], out: Path) -> list[P
     for refit in refits:
         source = context.run.folder(refit.stage)
         target = out / source.name
-        copy_with_point(source, target, refit.rule.point, refit.rule.evidence)
+        copy_with_point(source, target, refit.rule.point, refit.rule.evidence, refit.metrics)
         written.append(target)
     return written
 

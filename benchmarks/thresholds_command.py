@@ -28,9 +28,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target-miss",
         type=float,
-        default=0.05,
         metavar="RATE",
-        help="misses: share of forged images that may be called real (default: 0.05)",
+        help="misses: share of forged images that may be called real (default: the recipe's)",
     )
     parser.add_argument(
         "--out",
@@ -49,20 +48,22 @@ def refit_run(args: argparse.Namespace) -> int:
         StageError: no such run, or it has no bundle.
     """
     for option, rate in (("--target-fpr", args.target_fpr), ("--target-miss", args.target_miss)):
-        if not 0.0 < rate < 1.0:
+        if rate is not None and not 0.0 < rate < 1.0:
             raise ConfigError(
                 f"{option} {rate} is no rate", remedy="Give a number between 0 and 1, such as 0.01"
             )
     run = find_run(args.run)
-    if args.out is not None and args.out.exists() and any(args.out.iterdir()):
-        raise ConfigError(f"{args.out} is not empty", remedy="Name a new folder")
+    _require_new_folder(args.out)
     from benchmarks.measure.judge import SPLITS
     from benchmarks.thresholds import build_table, refit_bundles, write_copies
     from gazeclip.console.tables import print_table
     from gazeclip.run.context import Context
 
     context = Context(run)
-    refits = refit_bundles(context, args.target_fpr, args.target_miss)
+    miss = args.target_miss
+    if miss is None:
+        miss = context.recipe.export.target_miss
+    refits = refit_bundles(context, args.target_fpr, miss)
     splits = [split for split in SPLITS if context.manifest.split(split)]
     print_table(build_table(refits, splits), sys.stdout)
     if args.out is not None:
@@ -70,3 +71,13 @@ def refit_run(args: argparse.Namespace) -> int:
             name = refits[0].rule.point.name
             say(f"thresholds: {folder} (verify --bundle {folder} --threshold {name})")
     return 0
+
+
+def _require_new_folder(out: Path | None) -> None:
+    """Refuse a place for the copies where something is."""
+    if out is None or not out.exists():
+        return
+    if not out.is_dir():
+        raise ConfigError(f"{out} is no folder", remedy="Name a new folder")
+    if any(out.iterdir()):
+        raise ConfigError(f"{out} is not empty", remedy="Name a new folder")

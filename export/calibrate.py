@@ -12,7 +12,13 @@ from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.errors import StageError
 from gazeclip.scoring.evidence import Evidence, fit_evidence, measure_evidence
 from gazeclip.scoring.metrics import fit_temperature
-from gazeclip.scoring.thresholds import CONFIDENCE, place_fake_limit, place_real_limit
+from gazeclip.scoring.thresholds import (
+    CONFIDENCE,
+    bound_rate,
+    order_limits,
+    place_fake_limit,
+    place_real_limit,
+)
 
 # Operating points that bundles carry: name -> rate of false alarms.
 OPERATING_POINTS = {"fpr1": 0.01, "fpr0.1": 0.001}
@@ -43,7 +49,8 @@ def calibrate_outputs(
     Args:
         outputs: `logits (N, C)` and `fake_logit (N, 1)` of the exported file.
         targets: class indices `(N,)`, 0 is real.
-        persons: who is seen on each image, so that cross-validation keeps a person together.
+        persons: who is seen on each image. Cross-validation keeps a person together, and the
+            thresholds rest on one image of each, so that their rates are over persons.
         target_miss: rate of forgeries that may be called real.
 
     Raises:
@@ -61,7 +68,7 @@ def calibrate_outputs(
     evidence = fit_evidence(fake_logit, logits, fake, clusters)
     llr = evidence.weigh_unlimited(fake_logit, logits)
     thresholds = {
-        name: place_point(name, llr, fake, fpr, target_miss)
+        name: place_point(name, llr, fake, fpr, target_miss, clusters)
         for name, fpr in OPERATING_POINTS.items()
     }
     limits = [limit for p in thresholds.values() for limit in (p.fake_from, p.real_below)]
@@ -69,30 +76,47 @@ def calibrate_outputs(
     metrics = {
         "calibration_n": len(targets),
         "confidence": CONFIDENCE,
-        **measure_evidence(evidence.weigh(fake_logit, logits), fake),
+        **measure_evidence(evidence.weigh(fake_logit, logits), llr, fake),
     }
     temperature = {"attribution": fit_temperature(logits, targets)}
     return Calibration(temperature, evidence, thresholds, metrics)
 
 
 def place_point(
-    name: str, llr: np.ndarray, fake: np.ndarray, target_fpr: float, target_miss: float
+    name: str,
+    llr: np.ndarray,
+    fake: np.ndarray,
+    target_fpr: float,
+    target_miss: float,
+    persons: np.ndarray | None = None,
 ) -> OperatingPoint:
     """Both thresholds from the LLRs `(N,)` of calibration images, `fake (N,)` bool.
 
     The evidence was fitted on the same images. Of one score that changes no order, so the bounds
-    are exact; of two it chose the ratio of their weights, one number from all images.
+    are exact; of two it chose the ratio of their weights, one number from all images. Of each of
+    `persons` `(N,)` one real and one forged image count; None: every image does.
     """
-    alarms = place_fake_limit(llr[~fake], target_fpr)
-    misses = place_real_limit(llr[fake], target_miss)
+    real_llr = _take_one_each(llr[~fake], None if persons is None else persons[~fake])
+    fake_llr = _take_one_each(llr[fake], None if persons is None else persons[fake])
+    fake_limit = place_fake_limit(real_llr, target_fpr).threshold
+    real_limit = place_real_limit(fake_llr, target_miss).threshold
+    fake_from, real_below = order_limits(fake_limit, real_limit)
     return OperatingPoint(
         name,
-        fake_from=alarms.threshold,
-        real_below=misses.threshold,
+        fake_from=fake_from,
+        real_below=real_below,
         target_fpr=target_fpr,
         target_miss=target_miss,
-        fpr_bound=alarms.bound,
-        miss_bound=misses.bound,
-        n_real=alarms.n,
-        n_fake=misses.n,
+        fpr_bound=bound_rate(int((real_llr >= fake_from).sum()), len(real_llr)),
+        miss_bound=bound_rate(int((fake_llr < real_below).sum()), len(fake_llr)),
+        n_real=len(real_llr),
+        n_fake=len(fake_llr),
     )
+
+
+def _take_one_each(llr: np.ndarray, persons: np.ndarray | None) -> np.ndarray:
+    """The first LLR of each person; all where persons are not known."""
+    if persons is None:
+        return llr
+    first = np.unique(persons, return_index=True)[1]
+    return llr[np.sort(first)]

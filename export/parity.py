@@ -29,7 +29,7 @@ class Bounds:
     embedding_cosine_min: float
     prob_max_abs: float
     prob_mean_abs: float
-    verdict_agreement: float
+    sign_agreement: float
     gaze_max_abs_rad: float
 
 
@@ -68,7 +68,7 @@ def compare_outputs(reference: Outputs, exported: Outputs) -> dict[str, float]:
         "prob_max_abs": float(np.maximum(np.abs(fake_a - fake_b).max(), classes.max())),
         "prob_mean_abs": float(np.abs(fake_a - fake_b).mean()),
         "gaze_max_abs_rad": float(np.abs(reference["gaze"] - exported["gaze"]).max()),
-        "verdict_agreement": float(((fake_a >= 0.5) == (fake_b >= 0.5)).mean()),
+        "sign_agreement": float(((fake_a >= 0.5) == (fake_b >= 0.5)).mean()),
         "images": len(a),
     }
 
@@ -91,9 +91,9 @@ def require_parity(figures: dict[str, float], precision: str, what: str) -> None
         faults.append(
             f"mean probability error {figures['prob_mean_abs']:.4f} > {bounds.prob_mean_abs}"
         )
-    if not figures["verdict_agreement"] >= bounds.verdict_agreement:
+    if not figures["sign_agreement"] >= bounds.sign_agreement:
         faults.append(
-            f"verdict agreement {figures['verdict_agreement']:.4f} < {bounds.verdict_agreement}"
+            f"agreement of signs {figures['sign_agreement']:.4f} < {bounds.sign_agreement}"
         )
     if not figures["gaze_max_abs_rad"] <= bounds.gaze_max_abs_rad:
         faults.append(

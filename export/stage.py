@@ -169,7 +169,7 @@ def _write_export(
         f"export: {what}: {size_mb:.2f} MB, parity in {engine}: "
         f"embedding cosine min {parity['embedding_cosine_min']:.5f}, "
         f"probability error max {parity['prob_max_abs']:.2e}, "
-        f"verdict agreement {parity['verdict_agreement']:.3f}"
+        f"agreement of signs {parity['sign_agreement']:.3f}"
     )
     return {
         "engine": engine,

@@ -15,9 +15,9 @@ from gazeclip.console.progress import progress, say
 from gazeclip.errors import ConfigError, FaceError, ImageError
 from gazeclip.images.formats import NO_IMAGES_REMEDY
 from gazeclip.images.walk import find_images
-from gazeclip.scoring.thresholds import count_needed
 from gazeclip.system.place import command_line
 from runtimes.answers import CLEAN, Judged, describe_outcomes, exit_code
+from runtimes.doubts import describe_doubts
 from runtimes.engines.registry import ENGINES, engine_status
 from runtimes.recent import recent_bundle
 from runtimes.render import write_csv, write_table
@@ -124,7 +124,7 @@ def verify_images(args: argparse.Namespace) -> int:
         say(f"bundle: {folder} (the most recent; choose another with --bundle)")
     verifier = load(folder, args.engine, args.threads, args.device)
     point = verifier.bundle.operating_point(args.threshold, args.prior)
-    for warning in describe_doubts(point):
+    for warning in describe_doubts(point, verifier.bundle.evidence):
         say(f"warning: {warning}")
     if args.self_test:
         differences = verifier.self_test()
@@ -169,23 +169,6 @@ def _show_outcomes(
             say(f"warning: {source}: {outcome.frames} frames, only the first is judged")
         if outcome.note is not None:
             say(f"warning: {source}: {outcome.note}")
-
-
-def describe_doubts(point: OperatingPoint) -> list[str]:
-    """What must be said beside verdicts at a point whose calibration images were too few."""
-    doubts = []
-    for rate, bound, count, kind in (
-        (point.target_fpr, point.fpr_bound, point.n_real, "real"),
-        (point.target_miss, point.miss_bound, point.n_fake, "forged"),
-    ):
-        if rate is not None and bound is not None and bound > rate:
-            what = "false alarms" if kind == "real" else "misses"
-            doubts.append(
-                f"operating point {point.name} asks for at most {rate:.2%} {what}; its {count} "
-                f"{kind} calibration images show no more than that they are below {bound:.2%} "
-                f"(at least {count_needed(rate)} are needed)"
-            )
-    return doubts
 
 
 def expand_images(photos: list[Path]) -> tuple[list[Path], Judged]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gazeclip.scoring.thresholds import FAKE, INCONCLUSIVE, REAL
+from gazeclip.scoring.thresholds import FAKE
 
 
 class Attribution(NamedTuple):
@@ -93,16 +93,6 @@ class Verdict:
     def is_fake(self) -> bool:
         """Whether the verdict is `fake`; `inconclusive` is neither."""
         return self.verdict == FAKE
-
-    @property
-    def is_real(self) -> bool:
-        """Whether the verdict is `real`; `inconclusive` is neither."""
-        return self.verdict == REAL
-
-    @property
-    def is_inconclusive(self) -> bool:
-        """Whether the evidence does not do for either answer."""
-        return self.verdict == INCONCLUSIVE
 
     def to_dict(self, embedding: bool = True) -> dict[str, Any]:
         """Plain values for JSON; `embedding=False` leaves the D numbers out."""

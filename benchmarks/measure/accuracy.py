@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,8 @@ def evaluate_splits(
 
     Args:
         temperature: of the attribution logits; moves sums over groups, nothing else.
-        rule: of the answers; without it nothing is known of `cllr`, `ece` and `shipped`.
+        rule: of the answers. Detection is then ranked by its evidence, else by the fake logit, and
+            nothing is known of `cllr`, `ece` and `shipped`.
         bootstrap: resamplings of the persons (without identities: of the images) for the 95%
             intervals; 0 for none.
     """
@@ -69,6 +71,10 @@ def evaluate_split(
     """One split of `evaluate_splits`."""
     fake = outputs.is_fake  # `(N,)`
     score = outputs.fake_logit
+    measured = _measure_rule(outputs, rule, taxonomy)
+    if rule is not None:  # what is ranked is what is answered by
+        score = rule.rank(outputs)
+        outputs = replace(outputs, fake_logit=score)
     probability = outputs.class_probability(temperature)
     named = attribute(probability, outputs.labels, classes, taxonomy, level)
     correct = named.true == named.predicted
@@ -84,10 +90,9 @@ def evaluate_split(
         "attribution_by": level,
         "attribution_unreachable": list(named.unreachable),
         "auc_interval": None,
-        "tpr_at_fpr1_interval": None,
         "attribution_acc_interval": None,
     }
-    result |= _measure_rule(outputs, rule, taxonomy)
+    result |= measured
     if bootstrap:
         result |= _bootstrap_intervals(fake, score, correct, outputs.clusters, bootstrap, seed)
     result["per_generator"] = per_generator(outputs, taxonomy, classes, probability, level)
@@ -99,7 +104,7 @@ def _measure_rule(outputs: SplitOutputs, rule: Rule | None, taxonomy: Taxonomy) 
     """What the calibration is worth on this split."""
     if rule is None:
         return {"cllr": None, "min_cllr": None, "ece": None, "shipped": None}
-    figures = measure_evidence(rule.weigh(outputs), outputs.is_fake)
+    figures = measure_evidence(rule.weigh(outputs), rule.rank(outputs), outputs.is_fake)
     return {**figures, "shipped": measure_answers(outputs, rule, taxonomy)}
 
 
@@ -114,14 +119,10 @@ def _bootstrap_intervals(
     def share_correct(column: np.ndarray) -> float:
         return float(column.mean())
 
-    def share_caught(positive: np.ndarray, scores: np.ndarray) -> float | None:
-        return metrics.tpr_at_fpr(positive, scores, FPR)
-
-    # One seed for all three: they are intervals over the same draws of persons.
+    # One seed for both: they are intervals over the same draws of persons.
     options: dict[str, Any] = {"rounds": rounds, "seed": seed, "clusters": clusters}
     found = {
         "auc_interval": metrics.bootstrap_interval(metrics.roc_auc, fake, score, **options),
-        "tpr_at_fpr1_interval": metrics.bootstrap_interval(share_caught, fake, score, **options),
         "attribution_acc_interval": metrics.bootstrap_interval(share_correct, correct, **options),
     }
     return {key: None if value is None else list(value) for key, value in found.items()}

@@ -23,7 +23,7 @@ from gazeclip.stages.load import load_classifier, load_run_student, load_teacher
 from runtimes.batches import Infer
 from runtimes.engines.registry import ENGINES
 
-PARITY = ("embedding_cosine_min", "prob_max_abs", "verdict_agreement")
+PARITY = ("embedding_cosine_min", "prob_max_abs", "sign_agreement")
 
 
 @dataclass(frozen=True)

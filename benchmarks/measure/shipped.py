@@ -30,6 +30,10 @@ class Rule:
         """LLR `(N,)`."""
         return self.evidence.weigh(outputs.fake_logit, outputs.logits)
 
+    def rank(self, outputs: SplitOutputs) -> np.ndarray:
+        """LLR `(N,)` without its limits, which would make images equal."""
+        return self.evidence.weigh_unlimited(outputs.fake_logit, outputs.logits)
+
     def answer(self, outputs: SplitOutputs) -> np.ndarray:
         """`(N,)` names of `gazeclip.scoring.thresholds.ANSWERS`."""
         return decide_all(self.weigh(outputs), self.point.fake_from, self.point.real_below)

@@ -56,7 +56,7 @@ def build_curves(context: Context, item: Judged) -> dict[str, Any]:
     found = {}
     for split, outputs in item.outputs.items():
         found[split] = {
-            "roc": curves.roc_points(outputs.is_fake, outputs.fake_logit),
+            "roc": curves.roc_points(outputs.is_fake, item.rule.rank(outputs)),
             "confusion": curves.confusion_counts(
                 outputs, context.taxonomy, context.classes, LEVELS[split], temperature
             ),

@@ -34,8 +34,8 @@ def _describe_columns(report: Mapping[str, Any]) -> str:
     parts = [
         f"{report['run']}: latency at {tables.describe_settings(subjects)}",
         "TPR, FPR: called fake at the threshold that ships",
-        "parity: verdicts equal before and after conversion",
-        "as fp32: verdicts equal to the float student",
+        "parity: sides of the detection score equal before and after conversion",
+        "as fp32: answered as the float student answers",
     ]
     if tables.is_disturbed(subjects):
         parts.append("* disturbed by other work")

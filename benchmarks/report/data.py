@@ -111,7 +111,7 @@ def describe_subject(
     """A subject as report.json lists it; what was not measured is null under its own key.
 
     Args:
-        accuracy: from `benchmarks.measure.accuracy.evaluate`.
+        accuracy: from `benchmarks.measure.accuracy.evaluate_splits`.
         curves: split -> `{"roc": ..., "confusion": ...}` from `benchmarks.measure.curves`.
         gaze: split -> reference -> figures, from `benchmarks.measure.gaze`.
     """

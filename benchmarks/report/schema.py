@@ -28,7 +28,7 @@ ACCURACY = (*SHARES, *COSTS, "shipped", "n")
 ANSWERS = ("fpr", "tpr", "miss", "inconclusive")
 # Against the PyTorch model of the same precision, on val and golden images; the last one against
 # the float student, on the test images.
-PARITY = ("embedding_cosine_min", "prob_max_abs", "verdict_agreement", "verdict_agreement_fp32")
+PARITY = ("embedding_cosine_min", "prob_max_abs", "sign_agreement", "verdict_agreement_fp32")
 
 
 def validate_report(report: Any) -> list[str]:
@@ -89,9 +89,7 @@ def _check_subject(subject: Mapping[str, Any]) -> Iterator[str]:
             "parity", _check_number(parity, "embedding_cosine_min", low=-1.0001, high=1.0001)
         )
         yield from _prefix_faults("parity", _check_number(parity, "prob_max_abs", low=0, high=1))
-        yield from _prefix_faults(
-            "parity", _check_number(parity, "verdict_agreement", low=0, high=1)
-        )
+        yield from _prefix_faults("parity", _check_number(parity, "sign_agreement", low=0, high=1))
         if "verdict_agreement_fp32" in parity:  # reports from before it was measured
             yield from _prefix_faults(
                 "parity", _check_number(parity, "verdict_agreement_fp32", low=0, high=1)

@@ -64,14 +64,14 @@ COLUMNS = (
         "parity",
         "parity",
         "export",
-        "conversion: verdicts equal to the PyTorch model of the same precision; "
+        "conversion: images on the same side of fake logit 0 as in PyTorch at the same precision; "
         "lowest embedding cosine",
     ),
     Column(
         "as_fp32",
         "as fp32",
         "export",
-        "verdicts on the test images equal to the float student in PyTorch",
+        "test images that are answered as the float student in PyTorch answers them",
     ),
 )
 
@@ -197,10 +197,10 @@ def latency_cell(latency: Mapping[str, Any]) -> Cell:
 
 
 def parity_cell(parity: Mapping[str, Any]) -> Cell:
-    """Verdict agreement, with the lowest embedding cosine beneath."""
+    """Agreement of signs, with the lowest embedding cosine beneath."""
     cosine = parity.get("embedding_cosine_min")
     note = "" if cosine is None else f"cos {cosine:.4f}"
-    return Cell(format_share(parity.get("verdict_agreement")), note)
+    return Cell(format_share(parity.get("sign_agreement")), note)
 
 
 def describe_settings(subjects: Sequence[Entry]) -> str:

@@ -177,7 +177,8 @@ def _intervals_line(subjects: Sequence[Entry]) -> str:
     if not given:
         return ""
     return (
-        "In brackets: 95% intervals from resampling the persons (without identities: the images)."
+        "In brackets: 95% intervals from resampling the persons (without identities: the images); "
+        "of FPR those of Clopper and Pearson over images; beside TPR what is inconclusive (unsure)."
     )
 
 

@@ -145,7 +145,7 @@ class Bundle:
             hint = nearest(str(threshold), points)
             raise ConfigError(
                 f"unknown operating point '{threshold}'",
-                remedy=f"{hint} A fake probability such as 0.5 works too",
+                remedy=f"{hint.rstrip('.')}. A fake probability such as 0.5 works too",
             ) from None
         if not 0.0 < value < 1.0:
             raise ConfigError(

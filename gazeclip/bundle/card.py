@@ -17,14 +17,14 @@ _EVIDENCE = (
     "Evidence is a log-likelihood ratio (LLR, natural logarithm): how much more probable these "
     "scores are of a forged image than of a real one. It holds no prior. "
     "Fake probability = sigmoid(LLR + log odds of your prior). It never leaves the limits below: "
-    "the calibration images cannot show more."
+    "the calibration images cannot show more, unless a threshold lies there."
 )
 _OPERATING_POINTS = (
     "A face is `fake` from the first LLR on, `real` below the second, and `inconclusive` between "
     "them. The first is placed so that false alarms stay below their rate, the second so that "
-    "misses of forgeries like those of the calibration images do, each with 95% confidence; "
-    "'at most' is the bound that the images show. Where it is above the rate they were too few. "
-    "Generators that are unlike all calibration images may be missed far more often."
+    "misses of forgeries like those of the calibration images do, each with 95% confidence over "
+    "persons; 'at most' is the bound that the images show. Where it is above the rate they were "
+    "too few. Generators that are unlike all calibration images may be missed far more often."
 )
 _CALIBRATION = (
     "Measured on the exported file with the calibration split. Accuracy on test images is in the "

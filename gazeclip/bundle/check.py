@@ -203,6 +203,8 @@ def _threshold_faults(name: str, entry: object) -> list[str]:
     for key in ("fake_from", "real_below"):
         if not _is_number(entry[key]):
             faults.append(f"{key} of threshold '{name}' is {entry[key]!r}, not a number")
+    if not faults and entry["real_below"] > entry["fake_from"]:
+        faults.append(f"real_below of threshold '{name}' is above its fake_from")
     for key in ("target_fpr", "target_miss", "fpr_bound", "miss_bound"):
         value = entry[key]
         if value is not None and not (_is_number(value) and 0 <= value <= 1):

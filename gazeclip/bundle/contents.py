@@ -27,10 +27,11 @@ class BundleClass:
 class OperatingPoint:
     """Two thresholds on the log-likelihood ratio (LLR), and what is known of their rates.
 
-    An image is `fake` from `fake_from` on, `real` below `real_below`, and `inconclusive` between
-    them. `n_real` and `n_fake` calibration images set the thresholds; with 95% confidence false
-    alarms are not above `fpr_bound` and misses not above `miss_bound`. All but the thresholds is
-    None for thresholds that were chosen and not measured.
+    An image is `fake` from `fake_from` on, `real` below `real_below`, which is not above it, and
+    `inconclusive` between them. `n_real` and `n_fake` calibration images, each of another person,
+    set the thresholds; with 95% confidence false alarms are not above `fpr_bound` and misses not
+    above `miss_bound`. All but the thresholds is None for thresholds that were chosen and not
+    measured.
     """
 
     name: str
@@ -46,12 +47,8 @@ class OperatingPoint:
     @property
     def reliable(self) -> bool:
         """Whether the calibration images were enough to show that both rates are kept."""
-        return self.keeps_fpr and _is_kept(self.miss_bound, self.target_miss)
-
-    @property
-    def keeps_fpr(self) -> bool:
-        """Whether the real calibration images were enough for the rate of false alarms."""
-        return _is_kept(self.fpr_bound, self.target_fpr)
+        keeps_fpr = _is_kept(self.fpr_bound, self.target_fpr)
+        return keeps_fpr and _is_kept(self.miss_bound, self.target_miss)
 
     def decide(self, llr: float) -> str:
         """One of `gazeclip.scoring.thresholds.ANSWERS`."""

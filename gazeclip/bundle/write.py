@@ -47,12 +47,16 @@ def write_bundle(folder: str | Path, contents: BundleContents) -> Bundle:
 
 
 def copy_with_point(
-    source: Path, target: Path, point: OperatingPoint, evidence: Evidence
+    source: Path,
+    target: Path,
+    point: OperatingPoint,
+    evidence: Evidence,
+    metrics: Mapping[str, Any],
 ) -> Bundle:
     """A copy of a bundle that has one operating point more, or another one of that name.
 
     The model file stays as it is, so its evidence does as well; only the limits of the LLR may be
-    wider, for the new thresholds.
+    wider, for the new thresholds, and with them `metrics` of the calibration split.
 
     Raises:
         BundleError: the source is no whole bundle, or evidence or thresholds are no numbers.
@@ -60,6 +64,7 @@ def copy_with_point(
     original = Bundle.load(source)
     meta = dict(original.meta)
     meta["evidence"] = evidence.to_entry()
+    meta["metrics"] = {**meta["metrics"], **metrics}
     meta["thresholds"] = {**meta["thresholds"], point.name: point.to_entry()}
     refuse(source, meta_faults(meta | {"digest": ""}, files=False))
     for name in meta["files"]:

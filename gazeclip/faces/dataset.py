@@ -8,7 +8,7 @@ pool of people, and both faces of a swap come from it.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +40,19 @@ def count_images(config: FacesConfig, split: str) -> dict[str, int]:
     return counts
 
 
-def identities_of_split(config: FacesConfig, split: str) -> range:
-    """The identities that are seen in one split, and in no other."""
+def identities_of_split(config: FacesConfig, split: str) -> tuple[int, ...]:
+    """The identities that are seen in one split, and in no other.
+
+    Calibration gets more than its share where it has more real images: a rate of false alarms is
+    one over persons, and a second photo of a person says little of it.
+    """
     before = SPLITS[: SPLITS.index(split)]
     start = sum(round(config.identities * _SHARES[name]) for name in before)
-    return range(start, start + round(config.identities * _SHARES[split]))
+    pool = list(range(start, start + round(config.identities * _SHARES[split])))
+    if split == "calibration":
+        missing = max(0, config.calibration_real - len(pool))
+        pool += range(config.identities, config.identities + missing)
+    return tuple(pool)
 
 
 def check_faces(config: FacesConfig) -> None:
@@ -80,7 +88,7 @@ class _Task:
     split: int
     label: str
     index: int
-    pool: range
+    pool: Sequence[int]
 
     @property
     def path(self) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 
 
 def balanced_ece(positive: np.ndarray, probability: np.ndarray, bins: int = 15) -> float | None:
-    """`ece` where both classes count alike: that of a prior of one half.
+    """Expected calibration error of `P(positive)` at a prior of one half, over equal-width bins.
 
-    None if a class is missing.
+    Guo et al. 2017, arXiv:1706.04599, with both classes weighed alike. None if a class is missing.
     """
     positive = np.asarray(positive, dtype=bool)
     probability = np.asarray(probability, dtype=np.float64)

@@ -54,7 +54,7 @@ class Evidence:
         weights: one for each score, none negative.
         bias: what is added.
         lowest: the LLR is never below. So many forged images as there were to calibrate with
-            cannot show more.
+            cannot show more, unless a threshold lies there.
         highest: the LLR is never above; the same for real images.
     """
 
@@ -75,8 +75,9 @@ class Evidence:
         return found
 
     def widen(self, *thresholds: float) -> Evidence:
-        """Limits that no threshold lies beyond, so that limiting changes no verdict."""
-        lowest = min(self.lowest, *thresholds)
+        """Limits with room on both sides of each threshold, so that limiting changes no answer."""
+        # An image is real below a threshold, fake at one: the lower limit must lie below it.
+        lowest = min(self.lowest, *(float(np.nextafter(t, -np.inf)) for t in thresholds))
         highest = max(self.highest, *thresholds)
         return Evidence(self.scores, self.weights, self.bias, lowest, highest)
 
@@ -137,6 +138,9 @@ def fit_evidence(
     scores = read_scores(fake_logit, logits)
     chosen = choose_scores(scores, fake, clusters)
     weights, bias = fit_affine(stack_scores(scores, chosen), fake)
+    if weights.min() < 0:  # the scores speak against the labels: they are no evidence at all
+        weights = np.zeros(len(chosen))
+        bias = 0.0
     # Images of a kind that were all on the right side allow no claim beyond about their number.
     lowest = -math.log(fake.sum() + 1)
     highest = math.log((~fake).sum() + 1)
@@ -146,13 +150,20 @@ def fit_evidence(
 def choose_scores(
     scores: Mapping[str, np.ndarray], fake: np.ndarray, clusters: np.ndarray | None = None
 ) -> tuple[str, ...]:
-    """The first of `CANDIDATES` whose Cllr lies within one standard error of the best one's.
+    """The first of `CANDIDATES` whose Cllr is not shown to be worse than the best one's.
 
-    The rule of one standard error is that of Breiman et al. 1984, Classification and Regression
-    Trees, section 3.4.3. A candidate with a negative weight is none: a score that is larger for
-    forged images cannot speak against a forgery.
+    That is, worse by more than one standard error of the difference, over clusters; after the rule
+    of Breiman et al. 1984, Classification and Regression Trees, section 3.4.3. A candidate with a
+    negative weight is none: a score that is larger for forged images cannot speak against a
+    forgery. The first of all is taken where no weight fits, and where the clusters are too few to
+    hold some back.
     """
-    folds = _assign_folds(fake, clusters)
+    codes = np.arange(len(fake))
+    if clusters is not None:
+        codes = np.unique(clusters, return_inverse=True)[1]
+    folds = _assign_folds(codes)
+    if not _can_train(folds, fake):
+        return CANDIDATES[0]
     losses: dict[tuple[str, ...], np.ndarray] = {}
     for names in CANDIDATES:
         columns = stack_scores(scores, names)
@@ -163,11 +174,11 @@ def choose_scores(
             llr[held] = columns[held] @ weights + bias
         if fit_affine(columns, fake)[0].min() >= 0.0:
             losses[names] = _share_losses(llr, fake)
-    if not losses:  # scores that are worse than none: the plainest map says so by its weight
+    if not losses:
         return CANDIDATES[0]
     best = min(losses.values(), key=lambda loss: float(loss.sum()))
     for names, loss in losses.items():
-        excess = loss - best  # `(N,)`, whose sum is the difference of the two Cllr
+        excess = np.bincount(codes, loss - best)  # per cluster; the sum is the difference of Cllr
         error = math.sqrt(len(excess)) * float(excess.std())
         if float(excess.sum()) <= error:
             return names
@@ -186,14 +197,21 @@ def _balance(fake: np.ndarray) -> np.ndarray:
     return np.where(fake, 1.0 / max(int(fake.sum()), 1), 1.0 / max(int((~fake).sum()), 1))
 
 
-def _assign_folds(fake: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
-    """A fold for each image `(N,)`, the same in every call; clusters stay whole."""
-    codes = np.arange(len(fake))
-    if clusters is not None:
-        codes = np.unique(clusters, return_inverse=True)[1]
+def _assign_folds(codes: np.ndarray) -> np.ndarray:
+    """A fold for each image `(N,)`, the same in every call; images of equal code stay together."""
     of_code = np.random.default_rng(0).permutation(int(codes.max()) + 1) % FOLDS
     folds: np.ndarray = of_code[codes]
     return folds
+
+
+def _can_train(folds: np.ndarray, fake: np.ndarray) -> bool:
+    """Whether both kinds remain outside every fold, and every fold has images."""
+    for fold in range(FOLDS):
+        held = folds == fold
+        kinds = np.unique(fake[~held])
+        if not held.any() or len(kinds) < 2:
+            return False
+    return True
 
 
 def fit_affine(columns: np.ndarray, fake: np.ndarray, steps: int = 100) -> tuple[np.ndarray, float]:
@@ -256,10 +274,19 @@ def name_strength(llr: float) -> str:
     return next(word for least, word in STRENGTHS if orders >= least)
 
 
-def measure_evidence(llr: np.ndarray, fake: np.ndarray) -> dict[str, float | None]:
-    """`cllr`, `min_cllr` and the ECE at a prior of one half, of LLRs `(N,)`."""
+def measure_evidence(
+    llr: np.ndarray, unlimited: np.ndarray, fake: np.ndarray
+) -> dict[str, float | None]:
+    """`cllr`, `min_cllr` and the ECE at a prior of one half.
+
+    Args:
+        llr: `(N,)`, as it is given.
+        unlimited: `(N,)`, without limits. The minimum is that of the order alone, and limits make
+            images equal.
+        fake: `(N,)` bool.
+    """
     return {
         "cllr": cllr(llr, fake),
-        "min_cllr": min_cllr(llr, fake),
+        "min_cllr": min_cllr(unlimited, fake),
         "ece": balanced_ece(fake, sigmoid(llr)),
     }

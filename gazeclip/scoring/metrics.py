@@ -83,23 +83,6 @@ def macro_accuracy(target: np.ndarray, predicted: np.ndarray) -> float | None:
     return float(np.mean([np.mean(predicted[target == c] == c) for c in np.unique(target)]))
 
 
-def ece(positive: np.ndarray, probability: np.ndarray, bins: int = 15) -> float | None:
-    """Expected calibration error of `P(positive)` over equal-width bins.
-
-    Guo et al. 2017, arXiv:1706.04599.
-    """
-    positive = np.asarray(positive, dtype=float)
-    probability = np.asarray(probability, dtype=np.float64)
-    if len(probability) == 0:
-        return None
-    place = np.minimum((probability * bins).astype(int), bins - 1)
-    total = 0.0
-    for b in np.unique(place):
-        inside = place == b
-        total += inside.mean() * abs(positive[inside].mean() - probability[inside].mean())
-    return float(total)
-
-
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Softmax over the last axis in float64."""
     shifted = np.asarray(logits, dtype=np.float64) - np.max(logits, axis=-1, keepdims=True)

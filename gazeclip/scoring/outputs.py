@@ -25,7 +25,7 @@ class SplitOutputs:
     """One subject's raw outputs on one split.
 
     Attributes:
-        fake_logit: `(N,)` or `(N, 1)`, before the temperature.
+        fake_logit: `(N,)` or `(N, 1)`.
         logits: `(N, C)`, before the temperature.
         labels: N generator names, or `real`.
         gaze: `(N, 2)` in radians.

@@ -4,7 +4,8 @@ A rate of 1% seen on 120 images is one image, and the next 120 may hold four. A 
 therefore placed where the upper confidence bound of its rate stays below the rate that is wanted:
 one-sided tolerance limits from order statistics (Wilks 1941, DOI 10.1214/aoms/1177731788), the
 same as the bound of Clopper and Pearson 1934, DOI 10.1093/biomet/26.4.404. Nothing is assumed of
-the scores but that calibration images are drawn as later ones are. NumPy only.
+the scores but that calibration images are drawn as later ones are, each by itself: of several
+images of one person only one may be given. NumPy only.
 """
 
 from __future__ import annotations
@@ -27,27 +28,20 @@ class Limit:
 
     Attributes:
         threshold: an LLR.
-        rate: what was asked for.
         bound: with `CONFIDENCE` the rate is not above it.
         n: images that it rests on.
     """
 
     threshold: float
-    rate: float
     bound: float
     n: int
-
-    @property
-    def holds(self) -> bool:
-        """Whether the images were enough to show that the rate is kept."""
-        return self.bound <= self.rate
 
 
 def place_fake_limit(real_llr: np.ndarray, rate: float) -> Limit:
     """From which LLR on an image is called fake: false alarms among real images stay below `rate`.
 
     `real_llr (N,)`, at least one. With too few images for the rate it lies above all of them, and
-    `Limit.holds` is False.
+    `Limit.bound` is above the rate.
     """
     return _place_limit(np.asarray(real_llr, dtype=np.float64), rate)
 
@@ -58,7 +52,7 @@ def place_real_limit(fake_llr: np.ndarray, rate: float) -> Limit:
     The mirror image of `place_fake_limit`.
     """
     mirrored = _place_limit(-np.asarray(fake_llr, dtype=np.float64), rate)
-    return Limit(-mirrored.threshold, rate, mirrored.bound, mirrored.n)
+    return Limit(-mirrored.threshold, mirrored.bound, mirrored.n)
 
 
 def _place_limit(scores: np.ndarray, rate: float) -> Limit:
@@ -69,7 +63,7 @@ def _place_limit(scores: np.ndarray, rate: float) -> Limit:
     # Just above the first score that must not pass; what equals it does not pass either.
     threshold = float(np.nextafter(ordered[passing], np.inf))
     passed = int((scores >= threshold).sum())
-    return Limit(threshold, rate, bound_rate(passed, n), n)
+    return Limit(threshold, bound_rate(passed, n), n)
 
 
 def count_allowed(n: int, rate: float) -> int:
@@ -78,8 +72,10 @@ def count_allowed(n: int, rate: float) -> int:
     Also 0 where even none passing does not show the rate.
     """
     allowed = 0
-    while allowed + 1 < n and _binomial_tail(allowed + 1, n, rate) <= 1 - CONFIDENCE:
+    tail = _binomial_term(0, n, rate) + _binomial_term(1, n, rate)
+    while allowed + 1 < n and tail <= 1 - CONFIDENCE:
         allowed += 1
+        tail += _binomial_term(allowed + 1, n, rate)
     return allowed
 
 
@@ -117,27 +113,34 @@ def _binomial_tail(most: int, n: int, rate: float) -> float:
         return 1.0
     if rate >= 1.0:
         return 1.0 if most >= n else 0.0
-    total = 0.0
-    for passed in range(most + 1):
-        ways = math.lgamma(n + 1) - math.lgamma(passed + 1) - math.lgamma(n - passed + 1)
-        total += math.exp(ways + passed * math.log(rate) + (n - passed) * math.log1p(-rate))
-    return min(total, 1.0)
+    return min(sum(_binomial_term(passed, n, rate) for passed in range(most + 1)), 1.0)
+
+
+def _binomial_term(passed: int, n: int, rate: float) -> float:
+    """Probability that exactly `passed` of n pass."""
+    ways = math.lgamma(n + 1) - math.lgamma(passed + 1) - math.lgamma(n - passed + 1)
+    return math.exp(ways + passed * math.log(rate) + (n - passed) * math.log1p(-rate))
+
+
+def order_limits(fake_limit: float, real_limit: float) -> tuple[float, float]:
+    """`(fake_from, real_below)` of the two thresholds, the second not above the first.
+
+    Between them neither claim keeps its rate, or, where they cross, both do: either way an image is
+    inconclusive there.
+    """
+    return max(fake_limit, real_limit), min(fake_limit, real_limit)
 
 
 def decide(llr: float, fake_from: float, real_below: float) -> str:
-    """One of `ANSWERS`.
-
-    Between the thresholds neither claim keeps its rate, or, where they cross (`real_below` above
-    `fake_from`), both do: either way the image is inconclusive.
-    """
-    if llr >= max(fake_from, real_below):
+    """One of `ANSWERS`; `real_below` is not above `fake_from`."""
+    if llr >= fake_from:
         return FAKE
-    return REAL if llr < min(fake_from, real_below) else INCONCLUSIVE
+    return REAL if llr < real_below else INCONCLUSIVE
 
 
 def decide_all(llr: np.ndarray, fake_from: float, real_below: float) -> np.ndarray:
     """`decide` for `(N,)` LLRs."""
     answers = np.full(len(llr), INCONCLUSIVE, dtype=object)
-    answers[llr >= max(fake_from, real_below)] = FAKE
-    answers[llr < min(fake_from, real_below)] = REAL
+    answers[llr < real_below] = REAL
+    answers[llr >= fake_from] = FAKE
     return answers.astype(str)

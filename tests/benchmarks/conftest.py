@@ -112,7 +112,7 @@ def report_data() -> Callable[..., ReportData]:
         parity = {
             "embedding_cosine_min": 0.998,
             "prob_max_abs": 0.02,
-            "verdict_agreement": 0.99,
+            "sign_agreement": 0.99,
             "verdict_agreement_fp32": 0.95,
         }
         subjects = [

@@ -87,7 +87,7 @@ def make_run(
     write_json(root / "data" / "manifest.json", {**done, **data})
     for stage in ("teacher", "student"):
         write_json(root / stage / "manifest.json", done)
-    parity = {"embedding_cosine_min": 0.99, "prob_max_abs": 0.01, "verdict_agreement": 1.0}
+    parity = {"embedding_cosine_min": 0.99, "prob_max_abs": 0.01, "sign_agreement": 1.0}
     for target, model in MODEL_FILES.items():
         folder = root / "export" / target
         folder.mkdir(parents=True)

@@ -15,7 +15,7 @@ from gazeclip.bundle.bundle import Bundle
 from gazeclip.errors import BundleError, ConfigError, StageError
 from gazeclip.run.context import Context
 from gazeclip.run.folder import Run
-from runtimes import load
+from runtimes import ENGINES, load
 from tests.benchmarks.hand_made import make_run
 
 __all__ = ["make_run"]  # a fixture
@@ -31,7 +31,7 @@ def test_copies_carry_the_point_and_the_run_stays_as_it_is(
     assert main([*command, "--target-miss", "0.3"]) == 0
     assert {path.name: path.read_bytes() for path in source.iterdir()} == before
     text = capsys.readouterr().out
-    assert "fpr25" in text and "onnx (onnxruntime)" in text and "openvino (openvino)" in text
+    assert "fpr25-miss30" in text and "onnx (onnxruntime)" in text and "openvino (openvino)" in text
     original = Bundle.load(source)
     copy = Bundle.load(out / "onnx")
     assert copy.model_path.read_bytes() == original.model_path.read_bytes()
@@ -45,14 +45,13 @@ def test_copies_carry_the_point_and_the_run_stays_as_it_is(
         [original.evidence.weigh_unlimited(one["fake_logit"], one["logits"]) for one in outputs]
     )
     real = np.array([sample.label == "real" for sample in samples])
-    point = copy.operating_points["fpr25"]
-    assert point.fake_from == pytest.approx(llr[real].max()) and not point.keeps_fpr
+    point = copy.operating_points["fpr25-miss30"]
+    assert point.fake_from == pytest.approx(llr[real].max()) and point.fpr_bound > 0.25
     assert point.real_below <= llr[~real].max() and point.n_fake == (~real).sum()
     assert copy.evidence.highest >= point.fake_from and copy.evidence.lowest <= point.real_below
-    assert load(out / "onnx", threads=1).verify(samples[0].path, "fpr25")[0].operating_point == (
-        "fpr25"
-    )
-    assert "| fpr25 |" in (out / "onnx" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    found = load(out / "onnx", threads=1).verify(samples[0].path, "fpr25-miss30")[0]
+    assert found.operating_point == "fpr25-miss30"
+    assert "| fpr25-miss30 |" in (out / "onnx" / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 def test_faulty_requests_change_nothing(run: Run, tmp_path: Path) -> None:
@@ -65,6 +64,14 @@ def test_faulty_requests_change_nothing(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not empty"):
         main(["thresholds", "--run", str(run.root), "--target-fpr", "0.1", "--out", str(taken)])
     assert [path.name for path in taken.iterdir()] == ["notes.txt"]
+    with pytest.raises(ConfigError, match="is no folder"):
+        out = str(taken / "notes.txt")
+        main(["thresholds", "--run", str(run.root), "--target-fpr", "0.1", "--out", out])
+    with pytest.MonkeyPatch.context() as broken:
+        for entry in ENGINES.values():
+            broken.setattr(entry.load(), "available", classmethod(lambda cls: "not here"))
+        with pytest.raises(StageError, match="can be run here"):
+            main(["thresholds", "--run", str(run.root), "--target-fpr", "0.1"])
     shutil.rmtree(run.folder("export"))
     with pytest.raises(StageError, match="has no bundle"):
         main(["thresholds", "--run", str(run.root), "--target-fpr", "0.1"])
@@ -81,9 +88,6 @@ def test_a_tampered_bundle_is_not_copied(run: Run, tmp_path: Path) -> None:
 
 
 def test_points_are_named_by_their_rate_in_percent() -> None:
-    assert [name_point(rate) for rate in (0.005, 0.01, 0.001, 0.25)] == [
-        "fpr0.5",
-        "fpr1",
-        "fpr0.1",
-        "fpr25",
-    ]
+    names = [name_point(rate, 0.05, 0.05) for rate in (0.005, 0.01, 0.001, 0.25)]
+    assert names == ["fpr0.5", "fpr1", "fpr0.1", "fpr25"]
+    assert name_point(0.01, 0.1, 0.05) == "fpr1-miss10"

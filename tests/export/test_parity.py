@@ -32,7 +32,7 @@ def test_equal_outputs() -> None:
     assert (
         figures["prob_max_abs"],
         figures["gaze_max_abs_rad"],
-        figures["verdict_agreement"],
+        figures["sign_agreement"],
         figures["images"],
     ) == (0, 0, 1, 3)
 
@@ -50,7 +50,7 @@ def test_by_hand() -> None:
     assert figures["prob_max_abs"] == pytest.approx(first)
     assert figures["prob_mean_abs"] == pytest.approx((first + third) / 3)
     assert figures["gaze_max_abs_rad"] == pytest.approx(0.5)
-    assert figures["verdict_agreement"] == pytest.approx(2 / 3)
+    assert figures["sign_agreement"] == pytest.approx(2 / 3)
 
 
 def test_attribution_counts_as_probability() -> None:
@@ -67,7 +67,7 @@ def at_bound(precision: str) -> dict[str, float]:
 def test_each_bound_refuses_alone(precision: str) -> None:
     require_parity(at_bound(precision), precision, "x")
     for key in at_bound(precision):
-        step = -1e-3 if key in ("embedding_cosine_min", "verdict_agreement") else 1e-3
+        step = -1e-3 if key in ("embedding_cosine_min", "sign_agreement") else 1e-3
         for value in (at_bound(precision)[key] + step, float("nan")):
             with pytest.raises(StageError) as caught:
                 require_parity({**at_bound(precision), key: value}, precision, "model.onnx")
@@ -78,14 +78,14 @@ def test_each_bound_refuses_alone(precision: str) -> None:
 def test_all_missed_bounds_are_named() -> None:
     with pytest.raises(
         StageError,
-        match=r"embedding cosine 0\.10000.*probability error 0\.9000.*verdict agreement 0\.2000",
+        match=r"embedding cosine 0\.10000.*probability error 0\.9000.*agreement of signs 0\.2000",
     ):
         require_parity(
             {
                 **at_bound("int8"),
                 "embedding_cosine_min": 0.1,
                 "prob_max_abs": 0.9,
-                "verdict_agreement": 0.2,
+                "sign_agreement": 0.2,
             },
             "int8",
             "x",

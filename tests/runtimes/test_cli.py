@@ -87,7 +87,7 @@ def test_json(
         "n_fake": 140,
         "reliable": False,
     }
-    assert "its 300 real calibration images show no more than" in captured.err
+    assert "its 300 persons on real calibration images show no more than" in captured.err
     assert "below 0.99% (at least 2995 are needed)" in captured.err
     assert [entry["source"] for entry in document["results"]] == paths
     assert [entry["verdict"] for entry in document["results"]] == ["real", None, "inconclusive"]
@@ -95,6 +95,19 @@ def test_json(
     assert document["summary"] == {"real": 1, "fake": 0, "inconclusive": 1, "error": 1}
     assert "embedding" not in document["results"][0]
     assert document["results"][0]["engine"].startswith("onnxruntime ")
+
+
+def test_a_threshold_that_no_image_can_reach_is_told(
+    bundles: dict[str, Path], photos: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["verify", str(photos["fake"]), "--bundle", str(bundles["onnx"])]
+    # The fixture's evidence ends at 5.7 and at -6.
+    assert main([*command, "--threshold", "0.5", "--prior", "0.001"]) == 0
+    assert "no image can be fake: that takes an LLR of 6.91" in capsys.readouterr().err
+    assert main([*command, "--threshold", "0.5", "--prior", "0.999"]) == 1
+    assert "no image can be real: that takes an LLR below -6.91" in capsys.readouterr().err
+    assert main([*command, "--threshold", "0.5", "--prior", "0.1"]) == 1
+    assert capsys.readouterr().err == ""
 
 
 def test_csv(

@@ -55,7 +55,7 @@ REPORT: dict[str, Any] = {
             "parity": {
                 "embedding_cosine_min": 0.998,
                 "prob_max_abs": 0.02,
-                "verdict_agreement": 0.99,
+                "sign_agreement": 0.99,
             },
             "gaze": {
                 "test": {"teacher": {**GAZE}, "labels": {**NOT_COMPARED}},
@@ -153,9 +153,9 @@ def test_what_was_not_measured_is_null_and_still_there(path: str) -> None:
             "subjects[0].accuracy.test_unseen: must be an object",
         ),
         (
-            "subjects.0.parity.verdict_agreement",
+            "subjects.0.parity.sign_agreement",
             -0.1,
-            "subjects[0].parity.verdict_agreement: is -0.1, must lie in [0, 1]",
+            "subjects[0].parity.sign_agreement: is -0.1, must lie in [0, 1]",
         ),
         ("subjects.0.gaze", None, "subjects[0].gaze: must be an object"),
         (

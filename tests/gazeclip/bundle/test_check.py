@@ -86,6 +86,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: _edit(f, True, thresholds={"fpr1": _POINT | {"fpr_bound": 1.5, "n_real": "x"}}),
         "fpr_bound of threshold 'fpr1' is 1.5.*n_real of threshold 'fpr1' is 'x',",
     ),
+    "thresholds that cross": (
+        lambda f: _edit(f, True, thresholds={"fpr1": _POINT | {"real_below": 1.0}}),
+        "real_below of threshold 'fpr1' is above its fake_from",
+    ),
     "no shipped threshold": (
         lambda f: _edit(f, True, thresholds={"fpr5": _POINT}),
         "no operating point 'fpr1'",
@@ -100,6 +104,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         ),
         "weight of margin is -1.0.*bias is None.*limits are ",
     ),
+    "schema of the past": (lambda f: _edit(f, True, schema=1), "schema 1 is unknown.*wrote it"),
     "schema of the future": (lambda f: _edit(f, True, schema=3), "schema 3 is unknown"),
     "fewer classes": (
         lambda f: _edit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from gazeclip.scoring.evidence import (
     read_scores,
     stack_scores,
 )
+from gazeclip.scoring.thresholds import decide_all
 from runtimes.outputs import find_generator, rank_classes, weigh_scores
 
 
@@ -67,6 +69,16 @@ def test_persons_stay_on_one_side_of_a_fold() -> None:
     assert choose_scores(scores, fake, persons) == ("detection",)
 
 
+def test_too_few_persons_to_hold_any_back_take_the_first_score() -> None:
+    scores, fake = draw_scores(60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert choose_scores(scores, fake, np.zeros(60)) == ("detection",)
+        # All forged images are of one person: some fold would train without one.
+        persons = np.where(fake, 0, np.arange(60) + 1)
+        assert choose_scores(scores, fake, persons) == ("detection",)
+
+
 def test_affine_map_is_found_and_kinds_count_alike() -> None:
     scores, fake = draw_scores(40_000)
     weights, bias = fit_affine(stack_scores(scores, ("detection", "log_odds")), fake)
@@ -83,9 +95,22 @@ def test_perfect_separation_stays_finite_and_is_limited() -> None:
     assert all(math.isfinite(value) for value in (*evidence.weights, evidence.bias))
     llr = evidence.weigh(np.array([-1e6, 1e6]), np.array([[1e6, -1e6], [-1e6, 1e6]]))
     np.testing.assert_allclose(llr, [-math.log(21), math.log(41)])
-    # Widened for a threshold beyond them, the limits change no verdict.
-    assert evidence.widen(9.0, -1.0).highest == 9.0
-    assert evidence.widen(9.0, -1.0).lowest == evidence.lowest
+
+
+@pytest.mark.parametrize(("fake_from", "real_below"), [(9.0, -1.0), (1.0, -9.0), (9.0, 8.0)])
+def test_limits_that_are_widened_for_thresholds_change_no_answer(
+    fake_from: float, real_below: float
+) -> None:
+    narrow = Evidence(("detection",), (1.0,), 0.0, -2.0, 2.0)
+    wide = narrow.widen(fake_from, real_below)
+    score = np.concatenate(([-50.0, 50.0], np.linspace(-10, 10, 401)))
+    logits = np.zeros((len(score), 2))
+    limited = decide_all(wide.weigh(score, logits), fake_from, real_below)
+    free = decide_all(wide.weigh_unlimited(score, logits), fake_from, real_below)
+    assert limited.tolist() == free.tolist()
+    assert set(limited) == {"real", "fake", "inconclusive"}
+    # Without them this would not be so.
+    assert decide_all(narrow.weigh(score, logits), fake_from, real_below).tolist() != free.tolist()
 
 
 def test_evidence_is_honest_on_images_it_was_not_fitted_on() -> None:

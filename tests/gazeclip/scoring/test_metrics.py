@@ -90,7 +90,6 @@ def test_nothing_is_undefined() -> None:
     empty = np.zeros(0)
     assert metrics.accuracy(empty, empty) is None
     assert metrics.macro_accuracy(empty, empty) is None
-    assert metrics.ece(empty, empty) is None
     assert metrics.bootstrap_interval(metrics.accuracy, empty, empty) is None
 
 
@@ -107,26 +106,6 @@ def test_accuracies_are_scikit_learns() -> None:
     assert metrics.accuracy(target, predicted) != pytest.approx(
         metrics.macro_accuracy(target, predicted)
     )
-
-
-def test_ece_against_a_loop_and_by_hand() -> None:
-    rng = np.random.default_rng(1)
-    probability = np.append(rng.random(500), [0.0, 1.0])
-    positive = rng.random(502) < probability**2
-    expected = 0.0
-    for b in range(15):
-        rows = [
-            i
-            for i, p in enumerate(probability)
-            if b / 15 <= p < (b + 1) / 15 or (b == 14 and p == 1.0)
-        ]
-        if rows:
-            gap = abs(sum(positive[i] for i in rows) - sum(probability[i] for i in rows)) / len(
-                rows
-            )
-            expected += gap * len(rows) / len(probability)
-    assert metrics.ece(positive, probability) == pytest.approx(expected, abs=1e-12)
-    assert metrics.ece(np.array([1, 0]), np.array([0.8, 0.8])) == pytest.approx(0.3)
 
 
 def test_softmax_and_sigmoid_survive_extremes() -> None:
