@@ -12,7 +12,7 @@ from gazeclip.bundle.layout import SHIPPED_POINT
 from gazeclip.console.lines import print_json, print_line
 from gazeclip.console.parser import CommandParser
 from gazeclip.console.progress import progress, say
-from gazeclip.errors import ConfigError, FaceError, ImageError
+from gazeclip.errors import ConfigError, ImageError
 from gazeclip.images.formats import NO_IMAGES_REMEDY
 from gazeclip.images.walk import find_images
 from gazeclip.system.place import command_line
@@ -20,6 +20,7 @@ from runtimes.answers import CLEAN, Judged, describe_outcomes, exit_code
 from runtimes.doubts import describe_doubts
 from runtimes.engines.registry import ENGINES, engine_status
 from runtimes.recent import recent_bundle
+from runtimes.remarks import describe_remarks
 from runtimes.render import write_csv, write_table
 from runtimes.sources import CROPS, FACE, WHOLE
 from runtimes.verifier import Verifier, load
@@ -88,6 +89,13 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
         "--batch", type=int, default=8, metavar="N", help="images per inference (default: 8)"
     )
     parser.add_argument(
+        "--frames",
+        type=parse_frames,
+        default=1,
+        metavar="N",
+        help="judge the first N frames of an animation or pages of a file, or all (default: 1)",
+    )
+    parser.add_argument(
         "--threads", type=int, metavar="N", help="threads (default: what this process may use)"
     )
     parser.add_argument(
@@ -97,6 +105,15 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
     form.add_argument("--csv", action="store_true", help="print one row per image")
+
+
+def parse_frames(text: str) -> int | None:
+    """The option `--frames`: a number of at least 1, or `all` (None)."""
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a number of at least 1 nor 'all'")
+    return int(text)
 
 
 def print_engines(_: argparse.Namespace) -> int:
@@ -139,6 +156,7 @@ def verify_images(args: argparse.Namespace) -> int:
         args.batch,
         args.prior,
         args.crop,
+        args.frames,
     )
     judged: Judged = [(str(paths[number]), outcome) for number, outcome in outcomes]
     judged += failures
@@ -155,20 +173,8 @@ def _show_outcomes(
         write_csv(sys.stdout, judged)
     else:
         write_table(sys.stdout, judged, with_faces=args.crop == FACE)
-    for source, outcome in judged:
-        if isinstance(outcome, ImageError):
-            kind = "no verdict" if isinstance(outcome, FaceError) else "error"
-            say(f"{kind}: {outcome}")
-            continue
-        if outcome.face is not None and outcome.face.number > 1:
-            continue  # of each photograph once
-        if outcome.face is not None and outcome.face.unjudged:
-            names = ", ".join(outcome.face.unjudged)
-            say(f"warning: {source}: other faces that are not judged: {names}")
-        if outcome.frames > 1:
-            say(f"warning: {source}: {outcome.frames} frames, only the first is judged")
-        if outcome.note is not None:
-            say(f"warning: {source}: {outcome.note}")
+    for line in describe_remarks(judged, args.frames):
+        say(line)
 
 
 def expand_images(photos: list[Path]) -> tuple[list[Path], Judged]:

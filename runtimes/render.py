@@ -36,6 +36,7 @@ CSV_COLUMNS = [
     "inference_ms",
     "engine",
     "precision",
+    "frame",
     "frames",
     "face",
     "box",
@@ -78,6 +79,7 @@ def _csv_row(verdict: Verdict) -> dict[str, object]:
         "inference_ms": f"{verdict.timings_ms['inference']:.2f}",
         "engine": verdict.engine,
         "precision": verdict.precision,
+        "frame": verdict.frame,
         "frames": verdict.frames,
     }
     if verdict.face is not None:
@@ -141,7 +143,7 @@ def _table_row(source: str, outcome: Outcome) -> tuple[str, ...]:
         word = outcome.outcome if isinstance(outcome, FaceError) else "error"
         return (source, Styled(word, _COLOURS["error"]), "", outcome.message, *empty)
     if outcome.frames > 1:
-        source = f"{source} (frame 1 of {outcome.frames})"
+        source = f"{source} (frame {outcome.frame} of {outcome.frames})"
     generator = outcome.generator
     gaze = f"{math.degrees(outcome.gaze.pitch):+.0f} / {math.degrees(outcome.gaze.yaw):+.0f} deg"
     total_ms = sum(outcome.timings_ms.values())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from gazeclip.errors import ImageError
-from gazeclip.images.preprocess import DecodedImage, PixelContract, decode_image
+from gazeclip.images.preprocess import DecodedImage, PixelContract, decode_frames
 from gazeclip.images.source import ImageSource
 from runtimes.faces.blur import is_blurred
 from runtimes.faces.box import FaceBox
@@ -21,6 +22,7 @@ from runtimes.verdict import Face
 WHOLE = "whole"
 FACE = "face"
 CROPS = (WHOLE, FACE)
+Picture = TypeVar("Picture")
 
 
 class Decoded(NamedTuple):
@@ -36,6 +38,7 @@ class Decoded(NamedTuple):
     name: str
     image: np.ndarray | ImageError
     timings_ms: dict[str, float]
+    frame: int = 1
     frames: int = 1
     note: str | None = None
     face: Face | None = None
@@ -44,8 +47,11 @@ class Decoded(NamedTuple):
 class Reader(Protocol):
     """Makes of one source what is to be judged: at least one `Decoded`."""
 
-    def read(self, source: ImageSource, number: int) -> list[Decoded]:
-        """The source's things to judge, in order; an `ImageError` stands in for what is none."""
+    def read(self, source: ImageSource, number: int, frames: int | None) -> Iterator[Decoded]:
+        """The things to judge in a source's first `frames` frames (None: all), in order.
+
+        An `ImageError` stands in for what is none; after a frame that cannot be read comes no more.
+        """
 
 
 class WholeReader:
@@ -54,18 +60,16 @@ class WholeReader:
     def __init__(self, contract: PixelContract) -> None:
         self.contract = contract
 
-    def read(self, source: ImageSource, number: int) -> list[Decoded]:
-        """One image of one source."""
+    def read(self, source: ImageSource, number: int, frames: int | None) -> Iterator[Decoded]:
+        """One image for each frame."""
         name = _name_source(source, number)
-        started = time.perf_counter()
-        frames = 1
-        note = None
-        try:
-            image: np.ndarray | ImageError
-            image, frames, note = self.contract.read(source)
-        except ImageError as error:
-            image = error
-        return [Decoded(number, name, image, {"decode": _measure_ms(started)}, frames, note)]
+        for pixels, decode_ms in _measure_each(self.contract.read_frames(source, frames)):
+            timings_ms = {"decode": decode_ms}
+            if isinstance(pixels, ImageError):
+                yield Decoded(number, name, pixels, timings_ms)
+                return
+            told = (pixels.frame, pixels.frames, pixels.note)
+            yield Decoded(number, name, pixels.array, timings_ms, *told)
 
 
 class FaceReader:
@@ -75,33 +79,37 @@ class FaceReader:
         self.contract = contract
         self.detector = detector
 
-    def read(self, source: ImageSource, number: int) -> list[Decoded]:
-        """One image for each usable face, the largest first, or the `FaceError` that says why."""
+    def read(self, source: ImageSource, number: int, frames: int | None) -> Iterator[Decoded]:
+        """Of each frame one image for each usable face, the largest first.
+
+        Or the `FaceError` that says why there is none.
+        """
         name = _name_source(source, number)
-        started = time.perf_counter()
-        try:
-            photo = decode_image(source)
-        except ImageError as error:
-            return [Decoded(number, name, error, {"decode": _measure_ms(started)})]
-        decode_ms = _measure_ms(started)
+        for photo, decode_ms in _measure_each(decode_frames(source, frames)):
+            if isinstance(photo, ImageError):
+                yield Decoded(number, name, photo, {"decode": decode_ms})
+                return
+            yield from self._read_photo(photo, number, name, decode_ms)
+
+    def _read_photo(
+        self, photo: DecodedImage, number: int, name: str, decode_ms: float
+    ) -> Iterator[Decoded]:
         started = time.perf_counter()
         usable, obstacles = self._sort_faces(photo)
         detect_ms = _measure_ms(started)
+        told = (photo.frame, photo.frames, photo.note)
         if not usable:
-            reason = describe_obstacle(name, obstacles[0] if obstacles else NO_FACE)
+            label = name if photo.frame == 1 else f"{name}, frame {photo.frame}"
+            reason = describe_obstacle(label, obstacles[0] if obstacles else NO_FACE)
             timings_ms = {"decode": decode_ms, "detect": detect_ms}
-            return [Decoded(number, name, reason, timings_ms, photo.frames, photo.note)]
-        decoded = []
+            yield Decoded(number, name, reason, timings_ms, *told)
         for place, (found, crop) in enumerate(usable, start=1):
             # an array: what else the image carries has been heeded and must not be so again
             pixels = self.contract.apply(np.asarray(photo.image.crop(crop)))
             box = tuple(round_half_up(value) for value in found.box)
             face = Face(place, box, tuple(crop), found.score, tuple(obstacles))
             timings_ms = {"decode": decode_ms / len(usable), "detect": detect_ms / len(usable)}
-            decoded.append(
-                Decoded(number, name, pixels, timings_ms, photo.frames, photo.note, face)
-            )
-        return decoded
+            yield Decoded(number, name, pixels, timings_ms, *told, face)
 
     def _sort_faces(self, photo: DecodedImage) -> tuple[list[tuple[FaceBox, Crop]], list[str]]:
         """The faces that can be judged with their crops, and what is wrong with the others."""
@@ -119,8 +127,30 @@ class FaceReader:
         return usable, obstacles
 
 
+def read_sources(
+    reader: Reader, sources: Iterable[ImageSource], frames: int | None
+) -> Iterator[Decoded]:
+    """What `reader` makes of each source, one after the other; each is read when it is due."""
+    for number, source in enumerate(sources):
+        yield from reader.read(source, number, frames)
+
+
 def _name_source(source: ImageSource, number: int) -> str:
     return str(source) if isinstance(source, str | os.PathLike) else f"image {number}"
+
+
+def _measure_each(pictures: Iterator[Picture]) -> Iterator[tuple[Picture | ImageError, float]]:
+    """Each picture and the milliseconds until it was there; the last may be an `ImageError`."""
+    while True:
+        started = time.perf_counter()
+        try:
+            picture = next(pictures)
+        except StopIteration:
+            return
+        except ImageError as error:
+            yield error, _measure_ms(started)
+            return
+        yield picture, _measure_ms(started)
 
 
 def _measure_ms(started: float) -> float:

@@ -64,7 +64,7 @@ class Verdict:
         embedding: `(D,)` float32 of unit length.
         timings_ms: `decode`, `inference` and `post`; the last two are the batch's time divided by
             its size. `detect` where faces were looked for; of several faces each has its share.
-        frames: the number in the file (animations, pages); only the first is judged.
+        frames: the number in the file (animations, pages); this verdict is on number `frame`.
         note: what was done about the image's colours, such as a conversion to sRGB; None: nothing.
         face: which face it is about; None where the whole image was judged.
     """
@@ -85,6 +85,7 @@ class Verdict:
     precision: str
     timings_ms: dict[str, float] = field(compare=False)
     embedding: np.ndarray = field(compare=False, repr=False)
+    frame: int = 1
     frames: int = 1
     note: str | None = None
     face: Face | None = None
@@ -99,6 +100,7 @@ class Verdict:
         generator = None if self.generator is None else self.generator._asdict()
         data: dict[str, Any] = {
             "source": self.source,
+            "frame": self.frame,
             "frames": self.frames,
             "note": self.note,
             "verdict": self.verdict,

@@ -26,7 +26,15 @@ from runtimes.engines.base import Engine
 from runtimes.engines.registry import choose_engine
 from runtimes.faces.detect import FaceDetector
 from runtimes.outputs import find_generator, rank_classes, sigmoid, softmax, weigh_scores
-from runtimes.sources import CROPS, WHOLE, Decoded, FaceReader, Reader, WholeReader
+from runtimes.sources import (
+    CROPS,
+    WHOLE,
+    Decoded,
+    FaceReader,
+    Reader,
+    WholeReader,
+    read_sources,
+)
 from runtimes.verdict import Gaze, Verdict
 
 Outcome = Verdict | ImageError
@@ -87,8 +95,9 @@ class Verifier:
         batch: int = 8,
         prior: float = 0.5,
         crop: str = WHOLE,
+        frames: int | None = 1,
     ) -> list[Verdict]:
-        """Judge images; of a file with several frames the first (`Verdict.frames` counts them).
+        """Judge images; of a file with several frames as many as asked for.
 
         Args:
             images: one or several paths, encoded bytes, file objects, PIL images or uint8 RGB
@@ -100,6 +109,8 @@ class Verifier:
                 it; verdicts at a named operating point do not.
             crop: `whole`: each image is a face crop. `face`: faces are looked for, and each that
                 can be judged has a verdict, the largest of an image first (`Verdict.face`).
+            frames: how many of an animation or a file of several pages are judged; None: all.
+                `Verdict.frame` is the number of one, `Verdict.frames` how many there are.
 
         Raises:
             ImageError: the first image that cannot be read; `outcomes` carries on instead.
@@ -109,7 +120,7 @@ class Verifier:
             BundleError: the model's outputs are not finite or have the wrong shape.
         """
         verdicts = []
-        for outcome in self.outcomes(images, threshold, batch, prior, crop):
+        for outcome in self.outcomes(images, threshold, batch, prior, crop, frames):
             if isinstance(outcome, ImageError):
                 raise outcome
             verdicts.append(outcome)
@@ -122,12 +133,13 @@ class Verifier:
         batch: int = 8,
         prior: float = 0.5,
         crop: str = WHOLE,
+        frames: int | None = 1,
     ) -> Iterator[Outcome]:
         """Like `verify`, lazily; in the place of an unreadable image stands an `ImageError`.
 
         With `crop="face"` a `FaceError` stands for an image without a face that can be judged.
         """
-        numbered = self.numbered_outcomes(images, threshold, batch, prior, crop)
+        numbered = self.numbered_outcomes(images, threshold, batch, prior, crop, frames)
         return (outcome for _, outcome in numbered)
 
     def numbered_outcomes(
@@ -137,15 +149,19 @@ class Verifier:
         batch: int = 8,
         prior: float = 0.5,
         crop: str = WHOLE,
+        frames: int | None = 1,
     ) -> Iterator[tuple[int, Outcome]]:
         """Like `outcomes`, each with the number of its image from 0, as one may have several."""
         if batch < 1:
             raise ConfigError(f"batch of {batch} is too small", remedy="Use at least 1")
+        if frames is not None and frames < 1:
+            raise ConfigError(f"{frames} frames are too few", remedy="Use at least 1, or all")
         point = self.bundle.operating_point(threshold, prior)
         rule = _Rule(point, prior, prior_log_odds(prior))
         sources: Iterable[ImageSource]
         sources = [images] if _is_single(images) else images  # type: ignore[list-item,assignment]
-        return self._judge_in_batches(sources, rule, batch, self._choose_reader(crop))
+        decoded = read_sources(self._choose_reader(crop), sources, frames)
+        return self._judge_in_batches(decoded, rule, batch)
 
     def _choose_reader(self, crop: str) -> Reader:
         """What reads the sources; the face detector is loaded when it is first asked for."""
@@ -160,14 +176,14 @@ class Verifier:
             return self._faces
 
     def _judge_in_batches(
-        self, sources: Iterable[ImageSource], rule: _Rule, batch: int, reader: Reader
+        self, decoded: Iterable[Decoded], rule: _Rule, batch: int
     ) -> Iterator[tuple[int, Outcome]]:
         waiting: list[Decoded] = []
-        for number, source in enumerate(sources):
-            waiting += reader.read(source, number)
-            while len(waiting) >= batch:
-                yield from self._judge_batch(waiting[:batch], rule)
-                waiting = waiting[batch:]
+        for item in decoded:
+            waiting.append(item)
+            if len(waiting) == batch:
+                yield from self._judge_batch(waiting, rule)
+                waiting = []
         yield from self._judge_batch(waiting, rule)
 
     def _judge_batch(self, waiting: list[Decoded], rule: _Rule) -> Iterator[tuple[int, Outcome]]:
@@ -202,6 +218,7 @@ class Verifier:
         pitch, yaw = answer["gaze"].tolist()
         return Verdict(
             source=item.name,
+            frame=item.frame,
             frames=item.frames,
             note=item.note,
             face=item.face,

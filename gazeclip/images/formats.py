@@ -17,7 +17,7 @@ from PIL import (
 
 from gazeclip.errors import ImageError, MissingDependencyError
 from gazeclip.images.file_kind import HEAD_LENGTH, recognise
-from gazeclip.system.packages import require
+from gazeclip.images.heic import HeicImageFile
 
 # The formats that are promised, each with its suffixes; nothing else is ever opened, whatever its
 # name.
@@ -54,30 +54,16 @@ def open_promised(stream: BinaryIO, name: str) -> tuple[ImageFile.ImageFile, str
         raise ImageError(f"{name} is not an image that can be read", remedy=_FORMATS_REMEDY)
     if kind not in FORMATS:
         raise ImageError(f"{name} is of type {kind}, which is not read", remedy=_FORMATS_REMEDY)
-    opener = _find_opener(kind, name)
+    opener = _find_avif_opener(name) if kind == "AVIF" else _OPENERS[kind]
     try:
         return opener(stream, ""), kind
+    except MissingDependencyError as error:
+        what = f"{name} is of type {kind}, and {error.message}"
+        raise ImageError(what, remedy=error.remedy) from error
     except SyntaxError as error:  # Pillow's word for a header that it cannot take
         reason = " ".join(str(error).split())  # libheif's end in a line break
         what = f"{name} is damaged, or {kind} of a kind that is not read ({reason})"
         raise ImageError(what, remedy="Get the image again, or save it as 8-bit RGB") from error
-
-
-def _find_opener(kind: str, name: str) -> _Opener:
-    if kind == "HEIC":
-        return _find_heic_opener(name)
-    if kind == "AVIF":
-        return _find_avif_opener(name)
-    return _OPENERS[kind]
-
-
-def _find_heic_opener(name: str) -> _Opener:
-    """The class of pi-heif, loaded with the first HEIC file; nothing is registered with Pillow."""
-    try:
-        return require("pi_heif", "heif").HeifImageFile
-    except MissingDependencyError as error:
-        what = f"{name} is of type HEIC, and {error.message}"
-        raise ImageError(what, remedy=error.remedy) from error
 
 
 def _find_avif_opener(name: str) -> _Opener:
@@ -95,4 +81,5 @@ _OPENERS: dict[str, _Opener] = {
     "WEBP": WebPImagePlugin.WebPImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
     "TIFF": TiffImagePlugin.TiffImageFile,
+    "HEIC": HeicImageFile,
 }

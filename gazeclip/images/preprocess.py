@@ -10,7 +10,10 @@ pixels = PixelContract(224).apply("photo.jpg")   # uint8 RGB (224, 224, 3)
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
+from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO, NamedTuple
 
@@ -36,25 +39,34 @@ MAX_JPEG_PIXELS = 200_000_000
 
 
 class DecodedImage(NamedTuple):
-    """An image as sRGB, how many frames its file has (1: a still one), and a note on its colours.
+    """One frame of a file as sRGB.
 
-    The note is None where nothing had to be done about them.
+    `frames` is how many its file has (1: a still one), `frame` which this is, from 1. `note` says
+    what was done about its colours (None: nothing).
     """
 
     image: Image.Image
     frames: int
     note: str | None
+    frame: int
 
 
 class Pixels(NamedTuple):
-    """The model's input, uint8 RGB `(size, size, 3)`, and how many frames its file has.
-
-    The input is the first frame. `note` says what was done about its colours (None: nothing).
-    """
+    """The model's input, uint8 RGB `(size, size, 3)`; the others as in `DecodedImage`."""
 
     array: np.ndarray
     frames: int
     note: str | None
+    frame: int
+
+
+class _OpenImage(NamedTuple):
+    """An image whose header was read; `kind` and `stream` are None where the caller opened it."""
+
+    image: Image.Image
+    frames: int
+    kind: str | None
+    stream: BinaryIO | None
 
 
 @dataclass(frozen=True)
@@ -94,11 +106,23 @@ class PixelContract:
         return self.read(source).array
 
     def read(self, source: ImageSource) -> Pixels:
-        """Like `apply`, with the number of frames and the note on colours."""
-        image, frames, note = decode_image(source, draft_size=self.size)
+        """Like `apply`, with what its file says."""
+        return self._scale(decode_image(source, draft_size=self.size))
+
+    def read_frames(self, source: ImageSource, limit: int | None) -> Iterator[Pixels]:
+        """Like `read`, of the first `limit` frames (None: all), each decoded when it is asked for.
+
+        Raises:
+            ImageError: a frame cannot be read; those before it were given.
+        """
+        return map(self._scale, decode_frames(source, limit, draft_size=self.size))
+
+    def _scale(self, decoded: DecodedImage) -> Pixels:
+        image = decoded.image
         if image.size != (self.size, self.size):
             image = image.resize((self.size, self.size), INTERPOLATIONS[self.interpolation])
-        return Pixels(np.asarray(image, dtype=np.uint8).copy(), frames, note)
+        array = np.asarray(image, dtype=np.uint8).copy()
+        return Pixels(array, decoded.frames, decoded.note, decoded.frame)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -120,14 +144,33 @@ def load_image(source: ImageSource, draft_size: int | None = None) -> Image.Imag
 
 def decode_image(source: ImageSource, draft_size: int | None = None) -> DecodedImage:
     """Like `load_image`, with the number of frames and a note on colours."""
+    with contextlib.closing(decode_frames(source, 1, draft_size)) as frames:
+        return next(frames)
+
+
+def decode_frames(
+    source: ImageSource, limit: int | None, draft_size: int | None = None
+) -> Generator[DecodedImage, None, None]:
+    """Like `decode_image`, of the first `limit` frames (None: all), each decoded when asked for.
+
+    The first is the one that the file names as such: in HEIC it may be another than number 1.
+    """
     name = str(source) if isinstance(source, str | os.PathLike) else "image"
+    with contextlib.ExitStack() as until_the_end:
+        with _explain_errors(name):
+            opened = _open_source(source, name, until_the_end)
+        for place, number in enumerate(_order_frames(opened, limit)):
+            label = name if place == 0 else f"{name}, frame {number + 1},"
+            with _explain_errors(label):
+                decoded = _decode_frame(opened, number, label, draft_size)
+            yield decoded
+
+
+@contextlib.contextmanager
+def _explain_errors(name: str) -> Iterator[None]:
+    """Whatever reading an image may raise becomes an `ImageError`."""
     try:
-        if isinstance(source, Image.Image | np.ndarray):
-            image = _given_image(source, name)
-            _refuse_too_many_pixels(image, MAX_PIXELS, name)
-            return _flatten_opened(image, name)
-        with open_stream(source, name) as stream:
-            return _decode_stream(stream, name, draft_size)
+        yield
     except FileNotFoundError as error:
         remedy = SLASHES_REMEDY if has_foreign_separators(name) else "Check the path"
         raise ImageError(f"{name} does not exist", remedy=remedy) from error
@@ -146,6 +189,25 @@ def decode_image(source: ImageSource, draft_size: int | None = None) -> DecodedI
         raise ImageError(what, remedy="Get the image again") from error
 
 
+def _open_source(source: ImageSource, name: str, until_the_end: contextlib.ExitStack) -> _OpenImage:
+    if isinstance(source, Image.Image | np.ndarray):
+        image = _given_image(source, name)
+        frames = _count_frames(image)
+        if frames > 1:  # the caller's picture stays at its frame
+            until_the_end.callback(image.seek, image.tell())
+        return _OpenImage(image, frames, None, None)
+    stream = until_the_end.enter_context(open_stream(source, name))
+    opened, kind = open_promised(stream, name)
+    return _OpenImage(opened, _count_frames(opened), kind, stream)
+
+
+def _order_frames(opened: _OpenImage, limit: int | None) -> Iterator[int]:
+    """Numbers from 0: the frame that the file shows first, then the others as they lie."""
+    first = opened.image.tell() if opened.frames > 1 else 0
+    others = (number for number in range(opened.frames) if number != first)
+    return itertools.islice(itertools.chain([first], others), limit)
+
+
 def _given_image(source: Image.Image | np.ndarray, name: str) -> Image.Image:
     if isinstance(source, Image.Image):
         # Decoding what Pillow opened as EPS would start Ghostscript.
@@ -159,23 +221,26 @@ def _given_image(source: Image.Image | np.ndarray, name: str) -> Image.Image:
     return Image.fromarray(source)
 
 
-def _decode_stream(stream: BinaryIO, name: str, draft_size: int | None) -> DecodedImage:
-    image, kind = open_promised(stream, name)
-    _refuse_too_many_pixels(image, MAX_JPEG_PIXELS if kind == "JPEG" else MAX_PIXELS, name)
-    if draft_size is not None and kind == "JPEG":
+def _decode_frame(
+    opened: _OpenImage, number: int, name: str, draft_size: int | None
+) -> DecodedImage:
+    image = opened.image
+    if opened.frames > 1 and image.tell() != number:
+        if opened.kind == "JPEG" and opened.stream is not None:
+            # An image that was decoded at a fraction of its size stays set to that.
+            opened.stream.seek(0)
+            image, _ = open_promised(opened.stream, name)
+        image.seek(number)
+    # Pages of a TIFF differ in size.
+    _refuse_too_many_pixels(image, MAX_JPEG_PIXELS if opened.kind == "JPEG" else MAX_PIXELS, name)
+    if draft_size is not None and opened.kind == "JPEG":
         image.draft("RGB", (3 * draft_size, 3 * draft_size))
-    return _flatten_opened(image, name)
-
-
-def _flatten_opened(image: Image.Image, name: str) -> DecodedImage:
-    """What is the same for an image that was opened here and for one that the caller opened."""
-    frames = _count_frames(image)
     white_is_zero = False
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         white_is_zero = image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
     upright = ImageOps.exif_transpose(image)
     flat, note = flatten(upright, name, white_is_zero)
-    return DecodedImage(flat, frames, note)
+    return DecodedImage(flat, opened.frames, note, number + 1)
 
 
 def _count_frames(image: Image.Image) -> int:

@@ -115,6 +115,22 @@ def test_photographs_of_every_kind_in_order(
         verifier.verify([group, make_picture()], crop="face")
 
 
+def test_faces_of_every_page(verifier: Verifier, group: Image.Image) -> None:
+    file = io.BytesIO()
+    # Copies: Pillow notes the options of another format in a picture that it saved.
+    pages = [make_picture(), group.copy(), make_picture(), group.copy()]
+    pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:])
+    numbered = list(verifier.numbered_outcomes([file, group], crop="face", frames=3, batch=2))
+    assert [number for number, _ in numbered] == [0] * 5 + [1] * 3
+    first, second, third = numbered[0][1], numbered[1:4], numbered[4][1]
+    assert str(first).startswith("image 0: no face found")
+    assert str(third).startswith("image 0, frame 3: no face found")
+    for (_, found), (_, alone) in zip(second, numbered[5:], strict=True):
+        assert isinstance(found, Verdict) and isinstance(alone, Verdict)
+        assert (found.frame, found.frames) == (2, 4) and found.face == alone.face
+        assert found.llr == pytest.approx(alone.llr, abs=1e-5)
+
+
 def test_too_small_beside_a_usable_face(verifier: Verifier) -> None:
     picture = make_picture(500, 400)
     small = draw_face(1).resize((30, 30), Image.Resampling.BICUBIC)

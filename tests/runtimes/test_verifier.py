@@ -166,6 +166,22 @@ def test_bad_images_are_errors_and_the_others_are_judged(
     assert verifier.verify([]) == []
 
 
+def test_frames_of_a_file(bundles: dict[str, Path], photos: dict[str, Path]) -> None:
+    verifier = load(bundles["onnx"])
+    names = ("fake", "real", "unsure")
+    first, *others = [Image.open(photos[name]).convert("RGB") for name in names]
+    stream = io.BytesIO()
+    first.save(stream, "TIFF", save_all=True, append_images=others)
+    alone = verifier.verify([photos[name] for name in names])
+    for frames, count in ((1, 1), (2, 2), (7, 3), (None, 3)):
+        got = verifier.verify(stream, frames=frames)
+        assert [verdict.frame for verdict in got] == [1, 2, 3][:count]
+        assert [verdict.verdict for verdict in got] == [each.verdict for each in alone[:count]]
+    assert len(verifier.verify(stream)) == 1
+    with pytest.raises(ConfigError, match="0 frames are too few"):
+        verifier.verify(stream, frames=0)
+
+
 def test_outputs_belong_to_the_caller(verifier: Verifier) -> None:
     first, second = np.random.default_rng(1).integers(0, 256, (2, 1, 32, 32, 3), dtype=np.uint8)
     kept = verifier.infer(first)

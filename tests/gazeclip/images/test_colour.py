@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 from gazeclip.images.preprocess import PixelContract, decode_image
+from tests.gazeclip.images import profiles as made
 
-
-def _load_profiles() -> ModuleType:
-    path = Path(__file__).with_name("profiles.py")
-    spec = importlib.util.spec_from_file_location("made_profiles", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-made = _load_profiles()
 TABLE = made.decode_srgb(np.linspace(0, 1, 1024))
 P3 = made.make_rgb(made.DISPLAY_P3, TABLE, "Display P3")
 ADOBE = made.make_rgb(made.ADOBE_RGB, made.ADOBE_GAMMA, "Adobe RGB (1998)")
@@ -46,9 +33,9 @@ def noise(*shape: int) -> np.ndarray:
 
 
 def decode(data: bytes) -> tuple[np.ndarray, str | None]:
-    image, _, note = decode_image(data)
-    assert image.mode == "RGB"
-    return np.asarray(image).astype(int), note
+    decoded = decode_image(data)
+    assert decoded.image.mode == "RGB"
+    return np.asarray(decoded.image).astype(int), decoded.note
 
 
 @pytest.mark.parametrize(
