@@ -232,8 +232,9 @@ def _decode_frame(
             image, _ = open_promised(opened.stream, name)
         image.seek(number)
     # Pages of a TIFF differ in size.
-    _refuse_too_many_pixels(image, MAX_JPEG_PIXELS if opened.kind == "JPEG" else MAX_PIXELS, name)
-    if draft_size is not None and opened.kind == "JPEG":
+    at_a_fraction = draft_size is not None and opened.kind == "JPEG"
+    _refuse_too_many_pixels(image, MAX_JPEG_PIXELS if at_a_fraction else MAX_PIXELS, name)
+    if draft_size is not None and at_a_fraction:
         image.draft("RGB", (3 * draft_size, 3 * draft_size))
     white_is_zero = False
     if isinstance(image, TiffImagePlugin.TiffImageFile):

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from gazeclip.errors import ConfigError, FaceError, ImageError, MissingDependencyError
+from gazeclip.images import preprocess
 from gazeclip.images.preprocess import load_image
 from runtimes import Face, Verdict, Verifier, load
 from runtimes.faces import network
@@ -141,6 +142,19 @@ def test_too_small_beside_a_usable_face(verifier: Verifier) -> None:
     both.paste(draw_face(2, 150), (20, 20))
     (judged,) = verifier.outcomes(both, crop="face")
     assert find_face(judged).unjudged == ("too_small",)
+
+
+def test_a_jpeg_that_is_decoded_whole_may_be_no_larger_than_others(
+    verifier: Verifier, group: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = io.BytesIO()
+    group.save(file, "JPEG", quality=95)
+    monkeypatch.setattr(preprocess, "MAX_PIXELS", group.width * group.height - 1)
+    assert len(verifier.verify(file.getvalue())) == 1  # at a fraction of its size
+    (outcome,) = verifier.outcomes(file.getvalue(), crop="face")
+    assert isinstance(outcome, ImageError) and "1300 x 800 pixels" in outcome.message
+    monkeypatch.setattr(preprocess, "MAX_PIXELS", group.width * group.height)
+    assert len(verifier.verify(file.getvalue(), crop="face")) == len(PLACES)
 
 
 def test_a_blurred_face_has_no_verdict(verifier: Verifier, group: Image.Image) -> None:

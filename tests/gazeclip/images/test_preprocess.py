@@ -156,9 +156,10 @@ def test_large_photographs_are_taken_and_larger_ones_refused() -> None:
     photograph = Image.new("RGB", (12_000, 9_000), (200, 40, 90))  # 108 megapixels
     pixels = PixelContract(32).apply(encoded(photograph, "JPEG"))
     np.testing.assert_allclose(pixels, np.broadcast_to([200, 40, 90], (32, 32, 3)), atol=4)
-    with pytest.raises(ImageError, match="has 16400 x 12300 pixels") as caught:
-        load_image(jpeg_of_size(16_400, 12_300))
-    assert caught.value.remedy == "Downscale it below 200 megapixels"
+    for draft_size, limit in ((32, 200), (None, 120)):  # at a fraction of its size, and whole
+        with pytest.raises(ImageError, match="has 16400 x 12300 pixels") as caught:
+            load_image(jpeg_of_size(16_400, 12_300), draft_size)
+        assert caught.value.remedy == f"Downscale it below {limit} megapixels"
 
 
 def test_a_header_is_read_of_every_photograph_that_is_taken(tmp_path) -> None:
