@@ -9,7 +9,6 @@ from PIL import (
     BmpImagePlugin,
     ImageFile,
     JpegImagePlugin,
-    PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
     features,
@@ -18,6 +17,7 @@ from PIL import (
 from gazeclip.errors import ImageError, MissingDependencyError
 from gazeclip.images.file_kind import HEAD_LENGTH, recognise
 from gazeclip.images.heic import HeicImageFile
+from gazeclip.images.png import open_png
 
 # The formats that are promised, each with its suffixes; nothing else is ever opened, whatever its
 # name.
@@ -77,7 +77,7 @@ def _find_avif_opener(name: str) -> _Opener:
 
 _OPENERS: dict[str, _Opener] = {
     "JPEG": JpegImagePlugin.jpeg_factory,
-    "PNG": PngImagePlugin.PngImageFile,
+    "PNG": open_png,
     "WEBP": WebPImagePlugin.WebPImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
     "TIFF": TiffImagePlugin.TiffImageFile,

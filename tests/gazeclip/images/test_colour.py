@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from gazeclip.errors import ImageError
 from gazeclip.images.preprocess import PixelContract, decode_image
 from tests.gazeclip.images import profiles as made
 
@@ -168,12 +169,33 @@ def test_inks(kind: str) -> None:
         assert note == "colours converted from 'Test inks' to sRGB"
 
 
-def png_with_profile(compressed: bytes) -> bytes:
-    """A PNG whose chunk iCCP holds these bytes."""
+def png_with_profile(content: bytes, checksum: int | None = None) -> bytes:
+    """A PNG whose chunk iCCP holds these bytes, and this checksum instead of the right one."""
     data = encoded(Image.new("RGB", (4, 4), (200, 120, 60)))
-    body = b"iCCPname\0\0" + compressed
+    body = b"iCCP" + content
     length = (len(body) - 4).to_bytes(4, "big")
-    return data[:33] + length + body + zlib.crc32(body).to_bytes(4, "big") + data[33:]
+    end = (zlib.crc32(body) if checksum is None else checksum).to_bytes(4, "big")
+    return data[:33] + length + body + end + data[33:]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        png_with_profile(b"name\0\0no zlib"),
+        png_with_profile(b"name\0\7" + zlib.compress(P3)),  # a compression that there is not
+        png_with_profile(b"name\0\0" + zlib.compress(P3), checksum=5),
+        png_with_profile(b"name\0\0" + zlib.compress(P3 + bytes(5_000_000))),  # beyond a limit
+        png_with_profile(b"no end of the name"),
+    ],
+)
+def test_a_profile_that_breaks_its_png_is_left_out(data: bytes) -> None:
+    got, note = decode(data)
+    assert note == LEFT_OUT
+    assert got.tolist() == [[[200, 120, 60]] * 4] * 4
+    with pytest.raises(ImageError, match="damaged"):
+        decode(data[:-30])  # the pixels are still checked
+    whole = png_with_profile(b"name\0\0" + zlib.compress(P3))
+    assert decode(whole)[1] == "colours converted from 'Display P3' to sRGB"
 
 
 @pytest.mark.parametrize(
@@ -195,8 +217,7 @@ def test_a_damaged_profile_is_left_out_with_a_note(kind: str, profile: bytes) ->
     np.testing.assert_allclose(got[8, 8], [200, 120, 60], atol=2)
 
 
-def test_profiles_that_their_file_breaks() -> None:
-    assert decode(png_with_profile(b"no zlib"))[1] == LEFT_OUT
+def test_a_jpeg_that_lacks_parts_of_its_profile() -> None:
     whole = encoded(Image.new("RGB", (8, 8)), "JPEG", icc_profile=P3)
     place = whole.index(b"ICC_PROFILE\0\1\1")
     wrong = whole[: place + 13] + b"\3" + whole[place + 14 :]  # it is said to be one of three
