@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -132,6 +133,8 @@ def verify_images(args: argparse.Namespace) -> int:
     # Pillow warns about metadata and sizes in its own words; what matters is an error or a warning
     # of ours.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    # Without a handler Python prints what Pillow logs of damaged files.
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     if not args.images and not args.self_test:
         remedy = f"Run: {command_line('verify', 'IMAGE...')}"
         raise ConfigError("no images named", remedy=remedy)

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -359,6 +360,22 @@ def test_process_prints_one_line_and_exits_2(photos: dict[str, Path], tmp_path: 
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("error: no run under") and len(done.stderr.splitlines()) == 1
     assert "Traceback" in _run("verify", photos["real"], "--debug", cwd=tmp_path).stderr
+
+
+def test_a_damaged_image_is_one_line_whatever_pillow_logs(
+    bundles: dict[str, Path], photos: dict[str, Path], tmp_path: Path
+) -> None:
+    photo = tmp_path / "photo.tif"
+    Image.open(photos["real"]).convert("RGB").save(photo)
+    data = photo.read_bytes()
+    samples = struct.pack("<HHI", 277, 3, 1)  # the tag for samples per pixel
+    assert data.count(samples) == 1
+    place = data.index(samples) + len(samples)
+    photo.write_bytes(data[:place] + struct.pack("<H", 2048) + data[place + 2 :])
+    done = _run("verify", photo, "--bundle", bundles["onnx"], "--threads", "1")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"error: {photo} is damaged"), done.stderr
 
 
 def test_process_judges_without_any_training_library(
