@@ -109,7 +109,7 @@ def _summarise_answers(entry: Entry) -> list[str]:
         return []
     clause = f"calls {found['test']:.0%} of them fake"
     if found["test_unseen"] is not None:
-        clause += f" ({found['test_unseen']:.0%} of those by generators it has never seen)"
+        clause += f" ({found['test_unseen']:.0%} from unseen generators)"
     return [f"{clause} with {fpr:.1%} false alarms"]
 
 
