@@ -12,23 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure.gather import gather_bundle
-from benchmarks.measure.judge import SPLITS, read_splits
+from benchmarks.measure.judge import SPLITS, judge_images, read_splits
 from benchmarks.measure.shipped import Rule, measure_answers
 from benchmarks.report.tables import format_interval, format_share
-from export.calibrate import place_point
-from gazeclip.bundle.bundle import Bundle
+from export.calibrate import CALIBRATION, place_point
 from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.bundle.write import copy_with_point
-from gazeclip.console.progress import progress_callback, say
+from gazeclip.console.progress import say
 from gazeclip.console.tables import MISSING, Table
 from gazeclip.errors import MissingDependencyError, StageError
 from gazeclip.run.context import Context
 from gazeclip.scoring.evidence import measure_evidence
-from gazeclip.studies.judge import label_outputs
 from gazeclip.system.place import command_line
 from gazeclip.system.threads import usable_threads
-
-CALIBRATION = "calibration"
 
 
 @dataclass(frozen=True)
@@ -61,13 +57,9 @@ def refit_bundles(context: Context, target_fpr: float, target_miss: float) -> li
         except MissingDependencyError as error:
             say(f"thresholds: {stage} is not judged: {error}")
             continue
-        outputs = {}
-        for split, pixels in images.items():
-            with progress_callback(f"{stage} on {split}") as update:
-                predicted = subject.predict(pixels, progress=update)
-            outputs[split] = label_outputs(context.manifest.split(split), predicted)
+        outputs = judge_images(context, subject, images)
         given = outputs.pop(CALIBRATION)
-        evidence = Bundle.load(context.run.folder(stage)).evidence
+        evidence = subject.require_rule().evidence
         llr = evidence.weigh_unlimited(given.fake_logit, given.logits)
         persons = given.clusters
         point = place_point(name, llr, given.is_fake, target_fpr, target_miss, persons)

@@ -10,6 +10,7 @@ import numpy as np
 
 from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.errors import StageError
+from gazeclip.run.context import Context
 from gazeclip.scoring.evidence import Evidence, fit_evidence, measure_evidence
 from gazeclip.scoring.metrics import fit_temperature
 from gazeclip.scoring.thresholds import (
@@ -20,6 +21,7 @@ from gazeclip.scoring.thresholds import (
     place_real_limit,
 )
 
+CALIBRATION = "calibration"  # the split
 # Operating points that bundles carry: name -> rate of false alarms.
 OPERATING_POINTS = {"fpr1": 0.01, "fpr0.1": 0.001}
 
@@ -36,6 +38,16 @@ class Calibration:
     evidence: Evidence
     thresholds: dict[str, OperatingPoint]
     metrics: dict[str, Any]
+
+
+def calibrate_on_run(context: Context, outputs: dict[str, np.ndarray]) -> Calibration:
+    """`calibrate_outputs` of what a model says of a run's calibration images, in their order."""
+    return calibrate_outputs(
+        outputs,
+        context.list_targets(CALIBRATION),
+        [sample.person for sample in context.manifest.split(CALIBRATION)],
+        context.recipe.export.target_miss,
+    )
 
 
 def calibrate_outputs(

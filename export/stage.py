@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from export import registry
-from export.calibrate import calibrate_outputs
+from export.calibrate import CALIBRATION, calibrate_on_run
 from export.job import ExportJob, Result
 from export.lower import StrippedEncoder
 from export.parity import BOUNDS, compare_outputs, require_integer, require_parity
@@ -80,7 +80,7 @@ class Exporter:
     @cached_property
     def calibration(self) -> np.ndarray:
         """The calibration split `(N, S, S, 3)` uint8."""
-        return self._read_images("calibration", None)
+        return self._read_images(CALIBRATION, None)
 
     @cached_property
     def probes(self) -> np.ndarray:
@@ -207,12 +207,7 @@ def _gather_contents(
     """All of a bundle but the model file; calibrated on what that file itself says."""
     context = exporter.context
     outputs = infer_in_batches(infer, exporter.calibration, BATCH_SIZE)
-    calibration = calibrate_outputs(
-        outputs,
-        context.list_targets("calibration"),
-        [sample.person for sample in context.manifest.split("calibration")],
-        context.recipe.export.target_miss,
-    )
+    calibration = calibrate_on_run(context, outputs)
     golden_outputs = infer_in_batches(infer, exporter.golden, BATCH_SIZE)
     return BundleContents(
         target=target,

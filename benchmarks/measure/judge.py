@@ -12,10 +12,9 @@ from benchmarks.measure.gather import Gathered
 from benchmarks.measure.latency import LatencyConfig, LatencyStats, measure_latency
 from benchmarks.measure.shipped import Rule
 from benchmarks.measure.subject import Subject
-from export.calibrate import calibrate_outputs
+from export.calibrate import CALIBRATION, calibrate_on_run
 from gazeclip.bundle.layout import SHIPPED_POINT
 from gazeclip.console.progress import progress_callback, say
-from gazeclip.errors import StageError
 from gazeclip.run.context import Context
 from gazeclip.scoring.outputs import SplitOutputs
 from gazeclip.studies.judge import label_outputs
@@ -33,17 +32,8 @@ class Judged:
 
     @property
     def rule(self) -> Rule:
-        """How it answers.
-
-        Raises:
-            StageError: it was not calibrated.
-        """
-        if self.subject.rule is None:
-            raise StageError(
-                f"'{self.subject.name}' was not calibrated",
-                remedy="Judge it with its bundle's rule",
-            )
-        return self.subject.rule
+        """How it answers, see `Subject.require_rule`."""
+        return self.subject.require_rule()
 
 
 def load_images(context: Context) -> dict[str, np.ndarray]:
@@ -72,7 +62,11 @@ def judge_subjects(
     A subject that no bundle calibrates is calibrated as bundles are, on the same images.
     """
     subjects = _calibrate_subjects(context, [item.subject for item in gathered])
-    outputs = [_judge_images(context, subject, images) for subject in subjects]
+    count = sum(map(len, images.values()))
+    outputs = []
+    for subject in subjects:
+        outputs.append(judge_images(context, subject, images))
+        say(f"report: judged {count} images: {subject.name} ({subject.engine})")
     seconds = context.recipe.report.latency_seconds
     latencies = _measure_latencies(gathered, images["test"][:1], threads, seconds)
     return [
@@ -85,33 +79,28 @@ def _calibrate_subjects(context: Context, subjects: Sequence[Subject]) -> list[S
     """Those without a rule get one."""
     if all(subject.rule is not None for subject in subjects):
         return list(subjects)
-    split = "calibration"
-    pixels = read_splits(context, [split])[split]
-    targets = context.list_targets(split)
-    persons = [sample.person for sample in context.manifest.split(split)]
-    miss = context.recipe.export.target_miss
+    pixels = read_splits(context, [CALIBRATION])[CALIBRATION]
     calibrated = []
     for subject in subjects:
         if subject.rule is None:
-            with progress_callback(f"{subject.name} on {split}") as update:
+            with progress_callback(f"{subject.name} on {CALIBRATION}") as update:
                 outputs = subject.predict(pixels, progress=update)
-            found = calibrate_outputs(outputs, targets, persons, miss)
+            found = calibrate_on_run(context, outputs)
             rule = Rule(found.evidence, found.thresholds[SHIPPED_POINT])
             subject = replace(subject, rule=rule, temperature=found.temperature["attribution"])
         calibrated.append(subject)
     return calibrated
 
 
-def _judge_images(
+def judge_images(
     context: Context, subject: Subject, images: Mapping[str, np.ndarray]
 ) -> dict[str, SplitOutputs]:
+    """Split -> what a subject says of its images `(N, S, S, 3)`, with their labels and persons."""
     outputs = {}
     for split, pixels in images.items():
         with progress_callback(f"{subject.name} on {split}") as update:
             found = subject.predict(pixels, progress=update)
         outputs[split] = label_outputs(context.manifest.split(split), found)
-    count = sum(map(len, images.values()))
-    say(f"report: judged {count} images: {subject.name} ({subject.engine})")
     return outputs
 
 

@@ -101,6 +101,19 @@ class Subject:
                 f"subject '{self.name}': {'; '.join(faults)}", remedy="Correct the subject's fields"
             )
 
+    def require_rule(self) -> Rule:
+        """How it answers.
+
+        Raises:
+            StageError: it was not calibrated.
+        """
+        if self.rule is None:
+            raise StageError(
+                f"'{self.name}' was not calibrated",
+                remedy="Judge it with its bundle's rule",
+            )
+        return self.rule
+
     def predict(
         self,
         images: np.ndarray,

@@ -55,8 +55,5 @@ def _build_cells(figures: Mapping[str, Any], generators: Sequence[str]) -> tuple
 
 def render_answers(table: AnswerTable) -> str:
     """The table as GitHub Markdown."""
-    rows = []
-    for name, cells in table.rows:
-        texts = [f"{cell.text} ({cell.note})" if cell.note else cell.text for cell in cells]
-        rows.append([name, *texts])
+    rows = [[name, *(cell.to_markdown() for cell in cells)] for name, cells in table.rows]
     return markdown_table(Table(["subject", *table.header], rows, left=(0,)))

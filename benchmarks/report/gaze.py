@@ -161,8 +161,7 @@ def render_gaze_markdown(subjects: Sequence[Entry], headline: Entry | None) -> l
     for table in tables:
         rows = []
         for name, split, cells in table.rows:
-            texts = [f"{cell.text} ({cell.note})" if cell.note else cell.text for cell in cells]
-            rows.append([name.text, name.note, split, *texts])
+            rows.append([name.text, name.note, split, *(cell.to_markdown() for cell in cells)])
         header = ["subject", "engine", "split", *TITLES]
         lines += [f"{table.title}:", "", as_markdown(Table(header, rows, left=(0, 1, 2))), ""]
     lines.append(EXPLANATION)

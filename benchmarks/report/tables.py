@@ -27,6 +27,11 @@ class Cell:
     note: str = ""
     best: bool = False
 
+    def to_markdown(self) -> str:
+        """`**figure** (note)`, bold where it is the best."""
+        text = f"**{self.text}**" if self.best else self.text
+        return f"{text} ({self.note})" if self.note else text
+
 
 @dataclass(frozen=True)
 class Column:
@@ -227,9 +232,6 @@ def markdown_table(subjects: Sequence[Entry]) -> str:
     lines = []
     for row in build_rows(subjects):
         cells = [row["name"].text, row["name"].note]
-        for column in COLUMNS:
-            cell = row[column.key]
-            text = f"**{cell.text}**" if cell.best else cell.text
-            cells.append(f"{text} ({cell.note})" if cell.note else text)
+        cells += [row[column.key].to_markdown() for column in COLUMNS]
         lines.append(cells)
     return as_markdown(Table(titles, lines, left=(0, 1)))

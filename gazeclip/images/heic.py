@@ -7,7 +7,7 @@ UTF-8), which a service cannot afford. pi-heif is therefore held at its minor ve
 
 from __future__ import annotations
 
-from typing import Any
+from typing import IO, Any, cast
 
 from PIL import ImageFile
 
@@ -34,10 +34,10 @@ class HeicImageFile(ImageFile.ImageFile):
     def _open(self) -> None:
         require("pi_heif", "heif")  # by the name that is installed
         decoder = require("_pi_heif", "heif")
-        assert self.fp is not None  # for mypy: Pillow opened it
+        file = cast(IO[bytes], self.fp)  # Pillow opened it
         # Eight bits a channel, red first, rows without gaps, the only decoder, limits as they are.
         options = (_DECODE_THREADS, True, False, True, False, "", False)
-        found = decoder.load_file(self.fp.read(), *options)
+        found = decoder.load_file(file.read(), *options)
         self._pictures: list[Any] = [picture for picture in found if picture is not None]
         if not self._pictures:
             raise SyntaxError("no picture that can be decoded")
