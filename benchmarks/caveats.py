@@ -52,7 +52,7 @@ def _describe_budget(context: Context) -> str:
     distilled = recipe.student.train.epochs
     before = f"{inherited} that it starts from, alone or in the teacher, and " if inherited else ""
     return (
-        f"Training, epochs of the backbone: baseline {recipe.baseline.train.epochs}; "
+        f"Training, epochs of the backbone: baseline {recipe.baseline_epochs}; "
         f"student {inherited + distilled} ({before}{distilled} of distillation), "
         f"and {recipe.quantize.train.epochs} more with quantizers for INT8."
     )

@@ -132,7 +132,7 @@ def find_inheritance_faults(teacher: TeacherConfig, backbone: str) -> list[Fault
     )
     remedy = (
         f"Use --set teacher.model.backbone={backbone},"
-        " or student.weights none, package, timm or a file"
+        " or student.weights none, residual, package, timm or a file"
     )
     return [Fault(what, remedy)]
 

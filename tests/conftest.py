@@ -22,6 +22,7 @@ from gazeclip.bundle.contents import BundleClass, BundleContents, Golden, Operat
 from gazeclip.bundle.write import write_bundle
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.scoring.evidence import Evidence
+from gazeclip.system import place
 
 # As in an activated environment, so that the commands in messages say `python`.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -36,6 +37,20 @@ CLASSES = [
     BundleClass("flow", "A flow", category="entire_synthesis", family="flow"),
 ]
 Weights = dict[str, np.ndarray]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Here, and not in the project's file: tests may also lie beside an installed wheel."""
+    config.addinivalue_line("markers", "checkout: about the source tree, not what is installed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of an installed wheel, skip what is about the source tree."""
+    if place.is_checkout():
+        return
+    for item in items:
+        if item.get_closest_marker("checkout"):
+            item.add_marker(pytest.mark.skip(reason="needs a checkout"))
 
 
 @pytest.fixture(scope="session")

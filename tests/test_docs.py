@@ -13,6 +13,7 @@ import pytest
 from gazeclip.cli.verbs import VERBS
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.checkout
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 MAX_README_LINES = 120
 PACKAGES = ("gazeclip", "distill", "quantize", "export", "runtimes", "benchmarks")

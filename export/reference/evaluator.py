@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -42,8 +43,8 @@ def evaluate(package: Path, images: np.ndarray) -> dict[str, np.ndarray]:
         ArtifactError: the package cannot be read.
         StageError: it uses something that this evaluator does not know.
     """
-    program = load_program(Path(package))
-    results = [run_function(program, {INPUT_NAME: _to_pixel_tensor(image)}) for image in images]
+    program = _prepare_program(Path(package).resolve(), _require_package(Path(package)))
+    results = [program.run({INPUT_NAME: _to_pixel_tensor(image)}) for image in images]
     return {
         name: np.concatenate([result[name].float().numpy() for result in results])
         for name in results[0]
@@ -61,11 +62,17 @@ def load_program(package: Path) -> Any:
     Raises:
         ArtifactError: it is missing, damaged or no ML Program.
     """
-    marker = package / "Manifest.json"
-    if not marker.is_file():
-        raise ArtifactError(f"{package} is not a Core ML package", remedy=f"Run: {_rerun()}")
-    newest = max(file.stat().st_mtime_ns for file in package.rglob("*") if file.is_file())
+    newest = _require_package(package)
     return _read_program(package.resolve(), newest)
+
+
+def _require_package(package: Path) -> int:
+    """When the newest of its files was written, which tells one package from its next version."""
+    if not (package / "Manifest.json").is_file():
+        raise ArtifactError(f"{package} is not a Core ML package", remedy=f"Run: {_rerun()}")
+    # Opening a package rewrites its manifest, so that one says nothing.
+    files = [file for file in (package / "Data").rglob("*") if file.is_file()]
+    return max((file.stat().st_mtime_ns for file in files), default=0)
 
 
 def _rerun() -> str:
@@ -95,57 +102,116 @@ def _read_program(package: Path, _newest: int) -> Any:
     return program.functions["main"]
 
 
-@torch.no_grad()
+@functools.lru_cache(maxsize=2)
+def _prepare_program(package: Path, newest: int) -> Program:
+    return Program(_read_program(package, newest))
+
+
 def run_function(function: Any, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Evaluate one MIL function.
+    """Evaluate one MIL function, see `Program`."""
+    return Program(function).run(inputs)
+
+
+class _Call(NamedTuple):
+    """One operation, ready to run. An argument is a value, or the name of one known later."""
+
+    function: Callable[..., Any]
+    arguments: dict[str, Any]
+    results: list[tuple[str, torch.dtype | None]]  # name, and the type it is rounded to
+
+
+class _Later(NamedTuple):
+    """An argument that depends on the inputs."""
+
+    name: str
+
+
+class Program:
+    """One MIL function, to be evaluated many times.
+
+    What depends on constants alone, most of it weights to dequantize, is computed once.
 
     Args:
         function: from `load_program`, or any `coremltools` MIL function.
-        inputs: by name.
 
     Raises:
         StageError: an unknown operation or parameter.
     """
-    values: dict[str, Any] = dict(inputs)
-    for op in function.operations:
-        if op.op_type == "const":
-            values[op.outputs[0].name] = _read_constant(op.outputs[0].val)
-            continue
-        results = _call_operation(op, values)
-        for variable, result in zip(op.outputs, results, strict=True):
-            kind = _TYPES.get(variable.dtype.__name__)
-            # Rounded to the declared type, and computed with in float32 afterwards.
-            values[variable.name] = result if kind is None else result.to(kind).float()
-    return {variable.name: values[variable.name] for variable in function.outputs}
+
+    @torch.no_grad()
+    def __init__(self, function: Any) -> None:
+        self._constants: dict[str, Any] = {}
+        self._calls: list[_Call] = []
+        self._outputs = [variable.name for variable in function.outputs]
+        for op in function.operations:
+            if op.op_type == "const":
+                self._constants[op.outputs[0].name] = _read_constant(op.outputs[0].val)
+                continue
+            call = self._prepare_call(op)
+            if any(_depends_on_inputs(value) for value in call.arguments.values()):
+                self._calls.append(call)
+            else:
+                _run_call(call, self._constants)
+
+    @torch.no_grad()
+    def run(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The outputs by name, for inputs by name."""
+        values = {**self._constants, **inputs}
+        for call in self._calls:
+            _run_call(call, values)
+        return {name: values[name] for name in self._outputs}
+
+    def _prepare_call(self, op: Any) -> _Call:
+        function = OPERATIONS.get(op.op_type)
+        if function is None:
+            raise StageError(
+                f"the Core ML evaluator does not know the operation '{op.op_type}'",
+                remedy="Add it to export/reference/operations.py with a test",
+            )
+        arguments = {
+            name: self._resolve_argument(item)
+            for name, item in op.inputs.items()
+            if item is not None
+        }
+        unknown = sorted(set(arguments) - set(inspect.signature(function).parameters))
+        if unknown:
+            raise StageError(
+                f"the Core ML evaluator does not know {', '.join(unknown)} of the operation "
+                f"'{op.op_type}'",
+                remedy="Add it to export/reference/operations.py with a test",
+            )
+        results = [(out.name, _TYPES.get(out.dtype.__name__)) for out in op.outputs]
+        return _Call(function, arguments, results)
+
+    def _resolve_argument(self, item: Any) -> Any:
+        if isinstance(item, (list, tuple)):
+            return [self._resolve_argument(part) for part in item]
+        if item.name in self._constants:
+            return self._constants[item.name]
+        # A variable without a value is an input, or comes of one.
+        return _Later(item.name) if item.val is None else _read_constant(item.val)
 
 
-def _call_operation(op: Any, values: dict[str, Any]) -> tuple[Any, ...]:
-    function = OPERATIONS.get(op.op_type)
-    if function is None:
-        raise StageError(
-            f"the Core ML evaluator does not know the operation '{op.op_type}'",
-            remedy="Add it to export/reference/operations.py with a test",
-        )
-    arguments = {
-        name: _resolve_argument(item, values)
-        for name, item in op.inputs.items()
-        if item is not None
-    }
-    unknown = sorted(set(arguments) - set(inspect.signature(function).parameters))
-    if unknown:
-        raise StageError(
-            f"the Core ML evaluator does not know {', '.join(unknown)} of the operation "
-            f"'{op.op_type}'",
-            remedy="Add it to export/reference/operations.py with a test",
-        )
-    result = function(**arguments)
-    return result if isinstance(result, tuple) else (result,)
+def _depends_on_inputs(argument: Any) -> bool:
+    if isinstance(argument, list):
+        return any(_depends_on_inputs(part) for part in argument)
+    return isinstance(argument, _Later)
 
 
-def _resolve_argument(item: Any, values: dict[str, Any]) -> Any:
-    if isinstance(item, (list, tuple)):
-        return [_resolve_argument(part, values) for part in item]
-    return values[item.name] if item.name in values else _read_constant(item.val)
+def _run_call(call: _Call, values: dict[str, Any]) -> None:
+    """Add the results of one operation to `values`, from which its arguments come."""
+    arguments = {name: _look_up(argument, values) for name, argument in call.arguments.items()}
+    found = call.function(**arguments)
+    results = found if isinstance(found, tuple) else (found,)
+    for (name, kind), result in zip(call.results, results, strict=True):
+        # Rounded to the declared type, and computed with in float32 afterwards.
+        values[name] = result if kind is None else result.to(kind).float()
+
+
+def _look_up(argument: Any, values: dict[str, Any]) -> Any:
+    if isinstance(argument, list):
+        return [_look_up(part, values) for part in argument]
+    return values[argument.name] if isinstance(argument, _Later) else argument
 
 
 def _read_constant(value: Any) -> Any:

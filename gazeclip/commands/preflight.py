@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from gazeclip.errors import ConfigError, Fault
 from gazeclip.faces.dataset import check_faces
 from gazeclip.faces.generators import LABELS, SEEN
-from gazeclip.recipe.stages import FROM_TEACHER, Recipe
+from gazeclip.recipe.stages import FROM_BACKBONE, FROM_TEACHER, Recipe
 from gazeclip.stages.data import find_manifest_faults
 from gazeclip.system.packages import (
     STAGE_PACKAGES,
@@ -206,7 +206,7 @@ def _find_hybrid_faults(recipe: Recipe) -> list[Fault]:
     faults += [fault.within("teacher.model.backbone_weights: ") for fault in found]
     if recipe.backbone.enabled:
         return faults
-    if model.frozen_stride and model.backbone_weights == "none":
+    if model.frozen_stride and model.backbone_weights in weights.RANDOM_WEIGHTS:
         what = (
             f"teacher.model.frozen_stride={model.frozen_stride} would freeze convolutions that"
             " nothing has trained"
@@ -227,8 +227,11 @@ def _find_student_faults(recipe: Recipe) -> list[Fault]:
 
     found = weights.find_backbone_faults(student.backbone)
     faults = [fault.within("student.backbone: ") for fault in found]
-    if baseline.enabled:
-        found = weights.find_weight_faults(student.backbone, baseline.weights)
+    if baseline.enabled and baseline.weights == FROM_BACKBONE:
+        start = importlib.import_module("gazeclip.stages.baseline").find_start_faults
+        faults += start(recipe)
+    elif baseline.enabled:
+        found = weights.find_weight_faults(student.backbone, baseline.weights, FROM_BACKBONE)
         faults += [fault.within("baseline.weights: ") for fault in found]
     if student.weights == FROM_TEACHER:
         rule = importlib.import_module("distill.student").find_inheritance_faults

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from gazeclip.errors import Fault, MissingDependencyError, WeightsError, nearest, raise_first
 from gazeclip.networks import torchvision_shim
+from gazeclip.networks.residual_stem import find_stem_faults, start_with_residuals
 from gazeclip.system.packages import install_command
 from gazeclip.system.place import name_python
 
@@ -32,7 +33,8 @@ _PACKAGES = {
     )
     for i in range(3)
 }
-NAMED_WEIGHTS = ("none", "package", "timm")  # all others are files
+RANDOM_WEIGHTS = ("none", "residual")
+NAMED_WEIGHTS = (*RANDOM_WEIGHTS, "package", "timm")  # all others are files
 _NESTS = ("model", "state_dict", "model_state_dict")
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -164,6 +166,10 @@ def find_weight_faults(backbone: str, weights: str, *more: str) -> list[Fault]:
         return [Fault(what, nearest(weights, choices, "Correct the path"), WeightsError)]
     if not timm.is_model(backbone):
         return []
+    if weights == "residual":
+        with torch.device("meta"):  # shapes only
+            network = timm.create_model(backbone, pretrained=False)
+        return [fault.within(f"{backbone} ") for fault in find_stem_faults(network)]
     if weights == "package":
         return _find_package_faults(backbone)
     if weights == "timm" and _download_origin(backbone) is None:
@@ -198,9 +204,10 @@ def load_backbone(name: str, weights: str = "none", **timm_kwargs: Any) -> nn.Mo
 
     Args:
         name: timm name.
-        weights: `none` (random), `package` (an installed weights package), `timm` (timm downloads
-            them) or a file of the full network. A classifier of another size than the file's starts
-            anew; everything else must fit.
+        weights: `none` (random), `residual` (random, see `gazeclip.networks.residual_stem`),
+            `package` (an installed weights package), `timm` (timm downloads them) or a file of the
+            full network. A classifier of another size than the file's starts anew; everything else
+            must fit.
 
     Raises:
         ConfigError: timm does not know `name`.
@@ -213,7 +220,9 @@ def load_backbone(name: str, weights: str = "none", **timm_kwargs: Any) -> nn.Mo
     if weights == "timm":
         return _from_timm(name, timm_kwargs)
     network = timm.create_model(name, pretrained=False, **timm_kwargs)
-    if weights == "none":
+    if weights == "residual":
+        start_with_residuals(network)
+    if weights in RANDOM_WEIGHTS:
         return network
     if weights == "package":
         state, source = _from_package(name)

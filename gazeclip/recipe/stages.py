@@ -12,6 +12,7 @@ from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.recipe.training import AugmentedTrainConfig, TrainConfig
 
 FROM_TEACHER = "teacher"  # value of `student.weights`
+FROM_BACKBONE = "backbone"  # value of `baseline.weights`
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,11 @@ class TeacherStage:
 
 @dataclass(frozen=True)
 class BaselineStage(ClassifierStage):
-    """What every claim is measured against: the student's backbone on labels alone."""
+    """What every claim is measured against: the student's backbone on labels alone.
+
+    `weights`: none, residual, package, timm, a file, or `backbone`: it goes on from what that stage
+    trained, as teacher and student do, and what they add is all that tells them apart.
+    """
 
     weights: str = "none"
 
@@ -95,7 +100,7 @@ class CacheStage:
 class StudentStage:
     """The student and its distillation.
 
-    `weights`: none, package, timm, a file, or `teacher` (the same backbone's, trained).
+    `weights`: none, residual, package, timm, a file, or `teacher` (the same backbone's, trained).
     """
 
     backbone: str = "mobilenetv4_conv_small"
@@ -175,4 +180,12 @@ class Recipe:
             epochs += self.backbone.train.epochs
         if not self.teacher.model.backbone_frozen:
             epochs += self.teacher.train.epochs
+        return epochs
+
+    @property
+    def baseline_epochs(self) -> int:
+        """How many epochs the baseline has behind it in the end."""
+        epochs = self.baseline.train.epochs
+        if self.baseline.weights == FROM_BACKBONE:
+            epochs += self.backbone.train.epochs
         return epochs

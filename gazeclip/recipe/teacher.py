@@ -67,7 +67,7 @@ class TeacherConfig:
     Args:
         tower: `hybrid` (timm CNN + transformer) or `clip` (open_clip ViT).
         backbone: timm name of the hybrid's CNN.
-        backbone_weights: `none`, `package`, `timm` or a checkpoint file; see
+        backbone_weights: `none`, `residual`, `package`, `timm` or a checkpoint file; see
             `gazeclip.networks.weights`.
         clip_model: open_clip name, or `small` for a small random-init ViT of `width`, `depth`,
             `heads`. A file of OpenAI's weights needs the name with `-quickgelu`

@@ -55,6 +55,7 @@ def train_classifier(
     weights: str,
     folder: Path,
     resume: Path,
+    start: BackboneClassifier | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Train, write weights and `config.json` into `folder`, and return the figures.
@@ -62,11 +63,14 @@ def train_classifier(
     Args:
         name: of the task; each has an order and augmentations of its own.
         resume: keeps the state that survives a kill.
+        start: a trained network of the same kind to go on from.
         options: those of `BackboneClassifier`.
     """
     seed = context.recipe.seed
     torch.manual_seed(seed)
     model = BackboneClassifier(backbone, weights, len(context.classes), **options)
+    if start is not None:
+        model.load_state_dict(start.state_dict())
     task = ClassifierTask(context, stage, model, name)
     result = fit(task, stage.train, resume, seed)
     if ranks.is_main():

@@ -13,6 +13,7 @@ import pytest
 from gazeclip.system.place import OWN_PACKAGES
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.checkout
 # Rooms of `gazeclip`, bottom up: each may import those before it, inside functions as well.
 ROOMS = (
     "errors",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gazeclip.errors import ConfigError
 from gazeclip.networks.backbones import scale_images
-from gazeclip.networks.weights import backbone_stats, load_backbone
+from gazeclip.networks.weights import RANDOM_WEIGHTS, backbone_stats, load_backbone
 from gazeclip.recipe.teacher import STRIDES, TeacherConfig
 from gazeclip.teacher.image.attention import Block
 from gazeclip.teacher.image.tower import ImageTower
@@ -52,7 +52,7 @@ class HybridTower(ImageTower):
         self.width = config.width
         self.embed_dim = config.embed_dim
         self.depth = config.depth
-        self.pretrained = config.backbone_weights != "none"
+        self.pretrained = config.backbone_weights not in RANDOM_WEIGHTS
         self.extra_sizes = config.extra_sizes
         self.folded = config.folded
         # In this order: the parts draw their first weights from one generator.

@@ -18,6 +18,7 @@ from export.reference.operations import OPERATIONS
 from gazeclip.errors import ArtifactError, StageError
 
 pytest.importorskip("coremltools")
+from export.reference import evaluator
 from export.reference.evaluator import evaluate, load_program, run_function
 from export.targets import coreml as target
 from export.targets.coreml_padding import register_padding_pass
@@ -30,6 +31,10 @@ def test_package_matches_pytorch(
 ) -> None:
     result = target.export(job(precision))
     check(evaluate(tmp_path / result["model"], images), expected[precision], precision)
+    # Reading takes seconds, and opening a package rewrites a file of it.
+    read_before = evaluator._prepare_program.cache_info().misses
+    check(evaluate(tmp_path / result["model"], images[:1]), expected[precision], precision)
+    assert evaluator._prepare_program.cache_info().misses == read_before
     notes = result["notes"]
     assert notes["quantized_convolutions"] == (50 if precision == "int8" else 0)
     if precision == "int8":

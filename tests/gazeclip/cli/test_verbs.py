@@ -11,7 +11,7 @@ import pytest
 from gazeclip import __version__
 from gazeclip.cli.verbs import GROUPS, VERBS, describe_verbs, main, run_verb
 from gazeclip.errors import ConfigError
-from gazeclip.recipe.shipped import find_recipe, list_recipes
+from gazeclip.recipe.shipped import FOLDER, find_recipe, list_recipes
 
 ROOT = Path(__file__).parents[3]
 
@@ -63,7 +63,7 @@ def test_recipes_are_found_by_name_and_by_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert find_recipe("demo").samefile(ROOT / "recipes" / "demo.yaml")
+    assert find_recipe("demo").samefile(FOLDER / "demo.yaml")
     (tmp_path / "mine.yaml").write_text("name: mine\n")
     (tmp_path / "demo").write_text("name: other\n")
     assert find_recipe("mine.yaml") == Path("mine.yaml")

@@ -78,6 +78,7 @@ def brings_torch(requirement: str, seen: set[str]) -> bool:
     return any(brings_torch(item, seen) for item in needed)
 
 
+@pytest.mark.checkout
 def test_no_remedy_pulls_a_torch_that_was_not_chosen() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
@@ -132,6 +133,7 @@ runpy.run_module("gazeclip", run_name="__main__")
 """
 
 
+@pytest.mark.checkout
 def test_a_missing_core_is_reported() -> None:
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT],

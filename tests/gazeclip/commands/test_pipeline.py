@@ -9,9 +9,9 @@ import pytest
 
 from gazeclip.commands import pipeline
 from gazeclip.errors import StageError
+from gazeclip.recipe.shipped import find_recipe
 from gazeclip.run.folder import Run
 
-ROOT = Path(__file__).parents[3]
 MISSING = StageError("training on the GPU needs nvcc", remedy="Install it, or use the CPU")
 
 
@@ -31,7 +31,7 @@ def test_a_gpu_without_its_compiler_is_refused_before_the_first_stage(
     stages: list[str], tmp_path: Path
 ) -> None:
     with pytest.raises(StageError, match="needs nvcc") as caught:
-        pipeline.run_recipe(ROOT / "recipes/demo.yaml", [], tmp_path / "run")
+        pipeline.run_recipe(find_recipe("demo"), [], tmp_path / "run")
     assert str(caught.value.remedy).startswith("Install it, or use the CPU")
     assert "gazeclip teacher" in str(caught.value.remedy)
     assert stages == []
@@ -45,6 +45,6 @@ def test_what_was_quantized_on_the_cpu_need_not_be_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(Run, "manifest", lambda run, stage: {"stage": stage})
-    pipeline.run_recipe(ROOT / "recipes/demo.yaml", [], tmp_path / "run")
+    pipeline.run_recipe(find_recipe("demo"), [], tmp_path / "run")
     assert stages == list(pipeline.STAGES)
     assert "warning: training on the GPU needs nvcc" in capsys.readouterr().err

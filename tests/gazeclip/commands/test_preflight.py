@@ -15,9 +15,9 @@ from gazeclip.commands.preflight import preflight
 from gazeclip.errors import ConfigError
 from gazeclip.faces.generators import LABELS
 from gazeclip.recipe.load import load_recipe, parse_recipe
+from gazeclip.recipe.shipped import find_recipe
 from gazeclip.recipe.stages import Recipe
 
-ROOT = Path(__file__).parents[3]
 SMALL = "mobilenetv4_conv_small"
 
 
@@ -45,11 +45,11 @@ def teacher(**model: Any) -> dict[str, Any]:
 
 
 def test_the_demo_may_run() -> None:
-    preflight(load_recipe(ROOT / "recipes/demo.yaml"))
+    preflight(load_recipe(find_recipe("demo")))
 
 
 def test_real_photographs_need_a_manifest_and_a_gaze_encoder(tmp_path: Path) -> None:
-    message = refusal(load_recipe(ROOT / "recipes/real.yaml"))
+    message = refusal(load_recipe(find_recipe("real")))
     assert (
         "data.manifest is not set, and taxonomy 'dfad' is not that of the procedural faces"
         in message
@@ -64,7 +64,7 @@ def test_real_photographs_need_a_manifest_and_a_gaze_encoder(tmp_path: Path) -> 
         "baseline.enabled=false",
         "teacher.model.backbone_weights=none",
     ]  # without the package of ImageNet weights
-    preflight(load_recipe(ROOT / "recipes/real.yaml", named + rest))
+    preflight(load_recipe(find_recipe("real"), named + rest))
 
 
 def test_a_taxonomy_that_has_the_faces_goes_with_them(tmp_path: Path) -> None:
@@ -90,10 +90,10 @@ def test_nothing_is_written_before_a_refusal(
     earlier.parent.mkdir(parents=True)
     earlier.write_text("of an earlier run")
     with pytest.raises(ConfigError, match=r"data\.manifest is not set"):
-        run_recipe(ROOT / "recipes/real.yaml", [])
+        run_recipe(find_recipe("real"), [])
     assert earlier.read_text() == "of an earlier run"
     with pytest.raises(ConfigError):
-        run_recipe(ROOT / "recipes/real.yaml", ["name=other"])
+        run_recipe(find_recipe("real"), ["name=other"])
     assert not (tmp_path / "runs/other").exists()
 
 
@@ -115,7 +115,7 @@ def test_nothing_is_written_before_a_refusal(
         ),
         (
             {"teacher": teacher(backbone_weights="timmm")},
-            "backbone_weights: 'timmm' is neither a file nor one of none, package, timm. Did",
+            "backbone_weights: 'timmm' is neither a file nor one of none, residual, package, timm.",
         ),
         (
             {"teacher": teacher(backbone_weights="package")},
@@ -131,7 +131,7 @@ def test_nothing_is_written_before_a_refusal(
         ),
         (
             {"student": {"backbone": SMALL, "weights": "teach"}},
-            "student.weights: 'teach' is neither a file nor one of none, package, timm, teacher",
+            "neither a file nor one of none, residual, package, timm, teacher",
         ),
         (
             {"student": {"backbone": "repvit_m0_9", "weights": "teacher"}},
@@ -144,6 +144,18 @@ def test_nothing_is_written_before_a_refusal(
         (
             {"baseline": {"weights": "no.safetensors"}},
             "baseline.weights: 'no.safetensors' is neither a file",
+        ),
+        (
+            {"baseline": {"weights": "backbone"}, "backbone": {"enabled": False}},
+            "baseline.weights=backbone starts from stage backbone, which is off",
+        ),
+        (
+            {
+                "baseline": {"weights": "backbone"},
+                "backbone": {"enabled": True},
+                "teacher": teacher(input_size=64),
+            },
+            f"stage backbone that trains {SMALL} on images as they are, not {SMALL} at 64 px",
         ),
         (
             {"export": {"targets": ["onnx", "openvin"]}},

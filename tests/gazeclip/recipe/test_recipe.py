@@ -12,11 +12,12 @@ import pytest
 import yaml
 
 from gazeclip.errors import ConfigError
+from gazeclip.recipe import shipped
 from gazeclip.recipe.load import load_recipe, parse_recipe, save_recipe
 from gazeclip.recipe.stages import DistillLoss, Recipe
 from gazeclip.recipe.training import AugmentedTrainConfig, TrainConfig
 
-RECIPES = sorted((Path(__file__).parents[3] / "recipes").glob("*.yaml"))
+RECIPES = sorted(shipped.FOLDER.glob("*.yaml"))
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -306,4 +307,4 @@ def test_the_peer_is_trained_as_long_as_the_student(path: Path) -> None:
         == recipe.backbone.train.epochs + (0 if frozen else recipe.teacher.train.epochs)
         > 0
     )
-    assert recipe.baseline.train.epochs == recipe.inherited_epochs + recipe.student.train.epochs
+    assert recipe.baseline_epochs == recipe.inherited_epochs + recipe.student.train.epochs

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ from PIL import Image
 
 from distill import cache, student
 from gazeclip.errors import ArtifactError
+from gazeclip.networks.classifier import BackboneClassifier
 from gazeclip.networks.weights import load_backbone
 from gazeclip.recipe.load import parse_recipe, save_recipe
 from gazeclip.run.context import Context
@@ -26,6 +28,7 @@ from gazeclip.run.folder import RECIPE, Run
 from gazeclip.stages import backbone, baseline, classifier
 from gazeclip.stages import data as data
 from gazeclip.stages import teacher as teacher
+from gazeclip.stages.load import load_classifier
 
 SPLITS = ("train", "val", "calibration", "test")
 TAXONOMY = {
@@ -147,6 +150,28 @@ def test_a_network_for_other_pictures_is_refused(workspace: Workspace) -> None:
         r"Run: python -m gazeclip distill",
     ):
         Context(workspace.run).require_size("student", 32)
+
+
+def test_the_baseline_goes_on_from_the_backbone(workspace: Workspace) -> None:
+    """With next to no learning rate it ends where it started, its own batch statistics aside."""
+    recipe = Context(workspace.run).recipe
+    short = {"epochs": 1, "batch_size": 2, "lr": 1e-12, "ema_decay": 0}
+    changed = {
+        **asdict(recipe),
+        "backbone": {"enabled": True, "train": {**short, "lr": 1e-3}},
+        "teacher": {"model": {"gaze": {"kind": "none"}, "backbone": "mobilenetv4_conv_small"}},
+        "baseline": {"weights": "backbone", "train": short},
+        "student": {},
+    }
+    save_recipe(parse_recipe(changed), workspace.run.root / RECIPE)
+    backbone.run_stage(workspace.run)
+    baseline.run_stage(workspace.run)
+    context = Context(workspace.run)
+    start = dict(load_classifier(context, "backbone").named_parameters())
+    fresh = dict(BackboneClassifier("mobilenetv4_conv_small", "none", 3).named_parameters())
+    for name, value in load_classifier(context, "baseline").named_parameters():
+        torch.testing.assert_close(value, start[name], atol=1e-6, rtol=0)
+    assert not torch.allclose(fresh["classifier.weight"], start["classifier.weight"], atol=1e-3)
 
 
 def test_a_new_date_on_an_image_checks_the_data_again_and_no_more(

@@ -57,6 +57,7 @@ def test_otherwise_the_interpreter_is_named(
     assert place.command_line("run") == ".venv/bin/python -m gazeclip run"
 
 
+@pytest.mark.checkout
 def test_files_are_named_as_they_can_be_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,6 +68,7 @@ def test_files_are_named_as_they_can_be_opened(
     assert place.name_file("docs/none.md") == "docs/none.md of the source"
 
 
+@pytest.mark.checkout
 def test_in_a_checkout_its_own_files_are_installed_from_anywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,6 +90,7 @@ def test_elsewhere_the_distribution_is_installed_with_its_pins(
     )
 
 
+@pytest.mark.checkout
 def test_the_pins_stand_in_one_file() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     wanted = [line for line in lines if not line.startswith("#")]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from gazeclip.errors import ConfigError
 from gazeclip.recipe.load import load_recipe
+from gazeclip.recipe.shipped import find_recipe
 from gazeclip.studies.ablation.grid import FULL, GRID, choose_variants
-
-ROOT = Path(__file__).parents[4]
 
 
 def test_every_variant_changes_the_recipe_that_it_is_made_from() -> None:
     """A switch that a later recipe ignores would be reported as a part that does not matter."""
-    recipe = ROOT / "recipes" / "demo.yaml"
+    recipe = find_recipe("demo")
     plans = {variant.name: load_recipe(recipe, variant.overrides) for variant in GRID}
     assert plans[FULL] == load_recipe(recipe)
     assert len({repr(plan) for plan in plans.values()}) == len(GRID)
