@@ -228,8 +228,9 @@ def _find_student_faults(recipe: Recipe) -> list[Fault]:
     found = weights.find_backbone_faults(student.backbone)
     faults = [fault.within("student.backbone: ") for fault in found]
     if baseline.enabled and baseline.weights == FROM_BACKBONE:
-        start = importlib.import_module("gazeclip.stages.baseline").find_start_faults
-        faults += start(recipe)
+        from gazeclip.stages.baseline import find_start_faults
+
+        faults += find_start_faults(recipe)
     elif baseline.enabled:
         found = weights.find_weight_faults(student.backbone, baseline.weights, FROM_BACKBONE)
         faults += [fault.within("baseline.weights: ") for fault in found]
