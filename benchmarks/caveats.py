@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gazeclip.recipe.stages import Recipe
 from gazeclip.run.context import Context
 from gazeclip.taxonomy import REAL
 
@@ -29,7 +30,7 @@ def list_caveats(context: Context) -> list[str]:
             "part of any score may be such a one."
         )
     if context.recipe.baseline.enabled:
-        caveats.append(_describe_budget(context))
+        caveats.append(describe_budget(context.recipe))
     caveats.append(_describe_thresholds(context))
     return caveats
 
@@ -45,14 +46,16 @@ def _describe_thresholds(context: Context) -> str:
     )
 
 
-def _describe_budget(context: Context) -> str:
+def describe_budget(recipe: Recipe) -> str:
     """How long each network was trained: a baseline that got less would be no baseline."""
-    recipe = context.recipe
     inherited = recipe.inherited_epochs
     distilled = recipe.student.train.epochs
     before = f"{inherited} that it starts from, alone or in the teacher, and " if inherited else ""
+    own = recipe.baseline.train.epochs
+    shared = recipe.baseline_epochs - own
+    start = f" ({shared} of stage backbone, where the teacher starts too, and {own} more)"
     return (
-        f"Training, epochs of the backbone: baseline {recipe.baseline_epochs}; "
+        f"Training, epochs of the backbone: baseline {shared + own}{start if shared else ''}; "
         f"student {inherited + distilled} ({before}{distilled} of distillation), "
         f"and {recipe.quantize.train.epochs} more with quantizers for INT8."
     )

@@ -41,7 +41,7 @@ Weights = dict[str, np.ndarray]
 
 def pytest_configure(config: pytest.Config) -> None:
     """Here, and not in the project's file: tests may also lie beside an installed wheel."""
-    config.addinivalue_line("markers", "checkout: about the source tree, not what is installed")
+    config.addinivalue_line("markers", "checkout: skipped beside an installed wheel")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

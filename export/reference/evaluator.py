@@ -43,7 +43,7 @@ def evaluate(package: Path, images: np.ndarray) -> dict[str, np.ndarray]:
         ArtifactError: the package cannot be read.
         StageError: it uses something that this evaluator does not know.
     """
-    program = _prepare_program(Path(package).resolve(), _require_package(Path(package)))
+    program = _prepare_program(Path(package).resolve(), _find_newest_ns(Path(package)))
     results = [program.run({INPUT_NAME: _to_pixel_tensor(image)}) for image in images]
     return {
         name: np.concatenate([result[name].float().numpy() for result in results])
@@ -62,15 +62,18 @@ def load_program(package: Path) -> Any:
     Raises:
         ArtifactError: it is missing, damaged or no ML Program.
     """
-    newest = _require_package(package)
-    return _read_program(package.resolve(), newest)
+    return _read_program(package.resolve(), _find_newest_ns(package))
 
 
-def _require_package(package: Path) -> int:
-    """When the newest of its files was written, which tells one package from its next version."""
+def _find_newest_ns(package: Path) -> int:
+    """When the newest of its files was written, which tells one package from its next version.
+
+    Raises:
+        ArtifactError: it is no package.
+    """
     if not (package / "Manifest.json").is_file():
         raise ArtifactError(f"{package} is not a Core ML package", remedy=f"Run: {_rerun()}")
-    # Opening a package rewrites its manifest, so that one says nothing.
+    # Only Data: opening a package rewrites Manifest.json.
     files = [file for file in (package / "Data").rglob("*") if file.is_file()]
     return max((file.stat().st_mtime_ns for file in files), default=0)
 
@@ -108,7 +111,13 @@ def _prepare_program(package: Path, newest: int) -> Program:
 
 
 def run_function(function: Any, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Evaluate one MIL function, see `Program`."""
+    """The outputs of one MIL function by name, for inputs by name.
+
+    To evaluate it many times, prepare a `Program`.
+
+    Raises:
+        StageError: an unknown operation or parameter.
+    """
     return Program(function).run(inputs)
 
 

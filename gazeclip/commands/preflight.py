@@ -167,7 +167,7 @@ def _find_package_faults(recipe: Recipe) -> list[Fault]:
 
 
 def _find_teacher_faults(recipe: Recipe) -> list[Fault]:
-    """Names and weights of the teacher's networks, judged without building one."""
+    """Names and weights of the teacher's networks, judged without reading or drawing any."""
     model = recipe.teacher.model
     from gazeclip.teacher.gaze.build import find_gaze_faults
 

@@ -1,6 +1,6 @@
 """A backbone with one linear classifier.
 
-It is the baseline of the student, and the start of a teacher's CNN.
+It is the baseline of the student, and the start of a teacher's CNN or of that baseline.
 """
 
 from __future__ import annotations

@@ -15,31 +15,38 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gazeclip.errors import Fault
+from gazeclip.errors import ConfigError, Fault
 
-# Without three places on a side nothing is left beside brightness and slope. Patch embeddings are
-# larger, and their filters see far more of the face than of a trace.
+# Without three places on a side nothing is left beside brightness and slope; beyond seven a filter
+# sees far more of the face than of a trace.
 _SIDES = range(3, 8)
+
+
+_NO_STEM = Fault(
+    "has no single first convolution on RGB with overlapping windows of 3 to 7 pixels,"
+    " to make residual filters of",
+    "Use weights none, or another backbone",
+)
 
 
 def find_stem_faults(network: nn.Module) -> list[Fault]:
     """Why `start_with_residuals` cannot change a network."""
-    if _find_stem(network) is not None:
-        return []
-    what = "has no first convolution of 3 to 7 pixels on RGB to make residual filters of"
-    return [Fault(what, "Use weights none, or another backbone")]
+    return [_NO_STEM] if _find_stem(network) is None else []
 
 
 @torch.no_grad()
 def start_with_residuals(network: nn.Module) -> None:
     """Take brightness and slope out of the first half of the first convolution's filters.
 
-    A filter keeps its norm. Each colour of it is projected on what is orthogonal to a constant and
-    to a ramp in either direction.
+    The network is changed in place. A filter keeps its norm. Each colour of it is projected on what
+    is orthogonal to a constant and to a ramp in either direction.
+
+    Raises:
+        ConfigError: the network has no such convolution (`find_stem_faults`).
     """
     stem = _find_stem(network)
     if stem is None:
-        return
+        raise ConfigError(f"the network {_NO_STEM.what}", remedy=_NO_STEM.remedy)
     half = stem.weight[: stem.weight.shape[0] // 2]  # (N, 3, h, w), a view
     residual = _remove_plane(half)
     norm = half.flatten(1).norm(dim=1) / residual.flatten(1).norm(dim=1)
@@ -47,11 +54,16 @@ def start_with_residuals(network: nn.Module) -> None:
 
 
 def _find_stem(network: nn.Module) -> nn.Conv2d | None:
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            is_fit = module.in_channels == 3 and all(side in _SIDES for side in module.kernel_size)
-            return module if is_fit else None
-    return None
+    """The one convolution that sees the image; None where others see it as well or none fits."""
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    on_image = [module for module in convolutions if module.in_channels == 3]
+    if len(on_image) != 1 or on_image[0] is not convolutions[0]:
+        return None
+    stem = on_image[0]
+    is_small = all(side in _SIDES for side in stem.kernel_size)
+    # Patch embeddings have windows that do not overlap: a trace falls anywhere within them.
+    overlaps = all(step < side for step, side in zip(stem.stride, stem.kernel_size, strict=True))
+    return stem if is_small and overlaps else None
 
 
 def _remove_plane(filters: Tensor) -> Tensor:

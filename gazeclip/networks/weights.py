@@ -210,7 +210,7 @@ def load_backbone(name: str, weights: str = "none", **timm_kwargs: Any) -> nn.Mo
             must fit.
 
     Raises:
-        ConfigError: timm does not know `name`.
+        ConfigError: timm does not know `name`, or it has no stem for `residual`.
         MissingDependencyError: the weights package is not installed.
         WeightsError: the weights are missing or do not fit.
     """

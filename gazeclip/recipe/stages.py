@@ -79,8 +79,8 @@ class TeacherStage:
 class BaselineStage(ClassifierStage):
     """What every claim is measured against: the student's backbone on labels alone.
 
-    `weights`: none, residual, package, timm, a file, or `backbone`: it goes on from what that stage
-    trained, as teacher and student do, and what they add is all that tells them apart.
+    `weights`: none, residual, package, timm, a file, or `backbone`, the network that this stage
+    trained. With `student.weights: teacher` baseline and student then have one start.
     """
 
     weights: str = "none"
@@ -186,6 +186,6 @@ class Recipe:
     def baseline_epochs(self) -> int:
         """How many epochs the baseline has behind it in the end."""
         epochs = self.baseline.train.epochs
-        if self.baseline.weights == FROM_BACKBONE:
+        if self.baseline.weights == FROM_BACKBONE and self.backbone.enabled:
             epochs += self.backbone.train.epochs
         return epochs

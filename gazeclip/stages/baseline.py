@@ -16,8 +16,8 @@ from gazeclip.recipe.stages import FROM_BACKBONE, Recipe
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import RESUME, Run
+from gazeclip.stages.backbone import load_backbone_stage
 from gazeclip.stages.classifier import train_classifier
-from gazeclip.stages.load import load_classifier
 
 
 def find_start_faults(recipe: Recipe) -> list[Fault]:
@@ -71,17 +71,15 @@ def run_stage(run: Run, force: bool = False) -> bool:
 def _train(context: Context, folder: Path) -> dict[str, Any]:
     stage = context.recipe.baseline
     student = context.recipe.student
-    start = None
-    weights = stage.weights
-    if weights == FROM_BACKBONE:
-        start = load_classifier(context, "backbone")
-        weights = "none"
+    start: Any = None  # a list of modules does not keep their kind
+    if stage.weights == FROM_BACKBONE:
+        start = load_backbone_stage(context).members[0]
     return train_classifier(
         context,
         stage,
         "baseline",
         student.backbone,
-        weights,
+        stage.weights,
         folder,
         folder / RESUME,
         start,

@@ -63,14 +63,17 @@ def train_classifier(
     Args:
         name: of the task; each has an order and augmentations of its own.
         resume: keeps the state that survives a kill.
-        start: a trained network of the same kind to go on from.
+        weights: as in `gazeclip.networks.weights.load_backbone`, or with `start` what to call it.
+        start: a trained network of the same backbone to go on from.
         options: those of `BackboneClassifier`.
     """
     seed = context.recipe.seed
     torch.manual_seed(seed)
-    model = BackboneClassifier(backbone, weights, len(context.classes), **options)
+    drawn = "none" if start is not None else weights
+    model = BackboneClassifier(backbone, drawn, len(context.classes), **options)
     if start is not None:
         model.load_state_dict(start.state_dict())
+        model.source["weights"] = weights
     task = ClassifierTask(context, stage, model, name)
     result = fit(task, stage.train, resume, seed)
     if ranks.is_main():

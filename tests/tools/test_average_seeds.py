@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from gazeclip.system import place
+
 PATH = Path(__file__).parents[2] / "tools" / "average_seeds.py"
-if not PATH.is_file():
+if not place.is_checkout():
     pytest.skip("needs a checkout", allow_module_level=True)
 SPEC = importlib.util.spec_from_file_location("average_seeds", PATH)
 assert SPEC is not None and SPEC.loader is not None

@@ -13,10 +13,11 @@ from PIL import Image
 
 from gazeclip.errors import ArtifactError, MissingDependencyError
 from gazeclip.faces import render_one
+from gazeclip.system import place
 
 pytest.importorskip("onnx")
 ROOT = Path(__file__).parents[2]
-if not (ROOT / "tools").is_dir():
+if not place.is_checkout():
     pytest.skip("needs a checkout", allow_module_level=True)
 MODEL = ROOT / "runtimes" / "faces" / "yunet.onnx"
 SPEC = importlib.util.spec_from_file_location("build_yunet", ROOT / "tools" / "build_yunet.py")

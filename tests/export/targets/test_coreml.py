@@ -89,6 +89,23 @@ def test_results_are_rounded_to_the_declared_type() -> None:
     assert run_function(_program(op), {})["y"].item() == 1.0
 
 
+def test_a_program_answers_each_image_as_if_it_were_the_first() -> None:
+    """What depends on constants is computed once, and no image may change it."""
+    constant = SimpleNamespace(name="c", val=np.float32([[1.0, -2.0]]))
+    inner = _op("mul", x=np.float32([[3.0, 0.5]]), y=np.float32([[2.0, 2.0]]))
+    inner.outputs[0] = SimpleNamespace(name="folded", dtype=SimpleNamespace(__name__="fp32"))
+    folded = SimpleNamespace(name="folded", val=None)
+    image = SimpleNamespace(name="image", val=None)
+    axis = SimpleNamespace(name="axis", val=np.int32(1))
+    interleave = SimpleNamespace(name="interleave", val=np.bool_(False))
+    outer = _op("concat")
+    outer.inputs = {"values": (constant, image, folded), "axis": axis, "interleave": interleave}
+    program = evaluator.Program(SimpleNamespace(operations=[inner, outer], outputs=outer.outputs))
+    for value in (5.0, 7.0, 5.0):
+        found = program.run({"image": torch.tensor([[value]])})["y"]
+        assert found.tolist() == [[1.0, -2.0, value, 6.0, 1.0]]
+
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(1, 4, 6, 5)).astype(np.float32)
 

@@ -158,6 +158,21 @@ def test_nothing_is_written_before_a_refusal(
             f"stage backbone that trains {SMALL} on images as they are, not {SMALL} at 64 px",
         ),
         (
+            {
+                "baseline": {"weights": "backbone"},
+                "backbone": {"enabled": True},
+                "student": {"backbone": "repvit_m0_9"},
+            },
+            f"that trains repvit_m0_9 on images as they are, not {SMALL}. Use other weights",
+        ),
+        (
+            {
+                "backbone": {"enabled": False},
+                "teacher": teacher(frozen_stride=32, backbone_weights="residual"),
+            },
+            "frozen_stride=32 would freeze convolutions that nothing has trained",
+        ),
+        (
             {"export": {"targets": ["onnx", "openvin"]}},
             "export.targets: there is no export target 'openvin'. Did you mean 'openvino'?",
         ),

@@ -67,9 +67,17 @@ def test_all_but_the_stem_is_drawn_as_without() -> None:
     assert other == ["conv_stem.weight"]
 
 
-def test_a_network_without_such_a_stem_is_refused() -> None:
-    (fault,) = find_weight_faults("vit_tiny_patch16_224", "residual")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "vit_tiny_patch16_224",  # filters of 16 pixels
+        "swin_tiny_patch4_window7_224",  # of 4, and no two of them overlap
+        "repvgg_a0",  # two branches see the image, and the other would see brightness
+    ],
+)
+def test_a_network_without_such_a_stem_is_refused(name: str) -> None:
+    (fault,) = find_weight_faults(name, "residual")
     assert fault.error is ConfigError
-    assert fault.what.startswith("vit_tiny_patch16_224 has no first convolution of 3 to 7 pixels")
+    assert fault.what.startswith(f"{name} has no single first convolution on RGB with overlapping")
     with pytest.raises(ConfigError, match="Use weights none"):
-        load_backbone("vit_tiny_patch16_224", "residual")
+        load_backbone(name, "residual")

@@ -168,10 +168,32 @@ def test_the_baseline_goes_on_from_the_backbone(workspace: Workspace) -> None:
     baseline.run_stage(workspace.run)
     context = Context(workspace.run)
     start = dict(load_classifier(context, "backbone").named_parameters())
-    fresh = dict(BackboneClassifier("mobilenetv4_conv_small", "none", 3).named_parameters())
-    for name, value in load_classifier(context, "baseline").named_parameters():
+    torch.manual_seed(recipe.seed)  # what the baseline would start from by itself
+    drawn = dict(BackboneClassifier("mobilenetv4_conv_small", "none", 3).named_parameters())
+    assert not torch.allclose(drawn["classifier.weight"], start["classifier.weight"], atol=1e-4)
+    found = load_classifier(context, "baseline")
+    for name, value in found.named_parameters():
         torch.testing.assert_close(value, start[name], atol=1e-6, rtol=0)
-    assert not torch.allclose(fresh["classifier.weight"], start["classifier.weight"], atol=1e-3)
+    assert found.source["weights"] == "backbone"
+    made_from = workspace.run.manifest("baseline")["inputs"]
+    assert made_from["backbone"] == workspace.run.output_hash("backbone")
+
+
+def test_the_baseline_goes_on_from_no_other_network_than_the_recipes(workspace: Workspace) -> None:
+    short = {"epochs": 1, "batch_size": 2, "lr": 1e-3, "ema_decay": 0}
+    changed = {
+        **asdict(Context(workspace.run).recipe),
+        "backbone": {"enabled": True, "train": short},
+        "teacher": {"model": {"gaze": {"kind": "none"}, "backbone": "mobilenetv4_conv_small"}},
+        "baseline": {"weights": "backbone", "train": short},
+        "student": {},
+    }
+    save_recipe(parse_recipe(changed), workspace.run.root / RECIPE)
+    backbone.run_stage(workspace.run)
+    changed["teacher"]["model"]["backbone_weights"] = "residual"
+    save_recipe(parse_recipe(changed), workspace.run.root / RECIPE)
+    with pytest.raises(ArtifactError, match="weights none, not residual"):
+        baseline.run_stage(workspace.run)
 
 
 def test_a_new_date_on_an_image_checks_the_data_again_and_no_more(

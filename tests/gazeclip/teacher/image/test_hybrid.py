@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -39,6 +40,16 @@ def test_a_folded_tower_has_a_token_per_coarse_cell(size, side):
     model = build(replace(HYBRID, folded=True), size)
     assert model.tower.tokens(pixels(2, size)).shape == (2, 1 + side * side, HYBRID.width)
     assert model(pixels(2, size)).embedding.shape == (2, 24)
+
+
+@pytest.mark.parametrize("weights", ["none", "residual"])
+def test_convolutions_drawn_at_random_are_not_called_pretrained(weights):
+    """Or they would train at the rate of pretrained ones."""
+    config = replace(HYBRID, backbone="mobilenetv4_conv_small_050", backbone_weights=weights)
+    tower = build(config).tower
+    assert tower.pretrained_parameters() == []
+    tower.adopt([copy.deepcopy(tower.backbone)])
+    assert tower.pretrained_parameters()
 
 
 def maps_of(tower, x):
