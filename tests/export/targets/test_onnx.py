@@ -54,7 +54,7 @@ def test_int8_file_has_int8_weights_and_fuses(job: Any, tmp_path: Path) -> None:
     large = [
         item for item in model.graph.initializer if len(item.dims) == 4 and np.prod(item.dims) > 100
     ]
-    assert len(large) == 50 and all(item.data_type == onnx.TensorProto.INT8 for item in large)
+    assert len(large) == 51 and all(item.data_type == onnx.TensorProto.INT8 for item in large)
     zeros = {item.name: item.data_type for item in model.graph.initializer}
     activations = [node for node in model.graph.node if node.op_type == "QuantizeLinear"]
     assert activations and all(
@@ -63,8 +63,8 @@ def test_int8_file_has_int8_weights_and_fuses(job: Any, tmp_path: Path) -> None:
     _session(tmp_path / "model.onnx", optimised=tmp_path / "optimised.onnx")
     fused = Counter(node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node)
     # The convolution behind the pooling and the one over all places have no quantizer after them.
-    assert fused["QLinearConv"] == 48 and fused["QLinearAdd"] == 10
-    assert notes["quantized_convolutions"] == 50 and notes["folded_weights"] == 50
+    assert fused["QLinearConv"] == 49 and fused["QLinearAdd"] == 10
+    assert notes["quantized_convolutions"] == 51 and notes["folded_weights"] == 51
 
 
 def test_two_exports_are_the_same_bytes(job: Any, tmp_path: Path) -> None:
