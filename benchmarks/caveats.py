@@ -52,10 +52,11 @@ def describe_budget(recipe: Recipe) -> str:
     distilled = recipe.student.train.epochs
     before = f"{inherited} that it starts from, alone or in the teacher, and " if inherited else ""
     own = recipe.baseline.train.epochs
-    shared = recipe.baseline_epochs - own
-    start = f" ({shared} of stage backbone, where the teacher starts too, and {own} more)"
+    start = ""
+    if shared := recipe.baseline_epochs - own:
+        start = f" ({shared} of stage backbone, where the teacher starts too, and {own} more)"
     return (
-        f"Training, epochs of the backbone: baseline {shared + own}{start if shared else ''}; "
+        f"Training, epochs of the backbone: baseline {recipe.baseline_epochs}{start}; "
         f"student {inherited + distilled} ({before}{distilled} of distillation), "
         f"and {recipe.quantize.train.epochs} more with quantizers for INT8."
     )

@@ -79,8 +79,8 @@ class TeacherStage:
 class BaselineStage(ClassifierStage):
     """What every claim is measured against: the student's backbone on labels alone.
 
-    `weights`: none, residual, package, timm, a file, or `backbone`, the network that this stage
-    trained. With `student.weights: teacher` baseline and student then have one start.
+    `weights`: none, residual, package, timm, a file, or `backbone` (what stage backbone trained).
+    With `student.weights: teacher` baseline and student then have one start.
     """
 
     weights: str = "none"

@@ -152,23 +152,32 @@ def test_a_network_for_other_pictures_is_refused(workspace: Workspace) -> None:
         Context(workspace.run).require_size("student", 32)
 
 
-def test_the_baseline_goes_on_from_the_backbone(workspace: Workspace) -> None:
-    """With next to no learning rate it ends where it started, its own batch statistics aside."""
-    recipe = Context(workspace.run).recipe
-    short = {"epochs": 1, "batch_size": 2, "lr": 1e-12, "ema_decay": 0}
+def train_on_from_backbone(workspace: Workspace, backbone_weights: str) -> None:
+    """Have the recipe's baseline start from stage `backbone`, and learn next to nothing."""
+    short = {"epochs": 1, "batch_size": 2, "ema_decay": 0}
+    model = {
+        "gaze": {"kind": "none"},
+        "backbone": "mobilenetv4_conv_small",
+        "backbone_weights": backbone_weights,
+    }
     changed = {
-        **asdict(recipe),
+        **asdict(Context(workspace.run).recipe),
         "backbone": {"enabled": True, "train": {**short, "lr": 1e-3}},
-        "teacher": {"model": {"gaze": {"kind": "none"}, "backbone": "mobilenetv4_conv_small"}},
-        "baseline": {"weights": "backbone", "train": short},
+        "teacher": {"model": model},
+        "baseline": {"weights": "backbone", "train": {**short, "lr": 1e-12}},
         "student": {},
     }
     save_recipe(parse_recipe(changed), workspace.run.root / RECIPE)
+
+
+def test_the_baseline_goes_on_from_the_backbone(workspace: Workspace) -> None:
+    """With next to no learning rate it ends where it started, its own batch statistics aside."""
+    train_on_from_backbone(workspace, "none")
     backbone.run_stage(workspace.run)
     baseline.run_stage(workspace.run)
     context = Context(workspace.run)
     start = dict(load_classifier(context, "backbone").named_parameters())
-    torch.manual_seed(recipe.seed)  # what the baseline would start from by itself
+    torch.manual_seed(context.recipe.seed)  # what the baseline would start from by itself
     drawn = dict(BackboneClassifier("mobilenetv4_conv_small", "none", 3).named_parameters())
     assert not torch.allclose(drawn["classifier.weight"], start["classifier.weight"], atol=1e-4)
     found = load_classifier(context, "baseline")
@@ -180,18 +189,9 @@ def test_the_baseline_goes_on_from_the_backbone(workspace: Workspace) -> None:
 
 
 def test_the_baseline_goes_on_from_no_other_network_than_the_recipes(workspace: Workspace) -> None:
-    short = {"epochs": 1, "batch_size": 2, "lr": 1e-3, "ema_decay": 0}
-    changed = {
-        **asdict(Context(workspace.run).recipe),
-        "backbone": {"enabled": True, "train": short},
-        "teacher": {"model": {"gaze": {"kind": "none"}, "backbone": "mobilenetv4_conv_small"}},
-        "baseline": {"weights": "backbone", "train": short},
-        "student": {},
-    }
-    save_recipe(parse_recipe(changed), workspace.run.root / RECIPE)
+    train_on_from_backbone(workspace, "none")
     backbone.run_stage(workspace.run)
-    changed["teacher"]["model"]["backbone_weights"] = "residual"
-    save_recipe(parse_recipe(changed), workspace.run.root / RECIPE)
+    train_on_from_backbone(workspace, "residual")
     with pytest.raises(ArtifactError, match="weights none, not residual"):
         baseline.run_stage(workspace.run)
 
