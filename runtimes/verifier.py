@@ -8,24 +8,20 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from gazeclip.bundle.bundle import Bundle, prior_log_odds
-from gazeclip.bundle.contents import OperatingPoint
+from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import OUTPUTS, SHIPPED_POINT, output_widths
 from gazeclip.errors import BundleError, ConfigError, ImageError, nearest
 from gazeclip.images.source import ImageSource
-from gazeclip.scoring.evidence import name_strength
-from gazeclip.scoring.thresholds import REAL
 from gazeclip.system.threads import usable_threads
 from runtimes.batches import Outputs
 from runtimes.engines.base import Engine
 from runtimes.engines.registry import choose_engine
 from runtimes.faces.detect import FaceDetector
-from runtimes.outputs import find_generator, rank_classes, sigmoid, softmax, weigh_scores
+from runtimes.judge import Judge, Rule
 from runtimes.sources import (
     CROPS,
     WHOLE,
@@ -35,18 +31,10 @@ from runtimes.sources import (
     WholeReader,
     read_sources,
 )
-from runtimes.verdict import Gaze, Verdict
+from runtimes.verdict import Verdict
 
 Outcome = Verdict | ImageError
 _FLOAT32 = np.dtype(np.float32)
-
-
-class _Rule(NamedTuple):
-    """How a call decides: at which operating point, and with which prior its probabilities are."""
-
-    point: OperatingPoint
-    prior: float
-    prior_log_odds: float
 
 
 def load(
@@ -81,9 +69,7 @@ class Verifier:
         self.engine = engine
         self.threads = threads
         self._widths = output_widths(bundle.embedding_dim, len(bundle.classes))
-        self._temperature = bundle.temperature["attribution"]
-        self._evidence = bundle.evidence
-        self._classes = bundle.classes
+        self.judge = Judge(bundle, engine)
         self._whole = WholeReader(bundle.contract)
         self._faces: FaceReader | None = None
         self._lock = threading.Lock()
@@ -156,14 +142,13 @@ class Verifier:
             raise ConfigError(f"batch of {batch} is too small", remedy="Use at least 1")
         if frames is not None and frames < 1:
             raise ConfigError(f"{frames} frames are too few", remedy="Use at least 1, or all")
-        point = self.bundle.operating_point(threshold, prior)
-        rule = _Rule(point, prior, prior_log_odds(prior))
+        rule = self.judge.make_rule(threshold, prior)
         sources: Iterable[ImageSource]
         sources = [images] if _is_single(images) else images  # type: ignore[list-item,assignment]
-        decoded = read_sources(self._choose_reader(crop), sources, frames)
+        decoded = read_sources(self.choose_reader(crop), sources, frames)
         return self._judge_in_batches(decoded, rule, batch)
 
-    def _choose_reader(self, crop: str) -> Reader:
+    def choose_reader(self, crop: str) -> Reader:
         """What reads the sources; the face detector is loaded when it is first asked for."""
         if crop not in CROPS:
             raise ConfigError(f"unknown crop '{crop}'", remedy=nearest(crop, CROPS))
@@ -176,7 +161,7 @@ class Verifier:
             return self._faces
 
     def _judge_in_batches(
-        self, decoded: Iterable[Decoded], rule: _Rule, batch: int
+        self, decoded: Iterable[Decoded], rule: Rule, batch: int
     ) -> Iterator[tuple[int, Outcome]]:
         waiting: list[Decoded] = []
         for item in decoded:
@@ -186,7 +171,7 @@ class Verifier:
                 waiting = []
         yield from self._judge_batch(waiting, rule)
 
-    def _judge_batch(self, waiting: list[Decoded], rule: _Rule) -> Iterator[tuple[int, Outcome]]:
+    def _judge_batch(self, waiting: list[Decoded], rule: Rule) -> Iterator[tuple[int, Outcome]]:
         images = [item.image for item in waiting if isinstance(item.image, np.ndarray)]
         started = time.perf_counter()
         outputs: Outputs = {}
@@ -202,42 +187,8 @@ class Verifier:
                 continue
             answer = {name: array[row] for name, array in outputs.items()}
             timings_ms = {**item.timings_ms, "inference": inference}
-            yield item.number, self._make_verdict(item, answer, rule, timings_ms)
+            yield item.number, self.judge.decide(item, answer, rule, timings_ms)
             row += 1
-
-    def _make_verdict(
-        self, item: Decoded, answer: Outputs, rule: _Rule, timings_ms: dict[str, float]
-    ) -> Verdict:
-        """One image's outputs (no batch axis) as a verdict."""
-        started = time.perf_counter()
-        logits = answer["logits"].tolist()
-        llr = weigh_scores(self._evidence, answer["fake_logit"].item(), logits)
-        ranked = rank_classes(self._classes, softmax(logits, self._temperature))
-        point = rule.point
-        decided = point.decide(llr)
-        pitch, yaw = answer["gaze"].tolist()
-        return Verdict(
-            source=item.name,
-            frame=item.frame,
-            frames=item.frames,
-            note=item.note,
-            face=item.face,
-            verdict=decided,
-            llr=llr,
-            strength=name_strength(llr),
-            fake_probability=sigmoid(llr + rule.prior_log_odds),
-            prior=rule.prior,
-            fake_from=point.fake_from,
-            real_below=point.real_below,
-            operating_point=point.name,
-            attribution=ranked,
-            generator=None if decided == REAL else find_generator(ranked),
-            gaze=Gaze(pitch, yaw),
-            engine=self.engine.label,
-            precision=self.bundle.precision,
-            timings_ms={**timings_ms, "post": (time.perf_counter() - started) * 1e3},
-            embedding=answer["embedding"],
-        )
 
     def infer(self, images: np.ndarray) -> Outputs:
         """Checked raw outputs for uint8 `(B, S, S, 3)`; what the benchmarks score.
