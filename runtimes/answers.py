@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from gazeclip.bundle.contents import OperatingPoint
-from gazeclip.errors import FaceError, ImageError
+from gazeclip.errors import FaceError
 from gazeclip.scoring.thresholds import ANSWERS, FAKE, INCONCLUSIVE
 from runtimes.sources import WHOLE
 from runtimes.verdict import Verdict
@@ -20,53 +20,61 @@ FAILED = 2
 UNSURE = 3
 FACELESS = 4
 Judged = list[tuple[str, Outcome]]
+# What a tally counts beside the answers.
+_ERROR = "error"
+_FACELESS = "no_usable_face"
+# The first of these that was seen decides.
+_CODES = {_ERROR: FAILED, FAKE: SUSPICIOUS, _FACELESS: FACELESS, INCONCLUSIVE: UNSURE}
+
+
+class Tally:
+    """What a number of outcomes comes to, without any of them being kept."""
+
+    def __init__(self, crop: str = WHOLE) -> None:
+        self.crop = crop
+        self.counts: Counter[str] = Counter()
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one."""
+        if isinstance(outcome, Verdict):
+            self.counts[outcome.verdict] += 1
+        else:
+            self.counts[_FACELESS if isinstance(outcome, FaceError) else _ERROR] += 1
+
+    def exit_code(self) -> int:
+        """2 if an image could not be judged, else 1 if one is fake, else 4, else 3, else 0.
+
+        4 if a photograph has no face that can be judged, 3 if a verdict is inconclusive, 0 where
+        all are real.
+        """
+        for name, code in _CODES.items():
+            if self.counts[name]:
+                return code
+        return CLEAN
+
+    def count_unjudged(self) -> int:
+        """Images without a verdict, for whatever reason."""
+        return self.counts[_ERROR] + self.counts[_FACELESS]
+
+    def summarise(self) -> dict[str, int]:
+        """The summary of `--json`."""
+        summary = {key: self.counts[key] for key in (*ANSWERS, _ERROR)}
+        if self.crop != WHOLE:
+            summary[_FACELESS] = self.counts[_FACELESS]
+        return summary
 
 
 def exit_code(judged: Judged) -> int:
-    """2 if an image could not be judged, else 1 if one is fake, else 4, else 3, else 0.
-
-    4 if a photograph has no face that can be judged, 3 if a verdict is inconclusive, 0 where all
-    are real.
-    """
-    outcomes = [outcome for _, outcome in judged]
-    faceless = any(isinstance(outcome, FaceError) for outcome in outcomes)
-    if any(isinstance(item, ImageError) and not isinstance(item, FaceError) for item in outcomes):
-        return FAILED
-    answers = {outcome.verdict for outcome in outcomes if isinstance(outcome, Verdict)}
-    if FAKE in answers:
-        return SUSPICIOUS
-    if faceless:
-        return FACELESS
-    return UNSURE if INCONCLUSIVE in answers else CLEAN
+    """That of a `Tally` of these outcomes."""
+    tally = Tally()
+    for _, outcome in judged:
+        tally.add(outcome)
+    return tally.exit_code()
 
 
-def describe_outcomes(
-    verifier: Verifier, point: OperatingPoint, judged: Judged, crop: str, embedding: bool
-) -> dict[str, Any]:
-    """What `--json` prints (schema 2): every image in order, each with a verdict or an `error`.
-
-    With `--crop face` every face has a verdict, and a photograph without a usable one an `outcome`.
-    """
-    results: list[dict[str, Any]] = []
-    counts: Counter[str] = Counter()
-    for source, outcome in judged:
-        if isinstance(outcome, Verdict):
-            results.append(outcome.to_dict(embedding))
-            counts[outcome.verdict] += 1
-            continue
-        row: dict[str, Any] = {"source": source, "verdict": None}
-        if isinstance(outcome, FaceError):
-            row["outcome"] = outcome.outcome
-            row["reason"] = outcome.message
-            counts["no_usable_face"] += 1
-        else:
-            row["error"] = outcome.message
-            counts["error"] += 1
-        results.append({**row, "remedy": outcome.remedy})
+def describe_run(verifier: Verifier, point: OperatingPoint, crop: str) -> dict[str, Any]:
+    """What `--json` (schema 2) says before the results: what judges, and how it decides."""
     bundle = verifier.bundle
-    summary = {key: counts[key] for key in (*ANSWERS, "error")}
-    if crop != WHOLE:
-        summary["no_usable_face"] = counts["no_usable_face"]
     return {
         "schema": 2,
         "bundle": {
@@ -83,6 +91,33 @@ def describe_outcomes(
             **point.to_entry(),
             "reliable": point.reliable,
         },
-        "results": results,
-        "summary": summary,
     }
+
+
+def describe_outcome(source: str, outcome: Outcome, embedding: bool) -> dict[str, Any]:
+    """One of the results of `--json`: a verdict, or why there is none.
+
+    With `--crop face` every face has a verdict, and a photograph without a usable one an `outcome`.
+    """
+    if isinstance(outcome, Verdict):
+        return outcome.to_dict(embedding)
+    row: dict[str, Any] = {"source": source, "verdict": None}
+    if isinstance(outcome, FaceError):
+        row["outcome"] = outcome.outcome
+        row["reason"] = outcome.message
+    else:
+        row["error"] = outcome.message
+    return {**row, "remedy": outcome.remedy}
+
+
+def describe_outcomes(
+    verifier: Verifier, point: OperatingPoint, judged: Judged, crop: str, embedding: bool
+) -> dict[str, Any]:
+    """What `--json` prints, whole: every image in order, each with a verdict or an `error`."""
+    tally = Tally(crop)
+    results = []
+    for source, outcome in judged:
+        tally.add(outcome)
+        results.append(describe_outcome(source, outcome, embedding))
+    run = describe_run(verifier, point, crop)
+    return {**run, "results": results, "summary": tally.summarise()}

@@ -1,10 +1,8 @@
-"""Verdicts as a table for people and as CSV for spreadsheets."""
+"""Verdicts as rows: of a table for people, and of CSV for spreadsheets."""
 
 from __future__ import annotations
 
-import csv
 import math
-from collections import Counter
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -13,6 +11,7 @@ from gazeclip.console.tables import Styled, Table, print_plain, print_table
 from gazeclip.console.text import printable
 from gazeclip.errors import FaceError
 from gazeclip.scoring.thresholds import ANSWERS
+from runtimes.answers import Tally
 from runtimes.verdict import Verdict
 from runtimes.verifier import Outcome
 
@@ -44,22 +43,29 @@ CSV_COLUMNS = [
     "error",
 ]
 _COLOURS = {"fake": "bold red", "real": "green", "inconclusive": "yellow", "error": "yellow"}
-_HEADER = ("image", "verdict", "LLR", "evidence", "P(fake)", "made by", "p", "gaze pitch/yaw", "ms")
+_HEADER: tuple[str, ...] = (
+    "image",
+    "verdict",
+    "LLR",
+    "evidence",
+    "P(fake)",
+    "made by",
+    "p",
+    "gaze pitch/yaw",
+    "ms",
+)
 _FACE_HEADER = ("face", "box")
 
 
-def write_csv(stream: TextIO, judged: Sequence[tuple[str, Outcome]]) -> None:
-    """One row per verdict; the columns of a failed image are empty but for why it has none."""
-    writer = csv.DictWriter(stream, CSV_COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    for source, outcome in judged:
-        if isinstance(outcome, Verdict):
-            row = _csv_row(outcome)
-        else:
-            row = {"source": source, "error": str(outcome)}
-            if isinstance(outcome, FaceError):
-                row["outcome"] = outcome.outcome
-        writer.writerow({column: printable(str(value)) for column, value in row.items()})
+def make_csv_row(source: str, outcome: Outcome) -> dict[str, str]:
+    """The cells of `CSV_COLUMNS` that an outcome fills; of a failed image why it has no verdict."""
+    if isinstance(outcome, Verdict):
+        row = _csv_row(outcome)
+    else:
+        row = {"source": source, "error": str(outcome)}
+        if isinstance(outcome, FaceError):
+            row["outcome"] = outcome.outcome
+    return {column: printable(str(value)) for column, value in row.items()}
 
 
 def _csv_row(verdict: Verdict) -> dict[str, object]:
@@ -94,36 +100,48 @@ def _csv_row(verdict: Verdict) -> dict[str, object]:
     return row
 
 
-def write_table(
-    stream: TextIO, judged: Sequence[tuple[str, Outcome]], with_faces: bool = False
-) -> None:
-    """A table, coloured by `rich` on a terminal where that is installed, and a line of totals.
+class TableRows:
+    """A table's cells, and of the first verdict what all share."""
 
-    Args:
-        with_faces: columns for the number and the box of each face.
-    """
-    rows = [_table_row(source, outcome) for source, outcome in judged]
-    header: tuple[str, ...] = _HEADER
-    if with_faces:
-        header = (_HEADER[0], *_FACE_HEADER, *_HEADER[1:])
-        cells = [_face_cells(outcome) for _, outcome in judged]
-        rows = [(row[0], *more, *row[1:]) for row, more in zip(rows, cells, strict=True)]
-    verdicts = [outcome for _, outcome in judged if isinstance(outcome, Verdict)]
-    table = Table(header, rows, left=range(len(header)), framed=True)
-    if stream.isatty():
-        print_table(table, stream)
-    else:
-        print_plain(table, stream)
-    counts = Counter(verdict.verdict for verdict in verdicts)
-    parts = [f"{counts[answer]} {answer}" for answer in ANSWERS]
-    totals = f"{', '.join(parts)}, {len(judged) - len(verdicts)} not judged"
-    if verdicts:
-        first = verdicts[0]
-        totals += (
-            f" | {first.operating_point}: fake from LLR {first.fake_from:+.2f},"
-            f" real below {first.real_below:+.2f} | {first.engine}, {first.precision}"
-        )
-    print_line(totals, stream)
+    def __init__(self, with_faces: bool) -> None:
+        """No rows yet.
+
+        Args:
+            with_faces: columns for the number and the box of each face.
+        """
+        self._with_faces = with_faces
+        self._rows: list[tuple[str, ...]] = []
+        self._shared = ""
+
+    def add(self, source: str, outcome: Outcome) -> None:
+        """One row more."""
+        row = _table_row(source, outcome)
+        if self._with_faces:
+            row = (row[0], *_face_cells(outcome), *row[1:])
+        self._rows.append(row)
+        if isinstance(outcome, Verdict) and not self._shared:
+            self._shared = (
+                f" | {outcome.operating_point}: fake from LLR {outcome.fake_from:+.2f},"
+                f" real below {outcome.real_below:+.2f} | {outcome.engine}, {outcome.precision}"
+            )
+
+    def print(self, stream: TextIO, tally: Tally) -> None:
+        """A table, coloured by `rich` on a terminal where that is installed, and the totals."""
+        header = _HEADER
+        if self._with_faces:
+            header = (_HEADER[0], *_FACE_HEADER, *_HEADER[1:])
+        table = Table(header, self._rows, left=range(len(header)), framed=True)
+        if stream.isatty():
+            print_table(table, stream)
+        else:
+            print_plain(table, stream)
+        print_line(f"{describe_totals(tally)}{self._shared}", stream)
+
+
+def describe_totals(tally: Tally) -> str:
+    """How many of each answer, and how many images have none."""
+    parts = [f"{tally.counts[answer]} {answer}" for answer in ANSWERS]
+    return f"{', '.join(parts)}, {tally.count_unjudged()} not judged"
 
 
 def _face_cells(outcome: Outcome) -> tuple[str, str]:

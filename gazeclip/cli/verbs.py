@@ -45,8 +45,8 @@ GROUPS = {
         Verb("run", "gazeclip.commands.run:add_options", "run a recipe, from data to report"),
     ),
     "judge images": (
-        Verb("verify", "runtimes.cli:add_verify_options", "judge images with a bundle"),
-        Verb("engines", "runtimes.cli:add_engines_options", "which engines can be used here"),
+        Verb("verify", "runtimes.commands.verify:add_options", "judge images with a bundle"),
+        Verb("engines", "runtimes.commands.engines:add_options", "which engines can be used here"),
     ),
     "the stages of a run, one by one": (
         Verb("data", "gazeclip.commands.data:add_options", "prepare, check and describe data"),

@@ -21,6 +21,7 @@ from gazeclip.system import ranks
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, ProgressColumn
 
 T = TypeVar("T")
 
@@ -43,17 +44,42 @@ def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterat
 
 
 @contextlib.contextmanager
-def progress_callback(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A `(done, total)` callback that drives a bar; for work that reports rather than iterates."""
+def progress_callback(
+    label: str, unit: str | None = None
+) -> Iterator[Callable[[int, int | None], None]]:
+    """A `(done, total)` callback that drives a bar; for work that reports rather than iterates.
+
+    Standard output may be written meanwhile, unless it is the same terminal. A total of None is one
+    that is not known yet.
+
+    Args:
+        unit: what is counted, such as `images`; its number and how many a second are then shown.
+    """
     console = _open_terminal()
     if console is None:
         yield lambda done, total: None
         return
-    from rich.progress import Progress
+    with _make_bar(console, unit) as bar:
+        task = bar.add_task(label, total=None, speed="")
 
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        def report(done: int, total: int | None) -> None:
+            bar.update(task, completed=done, total=total)
+            speed = bar.tasks[0].speed  # of the last half minute; None at first
+            if unit is not None and speed is not None:
+                bar.update(task, speed=f"{speed:.1f} {unit}/s")
+
+        yield report
+
+
+def _make_bar(console: Console, unit: str | None) -> Progress:
+    from rich import progress as rich_progress
+
+    columns: list[str | ProgressColumn] = [*rich_progress.Progress.get_default_columns()]
+    if unit is not None:
+        columns.insert(2, rich_progress.MofNCompleteColumn())
+        columns.append("{task.fields[speed]}")
+    # rich would print what goes to standard output where the bar is: on standard error.
+    return rich_progress.Progress(*columns, console=console, transient=True, redirect_stdout=False)
 
 
 @contextlib.contextmanager

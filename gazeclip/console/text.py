@@ -34,15 +34,20 @@ def printable_message(text: str) -> str:
     return "\n".join(printable(line) for line in _LIST_LINE.split(text))
 
 
-def format_json(value: Any, sort_keys: bool = False, only_ascii: bool = False) -> str:
-    """Indented JSON for a file, or with `only_ascii` for a terminal of any encoding.
+def format_json(
+    value: Any, sort_keys: bool = False, only_ascii: bool = False, indent: int | None = 2
+) -> str:
+    """JSON for a file, or with `only_ascii` for a terminal of any encoding.
+
+    Args:
+        indent: None for a single line.
 
     Raises:
         ValueError: NaN or infinity, on which other readers choke.
     """
     return json.dumps(
         make_encodable(value),
-        indent=2,
+        indent=indent,
         sort_keys=sort_keys,
         allow_nan=False,
         ensure_ascii=only_ascii,

@@ -19,7 +19,9 @@ import pytest
 from PIL import Image, ImageCms
 
 from gazeclip.errors import ConfigError, StageError
-from runtimes.cli import expand_images, main, recent_bundle
+from runtimes.cli import main
+from runtimes.commands.inputs import expand_images
+from runtimes.recent import recent_bundle
 
 
 def _run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -24,9 +24,10 @@ from gazeclip.recipe.load import parse_recipe
 from gazeclip.run import versions
 from runtimes import ENGINES, engine_status, load
 from runtimes.batches import infer_in_batches
-from runtimes.cli import main, recent_bundle
+from runtimes.cli import main
 from runtimes.engines.base import Engine, Outputs, in_batches_of
 from runtimes.engines.registry import EngineEntry, engine_made_for, find_engine
+from runtimes.recent import recent_bundle
 
 
 class DummyEngine(Engine):

@@ -1,0 +1,134 @@
+"""How outcomes are written: a table, CSV, one JSON object, or one JSON object a line.
+
+All but the table write each outcome as soon as it is there and hold none, so that memory does not
+grow with a folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from typing import Any, Protocol, TextIO
+
+from gazeclip.bundle.contents import OperatingPoint
+from gazeclip.console.text import format_json
+from runtimes.answers import Tally, describe_outcome, describe_run
+from runtimes.render import CSV_COLUMNS, TableRows, make_csv_row
+from runtimes.sources import FACE
+from runtimes.verifier import Outcome, Verifier
+
+_INDENT = "  "
+
+
+class Form(Protocol):
+    """Where outcomes go.
+
+    Attributes:
+        is_streamed: whether each is written when it is added.
+    """
+
+    is_streamed: bool
+
+    def add(self, source: str, outcome: Outcome) -> None:
+        """One outcome, in order; `source` is the name of its image."""
+
+    def close(self, tally: Tally) -> None:
+        """All were added; `tally` counts them."""
+
+
+def open_form(args: argparse.Namespace, verifier: Verifier, point: OperatingPoint) -> Form:
+    """The form that was asked for, on standard output."""
+    if args.json:
+        return JsonForm(sys.stdout, describe_run(verifier, point, args.crop), args.embedding)
+    if args.jsonl:
+        return JsonLinesForm(sys.stdout, args.embedding)
+    return CsvForm(sys.stdout) if args.csv else TableForm(sys.stdout, args.crop == FACE)
+
+
+class TableForm:
+    """A table for people, printed at the end, as its columns are as wide as all rows need."""
+
+    is_streamed = False
+
+    def __init__(self, stream: TextIO, with_faces: bool) -> None:
+        self._stream = stream
+        self._rows = TableRows(with_faces)
+
+    def add(self, source: str, outcome: Outcome) -> None:
+        """Keep its cells."""
+        self._rows.add(source, outcome)
+
+    def close(self, tally: Tally) -> None:
+        """Print the table and a line of totals."""
+        self._rows.print(self._stream, tally)
+
+
+class CsvForm:
+    """One row per verdict, and one for each image that has none."""
+
+    is_streamed = True
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._writer = csv.DictWriter(stream, CSV_COLUMNS, restval="", lineterminator="\n")
+        self._writer.writeheader()
+        stream.flush()
+
+    def add(self, source: str, outcome: Outcome) -> None:
+        """Write its row."""
+        self._writer.writerow(make_csv_row(source, outcome))
+        self._stream.flush()
+
+    def close(self, tally: Tally) -> None:
+        """Nothing is left to be written."""
+
+
+class JsonLinesForm:
+    """Each line is what `--json` has in `results`."""
+
+    is_streamed = True
+
+    def __init__(self, stream: TextIO, embedding: bool) -> None:
+        self._stream = stream
+        self._embedding = embedding
+
+    def add(self, source: str, outcome: Outcome) -> None:
+        """Write its line."""
+        entry = describe_outcome(source, outcome, self._embedding)
+        self._stream.write(format_json(entry, only_ascii=True, indent=None) + "\n")
+        self._stream.flush()
+
+    def close(self, tally: Tally) -> None:
+        """Nothing is left to be written."""
+
+
+class JsonForm:
+    """One object, written piece by piece: as `format_json` writes it whole."""
+
+    is_streamed = True
+
+    def __init__(self, stream: TextIO, run: dict[str, Any], embedding: bool) -> None:
+        self._stream = stream
+        self._embedding = embedding
+        self._count = 0
+        head = format_json(run, only_ascii=True).removesuffix("\n}")
+        self._write(f'{head},\n{_INDENT}"results": [')
+
+    def add(self, source: str, outcome: Outcome) -> None:
+        """Write its entry."""
+        entry = describe_outcome(source, outcome, self._embedding)
+        text = format_json(entry, only_ascii=True).replace("\n", f"\n{2 * _INDENT}")
+        comma = "," if self._count else ""
+        self._write(f"{comma}\n{2 * _INDENT}{text}")
+        self._count += 1
+
+    def close(self, tally: Tally) -> None:
+        """Write the summary and the end of the object."""
+        summary = format_json(tally.summarise(), only_ascii=True).replace("\n", f"\n{_INDENT}")
+        end = f"\n{_INDENT}]" if self._count else "]"
+        self._write(f'{end},\n{_INDENT}"summary": {summary}\n}}\n')
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()

@@ -1,0 +1,106 @@
+"""The options of `gazeclip verify`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gazeclip.bundle.layout import SHIPPED_POINT
+from runtimes.engines.registry import ENGINES
+from runtimes.sources import CROPS, WHOLE
+
+_ABOUT = (
+    "Judge images of faces. Exit code 0: all real, 1: at least one fake, 4: none fake but at "
+    "least one photograph without a usable face (--crop face), 3: none of these but at least "
+    "one inconclusive, 2: an error, 70: a fault of the program; after 2 and 70 nothing is "
+    "known about the images that were not judged."
+)
+
+
+def add_verify_options(parser: argparse.ArgumentParser) -> None:
+    """Everything but the command itself."""
+    parser.description = _ABOUT
+    _add_inputs(parser)
+    _add_engine(parser)
+    _add_decision(parser)
+    _add_output(parser)
+
+
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "images", nargs="*", type=Path, metavar="IMAGE", help="image files, or folders of them"
+    )
+    parser.add_argument(
+        "--crop",
+        choices=CROPS,
+        default=WHOLE,
+        help="whole: images are face crops; face: find the faces in photographs and judge each "
+        f"(default: {WHOLE})",
+    )
+    parser.add_argument(
+        "--frames",
+        type=parse_frames,
+        default=1,
+        metavar="N",
+        help="judge the first N frames of an animation or pages of a file, or all (default: 1)",
+    )
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        metavar="DIR",
+        help="exported bundle (default: the most recent run's)",
+    )
+    parser.add_argument(
+        "--engine", help=f"one of {', '.join(ENGINES)} (default: the one made for the bundle)"
+    )
+    parser.add_argument("--device", help="device of the engine, such as CPU or GPU (default: CPU)")
+    parser.add_argument(
+        "--batch", type=int, default=8, metavar="N", help="images per inference (default: 8)"
+    )
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="threads (default: what this process may use)"
+    )
+    parser.add_argument(
+        "--self-test", action="store_true", help="first compare the golden images with this engine"
+    )
+
+
+def _add_decision(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threshold",
+        default=SHIPPED_POINT,
+        help="fpr1, fpr0.1, or a fake probability from which on an image is fake and below which "
+        f"it is real (default: {SHIPPED_POINT})",
+    )
+    parser.add_argument(
+        "--prior",
+        type=float,
+        default=0.5,
+        metavar="P",
+        help="how probable a forgery is before an image is seen; fake probabilities depend on it, "
+        "verdicts at a named threshold do not (default: 0.5)",
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument(
+        "--jsonl", action="store_true", help="print one JSON object per verdict, each on a line"
+    )
+    form.add_argument("--csv", action="store_true", help="print one row per verdict")
+    parser.add_argument(
+        "--embedding", action="store_true", help="include the embedding in --json and --jsonl"
+    )
+
+
+def parse_frames(text: str) -> int | None:
+    """The option `--frames`: a number of at least 1, or `all` (None)."""
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a number of at least 1 nor 'all'")
+    return int(text)
