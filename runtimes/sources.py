@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol, TypeVar
@@ -11,7 +10,7 @@ import numpy as np
 
 from gazeclip.errors import ImageError
 from gazeclip.images.preprocess import DecodedImage, PixelContract, decode_frames
-from gazeclip.images.source import ImageSource
+from gazeclip.images.source import ImageSource, name_source
 from runtimes.faces.blur import is_blurred
 from runtimes.faces.box import FaceBox
 from runtimes.faces.crop import Crop, cut_square, round_half_up
@@ -62,7 +61,7 @@ class WholeReader:
 
     def read(self, source: ImageSource, number: int, frames: int | None) -> Iterator[Decoded]:
         """One image for each frame."""
-        name = _name_source(source, number)
+        name = name_source(source, f"image {number}")
         for pixels, decode_ms in _measure_each(self.contract.read_frames(source, frames)):
             timings_ms = {"decode": decode_ms}
             if isinstance(pixels, ImageError):
@@ -84,7 +83,7 @@ class FaceReader:
 
         Or the `FaceError` that says why there is none.
         """
-        name = _name_source(source, number)
+        name = name_source(source, f"image {number}")
         for photo, decode_ms in _measure_each(decode_frames(source, frames)):
             if isinstance(photo, ImageError):
                 yield Decoded(number, name, photo, {"decode": decode_ms})
@@ -133,10 +132,6 @@ def read_sources(
     """What `reader` makes of each source, one after the other; each is read when it is due."""
     for number, source in enumerate(sources):
         yield from reader.read(source, number, frames)
-
-
-def _name_source(source: ImageSource, number: int) -> str:
-    return str(source) if isinstance(source, str | os.PathLike) else f"image {number}"
 
 
 def _measure_each(pictures: Iterator[Picture]) -> Iterator[tuple[Picture | ImageError, float]]:

@@ -43,6 +43,11 @@ def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterat
     yield from track(items, description=label, total=total, console=console, transient=True)
 
 
+def can_show_progress() -> bool:
+    """Whether a bar would be seen; where none is, nothing need be counted for one."""
+    return _open_terminal() is not None
+
+
 @contextlib.contextmanager
 def progress_callback(
     label: str, unit: str | None = None

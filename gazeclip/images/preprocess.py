@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO, NamedTuple
@@ -27,6 +26,7 @@ from gazeclip.images.source import (
     SLASHES_REMEDY,
     ImageSource,
     has_foreign_separators,
+    name_source,
     open_stream,
 )
 
@@ -155,7 +155,7 @@ def decode_frames(
 
     The first is the one that the file names as such: in HEIC it may be another than number 1.
     """
-    name = str(source) if isinstance(source, str | os.PathLike) else "image"
+    name = name_source(source, "image")
     with contextlib.ExitStack() as until_the_end:
         with _explain_errors(name):
             opened = _open_source(source, name, until_the_end)

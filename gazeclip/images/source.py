@@ -21,6 +21,29 @@ MAX_BYTES = 256_000_000
 _READ_AT_ONCE = 16_000_000  # bytes
 
 
+class NamedBytes(bytes):
+    """An encoded image that verdicts and messages call by a name, as they call a file by its path.
+
+    Attributes:
+        name: what they call it.
+    """
+
+    name: str
+
+    def __new__(cls, data: bytes, name: str) -> NamedBytes:
+        """Bytes that know their name."""
+        named = super().__new__(cls, data)
+        named.name = name
+        return named
+
+
+def name_source(source: object, otherwise: str) -> str:
+    """A path as it was given, the name of `NamedBytes`, and `otherwise` for what has none."""
+    if isinstance(source, NamedBytes):
+        return source.name
+    return str(source) if isinstance(source, str | os.PathLike) else otherwise
+
+
 def has_foreign_separators(path: str | os.PathLike[str]) -> bool:
     """Whether a path that is not there has the separators of another system.
 
@@ -58,7 +81,7 @@ def _open_path(path: Path, name: str) -> BinaryIO:
             _refuse_too_many_bytes(os.fstat(stream.fileno()).st_size, name)
             return stream
         with stream:  # a pipe
-            return io.BytesIO(_read_all(stream, name))
+            return io.BytesIO(read_whole(stream, name))
     except BaseException:
         stream.close()
         raise
@@ -69,14 +92,19 @@ def _read_file_object(file: Any, name: str) -> bytes:
     try:
         if hasattr(file, "seek") and (not hasattr(file, "seekable") or file.seekable()):
             file.seek(0)
-        return _read_all(file, name)
+        return read_whole(file, name)
     except (ValueError, OSError) as error:  # closed, or open for writing
         raise ImageError(
             f"cannot read the file object ({error})", remedy="Open it with mode 'rb'"
         ) from error
 
 
-def _read_all(file: Any, name: str) -> bytes:
+def read_whole(file: Any, name: str) -> bytes:
+    """All bytes of a file or pipe, from where it is.
+
+    Raises:
+        ImageError: more than `MAX_BYTES`, or it gives no bytes.
+    """
     parts: list[bytes] = []
     total = 0
     # Piece by piece: a size is not known before, and a pipe gives what it has.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,32 +63,40 @@ def find_images(folder: Path, ignored: Iterable[Path] = ()) -> ImageWalk:
         ignored: files to be neither taken nor counted, such as one that is about to be replaced.
     """
     walk = ImageWalk(folder)
-    uncounted = set(ignored)
-    walked: set[str] = set()
-    own = [folder]
-    linked = list[Path]()
-    while own or linked:
-        # Own folders first: a link never takes a folder away from the place where it really lies.
-        place = own.pop() if own else linked.pop(0)
-        real = os.path.realpath(place)
-        if real in walked:
-            walk.repeated.append(place)
-            continue
-        walked.add(real)
-        for entry in _list_entries(place, walk):
-            path = place / entry.name
-            if path in uncounted:
-                continue
-            if not _is_folder(entry, path, walk):
-                continue
-            if entry.is_symlink():
-                linked.append(path)
-            else:
-                own.append(path)
-    walk.images.sort()
+    walk.images = sorted(walk_images(walk, ignored))
     walk.unreadable.sort()
     walk.hidden.sort()
     return walk
+
+
+def walk_images(walk: ImageWalk, ignored: Iterable[Path] = ()) -> Iterator[Path]:
+    """The images of `find_images` one by one, for folders of any size.
+
+    In the order of their paths, but what links lead to comes last. Held are only the names in the
+    folders that are open at the time. What is left out is recorded in `walk`, and all of it at the
+    end; `walk.images` stays empty.
+    """
+    uncounted = set(ignored)
+    walked: set[str] = set()
+    linked = [walk.folder]
+    while linked:
+        # Own folders first: a link never takes a folder away from the place where it really lies.
+        opened = [_list_folder(linked.pop(0), walk, walked)]
+        while opened:
+            path = next(opened[-1], None)
+            if path is None:
+                opened.pop()
+                continue
+            mode = None if path in uncounted else _find_mode(path, walk)
+            if mode is None:
+                continue
+            if not stat.S_ISDIR(mode):
+                if _is_image(path, mode, walk):
+                    yield path
+            elif path.is_symlink():
+                linked.append(path)
+            else:
+                opened.append(_list_folder(path, walk, walked))
 
 
 def is_hidden(name: str) -> bool:
@@ -95,38 +104,47 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.casefold() in _LITTER
 
 
-def _list_entries(place: Path, walk: ImageWalk) -> list[os.DirEntry[str]]:
+def _list_folder(place: Path, walk: ImageWalk, walked: set[str]) -> Iterator[Path]:
+    """What lies in a folder, by name; nothing if it was walked before or cannot be read."""
+    real = os.path.realpath(place)
+    if real in walked:
+        walk.repeated.append(place)
+        return iter(())
+    walked.add(real)
     try:
         with os.scandir(place) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+            names = sorted(entry.name for entry in entries)
     except OSError as error:
         walk.unreadable.append((place, error.strerror or str(error)))
-        return []
+        return iter(())
+    return (place / name for name in names)
 
 
-def _is_folder(entry: os.DirEntry[str], path: Path, walk: ImageWalk) -> bool:
-    """Whether an entry is a folder to be walked; if it is not, it is recorded."""
-    if is_hidden(entry.name):
+def _find_mode(path: Path, walk: ImageWalk) -> int | None:
+    """What the system says that an entry is; None, and recorded, if it is not to be looked at."""
+    if is_hidden(path.name):
         walk.hidden.append(path)
-        return False
+        return None
     try:
-        if entry.is_dir():
-            return True
-        entry.stat()  # fails for a broken link and for a loop of links
+        return path.stat().st_mode  # fails for a broken link and for a loop of links
     except OSError as error:
         broken = isinstance(error, FileNotFoundError)
         reason = "link to nothing" if broken else error.strerror or str(error)
         walk.unreadable.append((path, reason))
-        return False
+        return None
+
+
+def _is_image(path: Path, mode: int, walk: ImageWalk) -> bool:
+    """Whether a file is an image that can be read; if it is not, it is recorded."""
     suffix = path.suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
-        walk.others[suffix or entry.name] += 1
-    elif not entry.is_file():
+        walk.others[suffix or path.name] += 1
+    elif not stat.S_ISREG(mode):
         walk.unreadable.append((path, "not a plain file"))
     elif not os.access(path, os.R_OK):
         walk.unreadable.append((path, "Permission denied"))
     else:
-        walk.images.append(path)
+        return True
     return False
 
 

@@ -1,55 +1,124 @@
-"""What a command line names: files, and the images of folders."""
+"""What a command line names, one image after the other: files, folders, lists, standard input."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from gazeclip.console.progress import say
-from gazeclip.errors import ImageError
+from gazeclip.errors import ConfigError, ImageError
 from gazeclip.images.formats import NO_IMAGES_REMEDY
-from gazeclip.images.walk import find_images
+from gazeclip.images.source import ImageSource, NamedBytes, read_whole
+from gazeclip.images.walk import ImageWalk, walk_images
 from runtimes.answers import Judged
+from runtimes.commands.name_lists import read_names
+
+STDIN = "-"
+_STDIN_NAME = "standard input"
 
 
-def expand_images(photos: list[Path]) -> tuple[list[Path], Judged]:
-    """Files as named, and of folders all images below them.
+class Named(NamedTuple):
+    """An image, and what its results call it."""
 
-    What a folder leaves out is said on standard error.
+    name: str
+    source: ImageSource
 
-    Returns:
-        The images in order, and an `ImageError` for each folder without images and for all that
-        could not be read, so that neither is passed over in silence.
+
+class Inputs:
+    """Files as they are named, and of folders all images below them; none is kept.
+
+    Attributes:
+        failures: what could not be looked at (a folder without images, one that may not be read),
+            so that it is not passed over in silence; whole when all images were given.
     """
-    paths: list[Path] = []
-    failures: Judged = []
-    for photo in photos:
+
+    def __init__(self, named: Sequence[str], lists: Sequence[str] = (), null: bool = False) -> None:
+        """Nothing is looked at yet.
+
+        Args:
+            named: files, folders, and `-` for an image on standard input.
+            lists: files of names, and `-` for such a list on standard input.
+            null: names in lists end in NUL.
+
+        Raises:
+            ConfigError: standard input is named twice, or is a terminal.
+        """
+        self._named = named
+        self._lists = lists
+        self._null = null
+        self.failures: Judged = []
+        if [*named, *lists].count(STDIN) > 1:
+            raise ConfigError("standard input is named twice", remedy="It can be read once only")
+        if STDIN in named and sys.stdin is not None and sys.stdin.isatty():
+            remedy = f"Give it a file: verify {STDIN} < IMAGE"
+            raise ConfigError("standard input is a terminal and no image", remedy=remedy)
+
+    def __bool__(self) -> bool:
+        """Whether anything was named."""
+        return bool(self._named or self._lists)
+
+    def count(self) -> int | None:
+        """How many images there are now; None where a list has to be read for it."""
+        if self._lists:
+            return None
+        total = 0
+        for name in self._named:
+            folder = Path(name)
+            is_folder = name != STDIN and self._is_folder(folder) is True
+            total += sum(1 for _ in walk_images(ImageWalk(folder))) if is_folder else 1
+        return total
+
+    def __iter__(self) -> Iterator[Named]:
+        """The images in order; what a folder leaves out is said on standard error."""
+        self.failures = []
+        for name in self._named:
+            if name == STDIN:
+                yield from self._read_stdin()
+            else:
+                yield from self._expand(name)
+        for file in self._lists:
+            for name in read_names(file, self._null):
+                yield from self._expand(name)
+
+    def _read_stdin(self) -> Iterator[Named]:
         try:
-            is_folder = photo.is_dir()
-        except OSError as error:  # a name that is too long, a folder above it that may not be read
-            what = f"{photo} cannot be read ({error.strerror})"
-            unusable = ImageError(what, remedy="Correct its name or permissions")
-            failures.append((str(photo), unusable))
-            continue
-        if is_folder:
-            images, unread = _expand_folder(photo)
-            paths += images
-            failures += unread
+            data = read_whole(sys.stdin.buffer, _STDIN_NAME)
+        except ImageError as error:
+            self.failures.append((STDIN, error))
+            return
+        yield Named(STDIN, NamedBytes(data, _STDIN_NAME))
+
+    def _expand(self, name: str) -> Iterator[Named]:
+        path = Path(name)
+        is_folder = self._is_folder(path)
+        if isinstance(is_folder, ImageError):
+            self.failures.append((str(path), is_folder))
+        elif is_folder:
+            yield from self._expand_folder(path)
         else:
-            paths.append(photo)
-    return paths, failures
+            yield Named(str(path), path)
 
+    def _is_folder(self, path: Path) -> bool | ImageError:
+        try:
+            return path.is_dir()
+        except OSError as error:  # a name that is too long, a folder above it that may not be read
+            what = f"{path} cannot be read ({error.strerror})"
+            return ImageError(what, remedy="Correct its name or permissions")
 
-def _expand_folder(folder: Path) -> tuple[list[Path], Judged]:
-    walk = find_images(folder)
-    failures: Judged = []
-    left_out = walk.left_out()
-    if left_out:
-        say(f"{folder}: left out {left_out}")
-    for path, reason in walk.unreadable:
-        what = f"{path} cannot be read ({reason})"
-        remedy = "Correct its permissions or its link, or leave it out"
-        failures.append((str(path), ImageError(what, remedy=remedy)))
-    if not walk.images and not walk.unreadable:
-        nothing = ImageError(f"{folder} has no images", remedy=NO_IMAGES_REMEDY)
-        failures.append((str(folder), nothing))
-    return walk.images, failures
+    def _expand_folder(self, folder: Path) -> Iterator[Named]:
+        walk = ImageWalk(folder)
+        is_empty = True
+        for path in walk_images(walk):
+            is_empty = False
+            yield Named(str(path), path)
+        if left_out := walk.left_out():
+            say(f"{folder}: left out {left_out}")
+        for path, reason in sorted(walk.unreadable):
+            what = f"{path} cannot be read ({reason})"
+            remedy = "Correct its permissions or its link, or leave it out"
+            self.failures.append((str(path), ImageError(what, remedy=remedy)))
+        if is_empty and not walk.unreadable:
+            nothing = ImageError(f"{folder} has no images", remedy=NO_IMAGES_REMEDY)
+            self.failures.append((str(folder), nothing))

@@ -28,7 +28,24 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "images", nargs="*", type=Path, metavar="IMAGE", help="image files, or folders of them"
+        "images",
+        nargs="*",
+        metavar="IMAGE",
+        help="image files, folders of them, or - for an image on standard input",
+    )
+    parser.add_argument(
+        "--files-from",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="also judge what a list names, one file or folder a line; - reads it from standard "
+        "input; may be repeated",
+    )
+    parser.add_argument(
+        "-0",
+        "--null",
+        action="store_true",
+        help="names in lists end in NUL, as `find -print0` writes them",
     )
     parser.add_argument(
         "--crop",

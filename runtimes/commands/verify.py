@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
-import sys
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 from gazeclip.bundle.contents import OperatingPoint
-from gazeclip.console.progress import progress_callback, say
+from gazeclip.console.progress import say
 from gazeclip.errors import ConfigError
+from gazeclip.images.source import ImageSource
 from gazeclip.system.place import command_line
 from runtimes.answers import CLEAN, Tally
-from runtimes.commands.forms import Form, open_form
-from runtimes.commands.inputs import expand_images
+from runtimes.commands.forms import open_form
+from runtimes.commands.inputs import Inputs
 from runtimes.commands.options import add_verify_options
+from runtimes.commands.session import Session
 from runtimes.doubts import describe_doubts
 from runtimes.recent import recent_bundle
 from runtimes.remarks import Remarks
 from runtimes.verifier import Outcome, Verifier, load
-
-Report = Callable[[int, int | None], None]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -41,31 +36,23 @@ def verify_images(args: argparse.Namespace) -> int:
         GazeClipError: nothing named, or a bundle, engine or threshold that cannot be used.
     """
     _silence_pillow()
-    if not args.images and not args.self_test:
+    inputs = Inputs(args.images, args.files_from, args.null)
+    if not inputs and not args.self_test:
         remedy = f"Run: {command_line('verify', 'IMAGE...')}"
         raise ConfigError("no images named", remedy=remedy)
     verifier, point = _load_verifier(args)
-    if not args.images:
+    if not inputs:
         return CLEAN
-    paths, failures = expand_images(args.images)
+
+    def judge(sources: Iterable[ImageSource]) -> Iterator[tuple[int, Outcome]]:
+        return verifier.numbered_outcomes(
+            sources, args.threshold, args.batch, args.prior, args.crop, args.frames
+        )
+
     form = open_form(args, verifier, point)
-    tally = Tally(args.crop)
-    remarks = Remarks(args.frames)
-
-    def tell(source: str, outcome: Outcome) -> None:
-        tally.add(outcome)
-        form.add(source, outcome)
-        for line in remarks.describe(source, outcome):
-            say(line)
-
-    with _show_progress(form) as report:
-        for number, source, outcome in _judge(args, verifier, paths):
-            tell(source, outcome)
-            report(number + 1, len(paths))
-    for source, failure in failures:
-        tell(source, failure)
-    form.close(tally)
-    return tally.exit_code()
+    session = Session(judge, form, Tally(args.crop), Remarks(args.frames))
+    session.work_off(inputs)
+    return session.close()
 
 
 def _silence_pillow() -> None:
@@ -92,30 +79,3 @@ def _load_verifier(args: argparse.Namespace) -> tuple[Verifier, OperatingPoint]:
         told = ", ".join(f"{name} {value:.2g}" for name, value in differences.items())
         say(f"self-test passed: {told}")
     return verifier, point
-
-
-def _show_progress(form: Form) -> AbstractContextManager[Report]:
-    """A bar, but none between the lines of a form that writes to the same terminal."""
-    if form.is_streamed and sys.stdout.isatty():
-        return contextlib.nullcontext(lambda done, total: None)
-    return progress_callback("judging", unit="images")
-
-
-def _judge(
-    args: argparse.Namespace, verifier: Verifier, paths: list[Path]
-) -> Iterator[tuple[int, str, Outcome]]:
-    """Each outcome with the number and name of its source; only those of one batch are held."""
-    waiting: deque[tuple[int, str]] = deque()
-
-    def hand_over() -> Iterator[Path]:
-        for number, path in enumerate(paths):
-            waiting.append((number, str(path)))
-            yield path
-
-    outcomes = verifier.numbered_outcomes(
-        hand_over(), args.threshold, args.batch, args.prior, args.crop, args.frames
-    )
-    for number, outcome in outcomes:
-        while waiting[0][0] < number:
-            waiting.popleft()
-        yield number, waiting[0][1], outcome

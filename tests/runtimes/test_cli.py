@@ -20,7 +20,7 @@ from PIL import Image, ImageCms
 
 from gazeclip.errors import ConfigError, StageError
 from runtimes.cli import main
-from runtimes.commands.inputs import expand_images
+from runtimes.commands.inputs import Inputs
 from runtimes.recent import recent_bundle
 
 
@@ -134,11 +134,12 @@ def test_folders_are_expanded_and_empty_ones_are_errors(
 ) -> None:
     (tmp_path / "notes.txt").write_text("not an image by its name")
     folder = photos["text"].parent
-    paths, failures = expand_images([folder, tmp_path])
-    assert paths == [folder / name for name in ("empty.jpg", "text.jpg", "truncated.jpg")]
-    assert [(source, str(error)[: str(error).index(". ")]) for source, error in failures] == [
-        (str(tmp_path), f"{tmp_path} has no images")
-    ]
+    inputs = Inputs([str(folder), str(tmp_path)])
+    names = ("empty.jpg", "text.jpg", "truncated.jpg")
+    assert [image.source for image in inputs] == [folder / name for name in names]
+    assert [
+        (source, str(error)[: str(error).index(". ")]) for source, error in inputs.failures
+    ] == [(str(tmp_path), f"{tmp_path} has no images")]
 
 
 def test_what_a_folder_hides_is_said_and_what_cannot_be_read_exits_2(
