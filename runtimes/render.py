@@ -103,22 +103,24 @@ def _csv_row(verdict: Verdict) -> dict[str, object]:
 class TableRows:
     """A table's cells, and of the first verdict what all share."""
 
-    def __init__(self, with_faces: bool) -> None:
+    def __init__(self, with_faces: bool, more: tuple[str, ...] = ()) -> None:
         """No rows yet.
 
         Args:
             with_faces: columns for the number and the box of each face.
+            more: heads of further columns.
         """
         self._with_faces = with_faces
+        self._more = more
         self._rows: list[tuple[str, ...]] = []
         self._shared = ""
 
-    def add(self, source: str, outcome: Outcome) -> None:
-        """One row more."""
+    def add(self, source: str, outcome: Outcome, more: tuple[str, ...] = ()) -> None:
+        """One row more, and what it has in the further columns."""
         row = _table_row(source, outcome)
         if self._with_faces:
             row = (row[0], *_face_cells(outcome), *row[1:])
-        self._rows.append(row)
+        self._rows.append((*row, *more))
         if isinstance(outcome, Verdict) and not self._shared:
             self._shared = (
                 f" | {outcome.operating_point}: fake from LLR {outcome.fake_from:+.2f},"
@@ -130,6 +132,7 @@ class TableRows:
         header = _HEADER
         if self._with_faces:
             header = (_HEADER[0], *_FACE_HEADER, *_HEADER[1:])
+        header = (*header, *self._more)
         table = Table(header, self._rows, left=range(len(header)), framed=True)
         if stream.isatty():
             print_table(table, stream)

@@ -14,11 +14,13 @@ from typing import Any, Protocol, TextIO
 from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.console.text import format_json
 from runtimes.answers import Tally, describe_outcome, describe_run
+from runtimes.commands.beside import Beside
 from runtimes.render import CSV_COLUMNS, TableRows, make_csv_row
 from runtimes.sources import FACE
 from runtimes.verifier import Outcome, Verifier
 
 _INDENT = "  "
+NOTHING = Beside(None)
 
 
 class Form(Protocol):
@@ -37,13 +39,21 @@ class Form(Protocol):
         """All were added; `tally` counts them."""
 
 
-def open_form(args: argparse.Namespace, verifier: Verifier, point: OperatingPoint) -> Form:
+def open_form(
+    args: argparse.Namespace,
+    verifier: Verifier,
+    point: OperatingPoint,
+    beside: Beside = NOTHING,
+) -> Form:
     """The form that was asked for, on standard output."""
     if args.json:
-        return JsonForm(sys.stdout, describe_run(verifier, point, args.crop), args.embedding)
+        run = describe_run(verifier, point, args.crop)
+        return JsonForm(sys.stdout, run, args.embedding, beside)
     if args.jsonl:
-        return JsonLinesForm(sys.stdout, args.embedding)
-    return CsvForm(sys.stdout) if args.csv else TableForm(sys.stdout, args.crop == FACE)
+        return JsonLinesForm(sys.stdout, args.embedding, beside)
+    if args.csv:
+        return CsvForm(sys.stdout, beside)
+    return TableForm(sys.stdout, args.crop == FACE, beside)
 
 
 class TableForm:
@@ -51,13 +61,14 @@ class TableForm:
 
     is_streamed = False
 
-    def __init__(self, stream: TextIO, with_faces: bool) -> None:
+    def __init__(self, stream: TextIO, with_faces: bool, beside: Beside = NOTHING) -> None:
         self._stream = stream
-        self._rows = TableRows(with_faces)
+        self._rows = TableRows(with_faces, beside.header)
+        self._beside = beside
 
     def add(self, source: str, outcome: Outcome) -> None:
         """Keep its cells."""
-        self._rows.add(source, outcome)
+        self._rows.add(source, outcome, self._beside.cells(source))
 
     def close(self, tally: Tally) -> None:
         """Print the table and a line of totals."""
@@ -69,15 +80,18 @@ class CsvForm:
 
     is_streamed = True
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, beside: Beside = NOTHING) -> None:
         self._stream = stream
-        self._writer = csv.DictWriter(stream, CSV_COLUMNS, restval="", lineterminator="\n")
+        self._beside = beside
+        columns = (*CSV_COLUMNS, *beside.csv_columns)
+        self._writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
         self._writer.writeheader()
         stream.flush()
 
     def add(self, source: str, outcome: Outcome) -> None:
         """Write its row."""
-        self._writer.writerow(make_csv_row(source, outcome))
+        row = make_csv_row(source, outcome) | self._beside.csv_row(source)
+        self._writer.writerow(row)
         self._stream.flush()
 
     def close(self, tally: Tally) -> None:
@@ -89,13 +103,15 @@ class JsonLinesForm:
 
     is_streamed = True
 
-    def __init__(self, stream: TextIO, embedding: bool) -> None:
+    def __init__(self, stream: TextIO, embedding: bool, beside: Beside = NOTHING) -> None:
         self._stream = stream
         self._embedding = embedding
+        self._beside = beside
 
     def add(self, source: str, outcome: Outcome) -> None:
         """Write its line."""
         entry = describe_outcome(source, outcome, self._embedding)
+        entry |= self._beside.describe(source)
         self._stream.write(format_json(entry, only_ascii=True, indent=None) + "\n")
         self._stream.flush()
 
@@ -108,9 +124,12 @@ class JsonForm:
 
     is_streamed = True
 
-    def __init__(self, stream: TextIO, run: dict[str, Any], embedding: bool) -> None:
+    def __init__(
+        self, stream: TextIO, run: dict[str, Any], embedding: bool, beside: Beside = NOTHING
+    ) -> None:
         self._stream = stream
         self._embedding = embedding
+        self._beside = beside
         self._count = 0
         head = format_json(run, only_ascii=True).removesuffix("\n}")
         self._write(f'{head},\n{_INDENT}"results": [')
@@ -118,6 +137,7 @@ class JsonForm:
     def add(self, source: str, outcome: Outcome) -> None:
         """Write its entry."""
         entry = describe_outcome(source, outcome, self._embedding)
+        entry |= self._beside.describe(source)
         text = format_json(entry, only_ascii=True).replace("\n", f"\n{2 * _INDENT}")
         comma = "," if self._count else ""
         self._write(f"{comma}\n{2 * _INDENT}{text}")

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from gazeclip.bundle.layout import SHIPPED_POINT
+from runtimes.commands.beside import add_provenance_options
 from runtimes.engines.registry import ENGINES
 from runtimes.sources import CROPS, WHOLE
 
@@ -24,6 +25,7 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
     _add_engine(parser)
     _add_decision(parser)
     _add_output(parser)
+    add_provenance_options(parser)
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:

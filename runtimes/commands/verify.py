@@ -13,6 +13,7 @@ from gazeclip.errors import ConfigError
 from gazeclip.images.source import ImageSource
 from gazeclip.system.place import command_line
 from runtimes.answers import CLEAN, Tally
+from runtimes.commands.beside import Beside
 from runtimes.commands.forms import open_form
 from runtimes.commands.inputs import Inputs
 from runtimes.commands.options import add_verify_options
@@ -40,16 +41,22 @@ def verify_images(args: argparse.Namespace) -> int:
     if not inputs and not args.self_test:
         remedy = f"Run: {command_line('verify', 'IMAGE...')}"
         raise ConfigError("no images named", remedy=remedy)
+    beside = Beside.from_options(args)
     verifier, point = _load_verifier(args)
     if not inputs:
         return CLEAN
 
     def judge(sources: Iterable[ImageSource]) -> Iterator[tuple[int, Outcome]]:
         return verifier.numbered_outcomes(
-            sources, args.threshold, args.batch, args.prior, args.crop, args.frames
+            beside.watch(sources),
+            args.threshold,
+            args.batch,
+            args.prior,
+            args.crop,
+            args.frames,
         )
 
-    form = open_form(args, verifier, point)
+    form = open_form(args, verifier, point, beside)
     session = Session(judge, form, Tally(args.crop), Remarks(args.frames))
     session.work_off(inputs)
     return session.close()

@@ -111,6 +111,7 @@ def test_verification_leaves_and_sends_nothing(
         "ai_edge_litert.interpreter",
         "tflite_runtime.interpreter",
         "huggingface_hub",
+        "c2pa",
     ],
 )
 def test_an_import_leaves_and_sends_nothing(module: str, check: Check, tmp_path: Path) -> None:
