@@ -28,6 +28,9 @@ class Remarks:
         if isinstance(outcome, ImageError):
             yield f"{'no verdict' if isinstance(outcome, FaceError) else 'error'}: {outcome}"
             return
+        if outcome.track is not None:
+            yield from outcome.track.describe(source)
+            return
         if outcome.face is not None and outcome.face.number > 1:
             return  # of each frame once
         if outcome.face is not None and outcome.face.unjudged:

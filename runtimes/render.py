@@ -14,6 +14,7 @@ from gazeclip.scoring.thresholds import ANSWERS
 from runtimes.answers import Tally
 from runtimes.verdict import Verdict
 from runtimes.verifier import Outcome
+from runtimes.video.track import Track, format_time
 
 CSV_COLUMNS = [
     "source",
@@ -39,6 +40,11 @@ CSV_COLUMNS = [
     "frames",
     "face",
     "box",
+    "track",
+    "track_frames",
+    "track_from_s",
+    "track_to_s",
+    "most_suspicious_s",
     "outcome",
     "error",
 ]
@@ -55,6 +61,8 @@ _HEADER: tuple[str, ...] = (
     "ms",
 )
 _FACE_HEADER = ("face", "box")
+_TRACK_HEADER = ("most suspicious at",)
+_MOMENTS_SHOWN = 3
 
 
 def make_csv_row(source: str, outcome: Outcome) -> dict[str, str]:
@@ -91,6 +99,12 @@ def _csv_row(verdict: Verdict) -> dict[str, object]:
     if verdict.face is not None:
         row["face"] = verdict.face.number
         row["box"] = _write_box(verdict.face.box)
+    if verdict.track is not None:
+        row["track"] = verdict.track.number
+        row["track_frames"] = verdict.track.frames
+        row["track_from_s"] = f"{verdict.track.from_s:.3f}"
+        row["track_to_s"] = f"{verdict.track.to_s:.3f}"
+        row["most_suspicious_s"] = " ".join(f"{m.time_s:.3f}" for m in verdict.track.moments)
     generator = verdict.generator
     if generator is not None:
         row["class"] = generator.name
@@ -113,6 +127,7 @@ class TableRows:
         self._with_faces = with_faces
         self._more = more
         self._rows: list[tuple[str, ...]] = []
+        self._moments: list[str] = []
         self._shared = ""
 
     def add(self, source: str, outcome: Outcome, more: tuple[str, ...] = ()) -> None:
@@ -121,6 +136,7 @@ class TableRows:
         if self._with_faces:
             row = (row[0], *_face_cells(outcome), *row[1:])
         self._rows.append((*row, *more))
+        self._moments.append(_write_moments(outcome))
         if isinstance(outcome, Verdict) and not self._shared:
             self._shared = (
                 f" | {outcome.operating_point}: fake from LLR {outcome.fake_from:+.2f},"
@@ -133,7 +149,11 @@ class TableRows:
         if self._with_faces:
             header = (_HEADER[0], *_FACE_HEADER, *_HEADER[1:])
         header = (*header, *self._more)
-        table = Table(header, self._rows, left=range(len(header)), framed=True)
+        rows = self._rows
+        if any(self._moments):
+            header = (*header, *_TRACK_HEADER)
+            rows = [(*row, moments) for row, moments in zip(rows, self._moments, strict=True)]
+        table = Table(header, rows, left=range(len(header)), framed=True)
         if stream.isatty():
             print_table(table, stream)
         else:
@@ -153,6 +173,20 @@ def _face_cells(outcome: Outcome) -> tuple[str, str]:
     return str(outcome.face.number), _write_box(outcome.face.box)
 
 
+def _write_moments(outcome: Outcome) -> str:
+    """`0:12.0 0:03.0`: the worst first; empty where there is no track."""
+    if not isinstance(outcome, Verdict) or outcome.track is None:
+        return ""
+    return " ".join(format_time(m.time_s) for m in outcome.track.moments[:_MOMENTS_SHOWN])
+
+
+def _describe_track(track: Track) -> str:
+    """`track 1 of 2: 57 frames, 0:00.0 to 0:59.0`."""
+    frames = "1 frame" if track.frames == 1 else f"{track.frames} frames"
+    span = f"{format_time(track.from_s)} to {format_time(track.to_s)}"
+    return f"track {track.number} of {track.film.tracks}: {frames}, {span}"
+
+
 def _write_box(box: Sequence[int]) -> str:
     """`x0 y0 x1 y1`."""
     return " ".join(str(value) for value in box)
@@ -165,6 +199,8 @@ def _table_row(source: str, outcome: Outcome) -> tuple[str, ...]:
         return (source, Styled(word, _COLOURS["error"]), "", outcome.message, *empty)
     if outcome.frames > 1:
         source = f"{source} (frame {outcome.frame} of {outcome.frames})"
+    if outcome.track is not None:
+        source = f"{source} ({_describe_track(outcome.track)})"
     generator = outcome.generator
     gaze = f"{math.degrees(outcome.gaze.pitch):+.0f} / {math.degrees(outcome.gaze.yaw):+.0f} deg"
     total_ms = sum(outcome.timings_ms.values())

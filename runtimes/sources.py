@@ -52,6 +52,11 @@ class Reader(Protocol):
         An `ImageError` stands in for what is none; after a frame that cannot be read comes no more.
         """
 
+    def read_photo(
+        self, photo: DecodedImage, number: int, name: str, decode_ms: float
+    ) -> Iterator[Decoded]:
+        """The same of a picture that is decoded already, upright and RGB."""
+
 
 class WholeReader:
     """The whole image is the crop."""
@@ -69,6 +74,15 @@ class WholeReader:
                 return
             told = (pixels.frame, pixels.frames, pixels.note)
             yield Decoded(number, name, pixels.array, timings_ms, *told)
+
+    def read_photo(
+        self, photo: DecodedImage, number: int, name: str, decode_ms: float
+    ) -> Iterator[Decoded]:
+        """One image."""
+        started = time.perf_counter()
+        pixels = self.contract.apply(np.asarray(photo.image))
+        timings_ms = {"decode": decode_ms + _measure_ms(started)}
+        yield Decoded(number, name, pixels, timings_ms, photo.frame, photo.frames, photo.note)
 
 
 class FaceReader:
@@ -88,11 +102,12 @@ class FaceReader:
             if isinstance(photo, ImageError):
                 yield Decoded(number, name, photo, {"decode": decode_ms})
                 return
-            yield from self._read_photo(photo, number, name, decode_ms)
+            yield from self.read_photo(photo, number, name, decode_ms)
 
-    def _read_photo(
+    def read_photo(
         self, photo: DecodedImage, number: int, name: str, decode_ms: float
     ) -> Iterator[Decoded]:
+        """One image for each usable face, or the `FaceError`."""
         started = time.perf_counter()
         usable, obstacles = self._sort_faces(photo)
         detect_ms = _measure_ms(started)
@@ -127,10 +142,10 @@ class FaceReader:
 
 
 def read_sources(
-    reader: Reader, sources: Iterable[ImageSource], frames: int | None
+    reader: Reader, sources: Iterable[tuple[int, ImageSource]], frames: int | None
 ) -> Iterator[Decoded]:
-    """What `reader` makes of each source, one after the other; each is read when it is due."""
-    for number, source in enumerate(sources):
+    """What `reader` makes of each numbered source in order; each is read when it is due."""
+    for number, source in sources:
         yield from reader.read(source, number, frames)
 
 

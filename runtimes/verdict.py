@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gazeclip.scoring.thresholds import FAKE
+from runtimes.video.track import Track
 
 
 class Attribution(NamedTuple):
@@ -67,6 +68,7 @@ class Verdict:
         frames: the number in the file (animations, pages); this verdict is on number `frame`.
         note: what was done about the image's colours, such as a conversion to sRGB; None: nothing.
         face: which face it is about; None where the whole image was judged.
+        track: of a film, the frames it is about, whose means it holds; None of an image.
     """
 
     source: str
@@ -89,6 +91,7 @@ class Verdict:
     frames: int = 1
     note: str | None = None
     face: Face | None = None
+    track: Track | None = None
 
     @property
     def is_fake(self) -> bool:
@@ -124,4 +127,6 @@ class Verdict:
             data["crop"] = list(self.face.crop)
             data["face_score"] = self.face.score
             data["unjudged_faces"] = list(self.face.unjudged)
+        if self.track is not None:
+            data |= self.track.to_dict()
         return data | {"embedding": self.embedding.tolist()} if embedding else data

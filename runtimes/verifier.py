@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +30,13 @@ from runtimes.sources import (
     FaceReader,
     Reader,
     WholeReader,
-    read_sources,
 )
 from runtimes.verdict import Verdict
+from runtimes.video.route import judge_sources
+from runtimes.video.sample import Sampling
 
 Outcome = Verdict | ImageError
+SAMPLING = Sampling()
 _FLOAT32 = np.dtype(np.float32)
 
 
@@ -82,8 +85,9 @@ class Verifier:
         prior: float = 0.5,
         crop: str = WHOLE,
         frames: int | None = 1,
+        sampling: Sampling = SAMPLING,
     ) -> list[Verdict]:
-        """Judge images; of a file with several frames as many as asked for.
+        """Judge images and films; of a file with several frames as many as asked for.
 
         Args:
             images: one or several paths, encoded bytes, file objects, PIL images or uint8 RGB
@@ -97,6 +101,7 @@ class Verifier:
                 can be judged has a verdict, the largest of an image first (`Verdict.face`).
             frames: how many of an animation or a file of several pages are judged; None: all.
                 `Verdict.frame` is the number of one, `Verdict.frames` how many there are.
+            sampling: which frames of films (paths only) are judged; `Verdict.track` says more.
 
         Raises:
             ImageError: the first image that cannot be read; `outcomes` carries on instead.
@@ -106,7 +111,7 @@ class Verifier:
             BundleError: the model's outputs are not finite or have the wrong shape.
         """
         verdicts = []
-        for outcome in self.outcomes(images, threshold, batch, prior, crop, frames):
+        for outcome in self.outcomes(images, threshold, batch, prior, crop, frames, sampling):
             if isinstance(outcome, ImageError):
                 raise outcome
             verdicts.append(outcome)
@@ -120,12 +125,13 @@ class Verifier:
         prior: float = 0.5,
         crop: str = WHOLE,
         frames: int | None = 1,
+        sampling: Sampling = SAMPLING,
     ) -> Iterator[Outcome]:
         """Like `verify`, lazily; in the place of an unreadable image stands an `ImageError`.
 
         With `crop="face"` a `FaceError` stands for an image without a face that can be judged.
         """
-        numbered = self.numbered_outcomes(images, threshold, batch, prior, crop, frames)
+        numbered = self.numbered_outcomes(images, threshold, batch, prior, crop, frames, sampling)
         return (outcome for _, outcome in numbered)
 
     def numbered_outcomes(
@@ -136,6 +142,7 @@ class Verifier:
         prior: float = 0.5,
         crop: str = WHOLE,
         frames: int | None = 1,
+        sampling: Sampling = SAMPLING,
     ) -> Iterator[tuple[int, Outcome]]:
         """Like `outcomes`, each with the number of its image from 0, as one may have several."""
         if batch < 1:
@@ -145,8 +152,9 @@ class Verifier:
         rule = self.judge.make_rule(threshold, prior)
         sources: Iterable[ImageSource]
         sources = [images] if _is_single(images) else images  # type: ignore[list-item,assignment]
-        decoded = read_sources(self.choose_reader(crop), sources, frames)
-        return self._judge_in_batches(decoded, rule, batch)
+        judge = partial(self._judge_in_batches, rule=rule, batch=batch)
+        reader = self.choose_reader(crop)
+        return judge_sources(sources, reader, judge, frames, sampling, self.threads)
 
     def choose_reader(self, crop: str) -> Reader:
         """What reads the sources; the face detector is loaded when it is first asked for."""

@@ -22,6 +22,8 @@ class ImageWalk:
     """What `find_images` found below `folder`, and what it left out."""
 
     folder: Path
+    suffixes: frozenset[str] = IMAGE_SUFFIXES
+    """What is taken, in small letters."""
     images: list[Path] = field(default_factory=list)
     """Image files by their suffix, sorted; a linked one has the name of its link."""
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
@@ -137,7 +139,7 @@ def _find_mode(path: Path, walk: ImageWalk) -> int | None:
 def _is_image(path: Path, mode: int, walk: ImageWalk) -> bool:
     """Whether a file is an image that can be read; if it is not, it is recorded."""
     suffix = path.suffix.lower()
-    if suffix not in IMAGE_SUFFIXES:
+    if suffix not in walk.suffixes:
         walk.others[suffix or path.name] += 1
     elif not stat.S_ISREG(mode):
         walk.unreadable.append((path, "not a plain file"))

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from gazeclip.console.progress import say
 from gazeclip.errors import ConfigError, ImageError
-from gazeclip.images.formats import NO_IMAGES_REMEDY
+from gazeclip.images.formats import IMAGE_SUFFIXES, NO_IMAGES_REMEDY
 from gazeclip.images.source import ImageSource, NamedBytes, read_whole
 from gazeclip.images.walk import ImageWalk, walk_images
 from runtimes.answers import Judged
 from runtimes.commands.name_lists import read_names
+from runtimes.video.kinds import describe_missed, list_usable_suffixes
 
 STDIN = "-"
 _STDIN_NAME = "standard input"
@@ -67,7 +68,7 @@ class Inputs:
         for name in self._named:
             folder = Path(name)
             is_folder = name != STDIN and self._is_folder(folder) is True
-            total += sum(1 for _ in walk_images(ImageWalk(folder))) if is_folder else 1
+            total += sum(1 for _ in walk_images(_start_walk(folder))) if is_folder else 1
         return total
 
     def __iter__(self) -> Iterator[Named]:
@@ -108,13 +109,15 @@ class Inputs:
             return ImageError(what, remedy="Correct its name or permissions")
 
     def _expand_folder(self, folder: Path) -> Iterator[Named]:
-        walk = ImageWalk(folder)
+        walk = _start_walk(folder)
         is_empty = True
         for path in walk_images(walk):
             is_empty = False
             yield Named(str(path), path)
         if left_out := walk.left_out():
             say(f"{folder}: left out {left_out}")
+        if missed := describe_missed(walk.others):
+            say(f"warning: {folder}: {missed}")
         for path, reason in sorted(walk.unreadable):
             what = f"{path} cannot be read ({reason})"
             remedy = "Correct its permissions or its link, or leave it out"
@@ -122,3 +125,8 @@ class Inputs:
         if is_empty and not walk.unreadable:
             nothing = ImageError(f"{folder} has no images", remedy=NO_IMAGES_REMEDY)
             self.failures.append((str(folder), nothing))
+
+
+def _start_walk(folder: Path) -> ImageWalk:
+    """Films are taken where they can be judged."""
+    return ImageWalk(folder, IMAGE_SUFFIXES | list_usable_suffixes())

@@ -9,11 +9,12 @@ from gazeclip.bundle.layout import SHIPPED_POINT
 from runtimes.commands.beside import add_provenance_options
 from runtimes.engines.registry import ENGINES
 from runtimes.sources import CROPS, WHOLE
+from runtimes.video.options import add_film_options
 
 _ABOUT = (
-    "Judge images of faces. Exit code 0: all real, 1: at least one fake, 4: none fake but at "
-    "least one photograph without a usable face (--crop face), 3: none of these but at least "
-    "one inconclusive, 2: an error, 70: a fault of the program; after 2 and 70 nothing is "
+    "Judge images and films of faces. Exit code 0: all real, 1: at least one fake, 4: none fake "
+    "but at least one photograph or film without a usable face (--crop face), 3: none of these but "
+    "at least one inconclusive, 2: an error, 70: a fault of the program; after 2 and 70 nothing is "
     "known about the images that were not judged."
 )
 
@@ -22,6 +23,7 @@ def add_verify_options(parser: argparse.ArgumentParser) -> None:
     """Everything but the command itself."""
     parser.description = _ABOUT
     _add_inputs(parser)
+    add_film_options(parser)
     _add_engine(parser)
     _add_decision(parser)
     _add_output(parser)
@@ -33,7 +35,7 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         "images",
         nargs="*",
         metavar="IMAGE",
-        help="image files, folders of them, or - for an image on standard input",
+        help="image files, films, folders of them, or - for an image on standard input",
     )
     parser.add_argument(
         "--files-from",

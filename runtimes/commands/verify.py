@@ -22,6 +22,7 @@ from runtimes.doubts import describe_doubts
 from runtimes.recent import recent_bundle
 from runtimes.remarks import Remarks
 from runtimes.verifier import Outcome, Verifier, load
+from runtimes.video.sample import Sampling
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +43,7 @@ def verify_images(args: argparse.Namespace) -> int:
         remedy = f"Run: {command_line('verify', 'IMAGE...')}"
         raise ConfigError("no images named", remedy=remedy)
     beside = Beside.from_options(args)
+    sampling = Sampling(args.every, args.max_frames)
     verifier, point = _load_verifier(args)
     if not inputs:
         return CLEAN
@@ -54,6 +56,7 @@ def verify_images(args: argparse.Namespace) -> int:
             args.prior,
             args.crop,
             args.frames,
+            sampling,
         )
 
     form = open_form(args, verifier, point, beside)
