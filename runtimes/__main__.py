@@ -1,4 +1,7 @@
-"""`python -m runtimes verify IMAGE...` and `list`: the same as `gazeclip verify` and `engines`."""
+"""`python -m runtimes verify IMAGE...`, `list`, `serve`: the front door's commands.
+
+`list` is called `gazeclip engines` there.
+"""
 
 from __future__ import annotations
 

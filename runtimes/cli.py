@@ -1,9 +1,9 @@
-"""The command line of the runtimes: judge images, list engines."""
+"""The command line of the runtimes: judge images, list engines, serve."""
 
 from __future__ import annotations
 
 from gazeclip.console.parser import CommandParser
-from runtimes.commands import engines, verify
+from runtimes.commands import engines, serve, verify
 
 
 def main(argv: list[str]) -> int:
@@ -13,5 +13,6 @@ def main(argv: list[str]) -> int:
     verify.add_options(commands.add_parser("verify", help="judge images", allow_abbrev=False))
     about = "list the engines and whether they can be used here"
     engines.add_options(commands.add_parser("list", help=about, allow_abbrev=False))
+    serve.add_options(commands.add_parser("serve", help="judge over HTTP", allow_abbrev=False))
     args = parser.parse_args(argv)
     return int(args.command(args))

@@ -16,6 +16,9 @@ SWITCHES = {
     "ORT_DISABLE_TELEMETRY": "1",
     "NNCF_CI": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    # FastAPI can export its errors, messages included, to whatever the environment names.
+    "FASTAPI_OTEL_AUTO_CONFIGURE": "false",
+    "OTEL_SDK_DISABLED": "true",
     "RAY_USAGE_STATS_ENABLED": "0",
     "DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",

@@ -1,0 +1,158 @@
+"""From uploaded files to verdicts: decoded by several threads, judged by one, nothing kept.
+
+The part of the server that knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from gazeclip.errors import FaceError, ImageError
+from runtimes.answers import Judged, describe_outcomes
+from runtimes.judge import Rule
+from runtimes.serve.batcher import Batcher
+from runtimes.serve.limits import Limits
+from runtimes.serve.refusal import Refusal, UploadError, refuse_image, refuse_late
+from runtimes.serve.uploads import Upload, check_upload, split_body
+from runtimes.sources import Decoded, Reader
+from runtimes.verifier import Outcome, Verifier
+
+T = TypeVar("T")
+
+
+class Observer(Protocol):
+    """Is told what happens, for the counters."""
+
+    def count_batch(self, size: int) -> None:
+        """One inference of so many images."""
+
+    def count_verdict(self, verdict: str) -> None:
+        """One image or face that was judged."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How the files of one request are to be judged.
+
+    Attributes:
+        deadline: on the event loop's clock; nothing is begun after it.
+    """
+
+    rule: Rule
+    crop: str
+    embedding: bool
+    deadline: float
+
+
+class Service:
+    """A verifier behind a queue. All methods are called on one event loop."""
+
+    def __init__(self, verifier: Verifier, limits: Limits, observer: Observer) -> None:
+        self.verifier = verifier
+        self.limits = limits
+        self.engine_failed = False
+        self.batcher = Batcher(verifier.infer, limits.batch, observer.count_batch)
+        self._count_verdict = observer.count_verdict
+        self._decoders = ThreadPoolExecutor(verifier.threads, "decoder")
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve the queue meanwhile."""
+        task = asyncio.create_task(self.batcher.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            self._decoders.shutdown()
+            self.batcher.close()
+
+    async def answer(self, content_type: str | None, body: bytes, wish: Wish) -> dict[str, Any]:
+        """What `verify --json` prints about the files of a request's body.
+
+        Raises:
+            Refusal: the form is damaged, the only file cannot be judged, or it is too late.
+            MissingDependencyError: faces are looked for, and nothing is installed that can.
+            BundleError: the engine failed.
+        """
+        uploads = await self._decode(wish, split_body, content_type, body, self.limits.files)
+        found = await _finish_all([self._judge_upload(upload, wish) for upload in uploads])
+        judged: Judged = [outcome for outcomes in found for outcome in outcomes]
+        if len(judged) == 1:
+            only = judged[0][1]
+            if isinstance(only, ImageError) and not isinstance(only, FaceError):
+                raise refuse_image(only)
+        point = wish.rule.point
+        described = describe_outcomes(self.verifier, point, judged, wish.crop, wish.embedding)
+        # where it lies on this machine is nobody's business
+        described["bundle"]["folder"] = self.verifier.bundle.folder.name
+        return described
+
+    async def check_engine(self) -> None:
+        """After a failed inference: the self-test once more.
+
+        Raises:
+            BundleError: it fails as well.
+        """
+        if self.engine_failed:
+            await asyncio.get_running_loop().run_in_executor(
+                self._decoders, self.verifier.self_test
+            )
+            self.engine_failed = False
+
+    async def _judge_upload(self, upload: Upload, wish: Wish) -> Judged:
+        items = await self._decode(wish, self._read_upload, upload, wish.crop)
+        return list(await _finish_all([self._judge_item(item, wish) for item in items]))
+
+    def _read_upload(self, upload: Upload, crop: str) -> list[Decoded]:
+        """What is to be judged of a file, or the error that says why nothing is."""
+        try:
+            check_upload(upload.data, self.limits.pixels)
+        except UploadError as error:
+            return [Decoded(0, upload.name, error, {})]
+        reader: Reader = self.verifier.choose_reader(crop)
+        found = reader.read(upload.data, 0, 1)
+        return [item._replace(name=upload.name) for item in found]
+
+    async def _judge_item(self, item: Decoded, wish: Wish) -> tuple[str, Outcome]:
+        if isinstance(item.image, ImageError):
+            return item.name, item.image
+        try:
+            answer = await self.batcher.judge(item.image, wish.deadline)
+        except Refusal:
+            raise
+        except Exception:
+            self.engine_failed = True
+            raise
+        timings_ms = {
+            **item.timings_ms,
+            "queue": answer.waited_ms,
+            "inference": answer.inference_ms,
+        }
+        verdict = self.verifier.judge.decide(item, answer.outputs, wish.rule, timings_ms)
+        self._count_verdict(verdict.verdict)
+        return item.name, verdict
+
+    async def _decode(self, wish: Wish, work: Callable[..., T], *arguments: Any) -> T:
+        """Call `work` in a decoder's thread, unless the deadline passes before it begins."""
+        loop = asyncio.get_running_loop()
+
+        def begin() -> T:
+            if loop.time() > wish.deadline:
+                raise refuse_late()
+            return work(*arguments)
+
+        return await loop.run_in_executor(self._decoders, begin)
+
+
+async def _finish_all(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """All results in order; if one fails, its error once the others have finished as well."""
+    results = await asyncio.gather(*works, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]

@@ -1,0 +1,25 @@
+"""What an operator decides for a server: limits, token, and how requests are judged by default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gazeclip.bundle.layout import SHIPPED_POINT
+from runtimes.serve.limits import Limits
+from runtimes.sources import WHOLE
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of it.
+
+    Attributes:
+        token: what requests must carry; None: nothing.
+        crop, threshold, prior: of requests that do not say.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    token: str | None = None
+    crop: str = WHOLE
+    threshold: str = SHIPPED_POINT
+    prior: float = 0.5
