@@ -125,7 +125,7 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
         "golden_tolerance": GOLDEN_TOLERANCE[precision],
         "parity_images": recipe.export.parity_images,
         "target_miss": recipe.export.target_miss,
-        "contract": exporter.context.contract.to_dict(),
+        "contract": exporter.context.contract.to_dict() | _describe_crop(exporter.context),
         "seed": recipe.seed,
     }
 
@@ -225,7 +225,13 @@ def _gather_contents(
         text_bank=exporter.model_of(precision).head.text_bank.numpy(),
         golden=Golden(exporter.golden, golden_outputs, GOLDEN_TOLERANCE[precision]),
         io_names=result.get("io", {}),
+        crop=context.crop,
     )
+
+
+def _describe_crop(context: Context) -> dict[str, Any]:
+    """Empty where nobody says how the images were cut, so that such exports stay up to date."""
+    return {} if context.crop is None else context.crop.to_entry()
 
 
 def _describe_provenance(exporter: Exporter) -> dict[str, str]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.errors import FaceError
+from gazeclip.images.crop_rule import WHOLE
 from gazeclip.scoring.thresholds import ANSWERS, FAKE, INCONCLUSIVE
-from runtimes.sources import WHOLE
 from runtimes.verdict import Verdict
 from runtimes.verifier import Outcome, Verifier
 

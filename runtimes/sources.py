@@ -9,18 +9,16 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from gazeclip.errors import ImageError
+from gazeclip.images.crop_rule import CropRule
 from gazeclip.images.preprocess import DecodedImage, PixelContract, decode_frames
 from gazeclip.images.source import ImageSource, name_source
 from runtimes.faces.blur import is_blurred
 from runtimes.faces.box import FaceBox
-from runtimes.faces.crop import Crop, cut_square, round_half_up
+from runtimes.faces.crop import Crop, choose_rule, cut_square, round_half_up
 from runtimes.faces.detect import FaceDetector
 from runtimes.faces.usable import BLURRED, NO_FACE, describe_obstacle, find_obstacle
 from runtimes.verdict import Face
 
-WHOLE = "whole"
-FACE = "face"
-CROPS = (WHOLE, FACE)
 Picture = TypeVar("Picture")
 
 
@@ -88,9 +86,13 @@ class WholeReader:
 class FaceReader:
     """Each usable face of a photograph is cut out, as if its crop had been brought as a file."""
 
-    def __init__(self, contract: PixelContract, detector: FaceDetector) -> None:
+    def __init__(
+        self, contract: PixelContract, detector: FaceDetector, stated: CropRule | None
+    ) -> None:
+        """`stated` is what the bundle says of how its training images were cut."""
         self.contract = contract
         self.detector = detector
+        self.rule = choose_rule(stated)
 
     def read(self, source: ImageSource, number: int, frames: int | None) -> Iterator[Decoded]:
         """Of each frame one image for each usable face, the largest first.
@@ -130,7 +132,7 @@ class FaceReader:
         usable = []
         obstacles = []
         for face in self.detector.find(photo.image):
-            crop = cut_square(face, *photo.image.size)
+            crop = cut_square(face, *photo.image.size, self.rule)
             obstacle = find_obstacle(face, crop, photo.image.size, self.contract.size)
             if obstacle is None and is_blurred(photo.image.crop(crop)):
                 obstacle = BLURRED
@@ -138,6 +140,8 @@ class FaceReader:
                 usable.append((face, crop))
             else:
                 obstacles.append(obstacle)
+            if crop[2:] == photo.image.size and crop[:2] == (0, 0):
+                break  # a crop of this face: others at its edge were no matter in training either
         return usable, obstacles
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import OUTPUTS, SHIPPED_POINT, output_widths
 from gazeclip.errors import BundleError, ConfigError, ImageError, nearest
+from gazeclip.images.crop_rule import CROPS, WHOLE
 from gazeclip.images.source import ImageSource
 from gazeclip.system.threads import usable_threads
 from runtimes.batches import Outputs
@@ -23,14 +24,7 @@ from runtimes.engines.base import Engine
 from runtimes.engines.registry import choose_engine
 from runtimes.faces.detect import FaceDetector
 from runtimes.judge import Judge, Rule
-from runtimes.sources import (
-    CROPS,
-    WHOLE,
-    Decoded,
-    FaceReader,
-    Reader,
-    WholeReader,
-)
+from runtimes.sources import Decoded, FaceReader, Reader, WholeReader
 from runtimes.verdict import Verdict
 from runtimes.video.route import judge_sources
 from runtimes.video.sample import Sampling
@@ -83,7 +77,7 @@ class Verifier:
         threshold: str | float = SHIPPED_POINT,
         batch: int = 8,
         prior: float = 0.5,
-        crop: str = WHOLE,
+        crop: str | None = None,
         frames: int | None = 1,
         sampling: Sampling = SAMPLING,
     ) -> list[Verdict]:
@@ -97,8 +91,8 @@ class Verifier:
             batch: images per inference.
             prior: how probable a forgery is before an image is seen. Fake probabilities depend on
                 it; verdicts at a named operating point do not.
-            crop: `whole`: each image is a face crop. `face`: faces are looked for, and each that
-                can be judged has a verdict, the largest of an image first (`Verdict.face`).
+            crop: `whole`: each image is judged as it is. `face`: each face that can be judged has
+                a verdict, the largest of an image first (`Verdict.face`). None: `default_crop`.
             frames: how many of an animation or a file of several pages are judged; None: all.
                 `Verdict.frame` is the number of one, `Verdict.frames` how many there are.
             sampling: which frames of films (paths only) are judged; `Verdict.track` says more.
@@ -123,7 +117,7 @@ class Verifier:
         threshold: str | float = SHIPPED_POINT,
         batch: int = 8,
         prior: float = 0.5,
-        crop: str = WHOLE,
+        crop: str | None = None,
         frames: int | None = 1,
         sampling: Sampling = SAMPLING,
     ) -> Iterator[Outcome]:
@@ -140,7 +134,7 @@ class Verifier:
         threshold: str | float = SHIPPED_POINT,
         batch: int = 8,
         prior: float = 0.5,
-        crop: str = WHOLE,
+        crop: str | None = None,
         frames: int | None = 1,
         sampling: Sampling = SAMPLING,
     ) -> Iterator[tuple[int, Outcome]]:
@@ -156,8 +150,14 @@ class Verifier:
         reader = self.choose_reader(crop)
         return judge_sources(sources, reader, judge, frames, sampling, self.threads)
 
-    def choose_reader(self, crop: str) -> Reader:
+    @property
+    def default_crop(self) -> str:
+        """What the bundle says of its training images; `whole` where it says nothing."""
+        return WHOLE if self.bundle.crop is None else self.bundle.crop.kind
+
+    def choose_reader(self, crop: str | None) -> Reader:
         """What reads the sources; the face detector is loaded when it is first asked for."""
+        crop = crop or self.default_crop
         if crop not in CROPS:
             raise ConfigError(f"unknown crop '{crop}'", remedy=nearest(crop, CROPS))
         if crop == WHOLE:
@@ -165,7 +165,7 @@ class Verifier:
         with self._lock:
             if self._faces is None:
                 detector = FaceDetector(self.threads, self.engine.name)
-                self._faces = FaceReader(self.bundle.contract, detector)
+                self._faces = FaceReader(self.bundle.contract, detector, self.bundle.crop)
             return self._faces
 
     def _judge_in_batches(

@@ -180,6 +180,7 @@ def test_bundle_judges_images(workspace: Path, engine: str) -> None:
     )
     assert result.returncode in (0, 1), result.stderr
     document = json.loads(result.stdout)
+    assert document["crop"] == "face"  # as the bundle says; every training image is such a crop
     assert len(document["results"]) == 3
     assert all(0.0 <= entry["fake_probability"] <= 1.0 for entry in document["results"])
 

@@ -16,10 +16,12 @@ import numpy as np
 
 from gazeclip.bundle.check import array_faults, refuse, refuse_changed
 from gazeclip.bundle.contents import BundleClass, OperatingPoint
+from gazeclip.bundle.contract import read_contract
 from gazeclip.bundle.layout import GOLDEN, MANIFEST, SHIPPED_POINT, TEXT_BANK, Precision
 from gazeclip.bundle.parts import read_golden, read_text_bank
 from gazeclip.errors import BundleError, ConfigError, nearest
 from gazeclip.files.atomic import parse_json
+from gazeclip.images.crop_rule import CropRule
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.scoring.evidence import Evidence
 from gazeclip.system.place import command_line
@@ -107,7 +109,12 @@ class Bundle:
     @cached_property
     def contract(self) -> PixelContract:
         """How an image becomes the model's input."""
-        return PixelContract(**self.meta["contract"])
+        return read_contract(self.meta["contract"])
+
+    @cached_property
+    def crop(self) -> CropRule | None:
+        """How its training images were cut; None where the bundle does not say."""
+        return CropRule.from_entry(self.meta["contract"])
 
     @cached_property
     def text_bank(self) -> np.ndarray:

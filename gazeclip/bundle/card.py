@@ -7,6 +7,7 @@ from typing import Any
 
 from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.console.tables import Table, markdown_table
+from gazeclip.images.crop_rule import WHOLE, CropRule
 
 _ABOUT = (
     "Tells whether an image of a face is real or made by a machine, which kind of generator "
@@ -33,7 +34,7 @@ _CALIBRATION = (
 _LIMITS = (
     "- A score is evidence, not proof: do not decide about a person on it alone.\n"
     "- Generators, cameras and compression unlike the training data lower the accuracy.\n"
-    "- It judges a face crop; it neither finds faces nor recognises whom they belong to."
+    "- It judges one face; it neither finds faces nor recognises whom they belong to."
 )
 
 
@@ -77,8 +78,22 @@ def _describe_input(meta: Mapping[str, Any]) -> str:
     size = meta["image_size"]
     contract = ", ".join(f"{key} {value}" for key, value in sorted(meta["contract"].items()))
     return (
-        f"One uint8 RGB face crop, `(B, {size}, {size}, 3)`; the graph normalises for itself. "
-        f"Scale the crop with the pixel contract of `bundle.json` ({contract})."
+        f"One uint8 RGB image, `(B, {size}, {size}, 3)`; the graph normalises for itself. "
+        f"Scale it with the pixel contract of `bundle.json` ({contract}). {_describe_crop(meta)}"
+    )
+
+
+def _describe_crop(meta: Mapping[str, Any]) -> str:
+    rule = CropRule.from_entry(meta["contract"])
+    if rule is None:
+        return "Nobody has said how the training images were cut: bring crops that are cut alike."
+    if rule.kind == WHOLE:
+        return "The training images were whole pictures."
+    return (
+        "The training images were upright squares around one face: "
+        f"{_format_figure(rule.side)} times the side of a square as large as the box that "
+        "`gazeclip verify` finds, its middle above the box's by "
+        f"{_format_figure(rule.lift)} of its side. `verify` cuts photographs alike."
     )
 
 

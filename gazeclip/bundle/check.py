@@ -15,6 +15,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from gazeclip.bundle.contents import BundleClass, OperatingPoint
+from gazeclip.bundle.contract import contract_faults
 from gazeclip.bundle.layout import (
     GOLDEN,
     INPUT_NAME,
@@ -28,9 +29,8 @@ from gazeclip.bundle.layout import (
     UNHASHED,
     output_widths,
 )
-from gazeclip.errors import BundleError, GazeClipError
+from gazeclip.errors import BundleError
 from gazeclip.files.hashes import fingerprint, sha256
-from gazeclip.images.preprocess import PixelContract
 from gazeclip.images.walk import is_hidden
 from gazeclip.scoring.evidence import SCORES
 
@@ -116,7 +116,7 @@ def meta_faults(meta: Mapping[str, Any], files: bool = True) -> list[str]:
         return [f"{MANIFEST} was changed (its digest differs)"]
     if meta["precision"] not in PRECISIONS:
         faults.append(f"precision '{meta['precision']}' is not one of {', '.join(PRECISIONS)}")
-    faults += _class_faults(meta["classes"]) + _contract_faults(meta) + _number_faults(meta)
+    faults += _class_faults(meta["classes"]) + contract_faults(meta) + _number_faults(meta)
     faults += [
         f"io lacks '{name}'"
         for name in (INPUT_NAME, *OUTPUTS)
@@ -144,21 +144,6 @@ def _class_faults(classes: list[Any]) -> list[str]:
     if len(set(names)) != len(names):
         faults.append("a class name occurs twice")
     return faults
-
-
-def _contract_faults(meta: Mapping[str, Any]) -> list[str]:
-    try:
-        contract = PixelContract(**meta["contract"])
-    except (TypeError, GazeClipError) as error:
-        return [f"the pixel contract is unknown to this version ({error})"]
-    if contract.version != PixelContract().version:
-        own = PixelContract().version
-        changed = "since 2 embedded colour profiles are converted to sRGB"
-        what = f"the pixel contract has version {contract.version}, this program has {own}"
-        return [f"{what} ({changed})"]
-    if contract.size != meta["image_size"]:
-        return [f"image size {meta['image_size']} differs from the contract's {contract.size}"]
-    return []
 
 
 def _number_faults(meta: Mapping[str, Any]) -> list[str]:

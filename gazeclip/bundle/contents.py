@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gazeclip.images.crop_rule import CropRule
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.scoring.evidence import Evidence
 from gazeclip.scoring.thresholds import decide
@@ -102,6 +103,7 @@ class BundleContents:
         versions: packages that shaped the file, by name.
         text_bank: `(C, D)` float32, rows of unit length.
         io_names: the model file's own names for `image` and `OUTPUTS`, where they differ.
+        crop: how the training images were cut; None where nobody said.
     """
 
     target: str
@@ -120,3 +122,4 @@ class BundleContents:
     golden: Golden
     io_names: Mapping[str, str] = field(default_factory=dict)
     licence: str = "Apache-2.0"
+    crop: CropRule | None = None

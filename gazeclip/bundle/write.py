@@ -89,6 +89,7 @@ def _list_files(folder: Path) -> dict[str, dict[str, Any]]:
 def describe_contents(contents: BundleContents) -> dict[str, Any]:
     """bundle.json as JSON values, still without a file list and a digest."""
     size = contents.contract.size
+    crop = {} if contents.crop is None else contents.crop.to_entry()
     meta = {
         "schema": SCHEMA,
         "target": contents.target,
@@ -97,7 +98,7 @@ def describe_contents(contents: BundleContents) -> dict[str, Any]:
         "classes": [asdict(entry) for entry in contents.classes],
         "image_size": size,
         "embedding_dim": contents.text_bank.shape[-1],
-        "contract": contents.contract.to_dict(),
+        "contract": contents.contract.to_dict() | crop,
         "input": {
             "layout": "NHWC",
             "dtype": "uint8",

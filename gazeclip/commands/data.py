@@ -13,6 +13,7 @@ from gazeclip.cli.options import RECENT_RUN, add_stage_options, find_run
 from gazeclip.commands.stage import run_single_stage
 from gazeclip.console.lines import print_line
 from gazeclip.console.progress import progress_callback, say
+from gazeclip.images.crop_rule import CROPS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +61,11 @@ def _add_manifest(actions: Any) -> None:
         "--identity",
         metavar="REGEX",
         help="group 1 of this pattern in a file's relative path is its identity",
+    )
+    parser.add_argument(
+        "--crop",
+        choices=CROPS,
+        help="how the images were cut: upright squares around one face, or whole pictures",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -117,7 +123,9 @@ def make_manifest(args: argparse.Namespace) -> int:
     from gazeclip.data.from_folder import write_manifest
 
     out = args.out or args.folder / "manifest.csv"
-    written = write_manifest(args.folder, args.taxonomy, out, args.identity, args.seed, args.force)
+    written = write_manifest(
+        args.folder, args.taxonomy, out, args.identity, args.seed, args.force, args.crop
+    )
     print_line(str(written))
     return 0
 

@@ -21,7 +21,7 @@ from gazeclip.images.walk import ImageWalk, find_images, is_hidden
 from gazeclip.taxonomy import REAL, Taxonomy
 
 UNREADABLE_SHOWN = 5
-COLUMNS = ("path", "label", "category", "family", "split", "identity")
+COLUMNS = ("path", "label", "category", "family", "split", "identity", "crop")
 
 
 def write_manifest(
@@ -31,6 +31,7 @@ def write_manifest(
     identity: str | None = None,
     seed: int = 0,
     force: bool = False,
+    crop: str | None = None,
 ) -> Path:
     """Check as training would, then write `out`; a refused manifest changes no file.
 
@@ -38,6 +39,7 @@ def write_manifest(
         identity: pattern whose group 1, found in `label/file`, is the identity; without it each
             file is one of its own.
         force: replace an `out` that is there already.
+        crop: how the images were cut, `face` or `whole`.
 
     Raises:
         ManifestError: `out` exists, no images, unknown subfolders, or anything `read_manifest`
@@ -56,7 +58,13 @@ def write_manifest(
             "warning: without --identity every file counts as a person of its own; "
             "the same person may land in two splits"
         )
+    if crop is None:
+        say(
+            "warning: without --crop face or whole the manifest does not say how the images were "
+            "cut; verify then takes what it is given for a crop"
+        )
     rows = _make_rows(files, folder, out.parent, taxonomy, pattern, seed)
+    rows = [(*row, crop or "") for row in rows]
     left = len(files) - len(rows)
     if left:
         say(f"manifest: left out {left} images of unseen generators whose person is trained on")

@@ -14,7 +14,7 @@ from gazeclip.errors import ConfigError, nearest
 from gazeclip.files.atomic import write_csv, write_text
 from gazeclip.taxonomy import REAL, Taxonomy
 
-COLUMNS = ("path", "label", "split", "identity", "gaze_pitch", "gaze_yaw")
+COLUMNS = ("path", "label", "split", "identity", "gaze_pitch", "gaze_yaw", "crop")
 
 
 def hold_out(
@@ -84,7 +84,9 @@ def write_hold_out(
     for sample in samples:
         gaze = sample.gaze or ("", "")
         person = sample.identity or ""
-        rows.append((sample.path.absolute(), sample.label, sample.split, person, *gaze))
+        rows.append(
+            (sample.path.absolute(), sample.label, sample.split, person, *gaze, sample.crop or "")
+        )
     write_csv(out / "manifest.csv", COLUMNS, rows)
     written_taxonomy = Taxonomy.load(str(out / "taxonomy.yaml"))
     return read_manifest(out / "manifest.csv", written_taxonomy, check_images=False).counts()

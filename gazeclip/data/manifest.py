@@ -1,8 +1,8 @@
 """The data manifest: one row per image, checked completely before anything is trained on it.
 
 Columns: `path` (relative to the manifest), `label` (a generator of the taxonomy, or `real`),
-`split`; optional `identity`, `gaze_pitch`, `gaze_yaw` (radians). Further columns are kept out of
-the way.
+`split`; optional `identity`, `gaze_pitch`, `gaze_yaw` (radians), `crop`. Further columns are kept
+out of the way.
 """
 
 from __future__ import annotations
@@ -61,6 +61,11 @@ class Manifest:
             row[sample.label] = row.get(sample.label, 0) + 1
         return table
 
+    @property
+    def crop(self) -> str | None:
+        """How all images were cut, as they say; None if none does."""
+        return self.samples[0].crop if self.samples else None
+
     def content_hash(self) -> str:
         """SHA-256 of the manifest file."""
         return sha256(self.path)
@@ -112,6 +117,7 @@ def check_rows(
         [fault for row in read for fault in row.faults],
         _find_split_faults(files),
         _find_class_faults([row.sample for row in read if row.placed], taxonomy),
+        _find_crop_faults(samples),
         file_faults,
     ]
     if any(kinds):
@@ -137,6 +143,15 @@ def _describe_faults(path: Path, kinds: Sequence[Sequence[str]], shown: int | No
     if left:
         more = f"\n  ... and {left} more; `{command_line('data', 'check')}` lists all"
     return f"{path} has {len(turns)} fault(s):{lines}{more}"
+
+
+def _find_crop_faults(samples: Sequence[Sample]) -> list[str]:
+    """Images that say another crop than the first one: a model knows one rule."""
+    for sample in samples[1:]:
+        if sample.crop != samples[0].crop:
+            first = samples[0].crop or "nothing"
+            return [f"{sample.prefix}crop is {sample.crop or 'nothing'}, before it is {first}"]
+    return []
 
 
 def _find_split_faults(samples: Sequence[Sample]) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gazeclip.data.table import TableRow, read_rows
 from gazeclip.errors import ManifestError, nearest
+from gazeclip.images.crop_rule import CROPS
 from gazeclip.system.place import name_file
 from gazeclip.taxonomy import Taxonomy
 
@@ -20,7 +21,9 @@ FAULTS_SHOWN = 5
 
 @dataclass(frozen=True)
 class Sample:
-    """One image. `gaze` is `(pitch, yaw)` in radians; it and `identity` are None if unknown.
+    """One image. `gaze` is `(pitch, yaw)` in radians; what is None is unknown.
+
+    `crop` is how it was cut, one of `gazeclip.images.crop_rule.CROPS`.
 
     `place` is where it stands in its manifest, for messages; empty where there is no file yet.
     """
@@ -31,6 +34,7 @@ class Sample:
     identity: str | None = None
     gaze: tuple[float, float] | None = None
     place: str = field(default="", compare=False)
+    crop: str | None = None
 
     @property
     def prefix(self) -> str:
@@ -84,7 +88,11 @@ def parse_row(row: TableRow, base: Path, taxonomy: Taxonomy) -> Row:
         gaze = _read_gaze(values.get("gaze_pitch", ""), values.get("gaze_yaw", ""))
     except ValueError:
         faults.append("gaze must be two angles in radians")
-    sample = Sample(path, label, split, values.get("identity") or None, gaze, row.place)
+    crop = values.get("crop") or None
+    if crop is not None and crop not in CROPS:
+        faults.append(f"unknown crop '{crop}'. {nearest(crop, CROPS)}")
+    identity = values.get("identity") or None
+    sample = Sample(path, label, split, identity, gaze, row.place, crop)
     return Row(sample, tuple(f"{sample.prefix}{fault}" for fault in faults), placed)
 
 

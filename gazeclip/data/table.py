@@ -17,7 +17,7 @@ from gazeclip.system.packages import require
 from gazeclip.system.place import command_line
 
 REQUIRED = ("path", "label", "split")
-COLUMNS = "Columns: path,label,split[,identity,gaze_pitch,gaze_yaw]"
+COLUMNS = "Columns: path,label,split[,identity,gaze_pitch,gaze_yaw,crop]"
 # The blank last: between other separators it is only how a table is laid out. None is any blanks.
 _SEPARATORS: dict[str | None, str] = {";": "';'", "\t": "tabs", "|": "'|'", None: "blanks"}
 _AS_CSV = "Save it as UTF-8 CSV with a header"

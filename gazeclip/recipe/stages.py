@@ -17,9 +17,16 @@ FROM_BACKBONE = "backbone"  # value of `baseline.weights`
 
 @dataclass(frozen=True)
 class DataConfig:
-    """`manifest`: a CSV or Parquet file; none means the procedural faces."""
+    """`manifest`: a CSV or Parquet file; none means the procedural faces.
+
+    `crop`: how the images were cut, `face` or `whole`; none means as the manifest or the procedural
+    faces say. `crop_side`, `crop_lift`: of `face`, see `gazeclip/images/crop_rule.py`.
+    """
 
     manifest: str | None = None
+    crop: Literal["face", "whole"] | None = None
+    crop_side: Positive | None = None
+    crop_lift: float | None = None
     taxonomy: str = "demo"
     image_size: Annotated[int, Bounds(ge=32)] = 96
     faces: FacesConfig = field(default_factory=FacesConfig)

@@ -16,9 +16,11 @@ from gazeclip.data.manifest import Manifest, read_manifest
 from gazeclip.errors import ArtifactError
 from gazeclip.faces.dataset import MANIFEST as FACES_MANIFEST
 from gazeclip.files.hashes import sha256
+from gazeclip.images.crop_rule import CropRule
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.recipe.load import load_recipe
 from gazeclip.recipe.stages import Recipe
+from gazeclip.run.crop import find_crop_rule
 from gazeclip.run.folder import RECIPE, Run
 from gazeclip.run.stages import stage_command
 from gazeclip.system.place import command_line
@@ -82,6 +84,16 @@ class Context:
     def contract(self) -> PixelContract:
         """How images become pixels in this run."""
         return PixelContract(self.recipe.data.image_size)
+
+    @cached_property
+    def crop(self) -> CropRule | None:
+        """How the run's images were cut; None where neither recipe nor manifest says.
+
+        Raises:
+            ConfigError: the two say different things, or the recipe says half of it.
+        """
+        config = self.recipe.data
+        return find_crop_rule(config, None if config.manifest is None else self.manifest.crop)
 
     def require_size(self, stage: str, size: int) -> None:
         """Refuse a finished stage's network that takes other images than the recipe now says.

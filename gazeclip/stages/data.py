@@ -52,7 +52,7 @@ def run_stage(run: Run, force: bool = False) -> bool:
     else:
         made_from["manifest"] = str(source.absolute())
         inputs = {"manifest": sha256(source), "image_files": _file_times(source)}
-    return execute(
+    ran = execute(
         run,
         "data",
         config=made_from,
@@ -60,6 +60,8 @@ def run_stage(run: Run, force: bool = False) -> bool:
         body=lambda folder: _write_manifest(context, source, folder),
         force=force,
     )
+    _ = context.crop  # refused before anything is trained, though exports alone depend on it
+    return ran
 
 
 def _write_manifest(context: Context, source: Path | None, folder: Path) -> dict[str, Any]:

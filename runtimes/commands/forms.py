@@ -13,10 +13,10 @@ from typing import Any, Protocol, TextIO
 
 from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.console.text import format_json
+from gazeclip.images.crop_rule import FACE
 from runtimes.answers import Tally, describe_outcome, describe_run
 from runtimes.commands.beside import Beside
 from runtimes.render import CSV_COLUMNS, TableRows, make_csv_row
-from runtimes.sources import FACE
 from runtimes.verifier import Outcome, Verifier
 
 _INDENT = "  "

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from gazeclip.bundle.layout import SHIPPED_POINT
+from gazeclip.images.crop_rule import CROPS
 from runtimes.commands.beside import add_provenance_options
 from runtimes.engines.registry import ENGINES
-from runtimes.sources import CROPS, WHOLE
 from runtimes.video.options import add_film_options
 
 _ABOUT = (
@@ -54,9 +54,8 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--crop",
         choices=CROPS,
-        default=WHOLE,
-        help="whole: images are face crops; face: find the faces in photographs and judge each "
-        f"(default: {WHOLE})",
+        help="face: find the faces in photographs and judge each; whole: judge images as they are, "
+        "such as face crops (default: as the bundle's training images were cut)",
     )
     parser.add_argument(
         "--frames",

@@ -6,11 +6,13 @@ import argparse
 import logging
 import math
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 from gazeclip.bundle.layout import SHIPPED_POINT
 from gazeclip.console.progress import say
 from gazeclip.errors import raise_first
+from gazeclip.images.crop_rule import CROPS, WHOLE
 from gazeclip.system.packages import require
 from runtimes.doubts import describe_doubts
 from runtimes.engines.registry import ENGINES
@@ -18,7 +20,6 @@ from runtimes.recent import recent_bundle
 from runtimes.serve.limits import MEGA, Limits
 from runtimes.serve.settings import Settings
 from runtimes.serve.token import VARIABLE, read_token, require_token
-from runtimes.sources import CROPS, FACE, WHOLE
 from runtimes.verifier import Verifier, load
 
 _MAX_PORT = 65535
@@ -92,7 +93,8 @@ def _add_judging_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prior", type=float, default=0.5, metavar="P", help="likewise (default: 0.5)"
     )
-    parser.add_argument("--crop", choices=CROPS, default=WHOLE, help=f"likewise (default: {WHOLE})")
+    about = "likewise (default: as the bundle's training images were cut)"
+    parser.add_argument("--crop", choices=CROPS, help=about)
 
 
 def parse_amount(text: str) -> float:
@@ -128,6 +130,7 @@ def serve_bundle(args: argparse.Namespace) -> int:
     with open_socket(args.host, args.port) as bound:
         require_token(bound.getsockname()[0], settings.token)
         verifier = _load_verifier(args)
+        settings = replace(settings, crop=args.crop or verifier.default_crop)
         return serve(create_app(verifier, settings), bound)
 
 
@@ -149,7 +152,7 @@ def read_settings(args: argparse.Namespace) -> Settings:
     )
     raise_first(limits.find_faults())
     token = read_token(args.token_file)
-    return Settings(limits, token, args.crop, args.threshold, args.prior)
+    return Settings(limits, token, args.crop or WHOLE, args.threshold, args.prior)
 
 
 def _load_verifier(args: argparse.Namespace) -> Verifier:
@@ -164,8 +167,7 @@ def _load_verifier(args: argparse.Namespace) -> Verifier:
     rule = verifier.judge.make_rule(args.threshold, args.prior)
     for warning in describe_doubts(rule.point, verifier.bundle.evidence):
         say(f"warning: {warning}")
-    if args.crop == FACE:  # a missing detector is found now, and not by the first request
-        verifier.choose_reader(FACE)
+    verifier.choose_reader(args.crop)  # a missing detector is found now, not by the first request
     verifier.self_test()
     say(f"self-test passed: {verifier.engine.label}, {verifier.bundle.precision}")
     return verifier

@@ -47,6 +47,7 @@ def verify_images(args: argparse.Namespace) -> int:
     verifier, point = _load_verifier(args)
     if not inputs:
         return CLEAN
+    verifier.choose_reader(args.crop)  # what finds faces may be missing: told before any output
 
     def judge(sources: Iterable[ImageSource]) -> Iterator[tuple[int, Outcome]]:
         return verifier.numbered_outcomes(
@@ -81,6 +82,7 @@ def _load_verifier(args: argparse.Namespace) -> tuple[Verifier, OperatingPoint]:
         folder = recent_bundle(args.engine)
         say(f"bundle: {folder} (the most recent; choose another with --bundle)")
     verifier = load(folder, args.engine, args.threads, args.device)
+    args.crop = args.crop or verifier.default_crop
     point = verifier.bundle.operating_point(args.threshold, args.prior)
     for warning in describe_doubts(point, verifier.bundle.evidence):
         say(f"warning: {warning}")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from gazeclip.images.crop_rule import FACE, CropRule
 from runtimes.faces.box import FaceBox
 
-# Side of the square by the root of the box's area, and by how much of the side it is moved up.
-# Nothing in a bundle says yet how its training images were cut.
-SIDE_FACTOR = 1.45
-LIFT = 0.043
+# A picture is a crop already, and is taken as it is, if it is nearly a square and shares this much
+# with the square around its face (intersection over union). Of 240 training crops of photographs
+# 97% lie above: a picture in which the face is smaller than in nearly all of them lies below.
+MIN_SHARED = 0.65
+MAX_ASPECT = 1.1
 
 
 class Crop(NamedTuple):
@@ -27,20 +29,38 @@ class Crop(NamedTuple):
         return self.x1 - self.x0
 
 
-def cut_square(face: FaceBox, width: int, height: int) -> Crop:
+def choose_rule(stated: CropRule | None) -> CropRule:
+    """What a bundle says of face crops, or where it says nothing of them the usual rule."""
+    return stated if stated is not None and stated.kind == FACE else CropRule()
+
+
+def cut_square(face: FaceBox, width: int, height: int, rule: CropRule) -> Crop:
     """The square around a face in a picture of `width` x `height` pixels.
 
     Where it would reach beyond the picture it is moved inside, and made smaller only if it does not
     fit at all: no pixel is invented, and no face is squeezed. Whole pixels, so that every language
-    cuts the same ones.
+    cuts the same ones. A picture that is such a crop already is taken as it is, because the model
+    has learned from pictures like it.
     """
-    wished = SIDE_FACTOR * math.sqrt(max(face.width, 0.0) * max(face.height, 0.0))
+    wished = rule.side * math.sqrt(max(face.width, 0.0) * max(face.height, 0.0))
     side = min(max(1, round_half_up(wished)), width, height)
     middle_x = (face.box[0] + face.box[2]) / 2
-    middle_y = (face.box[1] + face.box[3]) / 2 - LIFT * wished
+    middle_y = (face.box[1] + face.box[3]) / 2 - rule.lift * wished
+    if _is_crop_already(middle_x - wished / 2, middle_y - wished / 2, wished, width, height):
+        return Crop(0, 0, width, height)
     x0 = min(max(0, round_half_up(middle_x - side / 2)), width - side)
     y0 = min(max(0, round_half_up(middle_y - side / 2)), height - side)
     return Crop(x0, y0, x0 + side, y0 + side)
+
+
+def _is_crop_already(x0: float, y0: float, side: float, width: int, height: int) -> bool:
+    """Whether a picture is what would be cut around its face; nearly, as training crops are."""
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        return False
+    shared_x = max(0.0, min(x0 + side, width) - max(x0, 0.0))
+    shared_y = max(0.0, min(y0 + side, height) - max(y0, 0.0))
+    shared = shared_x * shared_y
+    return shared >= MIN_SHARED * (side * side + width * height - shared)
 
 
 def round_half_up(value: float) -> int:

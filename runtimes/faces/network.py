@@ -49,7 +49,7 @@ def choose_library(wish: str | None = None) -> str:
     if not installed:
         raise MissingDependencyError(
             "finding faces needs ONNX Runtime or OpenVINO, and neither is installed",
-            remedy=f"Run: {install_command('openvino')}",
+            remedy=f"Run: {install_command('openvino')}, or judge face crops with --crop whole",
         )
     return wish if wish in installed else installed[0]
 

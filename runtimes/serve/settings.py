@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gazeclip.bundle.layout import SHIPPED_POINT
+from gazeclip.images.crop_rule import WHOLE
 from runtimes.serve.limits import Limits
-from runtimes.sources import WHOLE
 
 
 @dataclass(frozen=True)

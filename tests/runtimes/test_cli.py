@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageCms
 
-from gazeclip.errors import ConfigError, StageError
+from gazeclip.errors import ConfigError, MissingDependencyError, StageError
 from runtimes.cli import main
 from runtimes.commands.inputs import Inputs
 from runtimes.recent import recent_bundle
@@ -242,6 +242,29 @@ def test_frames_on_request(
 
     assert main([*command, "--frames", "4"]) == 1
     assert f"{animated} (frame 4 of 4)" in capsys.readouterr().out
+
+
+def test_faces_are_looked_for_where_the_bundle_knows_nothing_else(
+    face_bundle: Path,
+    bundles: dict[str, Path],
+    photos: dict[str, Path],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ask = ["verify", str(photos["real"]), "--json", "--bundle"]
+    assert main([*ask, str(face_bundle)]) == 4
+    found = json.loads(capsys.readouterr().out)
+    assert found["crop"] == "face" and found["results"][0]["outcome"] == "no_face"
+    assert main([*ask, str(bundles["onnx"])]) == 0
+    assert json.loads(capsys.readouterr().out)["crop"] == "whole"
+    assert main([*ask, str(face_bundle), "--crop", "whole"]) == 0
+    assert json.loads(capsys.readouterr().out)["crop"] == "whole"
+    # As with LiteRT alone: its bundle runs, but nothing that finds faces does.
+    monkeypatch.setattr("runtimes.faces.network.is_installed", lambda name: False)
+    with pytest.raises(MissingDependencyError, match=r"pip install .*openvino.*--crop whole"):
+        main([*ask, str(face_bundle)])
+    assert capsys.readouterr().out == ""
+    assert main([*ask, str(face_bundle), "--crop", "whole"]) == 0
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "1.5", "every", ""])

@@ -54,6 +54,35 @@ def test_a_training_crop_in_a_picture_has_its_own_verdict(verifier: Verifier) ->
     assert found.llr == pytest.approx(alone.llr, abs=0.2)
 
 
+@pytest.fixture(scope="module")
+def told(face_bundle: Path) -> Verifier:
+    return load(face_bundle, threads=1)
+
+
+def test_photographs_are_cut_as_the_bundle_says(
+    told: Verifier, verifier: Verifier, group: Image.Image
+) -> None:
+    assert (told.default_crop, verifier.default_crop) == ("face", "whole")
+    verdicts = told.verify(group)
+    assert len(verdicts) == len(PLACES)
+    for verdict in verdicts:
+        face = find_face(verdict)
+        x0, y0, x1, y1 = face.box
+        side = 1.3 * ((x1 - x0) * (y1 - y0)) ** 0.5
+        assert face.crop[2] - face.crop[0] == pytest.approx(side, abs=1.5)
+        assert face.crop[1] + face.crop[3] == pytest.approx(y0 + y1, abs=3)
+    (whole,) = told.verify(group, crop="whole")
+    assert whole.face is None and whole == verifier.verify(group)[0]
+
+
+def test_a_training_crop_is_judged_as_it_is(told: Verifier, verifier: Verifier) -> None:
+    for seed in range(6):
+        crop = draw_face(seed, 96)
+        (found,) = told.verify(crop)
+        assert find_face(found).crop == (0, 0, 96, 96)
+        assert dataclasses.replace(found, face=None) == verifier.verify(crop)[0]
+
+
 def test_every_face_has_the_verdict_of_its_crop(verifier: Verifier, group: Image.Image) -> None:
     verdicts = verifier.verify(group, crop="face", batch=2)
     faces = [find_face(verdict) for verdict in verdicts]
@@ -171,5 +200,6 @@ def test_unknown_crop_and_missing_libraries_are_said_at_once(
     monkeypatch.setattr(network, "is_installed", lambda name: False)
     fresh = load(bundles["onnx"], threads=1)
     assert fresh.verify(draw_face(0))[0].face is None  # whole images need no detector
-    with pytest.raises(MissingDependencyError, match="finding faces needs"):
+    with pytest.raises(MissingDependencyError, match="finding faces needs") as caught:
         fresh.outcomes([], crop="face")
+    assert "--crop whole" in str(caught.value)

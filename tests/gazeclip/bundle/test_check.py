@@ -117,8 +117,12 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         r"the bundle says float32 \(4, 7\)",
     ),
     "other image size": (lambda f: _edit(f, True, image_size=64), "differs from the contract"),
+    "half a crop rule": (
+        lambda f: _edit(f, True, contract={"size": 32, "version": 2, "crop": "face"}),
+        "pixel contract is unknown.*crop do not say how images were cut",
+    ),
     "unknown contract": (
-        lambda f: _edit(f, True, contract={"size": 32, "crop": 1}),
+        lambda f: _edit(f, True, contract={"size": 32, "margin": 1}),
         "pixel contract is unknown",
     ),
     "zero temperature": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from gazeclip.bundle.contents import BundleClass, BundleContents, OperatingPoint
 from gazeclip.bundle.parts import read_text_bank
 from gazeclip.bundle.write import write_bundle
 from gazeclip.errors import BundleError
+from gazeclip.images.crop_rule import CropRule
 
 
 def test_round_trip(bundles: dict[str, Path], contents: BundleContents) -> None:
@@ -32,7 +34,23 @@ def test_round_trip(bundles: dict[str, Path], contents: BundleContents) -> None:
     assert bundle.operating_point() == contents.thresholds["fpr1"]
     assert bundle.operating_point().reliable
     assert bundle.contract.size == 32
+    assert bundle.crop is None and set(bundle.meta["contract"]) == set(bundle.contract.to_dict())
     assert bundle.meta["metrics"]["test"]["n"] == 300  # a NumPy integer came in
+
+
+def test_how_images_were_cut_is_no_part_of_the_pixels(
+    bundles: dict[str, Path], contents: BundleContents, tmp_path: Path
+) -> None:
+    shutil.copyfile(bundles["onnx"] / "model.onnx", tmp_path / "model.onnx")
+    rule = CropRule("face", side=1.3, lift=0.02)
+    bundle = write_bundle(tmp_path, replace(contents, crop=rule))
+    assert bundle.crop == rule
+    assert bundle.contract == contents.contract
+    entry = json.loads((tmp_path / "bundle.json").read_text())["contract"]
+    told = {"crop": "face", "crop_side": 1.3, "crop_lift": 0.02}
+    assert entry == contents.contract.to_dict() | told
+    card = (tmp_path / "MODEL_CARD.md").read_text()
+    assert "1.3 times the side" in card and "by 0.02 of its side" in card
 
 
 def test_file_hashes_are_sha256_of_the_files(bundles: dict[str, Path]) -> None:

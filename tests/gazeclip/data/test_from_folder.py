@@ -68,6 +68,18 @@ def test_persons_stay_together_and_unseen_apart(
     }
 
 
+def test_how_images_were_cut_is_written_or_asked_for(
+    faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_manifest(faces, "demo", tmp_path / "m.csv", PATTERN, crop="whole")
+    assert {row["crop"] for row in rows_of(path)} == {"whole"}
+    assert "--crop" not in capsys.readouterr().err
+    assert read_manifest(path, Taxonomy.load("demo")).crop == "whole"
+    path = write_manifest(faces, "demo", tmp_path / "n.csv", PATTERN)
+    assert "without --crop face or whole" in capsys.readouterr().err
+    assert read_manifest(path, Taxonomy.load("demo")).crop is None
+
+
 def test_the_shares_are_roughly_those_stated(faces: Path, tmp_path: Path) -> None:
     reals = [
         row["split"]

@@ -452,3 +452,16 @@ def test_a_remedy_stands_on_a_line_of_its_own_behind_a_list() -> None:
     lines = printable_message(str(error)).splitlines()
     assert lines[1:] == ["  - a\\x1b", "  - b", "  ... and 3 more", "  Correct them"]
     assert str(ManifestError("one fault", "Correct it")) == "one fault. Correct it"
+
+
+def test_how_images_were_cut_is_said_of_all_or_none(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.csv", sound(tmp_path))
+    assert read_manifest(path, TAXONOMY).crop is None
+    header, *rows = path.read_text().splitlines()
+    lines = [f"{header},crop", *(f"{row},face" for row in rows)]
+    path.write_text("\n".join(lines))
+    assert read_manifest(path, TAXONOMY).crop == "face"
+    path.write_text("\n".join([*lines[:3], f"{rows[2]},", *lines[4:]]))
+    assert "line 4: crop is nothing, before it is face" in faults_of(path)
+    path.write_text("\n".join([*lines[:3], f"{rows[2]},fcae", *lines[4:]]))
+    assert "line 4: unknown crop 'fcae'. Did you mean 'face'?" in faults_of(path)

@@ -18,7 +18,8 @@ import yaml
 from PIL import Image
 
 from distill import cache, student
-from gazeclip.errors import ArtifactError
+from gazeclip.errors import ArtifactError, ConfigError
+from gazeclip.images.crop_rule import CropRule
 from gazeclip.networks.classifier import BackboneClassifier
 from gazeclip.networks.weights import load_backbone
 from gazeclip.recipe.load import parse_recipe, save_recipe
@@ -194,6 +195,21 @@ def test_the_baseline_goes_on_from_no_other_network_than_the_recipes(workspace: 
     train_on_from_backbone(workspace, "residual")
     with pytest.raises(ArtifactError, match="weights none, not residual"):
         baseline.run_stage(workspace.run)
+
+
+def test_how_images_were_cut_repeats_no_training(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = workspace.made_from(baseline, monkeypatch)
+    monkeypatch.undo()
+    workspace.configure(crop="face", crop_side=1.6)
+    assert not workspace.prepare()
+    assert Context(workspace.run).crop == CropRule("face", side=1.6)
+    assert workspace.made_from(baseline, monkeypatch) == before
+    monkeypatch.undo()
+    workspace.configure(crop="whole", crop_side=1.6)
+    with pytest.raises(ConfigError, match=r"data.crop_side and data.crop_lift need"):
+        workspace.prepare()
 
 
 def test_a_new_date_on_an_image_checks_the_data_again_and_no_more(

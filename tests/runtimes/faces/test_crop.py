@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gazeclip.images.crop_rule import CropRule
 from runtimes.faces.box import FaceBox
-from runtimes.faces.crop import LIFT, SIDE_FACTOR, cut_square
+from runtimes.faces.crop import choose_rule, cut_square
+
+RULE = CropRule(side=1.5, lift=0.1)
 
 
 def make_face(x0: float, y0: float, x1: float, y1: float) -> FaceBox:
@@ -14,11 +17,11 @@ def make_face(x0: float, y0: float, x1: float, y1: float) -> FaceBox:
 
 
 def test_in_the_middle_of_a_picture() -> None:
-    crop = cut_square(make_face(300, 200, 380, 300), 1000, 800)
-    side = SIDE_FACTOR * np.sqrt(80 * 100)
+    crop = cut_square(make_face(300, 200, 380, 300), 1000, 800, RULE)
+    side = RULE.side * np.sqrt(80 * 100)
     assert crop.side == crop.y1 - crop.y0 == round(side)
     assert (crop.x0 + crop.x1) / 2 == pytest.approx(340, abs=0.5)
-    assert (crop.y0 + crop.y1) / 2 == pytest.approx(250 - LIFT * side, abs=0.5)
+    assert (crop.y0 + crop.y1) / 2 == pytest.approx(250 - RULE.lift * side, abs=0.5)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -28,17 +31,35 @@ def test_always_a_square_inside_the_picture(seed: int) -> None:
         width, height = (int(value) for value in rng.integers(1, 400, 2))
         x0, y0 = rng.uniform(-100, 400, 2)
         face = make_face(x0, y0, x0 + rng.uniform(0, 500), y0 + rng.uniform(0, 500))
-        crop = cut_square(face, width, height)
+        crop = cut_square(face, width, height, RULE)
         assert 0 <= crop.x0 < crop.x1 <= width and 0 <= crop.y0 < crop.y1 <= height
         assert crop.x1 - crop.x0 == crop.y1 - crop.y0
         assert all(isinstance(value, int) for value in crop)
 
 
 def test_at_the_edge_it_keeps_its_size_and_shrinks_only_where_it_cannot() -> None:
-    middle = cut_square(make_face(300, 200, 380, 300), 1000, 800)
-    corner = cut_square(make_face(0, 0, 80, 100), 1000, 800)
+    middle = cut_square(make_face(300, 200, 380, 300), 1000, 800, RULE)
+    corner = cut_square(make_face(0, 0, 80, 100), 1000, 800, RULE)
     assert corner.side == middle.side and corner[:2] == (0, 0)
-    far = cut_square(make_face(920, 700, 1000, 800), 1000, 800)
+    far = cut_square(make_face(920, 700, 1000, 800), 1000, 800, RULE)
     assert far.side == middle.side and far.x1 == 1000
-    # 130 pixels are wished for around (50, 54); the picture has 100
-    assert cut_square(make_face(10, 10, 90, 110), 100, 120) == (0, 4, 100, 104)
+    # 134 pixels are wished for around (50, 57); the picture has 100
+    assert cut_square(make_face(10, 20, 90, 120), 100, 120, RULE) == (0, 7, 100, 107)
+
+
+def test_a_crop_is_taken_as_it_is() -> None:
+    face = make_face(20, 25, 80, 85)  # 90 pixels are wished for around (50, 46)
+    assert cut_square(face, 100, 100, RULE) == (0, 0, 100, 100)
+    assert cut_square(face, 104, 100, RULE) == (0, 0, 104, 100)
+    # The same square shares 8100 of 8100 + (side^2 - 8100) pixels with a larger picture.
+    assert cut_square(face, 111, 111, RULE) == (0, 0, 111, 111)
+    assert cut_square(face, 112, 112, RULE) == (5, 1, 95, 91)
+    # No square: scaled to one it would be squeezed.
+    assert cut_square(face, 112, 100, RULE) == (5, 1, 95, 91)
+    # The face fills it far more than in any training image.
+    assert cut_square(make_face(-20, -20, 120, 120), 100, 100, RULE).side == 100
+
+
+def test_a_bundle_without_a_rule_for_faces_has_the_usual_one() -> None:
+    assert choose_rule(RULE) is RULE
+    assert choose_rule(None) == choose_rule(CropRule("whole", side=2.0)) == CropRule()

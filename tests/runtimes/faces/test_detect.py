@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import math
+import statistics
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from gazeclip.errors import ArtifactError, MissingDependencyError
+from gazeclip.faces.dataset import CROP as DRAWN
 from runtimes.faces import network
 from runtimes.faces.box import FaceBox
 from runtimes.faces.crop import cut_square
@@ -41,7 +44,7 @@ def test_a_training_crop_comes_back(detector: FaceDetector, seed: int) -> None:
     picture.paste(draw_face(seed), (left, top))
     (face,) = detector.find(picture)
     assert face.score > 0.8
-    crop = cut_square(face, *picture.size)
+    crop = cut_square(face, *picture.size, DRAWN)
     # The drawn heads differ in shape and the crop does not know: it follows the detector's box.
     true = (left, top, left + 224, top + 224)
     assert max(abs(a - b) for a, b in zip(crop, true, strict=True)) <= 20
@@ -49,6 +52,19 @@ def test_a_training_crop_comes_back(detector: FaceDetector, seed: int) -> None:
     right_eye, left_eye, nose, *mouth = face.points
     assert right_eye[0] < nose[0] < left_eye[0]
     assert max(right_eye[1], left_eye[1]) < nose[1] < min(corner[1] for corner in mouth)
+
+
+def test_the_drawn_faces_are_cut_as_they_say(detector: FaceDetector) -> None:
+    sides = []
+    lifts = []
+    for seed in range(24):
+        face = detector.find(draw_face(seed, side=96))[0]
+        side = 96 / math.sqrt(face.width * face.height)
+        sides.append(side)
+        lifts.append((face.box[1] + face.box[3] - 96) / 2 / 96)
+    # Heads differ by a tenth from person to person, so a median of 24 by some hundredths.
+    assert statistics.median(sides) == pytest.approx(DRAWN.side, abs=0.05)
+    assert statistics.median(lifts) == pytest.approx(DRAWN.lift, abs=0.02)
 
 
 def test_several_faces_the_largest_first(detector: FaceDetector) -> None:
@@ -77,7 +93,8 @@ def test_a_face_cut_off_at_the_edge_reaches_beyond_it(detector: FaceDetector, ed
     y = {"top": -hidden, "bottom": 700 - side + hidden}.get(edge, 200)
     picture.paste(draw_face(0, side), (x, y))
     (face,) = detector.find(picture)
-    assert find_obstacle(face, cut_square(face, *picture.size), picture.size, 96) == "cut_off"
+    crop = cut_square(face, *picture.size, DRAWN)
+    assert find_obstacle(face, crop, picture.size, 96) == "cut_off"
 
 
 def test_both_libraries_find_the_same() -> None:

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from gazeclip.errors import FaceError, ImageError
+from gazeclip.images.crop_rule import CropRule
 from runtimes.faces.box import Corners, FaceBox
 from runtimes.faces.crop import Crop, cut_square
 from runtimes.faces.usable import (
@@ -38,7 +39,7 @@ def make_face(box: Corners, turn: float = 0.0, roll_deg: float = 0.0) -> FaceBox
 
 
 def find(face: FaceBox, size: int = 96) -> str | None:
-    return find_obstacle(face, cut_square(face, *PICTURE), PICTURE, size)
+    return find_obstacle(face, cut_square(face, *PICTURE, CropRule()), PICTURE, size)
 
 
 def test_a_good_face_has_no_obstacle() -> None:

@@ -17,12 +17,12 @@ import pytest
 from PIL import Image
 
 from gazeclip.errors import BundleError
+from gazeclip.images.crop_rule import CROPS
 from runtimes import Verifier, load
 from runtimes.cli import main
 from runtimes.serve.limits import Limits
 from runtimes.serve.schemas import VerifyAnswer
 from runtimes.serve.settings import Settings
-from runtimes.sources import CROPS
 from tests.runtimes.faces.pictures import draw_face, make_picture
 
 IMAGE = {"content-type": "image/png"}
