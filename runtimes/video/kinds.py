@@ -20,6 +20,7 @@ _HEAD_LENGTH = 400  # bytes: three packets of a transport stream begin in them
 _ATOMS = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # QuickTime before `ftyp` was
 _PACKET = 188  # bytes of a transport stream's packet; in .m2ts four bytes of time precede it
 _SYNC = 0x47
+_READING = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # the second on Windows
 
 
 def is_film(source: object) -> bool:
@@ -34,17 +35,24 @@ def is_film(source: object) -> bool:
         head = read_head(source)
     except (OSError, ValueError):
         return False
-    if find_demuxer(head) is not None:
-        return True
-    return Path(source).suffix.lower() in FILM_SUFFIXES and recognise(head) not in FORMATS
+    if head is None or recognise(head) in FORMATS:
+        return False
+    return find_demuxer(head) is not None or Path(source).suffix.lower() in FILM_SUFFIXES
 
 
-def read_head(path: str | os.PathLike[str]) -> bytes:
-    """The first bytes of a plain file; none of anything else, as a pipe could not be read again."""
-    if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  (a Path costs more than the call)
-        return b""
-    with Path(path).open("rb") as file:
-        return file.read(_HEAD_LENGTH)
+def read_head(path: str | os.PathLike[str]) -> bytes | None:
+    """The first bytes of a plain file; None of anything else, as a pipe could not be read again.
+
+    Every image is looked at in this way, so that the system is called as seldom as may be.
+    """
+    # Before it is opened: whoever writes into a pipe would take this for its reader.
+    if not stat.S_ISREG(Path(path).stat().st_mode):
+        return None
+    descriptor = os.open(path, _READING)
+    try:
+        return os.read(descriptor, _HEAD_LENGTH)
+    finally:
+        os.close(descriptor)
 
 
 def find_demuxer(head: bytes) -> str | None:

@@ -38,14 +38,14 @@ class OpenFilm:
     """An open container and the one stream of it that is decoded.
 
     Attributes:
-        start_s: time stamp at which the stream begins.
+        start_s: time stamp at which the stream begins; None: that of its first frame.
         duration_s: of the stream as the file says it; None where it does not.
     """
 
     name: str
     container: Any
     stream: Any
-    start_s: float
+    start_s: float | None
     duration_s: float | None
 
 
@@ -60,7 +60,7 @@ def open_film(path: str | os.PathLike[str], threads: int) -> Iterator[OpenFilm]:
     with contextlib.ExitStack() as until_the_end:
         with explain_errors(name):
             av = _require_av(name)
-            demuxer = find_demuxer(read_head(path))
+            demuxer = find_demuxer(read_head(path) or b"")
             if demuxer is None:
                 empty = Path(path).stat().st_size == 0
                 what = "is empty" if empty else "is not a film that can be read"
@@ -110,7 +110,7 @@ def _choose_stream(av: ModuleType, container: Any, name: str) -> OpenFilm:
         what = f"{name} is coded as {codec or 'something unknown'}, which is not read"
         raise ImageError(what, remedy="Convert it to H.264")
     refuse_too_many_pixels(stream.codec_context, name)
-    start = float(stream.start_time * stream.time_base) if stream.start_time else 0.0
+    start = None if stream.start_time is None else float(stream.start_time * stream.time_base)
     return OpenFilm(name, container, stream, start, _find_duration(container, stream))
 
 

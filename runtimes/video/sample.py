@@ -66,6 +66,7 @@ class Sampler:
         self.film = film
         self.every_s = sampling.every_s
         self.damaged = 0
+        self._start_s = film.start_s
         self._is_broken = False
         self._most = sampling.max_frames
         self._spread = False
@@ -91,7 +92,7 @@ class Sampler:
         duration = self.film.duration_s
         for _ in range(self._most):
             due = number * self.every_s
-            if duration is not None and due >= duration - _CLOCK_ERROR_S:
+            if number and duration is not None and due >= duration - _CLOCK_ERROR_S:
                 return
             frame = self._advance(due)
             if frame is None:
@@ -165,7 +166,9 @@ class Sampler:
     def _find_time(self, frame: Any) -> float:
         """Seconds since the beginning; of a frame without a time stamp one frame later."""
         if frame.time is not None:
-            return float(frame.time) - self.film.start_s
+            if self._start_s is None:
+                self._start_s = float(frame.time)
+            return float(frame.time) - self._start_s
         if not math.isfinite(self._position_s):
             return 0.0
         rate = self.film.stream.average_rate or 25

@@ -29,7 +29,7 @@ def list_key_frames(film: OpenFilm) -> list[float]:
     except (ValueError, OSError):  # FFmpeg's
         return []
     times_s = [
-        float(entry.timestamp * stream.time_base) - film.start_s
+        float(entry.timestamp * stream.time_base) - (film.start_s or 0.0)
         for entry in stream.index_entries
         if entry.is_keyframe
     ]
@@ -50,5 +50,5 @@ def find_leap(key_frames: list[float], position_s: float, due_s: float) -> float
 
 def leap(film: OpenFilm, time_s: float) -> None:
     """Go to the last key frame at or before a time."""
-    stamp = int((film.start_s + time_s) / film.stream.time_base)
+    stamp = int(((film.start_s or 0.0) + time_s) / film.stream.time_base)
     film.container.seek(stamp, stream=film.stream)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -50,10 +51,22 @@ def test_what_is_no_film(tmp_path: Path) -> None:
         assert not is_film(source)
 
 
-def test_pipes_are_not_read(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe.jpg"
+def test_pipes_are_not_even_opened(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.mp4"
     os.mkfifo(pipe)
-    assert not is_film(pipe)  # it would wait for ever
+    written = []
+
+    def write() -> None:
+        with pipe.open("wb") as stream:  # waits for a reader
+            stream.write(b"all of it")
+        written.append(True)
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    assert not is_film(pipe)
+    assert pipe.read_bytes() == b"all of it"
+    writer.join(timeout=10)
+    assert written
 
 
 def test_films_are_missed_only_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

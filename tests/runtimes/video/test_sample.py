@@ -117,6 +117,14 @@ def test_a_film_of_unknown_length_is_looked_at_from_its_beginning(
     assert told == "of unknown length; only its first 3 frames are judged (--max-frames)"
 
 
+@pytest.mark.parametrize(("name", "codec"), FILMS)
+def test_a_film_of_one_frame(name: str, codec: str, tmp_path: Path) -> None:
+    path = write_film(tmp_path / name, count_up(1), codec, rate=25)
+    ((time_s, picture),), sampler = take(path)
+    assert time_s == pytest.approx(0.0, abs=0.001) and picture.size == (160, 120)
+    assert sampler.describe() == ()
+
+
 def test_frames_at_uneven_times(tmp_path: Path) -> None:
     times = [0, 1, 2, 37, 38, 39, 90]  # tenths of a second
     path = write_film(tmp_path / "a.mkv", count_up(len(times)), times=times)
