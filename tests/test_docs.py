@@ -14,7 +14,7 @@ from gazeclip.cli.verbs import VERBS
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.checkout
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 MAX_README_LINES = 120
 PACKAGES = ("gazeclip", "distill", "quantize", "export", "runtimes", "benchmarks")
 FOLDERS = (*PACKAGES, "tests", "tools", "recipes", "docs")

@@ -1,0 +1,228 @@
+"""The gateway of docs/integrate is run: it answers as `runtimes` does, and refuses likewise."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from runtimes import Verdict, load
+from tests.integrate.listings import ROOT, read_listings
+from tests.runtimes.test_telemetry import check_that_nothing_is_left, check_that_nothing_is_sent
+
+pytestmark = pytest.mark.checkout
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python listing as a file."""
+    (listing,) = read_listings("gateway.md", "python")
+    path = tmp_path_factory.mktemp("gateway") / "gateway.py"
+    path.write_text(listing, encoding="utf-8")
+    return path
+
+
+def run(gateway: Path, bundle: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-I", str(gateway), str(bundle), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def make_pictures(folder: Path, photos: dict[str, Path]) -> list[Path]:
+    """Pictures that need each step of the pixel contract that the listing spells out."""
+    detail = np.asarray(Image.open(photos["whole"]))
+    image = Image.fromarray(detail)
+    paths = [photos[name] for name in ("real", "fake", "unsure", "whole")]
+    turned = image.getexif()
+    turned[0x0112] = 6
+    image.crop((0, 0, 150, 90)).save(folder / "turned.jpg", exif=turned)
+    rgba = image.convert("RGBA")
+    rgba.putalpha(Image.fromarray(detail[..., 1]))
+    rgba.save(folder / "alpha.png")
+    image.convert("L").save(folder / "grey.png")
+    image.quantize(16).save(folder / "palette.png", transparency=3)
+    image.resize((700, 500)).save(folder / "drafted.jpg")  # 32 * 3 * 4 = 384: decoded at 1/4
+    image.convert("CMYK").save(folder / "inks.jpg")
+    image.save(folder / "web.webp", lossless=True)
+    return [*paths, *sorted(folder.iterdir())]
+
+
+def describe(verdict: Verdict) -> dict[str, Any]:
+    """What the listing says of an image, as `runtimes` says it."""
+    told: dict[str, Any] = {
+        "image": verdict.source,
+        "verdict": verdict.verdict,
+        "llr": verdict.llr,
+        "fake_probability": verdict.fake_probability,
+    }
+    if verdict.generator is not None:
+        told["generator"] = {"name": verdict.generator.name, "p": verdict.generator.p}
+    return told
+
+
+def test_the_gateway_answers_as_runtimes_does(
+    gateway: Path, bundles: dict[str, Path], photos: dict[str, Path], tmp_path: Path
+) -> None:
+    pictures = make_pictures(tmp_path, photos)
+    done = run(gateway, bundles["onnx"], *pictures)
+    assert done.stderr == "" and done.returncode == 1
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    verdicts = load(bundles["onnx"], threads=2).verify(pictures)
+    assert {verdict.verdict for verdict in verdicts} == {"real", "fake", "inconclusive"}
+    assert len(told) == len(verdicts) == len(pictures)
+    for mine, verdict in zip(told, verdicts, strict=True):
+        wanted = describe(verdict)
+        # float32 outputs of another batch size differ in the last place
+        for key in ("llr", "fake_probability"):
+            assert mine.pop(key) == pytest.approx(wanted.pop(key), abs=1e-5)
+        assert mine.get("generator", {}).pop("p", 1) == pytest.approx(
+            wanted.get("generator", {}).pop("p", 1), abs=1e-5
+        )
+        assert mine == wanted
+
+
+def test_a_profile_is_converted(
+    gateway: Path, bundles: dict[str, Path], photos: dict[str, Path], tmp_path: Path
+) -> None:
+    from tests.gazeclip.images.profiles import ADOBE_GAMMA, ADOBE_RGB, make_rgb
+
+    profile = make_rgb(ADOBE_RGB, ADOBE_GAMMA)
+    path = tmp_path / "wide.png"
+    Image.open(photos["unsure"]).save(path, icc_profile=profile)
+    told = json.loads(run(gateway, bundles["onnx"], path).stdout)
+    (verdict,) = load(bundles["onnx"], threads=2).verify([path])
+    (plain,) = load(bundles["onnx"], threads=2).verify([photos["unsure"]])
+    assert verdict.note is not None and abs(verdict.llr - plain.llr) > 0.01
+    assert told["llr"] == pytest.approx(verdict.llr, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [(["real"], 0), (["fake", "real"], 1), (["unsure"], 3), (["fake", "truncated"], 2), ([], 0)],
+)
+def test_the_gateways_exit_codes(
+    names: list[str], code: int, gateway: Path, bundles: dict[str, Path], photos: dict[str, Path]
+) -> None:
+    done = run(gateway, bundles["onnx"], *(photos[name] for name in names))
+    assert (done.returncode, done.stderr) == (code, "")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert ["error" in line for line in told] == [name == "truncated" for name in names]
+
+
+def test_the_gateway_refuses_what_it_cannot_judge(
+    gateway: Path, bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    deep = tmp_path / "deep.png"
+    Image.fromarray(np.full((40, 40), 40_000, np.uint16)).save(deep)
+    done = run(gateway, bundles["onnx"], deep, tmp_path / "none.jpg")
+    errors = [json.loads(line)["error"] for line in done.stdout.splitlines()]
+    assert done.returncode == 2 and "more than 8 bits" in errors[0] and "No such" in errors[1]
+
+
+@pytest.mark.parametrize("part", ["model.onnx", "golden.npz", "schema", "target", "tolerance"])
+def test_the_gateway_refuses_a_spoiled_bundle(part: str, gateway: Path, spoiled: Path) -> None:
+    if part in ("model.onnx", "golden.npz"):
+        data = bytearray((spoiled / part).read_bytes())
+        data[len(data) // 2] ^= 1
+        (spoiled / part).write_bytes(bytes(data))
+    else:
+        meta = json.loads((spoiled / "bundle.json").read_text())
+        changes = {"schema": 3, "target": "tflite"}
+        if part == "tolerance":  # no engine is as exact as this
+            meta["golden"]["tolerance"]["logits"] = -1.0
+        else:
+            meta[part] = changes[part]
+        (spoiled / "bundle.json").write_text(json.dumps(meta))
+    done = run(gateway, spoiled)
+    assert done.returncode == 70 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def served(gateway: Path, bundles: dict[str, Path], tmp_path: Path) -> Iterator[Path]:
+    """The path of a Unix socket behind which the gateway answers, as systemd starts it."""
+    path = tmp_path / "judge.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        number = listener.fileno()
+        command = [sys.executable, "-I", str(gateway), str(bundles["onnx"]), "--serve"]
+        hand_over = (
+            "import os, sys\nos.dup2(int(sys.argv[1]), 3)\nos.execv(sys.argv[2], sys.argv[2:])\n"
+        )
+        starter = [sys.executable, "-c", hand_over, str(number), *command]
+        process = subprocess.Popen(starter, pass_fds=(number,))
+        yield path
+        assert process.poll() is None  # no client ended it
+        process.terminate()
+        process.wait(10)
+
+
+def ask(path: Path, data: bytes) -> dict[str, Any]:
+    """What the gateway answers to these bytes."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(30)
+        client.connect(str(path))
+        client.sendall(data)
+        client.shutdown(socket.SHUT_WR)
+        with client.makefile("rb") as stream:
+            told: dict[str, Any] = json.loads(stream.read())
+    return told
+
+
+def test_the_gateway_answers_on_a_socket(served: Path, photos: dict[str, Path]) -> None:
+    names = ("real", "fake", "unsure")
+    answers = [ask(served, photos[name].read_bytes()) for name in names]
+    assert [told["verdict"] for told in answers] == ["real", "fake", "inconclusive"]
+    assert ["generator" in told for told in answers] == [False, True, True]
+    told = ask(served, photos["text"].read_bytes())
+    assert told["verdict"] is None and "error" in told
+    with socket.socket(socket.AF_UNIX) as client:  # one that goes away at once
+        client.connect(str(served))
+    assert ask(served, photos["real"].read_bytes())["verdict"] == "real"
+
+
+@pytest.mark.parametrize(
+    "check", [check_that_nothing_is_left, check_that_nothing_is_sent], ids=["left", "sent"]
+)
+def test_the_gateway_leaves_and_sends_nothing(
+    check: Callable[..., None],
+    gateway: Path,
+    bundles: dict[str, Path],
+    photos: dict[str, Path],
+    tmp_path: Path,
+) -> None:
+    check(tmp_path, str(gateway), str(bundles["onnx"]), str(photos["real"]))
+
+
+def test_the_image_has_the_tested_versions() -> None:
+    (dockerfile,) = read_listings("gateway.md", "dockerfile")
+    pins = re.findall(r"[\w-]+==[\w.]+", dockerfile)
+    assert len(pins) == 3
+    constraints = (ROOT / "gazeclip" / "system" / "constraints.txt").read_text().splitlines()
+    assert [pin for pin in pins if pin not in constraints] == []
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_takes_the_units_and_finds_them_hardened(tmp_path: Path) -> None:
+    units = read_listings("gateway.md", "ini")
+    for unit, kind in zip(units, ("socket", "service"), strict=True):
+        there = re.sub(r"^ExecStart=\S+", f"ExecStart={sys.executable}", unit, flags=re.M)
+        (tmp_path / f"gazeclip.{kind}").write_text(there)
+    files = sorted(map(str, tmp_path.iterdir()))
+    done = subprocess.run(["systemd-analyze", "verify", *files], capture_output=True, text=True)
+    complaints = [line for line in done.stderr.splitlines() if "gazeclip" in line]
+    assert (done.returncode, complaints) == (0, [])
+    about = ["systemd-analyze", "security", "--offline=true", str(tmp_path / "gazeclip.service")]
+    rated = subprocess.run(about, capture_output=True, text=True)
+    (exposure,) = re.findall(r"exposure level for \S+: ([\d.]+)", rated.stdout)
+    assert float(exposure) <= 1.0

@@ -1,0 +1,219 @@
+"""The listings for telephones are not run here: their names are held against a bundle."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from export.registry import TARGETS
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS, SCHEMA, SHIPPED_POINT
+from gazeclip.images.preprocess import PixelContract
+from gazeclip.scoring.evidence import SCORES
+from tests.integrate.listings import GUIDES, read_listings
+
+pytestmark = pytest.mark.checkout
+PHONES = {"android.md": "kotlin", "ios.md": "swift"}
+# What the listings call the widths of outputs.
+WIDTHS = {
+    "bundle.embeddingWidth": "D",
+    'Int(try bundle.meta["embedding_dim"].number())': "D",
+    "bundle.classes.size": "C",
+    "bundle.classes.count": "C",
+    "1": "1",
+    "2": "2",
+}
+_KOTLIN_CHAIN = re.compile(
+    r'\b(\w+)((?:\.get(?:Int|String|Double|JSONObject|JSONArray)\((?:"[^"]+"|\w+)\))+)'
+)
+_KOTLIN_CALL = re.compile(r'\.get(\w+)\(("[^"]+"|\w+)\)')
+_SWIFT_CHAIN = re.compile(r'\bmeta((?:\["[^"]+"\]|\[[$\w]+\])+)(?:\.(\w+))?')
+Step = tuple[str, type | tuple[type, ...]]  # a key, `*` for any, and what lies there
+_ANYTHING = (dict, list, str, int, float)
+_KOTLIN_TYPES: dict[str, type | tuple[type, ...]] = {
+    "Int": int,
+    "String": str,
+    "Double": (int, float),
+    "JSONObject": dict,
+    "JSONArray": list,
+}
+_SWIFT_TYPES: dict[str, type | tuple[type, ...]] = {
+    "number": (int, float),
+    "text": str,
+    "count": list,
+    "keys": dict,
+}
+
+
+def join_listings(guide: str) -> str:
+    return "\n".join(read_listings(guide, PHONES[guide]))
+
+
+def find_kotlin_paths(code: str) -> list[list[Step]]:
+    """Ways into bundle.json from `meta` on, also through values that have a name of their own."""
+    known: dict[str, list[Step]] = {"meta": []}
+    paths = []
+    for match in _KOTLIN_CHAIN.finditer(code):
+        root, calls = match.groups()
+        path = list(known[root])
+        for kind, key in _KOTLIN_CALL.findall(calls):
+            path.append((key.strip('"') if key.startswith('"') else "*", _KOTLIN_TYPES[kind]))
+        paths.append(path)
+        named = re.search(r"val (\w+) = $", code[: match.start()])
+        passed = re.match(r"\.let \{ (\w+) ->", code[match.end() :])
+        if named:
+            known[named.group(1)] = path
+        if passed:
+            known[passed.group(1)] = path
+    return paths
+
+
+def find_swift_paths(code: str) -> list[list[Step]]:
+    paths = []
+    for keys, last in _SWIFT_CHAIN.findall(code):
+        path: list[Step] = []
+        for literal, _ in re.findall(r'\[(?:"([^"]+)"|([$\w]+))\]', keys):
+            path.append((literal or "*", _ANYTHING))
+        path[-1] = (path[-1][0], _SWIFT_TYPES.get(last, _ANYTHING))
+        paths.append(path)
+    return paths
+
+
+def follow(value: Any, path: list[Step]) -> bool:
+    """Whether a way leads to values of its types, wherever `*` may lead."""
+    if not path:
+        return True
+    (key, kind), rest = path[0], path[1:]
+    if key == "*":
+        children = list(value.values()) if isinstance(value, dict) else list(value)
+    else:
+        children = [value[key]] if isinstance(value, dict) and key in value else []
+    fits = (isinstance(child, kind) and follow(child, rest) for child in children)
+    return bool(children) and all(fits)
+
+
+def test_a_wrong_way_into_the_bundle_is_found(bundles: dict[str, Path]) -> None:
+    meta = Bundle.load(bundles["tflite"]).meta
+    wrong = (
+        'meta.getInt("sizes")',
+        'meta.getInt("target")',
+        'meta.getJSONObject("io").getInt("x")',
+    )
+    for code in wrong:
+        assert [follow(meta, path) for path in find_kotlin_paths(code)] == [False]
+    for code in (
+        'meta["sizes"].number()',
+        'meta["target"].number()',
+        'meta["thresholds"][point]["x"]',
+    ):
+        assert [follow(meta, path) for path in find_swift_paths(code)] == [False]
+
+
+@pytest.mark.parametrize("guide", PHONES)
+def test_every_key_of_bundle_json_is_there(guide: str, bundles: dict[str, Path]) -> None:
+    meta = Bundle.load(bundles["tflite"]).meta
+    find = find_kotlin_paths if PHONES[guide] == "kotlin" else find_swift_paths
+    paths = find(join_listings(guide))
+    assert [path for path in paths if not follow(meta, path)] == []
+    # What the contract cannot be followed without.
+    needed = {"schema", "target", "contract", "files", "io", "golden", "thresholds", "evidence"}
+    assert {path[0][0] for path in paths} >= needed | {"classes", "temperature", "model_file"}
+
+
+@pytest.mark.parametrize("guide", PHONES)
+def test_the_tensors_are_those_of_the_bundle(guide: str, bundles: dict[str, Path]) -> None:
+    code = join_listings(guide)
+    bundle = Bundle.load(bundles["tflite"])
+    names = {INPUT_NAME, *OUTPUTS}
+    assert set(bundle.meta["io"]) == names
+    if PHONES[guide] == "kotlin":
+        held = dict(re.findall(r"val (\w+) = Array\(1\) \{ FloatArray\((\S+)\) \}", code))
+        given = re.findall(r'graphName\("(\w+)"\) to (\w+)', code)
+        widths = {name: held[array] for name, array in given if name != INPUT_NAME}
+    else:
+        widths = dict(re.findall(r'try read\("(\w+)", (.+?)\)[,)]\n', code + "\n"))
+    found = {name: WIDTHS[width] for name, width in widths.items()}
+    assert found == {"embedding": "D", "logits": "C", "fake_logit": "1", "gaze": "2"}
+    assert f'graphName("{INPUT_NAME}")' in code
+    with np.load(bundle.folder / "golden.npz") as golden:
+        assert names == set(golden.files)
+    read = set(re.findall(r'(?:readArray\((?:golden, )?|listOf\()"(\w+)"', code))
+    listed = set(re.findall(r'"(\w+)"', "".join(re.findall(r"listOf\((.*?)\)", code))))
+    assert names <= read | listed
+
+
+def test_the_tflite_model_has_the_types_of_the_listing(bundles: dict[str, Path]) -> None:
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    bundle = Bundle.load(bundles["tflite"])
+    model = interpreter.Interpreter(model_path=str(bundle.model_path))
+    (runner,) = [model.get_signature_runner(name) for name in model.get_signature_list()]
+    (entry,) = runner.get_input_details().values()
+    code = join_listings("android.md")
+    assert "DataType.UINT8" in code and "intArrayOf(1, bundle.size, bundle.size, 3)" in code
+    assert entry["dtype"] is np.uint8
+    assert entry["shape"].tolist() == [1, bundle.image_size, bundle.image_size, 3]
+    sizes = {"embedding": bundle.embedding_dim, "logits": len(bundle.classes)}
+    for name, output in runner.get_output_details().items():
+        width = sizes.get(name, {"fake_logit": 1, "gaze": 2}.get(name))
+        assert (output["dtype"], output["shape"].tolist()) == (np.float32, [1, width])
+
+
+@pytest.mark.parametrize(
+    ("guide", "target"), [("android.md", "tflite"), ("ios.md", "coreml"), ("gateway.md", "onnx")]
+)
+def test_the_listings_know_today_s_format(guide: str, target: str) -> None:
+    text = (GUIDES / guide).read_text(encoding="utf-8")
+    contract = PixelContract()
+    assert target in TARGETS and f'"{target}"' in text and f'"{SHIPPED_POINT}"' in text
+    assert f'"{contract.interpolation}"' in text
+    numbers = {
+        "kotlin": [r'getInt\("schema"\) == (\d+)', r'getInt\("version"\) == (\d+)'],
+        "swift": [r"schema == (\d+)", r"version == (\d+)"],
+        "python": [r"!= \((\d+), ", r'"version": (\d+)'],
+    }
+    for pattern, number in zip(
+        numbers[PHONES.get(guide, "python")], (SCHEMA, contract.version), strict=True
+    ):
+        assert re.findall(pattern, text) == [str(number)]
+    for score in SCORES:
+        assert f'"{score}"' in text
+
+
+def resample(pixels: np.ndarray, size: int) -> np.ndarray:
+    """`resample` of the listings along the second axis of `(H, W, 3)`."""
+
+    def cubic(distance: float) -> float:
+        x = abs(distance)
+        if x < 1:
+            return (1.5 * x - 2.5) * x * x + 1
+        return ((-0.5 * x + 2.5) * x - 4) * x + 2 if x < 2 else 0.0
+
+    length = pixels.shape[1]
+    ratio = length / size
+    stretch = max(ratio, 1.0)
+    columns = []
+    for place in range(size):
+        centre = (place + 0.5) * ratio
+        first = max(0, int(centre - 2 * stretch + 0.5))
+        last = min(length, int(centre + 2 * stretch + 0.5))
+        weights = [cubic((at - centre + 0.5) / stretch) for at in range(first, last)]
+        fixed = [math.floor(weight / sum(weights) * (1 << 22) + 0.5) for weight in weights]
+        summed = np.tensordot(pixels[:, first:last].astype(np.int64), fixed, axes=(1, 0))
+        columns.append(((summed + (1 << 21)) >> 22).clip(0, 255))
+    return np.stack(columns, axis=1).astype(np.uint8)
+
+
+@pytest.mark.parametrize("side", [20, 96, 131, 400])
+def test_pillow_scales_squares_as_the_listings_do(side: int) -> None:
+    """A later Pillow may compute otherwise: listings and contract would have to follow."""
+    pixels = np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    rows = resample(pixels, 96)
+    found = resample(rows.transpose(1, 0, 2), 96).transpose(1, 0, 2)
+    if side == 96:
+        found = pixels  # not scaled at all, as in the listings
+    assert (found == PixelContract(96).apply(pixels)).all()
