@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from gazeclip.bundle.contents import OperatingPoint
@@ -52,6 +53,10 @@ class Tally:
                 return code
         return CLEAN
 
+    def total(self) -> int:
+        """How many were counted."""
+        return self.counts.total()
+
     def count_unjudged(self) -> int:
         """Images without a verdict, for whatever reason."""
         return self.counts[_ERROR] + self.counts[_FACELESS]
@@ -94,20 +99,26 @@ def describe_run(verifier: Verifier, point: OperatingPoint, crop: str) -> dict[s
     }
 
 
-def describe_outcome(source: str, outcome: Outcome, embedding: bool) -> dict[str, Any]:
+def describe_outcome(
+    source: str, outcome: Outcome, embedding: bool, copy: Path | None = None
+) -> dict[str, Any]:
     """One of the results of `--json`: a verdict, or why there is none.
 
     With `--crop face` every face has a verdict, and a photograph without a usable one an `outcome`.
+
+    Args:
+        copy: where an annotated copy of its image lies.
     """
+    saved = {} if copy is None else {"copy": str(copy)}
     if isinstance(outcome, Verdict):
-        return outcome.to_dict(embedding)
+        return outcome.to_dict(embedding) | saved
     row: dict[str, Any] = {"source": source, "verdict": None}
     if isinstance(outcome, FaceError):
         row["outcome"] = outcome.outcome
         row["reason"] = outcome.message
     else:
         row["error"] = outcome.message
-    return {**row, "remedy": outcome.remedy}
+    return {**row, "remedy": outcome.remedy, **saved}
 
 
 def describe_outcomes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 from gazeclip.console.lines import print_line
@@ -47,6 +48,7 @@ CSV_COLUMNS = [
     "most_suspicious_s",
     "outcome",
     "error",
+    "copy",
 ]
 _COLOURS = {"fake": "bold red", "real": "green", "inconclusive": "yellow", "error": "yellow"}
 _HEADER: tuple[str, ...] = (
@@ -60,19 +62,27 @@ _HEADER: tuple[str, ...] = (
     "gaze pitch/yaw",
     "ms",
 )
+_LINE_WIDTHS = (12, 6, 17, 7, 22, 4)  # verdict, LLR, evidence, P(fake), made by, p
 _FACE_HEADER = ("face", "box")
 _TRACK_HEADER = ("most suspicious at",)
 _MOMENTS_SHOWN = 3
 
 
-def make_csv_row(source: str, outcome: Outcome) -> dict[str, str]:
-    """The cells of `CSV_COLUMNS` that an outcome fills; of a failed image why it has no verdict."""
+def make_csv_row(source: str, outcome: Outcome, copy: Path | None = None) -> dict[str, str]:
+    """The cells of `CSV_COLUMNS` that an outcome fills; of a failed image why it has no verdict.
+
+    Args:
+        copy: where an annotated copy of its image lies.
+    """
+    row: dict[str, object]
     if isinstance(outcome, Verdict):
         row = _csv_row(outcome)
     else:
         row = {"source": source, "error": str(outcome)}
         if isinstance(outcome, FaceError):
             row["outcome"] = outcome.outcome
+    if copy is not None:
+        row["copy"] = copy
     return {column: printable(str(value)) for column, value in row.items()}
 
 
@@ -112,6 +122,17 @@ def _csv_row(verdict: Verdict) -> dict[str, object]:
         row["family"] = generator.family
         row["class_probability"] = f"{generator.p:.6f}"
     return row
+
+
+def make_line(source: str, outcome: Outcome) -> str:
+    """One outcome as a line whose columns stand below each other; the name is the last."""
+    row = _table_row(source, outcome)
+    if not isinstance(outcome, Verdict):
+        return f"{row[1]:<12}  {outcome.message}"
+    cells = [f"{cell:<{width}}" for cell, width in zip(row[1:7], _LINE_WIDTHS, strict=True)]
+    if outcome.face is not None:
+        cells.append(f"face {outcome.face.number} at {_write_box(outcome.face.box)} of")
+    return "  ".join([*cells, row[0]])
 
 
 class TableRows:

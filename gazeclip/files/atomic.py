@@ -21,7 +21,22 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         ArtifactError: the disk is full or the folder cannot be written; `path` is then unchanged.
     """
-    path = Path(path)
+    _write_beside(Path(path), write, Path.replace)
+
+
+def atomic_create(path: Path, write: Callable[[Path], object]) -> None:
+    """Like `atomic_write`, but never over a file that is there.
+
+    Raises:
+        FileExistsError: `path` is there, and is left as it is.
+        ArtifactError: as of `atomic_write`.
+    """
+    _write_beside(Path(path), write, _move_if_free)
+
+
+def _write_beside(
+    path: Path, write: Callable[[Path], object], move: Callable[[Path, Path], object]
+) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
@@ -34,11 +49,25 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
-        temporary.replace(path)
+        move(temporary, path)
+    except FileExistsError:
+        raise
     except OSError as error:
         raise _describe_refusal(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _move_if_free(temporary: Path, path: Path) -> None:
+    """A second name for the same file is given in one step, and only if it is free."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):  # a file system without links, such as FAT
+        if os.path.lexists(path):
+            raise FileExistsError(path) from None
+        temporary.rename(path)
 
 
 def _describe_refusal(path: Path, error: OSError) -> ArtifactError:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from gazeclip.bundle.contents import OperatingPoint
+from gazeclip.console.lines import print_line
 from gazeclip.console.text import format_json
 from gazeclip.images.crop_rule import FACE
 from runtimes.answers import Tally, describe_outcome, describe_run
 from runtimes.commands.beside import Beside
-from runtimes.render import CSV_COLUMNS, TableRows, make_csv_row
+from runtimes.render import CSV_COLUMNS, TableRows, describe_totals, make_csv_row, make_line
 from runtimes.verifier import Outcome, Verifier
 
 _INDENT = "  "
@@ -32,8 +34,13 @@ class Form(Protocol):
 
     is_streamed: bool
 
-    def add(self, source: str, outcome: Outcome) -> None:
-        """One outcome, in order; `source` is the name of its image."""
+    def add(self, source: str, outcome: Outcome, copy: Path | None = None) -> None:
+        """One outcome, in order.
+
+        Args:
+            source: the name of its image.
+            copy: where an annotated copy of that lies.
+        """
 
     def close(self, tally: Tally) -> None:
         """All were added; `tally` counts them."""
@@ -53,6 +60,8 @@ def open_form(
         return JsonLinesForm(sys.stdout, args.embedding, beside)
     if args.csv:
         return CsvForm(sys.stdout, beside)
+    if args.watch is not None:
+        return LinesForm(sys.stdout, beside)
     return TableForm(sys.stdout, args.crop == FACE, beside)
 
 
@@ -66,13 +75,33 @@ class TableForm:
         self._rows = TableRows(with_faces, beside.header)
         self._beside = beside
 
-    def add(self, source: str, outcome: Outcome) -> None:
+    def add(self, source: str, outcome: Outcome, copy: Path | None = None) -> None:
         """Keep its cells."""
         self._rows.add(source, outcome, self._beside.cells(source))
 
     def close(self, tally: Tally) -> None:
         """Print the table and a line of totals."""
         self._rows.print(self._stream, tally)
+
+
+class LinesForm:
+    """A line for each outcome, for people who watch."""
+
+    is_streamed = True
+
+    def __init__(self, stream: TextIO, beside: Beside = NOTHING) -> None:
+        self._stream = stream
+        self._beside = beside
+
+    def add(self, source: str, outcome: Outcome, copy: Path | None = None) -> None:
+        """Print its line."""
+        cells = (make_line(source, outcome), *self._beside.cells(source))
+        print_line("  ".join(cells), self._stream)
+        self._stream.flush()
+
+    def close(self, tally: Tally) -> None:
+        """Print a line of totals."""
+        print_line(describe_totals(tally), self._stream)
 
 
 class CsvForm:
@@ -88,9 +117,9 @@ class CsvForm:
         self._writer.writeheader()
         stream.flush()
 
-    def add(self, source: str, outcome: Outcome) -> None:
+    def add(self, source: str, outcome: Outcome, copy: Path | None = None) -> None:
         """Write its row."""
-        row = make_csv_row(source, outcome) | self._beside.csv_row(source)
+        row = make_csv_row(source, outcome, copy) | self._beside.csv_row(source)
         self._writer.writerow(row)
         self._stream.flush()
 
@@ -108,9 +137,9 @@ class JsonLinesForm:
         self._embedding = embedding
         self._beside = beside
 
-    def add(self, source: str, outcome: Outcome) -> None:
+    def add(self, source: str, outcome: Outcome, copy: Path | None = None) -> None:
         """Write its line."""
-        entry = describe_outcome(source, outcome, self._embedding)
+        entry = describe_outcome(source, outcome, self._embedding, copy)
         entry |= self._beside.describe(source)
         self._stream.write(format_json(entry, only_ascii=True, indent=None) + "\n")
         self._stream.flush()
@@ -134,9 +163,9 @@ class JsonForm:
         head = format_json(run, only_ascii=True).removesuffix("\n}")
         self._write(f'{head},\n{_INDENT}"results": [')
 
-    def add(self, source: str, outcome: Outcome) -> None:
+    def add(self, source: str, outcome: Outcome, copy: Path | None = None) -> None:
         """Write its entry."""
-        entry = describe_outcome(source, outcome, self._embedding)
+        entry = describe_outcome(source, outcome, self._embedding, copy)
         entry |= self._beside.describe(source)
         text = format_json(entry, only_ascii=True).replace("\n", f"\n{2 * _INDENT}")
         comma = "," if self._count else ""

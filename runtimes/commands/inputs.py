@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,26 +36,36 @@ class Inputs:
             so that it is not passed over in silence; whole when all images were given.
     """
 
-    def __init__(self, named: Sequence[str], lists: Sequence[str] = (), null: bool = False) -> None:
+    def __init__(
+        self,
+        named: Sequence[str],
+        lists: Sequence[str] = (),
+        null: bool = False,
+        copies: Path | None = None,
+    ) -> None:
         """Nothing is looked at yet.
 
         Args:
             named: files, folders, and `-` for an image on standard input.
             lists: files of names, and `-` for such a list on standard input.
             null: names in lists end in NUL.
+            copies: a folder that is written meanwhile and must be none of those that are judged.
 
         Raises:
-            ConfigError: standard input is named twice, or is a terminal.
+            ConfigError: standard input is named twice, or is a terminal; `copies` is judged.
         """
         self._named = named
         self._lists = lists
         self._null = null
+        self._copies = copies
         self.failures: Judged = []
         if [*named, *lists].count(STDIN) > 1:
             raise ConfigError("standard input is named twice", remedy="It can be read once only")
         if STDIN in named and sys.stdin is not None and sys.stdin.isatty():
             remedy = f"Give it a file: verify {STDIN} < IMAGE"
             raise ConfigError("standard input is a terminal and no image", remedy=remedy)
+        for name in named:
+            refuse_copies_within(Path(name), copies)
 
     def __bool__(self) -> bool:
         """Whether anything was named."""
@@ -68,7 +79,7 @@ class Inputs:
         for name in self._named:
             folder = Path(name)
             is_folder = name != STDIN and self._is_folder(folder) is True
-            total += sum(1 for _ in walk_images(_start_walk(folder))) if is_folder else 1
+            total += sum(1 for _ in walk_images(start_walk(folder))) if is_folder else 1
         return total
 
     def __iter__(self) -> Iterator[Named]:
@@ -109,7 +120,8 @@ class Inputs:
             return ImageError(what, remedy="Correct its name or permissions")
 
     def _expand_folder(self, folder: Path) -> Iterator[Named]:
-        walk = _start_walk(folder)
+        refuse_copies_within(folder, self._copies)
+        walk = start_walk(folder)
         is_empty = True
         for path in walk_images(walk):
             is_empty = False
@@ -119,14 +131,33 @@ class Inputs:
         if missed := describe_missed(walk.others):
             say(f"warning: {folder}: {missed}")
         for path, reason in sorted(walk.unreadable):
-            what = f"{path} cannot be read ({reason})"
-            remedy = "Correct its permissions or its link, or leave it out"
-            self.failures.append((str(path), ImageError(what, remedy=remedy)))
+            self.failures.append((str(path), describe_unreadable(path, reason)))
         if is_empty and not walk.unreadable:
             nothing = ImageError(f"{folder} has no images", remedy=NO_IMAGES_REMEDY)
             self.failures.append((str(folder), nothing))
 
 
-def _start_walk(folder: Path) -> ImageWalk:
+def start_walk(folder: Path) -> ImageWalk:
     """Films are taken where they can be judged."""
     return ImageWalk(folder, IMAGE_SUFFIXES | list_usable_suffixes())
+
+
+def describe_unreadable(path: Path, reason: str) -> ImageError:
+    """What is said of a file or folder that the walk through a folder could not read."""
+    remedy = "Correct its permissions or its link, or leave it out"
+    return ImageError(f"{path} cannot be read ({reason})", remedy=remedy)
+
+
+def refuse_copies_within(folder: Path, copies: Path | None) -> None:
+    """Raise if copies would be written where images are judged, and be judged themselves.
+
+    Raises:
+        ConfigError: `copies` is `folder`, or lies below it.
+    """
+    if copies is None:
+        return
+    judged = Path(os.path.realpath(folder))
+    written = Path(os.path.realpath(copies))
+    if judged in (written, *written.parents):
+        what = f"the copies' folder {copies} lies in {folder}, whose images are judged"
+        raise ConfigError(what, remedy="Give --save a folder outside it")

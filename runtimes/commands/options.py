@@ -52,6 +52,12 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         help="names in lists end in NUL, as `find -print0` writes them",
     )
     parser.add_argument(
+        "--watch",
+        type=Path,
+        metavar="DIR",
+        help="then judge each image that comes into a folder, once it is complete, until Ctrl-C",
+    )
+    parser.add_argument(
         "--crop",
         choices=CROPS,
         help="face: find the faces in photographs and judge each; whole: judge images as they are, "
@@ -112,6 +118,12 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         "--jsonl", action="store_true", help="print one JSON object per verdict, each on a line"
     )
     form.add_argument("--csv", action="store_true", help="print one row per verdict")
+    parser.add_argument(
+        "--save",
+        type=Path,
+        metavar="DIR",
+        help="also save a copy of each picture with boxes and verdicts drawn in; never over a file",
+    )
     parser.add_argument(
         "--embedding", action="store_true", help="include the embedding in --json and --jsonl"
     )

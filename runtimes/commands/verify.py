@@ -8,16 +8,19 @@ import warnings
 from collections.abc import Iterable, Iterator
 
 from gazeclip.bundle.contents import OperatingPoint
+from gazeclip.cli.guard import EXIT_INTERRUPTED
 from gazeclip.console.progress import say
 from gazeclip.errors import ConfigError
 from gazeclip.images.source import ImageSource
 from gazeclip.system.place import command_line
+from runtimes.annotate.copies import Copies
 from runtimes.answers import CLEAN, Tally
 from runtimes.commands.beside import Beside
 from runtimes.commands.forms import open_form
-from runtimes.commands.inputs import Inputs
+from runtimes.commands.inputs import Inputs, refuse_copies_within
 from runtimes.commands.options import add_verify_options
 from runtimes.commands.session import Session
+from runtimes.commands.watch import Watch, stop_on_signals
 from runtimes.doubts import describe_doubts
 from runtimes.recent import recent_bundle
 from runtimes.remarks import Remarks
@@ -38,16 +41,36 @@ def verify_images(args: argparse.Namespace) -> int:
         GazeClipError: nothing named, or a bundle, engine or threshold that cannot be used.
     """
     _silence_pillow()
-    inputs = Inputs(args.images, args.files_from, args.null)
-    if not inputs and not args.self_test:
+    inputs = Inputs(args.images, args.files_from, args.null, args.save)
+    if args.watch is not None:
+        refuse_copies_within(args.watch, args.save)
+    elif not inputs and not args.self_test:
         remedy = f"Run: {command_line('verify', 'IMAGE...')}"
         raise ConfigError("no images named", remedy=remedy)
     beside = Beside.from_options(args)
-    sampling = Sampling(args.every, args.max_frames)
     verifier, point = _load_verifier(args)
-    if not inputs:
+    if args.watch is None and not inputs:
         return CLEAN
     verifier.choose_reader(args.crop)  # what finds faces may be missing: told before any output
+    session = _open_session(args, verifier, point, beside)
+    if args.watch is not None:
+        with stop_on_signals() as stop:
+            watch = Watch(args.watch)
+            session.work_off(inputs, stop)
+            session.follow(watch, stop)
+        return session.close()
+    try:
+        session.work_off(inputs)
+    except KeyboardInterrupt:
+        say(f"interrupted after {session.tally.total()} results; the rest was not judged")
+        return EXIT_INTERRUPTED
+    return session.close()
+
+
+def _open_session(
+    args: argparse.Namespace, verifier: Verifier, point: OperatingPoint, beside: Beside
+) -> Session:
+    sampling = Sampling(args.every, args.max_frames)
 
     def judge(sources: Iterable[ImageSource]) -> Iterator[tuple[int, Outcome]]:
         return verifier.numbered_outcomes(
@@ -61,9 +84,8 @@ def verify_images(args: argparse.Namespace) -> int:
         )
 
     form = open_form(args, verifier, point, beside)
-    session = Session(judge, form, Tally(args.crop), Remarks(args.frames))
-    session.work_off(inputs)
-    return session.close()
+    copies = None if args.save is None else Copies(args.save)
+    return Session(judge, form, Tally(args.crop), Remarks(args.frames), copies)
 
 
 def _silence_pillow() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gazeclip.errors import ArtifactError
-from gazeclip.files.atomic import atomic_write, read_json, write_json
+from gazeclip.files.atomic import atomic_create, atomic_write, read_json, write_json
 from gazeclip.files.tensors import load_tensors, save_tensors
 
 
@@ -111,3 +111,24 @@ def test_a_name_with_a_stray_byte_can_be_written(tmp_path: Path) -> None:
         "images": ["photo-\\xff.png"],
         "photo-\\xff.png": ["é", 1],
     }
+
+
+@pytest.mark.parametrize("can_link", [True, False])
+def test_a_file_that_is_there_is_never_replaced_by_a_new_one(
+    can_link: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not can_link:  # as on a file system of a memory card
+
+        def refuse(*_: object) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr("gazeclip.files.atomic.os.link", refuse)
+    path = tmp_path / "a.txt"
+    atomic_create(path, lambda file: file.write_text("first"))
+    with pytest.raises(FileExistsError):
+        atomic_create(path, lambda file: file.write_text("second"))
+    (tmp_path / "b.txt").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileExistsError):
+        atomic_create(tmp_path / "b.txt", lambda file: file.write_text("third"))
+    assert path.read_text() == "first" and not (tmp_path / "nowhere").exists()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.txt", "b.txt"]
