@@ -16,14 +16,15 @@ from PIL import Image
 
 Box = Sequence[float]
 MIN_OVERLAP = 0.3
-BUFFER = 0.5  # of the box's side, on each side of it, after one second or more
+BUFFER = 0.5  # of the box's side, on each side of it, for each second
+MAX_BUFFER = 1.0
 # A face may be missing in so many frames, or for as long.
 MAX_MISSED_FRAMES = 2
 MAX_MISSED_S = 1.0
 # Share of the pixels' brightness that two frames of different scenes have in different places of
 # their histograms; a zoom or a person who walks through changes less.
 MIN_SCENE_CHANGE = 0.5
-_LOOK_SIZE = (64, 36)
+_LOOK_SIZE = (128, 72)
 _LEVELS = 4  # of each colour
 
 
@@ -61,7 +62,7 @@ class Follower:
         pairs = []
         for place, box in enumerate(boxes):
             for track, seen in alive.items():
-                buffer = BUFFER * min(1.0, time_s - seen.time_s)
+                buffer = min(MAX_BUFFER, BUFFER * (time_s - seen.time_s))
                 overlap = measure_overlap(enlarge(seen.box, buffer), enlarge(box, buffer))
                 if overlap >= MIN_OVERLAP:
                     pairs.append((-overlap, track, place))
@@ -98,8 +99,8 @@ def measure_overlap(one: Box, other: Box) -> float:
 
 def count_colours(picture: Image.Image) -> np.ndarray:
     """Share of the pixels in each of 64 ranges of colour, `(64,)`."""
-    small = picture.resize(_LOOK_SIZE, Image.Resampling.BOX)
-    levels = np.asarray(small, np.int64) * _LEVELS // 256  # (36, 64, 3)
+    few = picture.resize(_LOOK_SIZE, Image.Resampling.NEAREST)
+    levels = np.asarray(few, np.int64) * _LEVELS // 256  # (72, 128, 3)
     places = levels @ np.array([_LEVELS**2, _LEVELS, 1])
     counts: np.ndarray = np.bincount(places.ravel(), minlength=_LEVELS**3)
     return counts / counts.sum()

@@ -67,6 +67,7 @@ class Sampler:
         self.every_s = sampling.every_s
         self.damaged = 0
         self._start_s = film.start_s
+        self._due_s = 0.0
         self._is_broken = False
         self._most = sampling.max_frames
         self._spread = False
@@ -136,6 +137,7 @@ class Sampler:
 
     def _advance(self, due_s: float) -> Any | None:
         """The first undamaged frame from a time on; None if there is none."""
+        self._due_s = due_s
         try:
             landing_s = find_leap(self._key_frames, self._position_s, due_s)
             if landing_s is not None:
@@ -155,6 +157,7 @@ class Sampler:
 
     def _decode(self) -> Iterator[Any]:
         for packet in self.film.container.demux(self.film.stream):
+            self._spare_effort(packet)
             try:
                 frames = packet.decode()
             except (ValueError, OSError):  # FFmpeg's word for a packet that it cannot decode
@@ -162,6 +165,15 @@ class Sampler:
                 self._is_broken = True
                 continue
             yield from frames
+
+    def _spare_effort(self, packet: Any) -> None:
+        """Before the frame that is due, leave out frames from which no other is made."""
+        codec = self.film.stream.codec_context
+        is_wanted = True
+        if packet.pts is not None and self._start_s is not None:
+            time_s = float(packet.pts * packet.time_base) - self._start_s
+            is_wanted = time_s >= self._due_s - _CLOCK_ERROR_S
+        codec.skip_frame = "DEFAULT" if is_wanted else "NONREF"
 
     def _find_time(self, frame: Any) -> float:
         """Seconds since the beginning; of a frame without a time stamp one frame later."""

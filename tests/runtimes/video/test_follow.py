@@ -64,7 +64,8 @@ def test_a_head_may_move_by_its_width_in_a_second_but_not_in_a_moment() -> None:
     assert quick.follow(0.04, [box(100)]) == [1]
     assert quick.follow(0.08, [box(130)]) == [1]
     assert slow.follow(2.0, [box(400)]) == [1]
-    assert slow.follow(3.0, [(500, 190, 520, 210)]) == [2]  # another size is another face
+    assert slow.follow(4.0, [box(540)]) == [1] and slow.follow(6.0, [box(710)]) == [2]
+    assert slow.follow(7.0, [(740, 190, 750, 200)]) == [3]  # another size is another face
 
 
 def test_a_face_may_be_missing_for_a_while() -> None:

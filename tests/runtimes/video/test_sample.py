@@ -77,23 +77,33 @@ def test_numbers_that_were_drawn_come_out_at_their_times(tmp_path: Path) -> None
     assert [time_s for time_s, _ in shots] == pytest.approx([n / RATE for n in range(0, 60, 5)])
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
-def test_key_frames_spare_decoding(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write_film(tmp_path / name, count_up(100), key_every=10)
-    decoded = 0
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Times of the frames that are decoded, as they are."""
+    times: list[float] = []
     find_time = Sampler._find_time
 
-    def count(self: Sampler, frame: Any) -> float:
-        nonlocal decoded
-        decoded += 1
-        return find_time(self, frame)
+    def note(self: Sampler, frame: Any) -> float:
+        times.append(find_time(self, frame))
+        return times[-1]
 
-    monkeypatch.setattr(Sampler, "_find_time", count)
+    monkeypatch.setattr(Sampler, "_find_time", note)
+    return times
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_key_frames_spare_decoding(name: str, tmp_path: Path, decoded: list[float]) -> None:
+    path = write_film(tmp_path / name, count_up(100), key_every=10)
     shots, _ = take(path, every_s=4.0)
     assert [read_number(picture) for _, picture in shots] == [0, 40, 80]
-    assert decoded <= 1 + 2 * (10 + 1)  # from the key frame before, in which nothing is wanted
+    assert len(decoded) <= 1 + 2 * (10 + 1)  # from the key frame before, in which nothing is wanted
+
+
+def test_frames_that_no_other_needs_are_not_decoded(tmp_path: Path, decoded: list[float]) -> None:
+    path = write_film(tmp_path / "a.mp4", count_up(100), key_every=200)
+    shots, _ = take(path, every_s=4.0)
+    assert [read_number(picture) for _, picture in shots] == [0, 40, 80]
+    assert len(decoded) < 60  # of three frames at least one is needed by none
 
 
 def test_a_long_film_is_looked_at_as_a_whole(tmp_path: Path) -> None:
