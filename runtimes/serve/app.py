@@ -67,7 +67,7 @@ def create_app(verifier: Verifier, settings: Settings) -> Door:
     _add_verify(app, service, gate, settings, guards)
     _add_states(app, service)
     _add_reports(app, metrics, guards)
-    return Door(app, settings.limits, metrics.count_answer)
+    return Door(app, gate, metrics.count_answer)
 
 
 def _add_verify(

@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from gazeclip.console.progress import say
-from runtimes.serve.limits import Limits
+from runtimes.serve.gate import Gate
+from runtimes.serve.lines import JSON, encode_line
+from runtimes.serve.refusal import Refusal
 
 VERIFY = "/verify"
 Message = MutableMapping[str, Any]
@@ -29,13 +31,16 @@ class Door:
     A request that is refused before its body was read still sends it. The rest is read and thrown
     away, up to a limit, before the answer is given: who sends without listening would otherwise see
     a broken connection and no answer.
+
+    Where there is no room, that is said here: under overload most requests end so, and should cost
+    as little as can be.
     """
 
     def __init__(
-        self, app: Application, limits: Limits, count_answer: Callable[[int, float], None]
+        self, app: Application, gate: Gate, count_answer: Callable[[int, float], None]
     ) -> None:
         self.app = app
-        self.limits = limits
+        self.gate = gate
         self.stopping = False
         self._count_answer = count_answer
 
@@ -46,14 +51,19 @@ class Door:
             return
         visit = _Visit(self, scope, receive, send)
         started = time.perf_counter()
+        asks_for_verdict = scope["path"] == VERIFY
+        obstacle = self.gate.find_obstacle() if asks_for_verdict else None
         try:
-            await self.app(scope, visit.receive, visit.send)
+            if obstacle is None:
+                await self.app(scope, visit.receive, visit.send)
+            else:
+                await visit.refuse(obstacle)
         except Exception as error:
             # Its message may hold parts of a file: only its kind is told.
             say(f"error: a request failed: {type(error).__name__}")
             if not visit.status:  # the application has not answered it
                 raise
-        if scope["path"] == VERIFY:
+        if asks_for_verdict:
             self._count_answer(visit.status, time.perf_counter() - started)
 
 
@@ -88,8 +98,17 @@ class _Visit:
                 message = {**message, "headers": [*message.get("headers", []), _CLOSE]}
         await self._send(message)
 
+    async def refuse(self, refusal: Refusal) -> None:
+        """Answer without the application."""
+        body = encode_line(refusal.to_dict())
+        headers = {"content-type": JSON, "content-length": str(len(body)), **refusal.headers}
+        pairs = [(name.lower().encode(), text.encode()) for name, text in headers.items()]
+        start = {"type": "http.response.start", "status": refusal.status, "headers": pairs}
+        await self.send(start)
+        await self.send({"type": "http.response.body", "body": body})
+
     async def _drain(self) -> None:
-        left = _DRAIN_BODIES * self._door.limits.body_bytes
+        left = _DRAIN_BODIES * self._door.gate.limits.body_bytes
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 while not self._is_read and not self._holds_back and left > 0:

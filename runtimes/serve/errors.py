@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from gazeclip.errors import BundleError, ConfigError, MissingDependencyError
-from runtimes.serve.lines import encode_line
+from runtimes.serve.lines import JSON, encode_line
 from runtimes.serve.refusal import BAD_REQUEST, FAULT, Refusal
 
 # Nobody is there to read the answer; nginx gives it this number in its logs.
@@ -24,7 +24,7 @@ def answer_line(
     value: Any, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None
 ) -> Response:
     """An answer of one line of JSON."""
-    return Response(encode_line(value), status, headers, "application/json")
+    return Response(encode_line(value), status, headers, JSON)
 
 
 def add_error_answers(app: FastAPI) -> None:

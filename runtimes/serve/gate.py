@@ -27,21 +27,27 @@ class Gate:
         """Whole seconds after which there should be room: the time that a request stays."""
         return max(1, math.ceil(self._mean_seconds))
 
+    def find_obstacle(self, size: int = 0) -> Refusal | None:
+        """429 with Retry-After where a request with a body of at most `size` bytes has no room."""
+        fits = self.held_bytes + size <= self.limits.held_bytes
+        if fits and self.inside < self.limits.inside:
+            return None
+        return Refusal(
+            BUSY,
+            f"{self.inside} requests are inside, and there is no room for this one",
+            f"Send it again after {self.retry_after} s",
+            {"Retry-After": str(self.retry_after)},
+        )
+
     @contextlib.contextmanager
     def admit(self, size: int) -> Iterator[None]:
         """Room for a request whose body has at most `size` bytes.
 
         Raises:
-            Refusal: 429 with Retry-After; there is none.
+            Refusal: `find_obstacle`.
         """
-        full = self.inside >= self.limits.inside
-        if full or self.held_bytes + size > self.limits.held_bytes:
-            raise Refusal(
-                BUSY,
-                f"{self.inside} requests are inside, more than this one have no room",
-                f"Send it again after {self.retry_after} s",
-                {"Retry-After": str(self.retry_after)},
-            )
+        if obstacle := self.find_obstacle(size):
+            raise obstacle
         self.inside += 1
         self.held_bytes += size
         started = time.monotonic()

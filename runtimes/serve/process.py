@@ -58,7 +58,7 @@ def serve(door: Door, bound: socket.socket) -> int:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=math.ceil(door.limits.seconds) + _GRACE_SECONDS,
+        timeout_graceful_shutdown=math.ceil(door.gate.limits.seconds) + _GRACE_SECONDS,
     )
     server = _Server(config, door)
     # uvicorn answers what it accepted and then raises the signal again, to end by it. An end that

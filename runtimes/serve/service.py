@@ -18,7 +18,7 @@ from runtimes.judge import Rule
 from runtimes.serve.batcher import Batcher
 from runtimes.serve.limits import Limits
 from runtimes.serve.refusal import Refusal, UploadError, refuse_image, refuse_late
-from runtimes.serve.uploads import Upload, check_upload, split_body
+from runtimes.serve.uploads import Upload, check_upload, is_form, split_form
 from runtimes.sources import Decoded, Reader
 from runtimes.verifier import Outcome, Verifier
 
@@ -79,7 +79,10 @@ class Service:
             MissingDependencyError: faces are looked for, and nothing is installed that can.
             BundleError: the engine failed.
         """
-        uploads = await self._decode(wish, split_body, content_type, body, self.limits.files)
+        if is_form(content_type):
+            uploads = await self._decode(wish, split_form, content_type, body, self.limits.files)
+        else:
+            uploads = [Upload("image 0", body)]
         found = await _finish_all([self._judge_upload(upload, wish) for upload in uploads])
         judged: Judged = [outcome for outcomes in found for outcome in outcomes]
         if len(judged) == 1:
@@ -151,6 +154,8 @@ class Service:
 
 async def _finish_all(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     """All results in order; if one fails, its error once the others have finished as well."""
+    if len(works) == 1:
+        return [await works[0]]  # a task of its own costs more
     results = await asyncio.gather(*works, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):

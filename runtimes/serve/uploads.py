@@ -56,8 +56,13 @@ def check_content_type(content_type: str | None, encoding: str | None) -> None:
     raise Refusal(UNKNOWN_TYPE, "the Content-Type is none of an image", _TYPE_REMEDY)
 
 
-def split_body(content_type: str | None, body: bytes, most: int) -> list[Upload]:
-    """The files in a body, at least one.
+def is_form(content_type: str | None) -> bool:
+    """Whether a body is a form, and else a file."""
+    return _strip_parameters(content_type) == FORM
+
+
+def split_form(content_type: str | None, body: bytes, most: int) -> list[Upload]:
+    """The files in a form, at least one.
 
     Args:
         most: how many there may be.
@@ -65,8 +70,6 @@ def split_body(content_type: str | None, body: bytes, most: int) -> list[Upload]
     Raises:
         Refusal: 400, for a form that is damaged or empty, or has other fields or too many files.
     """
-    if _strip_parameters(content_type) != FORM:
-        return [Upload("image 0", body)]
     found = _BOUNDARY.search(content_type or "")
     if found is None:
         raise Refusal(BAD_REQUEST, "the form has no boundary", _FORM_REMEDY)

@@ -223,7 +223,7 @@ def test_the_token(open_client: Open, photos: dict[str, Path]) -> None:
 
 
 def test_the_token_comes_before_all_else(open_client: Open) -> None:
-    client = open_client(Settings(Limits(inside=0), token=TOKEN))
+    client = open_client(Settings(Limits(files=1), token=TOKEN))
     answer = client.post("/verify?prior=7", content=b"x", headers={"content-type": "text/plain"})
     check_refusal(answer, 401, "token")
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runtimes.serve.door import Door, Message, Receive, Send
+from runtimes.serve.gate import Gate
 from runtimes.serve.limits import Limits
 
 PIECE = b"x" * 10
@@ -50,7 +51,8 @@ def visit(door: Door, pieces: int, *headers: tuple[bytes, bytes]) -> tuple[list[
 
 
 def make_door(app: Any, body_bytes: int = 100) -> Door:
-    return Door(app, Limits(body_bytes=body_bytes), lambda *told: counted.append(told))
+    gate = Gate(Limits(body_bytes=body_bytes))
+    return Door(app, gate, lambda *told: counted.append(told))
 
 
 LENGTH = (b"content-length", b"50")
@@ -89,3 +91,13 @@ def test_of_a_fault_only_the_kind_is_told(capsys: pytest.CaptureFixture[str]) ->
         visit(make_door(fail_early), 1)
     told = capsys.readouterr().err
     assert told.count("ValueError") == 2 and "secret" not in told
+
+
+def test_without_room_the_application_is_not_asked() -> None:
+    door = Door(fail_early, Gate(Limits(inside=0)), lambda *told: counted.append(told))
+    sent, read = visit(door, 5, LENGTH)
+    assert read == 5 and sent[0]["status"] == 429
+    headers = dict(sent[0]["headers"])
+    assert int(headers[b"retry-after"]) >= 1
+    assert int(headers[b"content-length"]) == len(sent[1]["body"])
+    assert [status for status, _ in counted] == [429]

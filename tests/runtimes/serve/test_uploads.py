@@ -7,7 +7,7 @@ import random
 import pytest
 
 from runtimes.serve.refusal import Refusal
-from runtimes.serve.uploads import FORM, Upload, split_body
+from runtimes.serve.uploads import FORM, Upload, is_form, split_form
 
 httpx = pytest.importorskip("httpx2")
 
@@ -27,7 +27,7 @@ def test_what_another_library_writes() -> None:
             data = bytes(rng.choices(b"\r\n-ab\0\xff", k=rng.randint(0, 60)))
             files.append((f"a b{number};\u00e9.png", data))
         content_type, body = write_form(*files)
-        assert split_body(content_type, body, 4) == [Upload(*item) for item in files]
+        assert split_form(content_type, body, 4) == [Upload(*item) for item in files]
 
 
 NAMED = b"Content-Disposition: form-data; name=file\r\n\r\n"
@@ -35,14 +35,14 @@ NAMED = b"Content-Disposition: form-data; name=file\r\n\r\n"
 
 def test_parts_without_a_file_name() -> None:
     body = b"skipped\r\n--x\r\n" + NAMED + b"first\r\n--x\r\n" + NAMED + b"\r\n--x--\r\nskipped"
-    found = split_body(f'{FORM}; boundary="x"', body, 2)
+    found = split_form(f'{FORM}; boundary="x"', body, 2)
     assert found == [Upload("image 0", b"first"), Upload("image 1", b"")]
 
 
-def test_anything_else_is_one_file() -> None:
-    body = b"--x\r\n\r\na\r\n--x--"
-    for content_type in (None, "image/png", "application/octet-stream"):
-        assert split_body(content_type, body, 1) == [Upload("image 0", body)]
+def test_what_is_a_form() -> None:
+    assert is_form(FORM) and is_form(f"{FORM.upper()}; boundary=x")
+    for content_type in (None, "", "image/png", "application/octet-stream", "multipart/mixed"):
+        assert not is_form(content_type)
 
 
 PART = b"--x\r\n" + NAMED + b"a\r\n"
@@ -66,7 +66,7 @@ PART = b"--x\r\n" + NAMED + b"a\r\n"
 )
 def test_forms_that_are_refused(content_type: str, body: bytes, words: str) -> None:
     with pytest.raises(Refusal) as caught:
-        split_body(content_type, body, 1)
+        split_form(content_type, body, 1)
     assert caught.value.status == 400 and words in caught.value.message
 
 
@@ -79,6 +79,6 @@ def test_damaged_forms_raise_nothing_else() -> None:
             place = rng.randrange(len(damaged))
             damaged[place : place + rng.randint(0, 3)] = bytes(rng.choices(b'\r\n-"=;\xff', k=2))
         try:
-            assert 1 <= len(split_body(content_type, bytes(damaged), 9)) <= 9
+            assert 1 <= len(split_form(content_type, bytes(damaged), 9)) <= 9
         except Refusal as refusal:
             assert refusal.status == 400

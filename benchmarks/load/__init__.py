@@ -1,0 +1,1 @@
+"""Requests by the thousand against a server process, and what came back."""
