@@ -3,17 +3,22 @@ PYTHON ?= python3.11
 VENV ?= .venv
 # Where torch comes from. Empty: the CPU build unless an NVIDIA GPU is found (docs/install.md).
 TORCH_INDEX ?=
+# Of `make web`: the bundle; empty takes the most recent run's. Of `make web-test`: what is judged, where screenshots go.
+BUNDLE ?=
+IMAGES ?= $(abspath $(wildcard runs/demo/data/images/*/test_0000[0-3].jpg))
+SHOTS ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Threads of the numerical libraries in tests: more than one each oversubscribes the cores of pytest's workers.
 TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: install demo test test-fast lint types format clean help
+.PHONY: install demo web web-test test test-fast lint types format clean help
 
 help:
 	@echo "make demo      set up, then data -> teacher -> student -> INT8 -> four bundles -> report on procedural faces"
 	@echo "make test      set up, then the whole test suite"
 	@echo "make test-fast only the unit tests"
+	@echo "make web       build the page that judges in a browser (BUNDLE=DIR; needs Node.js); make web-test: its tests"
 	@echo "make lint      ruff; make types: mypy; make format: ruff's formatter"
 
 install: $(STAMP)
@@ -34,6 +39,14 @@ $(STAMP): pyproject.toml gazeclip/system/constraints.txt gazeclip/system/install
 
 demo: $(STAMP)
 	$(BIN)/gazeclip run demo
+
+web: $(STAMP)
+	$(BIN)/gazeclip app --build $(if $(BUNDLE),--bundle "$(BUNDLE)")
+
+# Not in `make test`: they need Node.js, and the second Chromium and a built page.
+web-test: $(STAMP)
+	cd apps/web && npm run --silent types && npm test
+	cd apps/web && PYTHON="$(abspath $(BIN))/python" npm run --silent browser -- $(SHOTS) -- $(IMAGES)
 
 test: $(STAMP)
 	$(TEST_ENV) $(BIN)/python -m pytest -m "not slow" -n 2

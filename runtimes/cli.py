@@ -1,9 +1,9 @@
-"""The command line of the runtimes: judge images, list engines, serve."""
+"""The command line of the runtimes: judge images, list engines, serve, the page."""
 
 from __future__ import annotations
 
 from gazeclip.console.parser import CommandParser
-from runtimes.commands import engines, serve, verify
+from runtimes.commands import app, engines, serve, verify
 
 
 def main(argv: list[str]) -> int:
@@ -14,5 +14,7 @@ def main(argv: list[str]) -> int:
     about = "list the engines and whether they can be used here"
     engines.add_options(commands.add_parser("list", help=about, allow_abbrev=False))
     serve.add_options(commands.add_parser("serve", help="judge over HTTP", allow_abbrev=False))
+    about = "the verification page, for this machine"
+    app.add_options(commands.add_parser("app", help=about, allow_abbrev=False))
     args = parser.parse_args(argv)
     return int(args.command(args))

@@ -47,6 +47,7 @@ GROUPS = {
     "judge images": (
         Verb("verify", "runtimes.commands.verify:add_options", "judge images with a bundle"),
         Verb("serve", "runtimes.commands.serve:add_options", "judge images over HTTP"),
+        Verb("app", "runtimes.commands.app:add_options", "the page that judges in a browser"),
         Verb("engines", "runtimes.commands.engines:add_options", "which engines can be used here"),
     ),
     "the stages of a run, one by one": (

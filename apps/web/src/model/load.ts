@@ -1,0 +1,67 @@
+/** The bundle and the detector from where the page lies; nothing is used that has another hash. */
+import { CONTRACT_VERSION, SCHEMA, type Bundle } from "./bundle";
+import { readNpz, type NumberArray } from "./npz";
+
+/** Hashes that were written into the page when it was built. */
+declare const __BUNDLE_SHA256__: string;
+declare const __DETECTOR_SHA256__: string;
+
+export const FOLDER = "model/";
+const MANIFEST = "bundle.json";
+const DETECTOR = "yunet.onnx";
+const GOLDEN = "golden.npz";
+const CARD = "MODEL_CARD.md";
+
+export type Refusal = "insecure" | "changed" | "missing" | "schema" | "pixels" | "engine" | "test";
+
+/** Why the page judges nothing: a key of its texts, and what exactly. */
+export class Refused extends Error {
+  constructor(
+    readonly reason: Refusal,
+    readonly detail: string,
+  ) {
+    super(`${reason}: ${detail}`);
+  }
+}
+
+export interface Parts {
+  bundle: Bundle;
+  model: Uint8Array;
+  detector: Uint8Array;
+  golden: Record<string, NumberArray>;
+  card: string;
+}
+
+/** `base`: the page's own address. */
+export async function loadParts(base: string): Promise<Parts> {
+  if (globalThis.crypto?.subtle === undefined) throw new Refused("insecure", base);
+  const fetchHere = (name: string, digest: string) => fetchChecked(base + FOLDER, name, digest);
+  const decoder = new TextDecoder();
+  const bundle: Bundle = JSON.parse(decoder.decode(await fetchHere(MANIFEST, __BUNDLE_SHA256__)));
+  if (bundle.schema !== SCHEMA || bundle.contract.version !== CONTRACT_VERSION) {
+    throw new Refused("schema", `${bundle.schema}, ${bundle.contract.version}`);
+  }
+  const part = (name: string) => fetchHere(name, bundle.files[name].sha256);
+  const [model, golden, card, detector] = await Promise.all([
+    part(bundle.model_file),
+    part(GOLDEN),
+    part(CARD),
+    fetchHere(DETECTOR, __DETECTOR_SHA256__),
+  ]);
+  return { bundle, model, detector, golden: await readNpz(golden), card: decoder.decode(card) };
+}
+
+async function fetchChecked(folder: string, name: string, digest: string): Promise<Uint8Array> {
+  let bytes: ArrayBuffer;
+  try {
+    const answer = await fetch(folder + name);
+    if (!answer.ok) throw new Error(String(answer.status));
+    bytes = await answer.arrayBuffer();
+  } catch (error) {
+    throw new Refused("missing", `${name} (${error})`);
+  }
+  const found = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  const hex = [...found].map((value) => value.toString(16).padStart(2, "0")).join("");
+  if (hex !== digest) throw new Refused("changed", name);
+  return new Uint8Array(bytes);
+}

@@ -1,0 +1,1 @@
+"""The verification page (`apps/web`): built around a bundle, and served to this machine."""

@@ -1,0 +1,92 @@
+"""Builds the page around a bundle with npm; whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.console.progress import say
+from gazeclip.errors import ConfigError, MissingDependencyError, StageError
+from gazeclip.system.place import ROOT
+from runtimes.faces.network import MODEL, MODEL_SHA256
+
+SOURCE = ROOT / "apps" / "web"
+BUILT = "dist"
+INDEX = "index.html"
+_PARTIAL = "dist.partial"
+_LOCK = "package-lock.json"
+_STAMP = Path("node_modules") / ".lock.sha256"
+_TARGET = "onnx"
+_LAST_LINES = 4  # of npm's complaint
+
+
+def build_page(bundle_folder: Path, source: Path = SOURCE) -> Path:
+    """The built page's folder, with a copy of the bundle and of the face detector inside.
+
+    Args:
+        bundle_folder: an ONNX bundle; every hash is checked.
+        source: the page's source.
+
+    Raises:
+        BundleError: the bundle is not whole.
+        ConfigError: it is no ONNX bundle, or the page's source is not here.
+        MissingDependencyError: npm is not installed.
+        StageError: npm failed.
+    """
+    if not (source / _LOCK).is_file():
+        what = f"the page's source is not here ({source})"
+        raise ConfigError(what, remedy="Build it in a checkout; the wheel does not carry it")
+    npm = shutil.which("npm")
+    if npm is None:
+        what = "building the page needs npm, which is not installed"
+        raise MissingDependencyError(what, remedy="Install Node.js 20 or later")
+    bundle = Bundle.load(bundle_folder)
+    if bundle.target != _TARGET:
+        what = f"{bundle_folder} is a bundle for {bundle.target}, and the page runs ONNX"
+        raise ConfigError(what, remedy="Name an ONNX bundle with --bundle")
+    _install_packages(npm, source)
+    say(f"building the page around {bundle_folder}")
+    partial = source / _PARTIAL
+    settings = {
+        "GAZECLIP_BUNDLE": str(bundle.folder.resolve()),
+        "GAZECLIP_DETECTOR": str(MODEL),
+        "GAZECLIP_DETECTOR_SHA256": MODEL_SHA256,
+        "GAZECLIP_OUT": str(partial.resolve()),
+    }
+    _run([npm, "run", "--silent", "build"], source, settings)
+    built = source / BUILT
+    shutil.rmtree(built, ignore_errors=True)
+    partial.rename(built)
+    return built
+
+
+def _install_packages(npm: str, source: Path) -> None:
+    """What the lock file names, unless it is there already."""
+    digest = hashlib.sha256((source / _LOCK).read_bytes()).hexdigest()
+    stamp = source / _STAMP
+    if stamp.is_file() and stamp.read_text(encoding="ascii") == digest:
+        return
+    say("installing the page's packages by its lock file")
+    _run([npm, "ci", "--no-audit", "--no-fund"], source, {})
+    stamp.write_text(digest, encoding="ascii")
+
+
+def _run(command: list[str], folder: Path, settings: dict[str, str]) -> None:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode != 0:
+        said = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+        what = f"{Path(command[0]).name} {command[1]} failed ({'; '.join(said[-_LAST_LINES:])})"
+        raise StageError(what, remedy=f"Look into it in {folder}")

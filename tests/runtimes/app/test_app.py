@@ -1,0 +1,171 @@
+"""The command `app`: what the server sends, and what is said where nothing can be served."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gazeclip.errors import BundleError, ConfigError, MissingDependencyError, StageError
+from gazeclip.system import place
+from runtimes.app import build
+from runtimes.app.server import HEADERS, POLICY, open_server
+from runtimes.cli import main
+from runtimes.commands.app import find_page
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    """A built page in small."""
+    folder = tmp_path / "dist"
+    (folder / "assets").mkdir(parents=True)
+    (folder / "index.html").write_text("<p>page</p>", encoding="utf-8")
+    (folder / "assets" / "ort.wasm").write_bytes(b"\0asm")
+    (tmp_path / "secret.txt").write_text("outside", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def port(page: Path) -> Iterator[int]:
+    """Where the page is served."""
+    with open_server(page, 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield int(server.server_address[1])
+        server.shutdown()
+        thread.join()
+
+
+def ask(port: int, path: str, method: str = "GET") -> tuple[http.client.HTTPResponse, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer, answer.read()
+    finally:
+        connection.close()
+
+
+def test_the_page_comes_with_the_headers_that_keep_it_in(port: int) -> None:
+    answer, body = ask(port, "/")
+    assert (answer.status, body) == (200, b"<p>page</p>")
+    assert {name: answer.headers[name] for name in HEADERS} == dict(HEADERS)
+    assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert answer.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+
+
+def test_wasm_has_the_type_that_browsers_compile(port: int) -> None:
+    answer, body = ask(port, "/assets/ort.wasm")
+    assert (answer.headers["Content-Type"], body) == ("application/wasm", b"\0asm")
+
+
+@pytest.mark.parametrize("path", ["/assets/", "/none.js", "/../secret.txt", "/%2e%2e/secret.txt"])
+def test_nothing_else_is_given_away(port: int, path: str) -> None:
+    answer, body = ask(port, path)
+    assert answer.status == 404
+    assert b"outside" not in body and b"ort.wasm" not in body
+
+
+def test_nothing_is_accepted(port: int) -> None:
+    answer, _ = ask(port, "/", "POST")
+    assert answer.status == 501
+
+
+def test_a_taken_port_is_one_line(port: int, page: Path) -> None:
+    with pytest.raises(ConfigError, match=f"port {port}"):
+        open_server(page, port)
+
+
+def test_a_page_that_was_not_built(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not built") as caught:
+        find_page(tmp_path)
+    assert "--build" in str(caught.value.remedy)
+
+
+def test_a_bundle_belongs_to_the_build(bundles: dict[str, Path]) -> None:
+    with pytest.raises(ConfigError, match="holds the bundle"):
+        main(["app", "--bundle", str(bundles["onnx"])])
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """The page's source in small."""
+    folder = tmp_path / "web"
+    (folder / "node_modules").mkdir(parents=True)
+    (folder / "package-lock.json").write_text("{}", encoding="utf-8")
+    return folder
+
+
+def put_npm(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program in npm's place: real ones are tried by `make web`."""
+    program = folder / "npm"
+    program.write_text(f'#!/bin/sh\necho "$@" >> calls\n{script}\n', encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setattr(build.shutil, "which", lambda _: str(program))
+
+
+def test_a_build_replaces_the_page_and_installs_once(
+    source: Path, tmp_path: Path, bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = 'mkdir -p "$GAZECLIP_OUT" && basename "$GAZECLIP_BUNDLE" > "$GAZECLIP_OUT/index.html"'
+    put_npm(tmp_path, f'[ "$1" = ci ] || {{ {script}; }}', monkeypatch)
+    for _ in range(2):
+        built = build.build_page(bundles["onnx"], source)
+        assert (built / "index.html").read_text(encoding="utf-8") == "onnx\n"
+        (built / "stale").touch()
+    build.build_page(bundles["onnx"], source)
+    assert not (built / "stale").exists()
+    calls = (source / "calls").read_text(encoding="utf-8").splitlines()
+    assert [call.split()[0] for call in calls] == ["ci", "run", "run", "run"]
+
+
+def test_a_failed_build_leaves_the_page_and_says_why(
+    source: Path, tmp_path: Path, bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source / "dist").mkdir()
+    (source / "dist" / "index.html").touch()
+    put_npm(tmp_path, '[ "$1" = ci ] || { echo no such file; exit 1; }', monkeypatch)
+    with pytest.raises(StageError, match=r"npm run failed \(no such file\)"):
+        build.build_page(bundles["onnx"], source)
+    assert (source / "dist" / "index.html").exists()
+
+
+def test_what_cannot_be_built_is_said_before_npm_runs(
+    source: Path,
+    tmp_path: Path,
+    spoiled: Path,
+    bundles: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put_npm(tmp_path, "exit 1", monkeypatch)
+    with pytest.raises(ConfigError, match="source is not here"):
+        build.build_page(bundles["onnx"], tmp_path / "none")
+    with pytest.raises(ConfigError, match="for openvino"):
+        build.build_page(bundles["openvino"], source)
+    (spoiled / "golden.npz").write_bytes(b"changed")
+    with pytest.raises(BundleError):
+        build.build_page(spoiled, source)
+    monkeypatch.setattr(build.shutil, "which", lambda _: None)
+    with pytest.raises(MissingDependencyError, match="npm") as caught:
+        build.build_page(bundles["onnx"], source)
+    assert "Node.js" in str(caught.value.remedy)
+    assert not (source / "calls").exists()
+
+
+@pytest.mark.checkout
+def test_the_page_carries_the_same_policy_as_the_server() -> None:
+    html = (ROOT / "apps" / "web" / "index.html").read_text(encoding="utf-8")
+    assert re.findall(r"content=\"(default-src [^\"]+)\"", html) == [POLICY]
+
+
+@pytest.mark.checkout
+def test_the_source_is_where_the_command_looks() -> None:
+    assert place.ROOT / "apps" / "web" == build.SOURCE
+    assert (build.SOURCE / "package-lock.json").is_file()
