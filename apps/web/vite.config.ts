@@ -32,7 +32,9 @@ function completePage(): Plugin {
       for (const name of [MANIFEST, ...Object.keys(files)]) {
         copyFileSync(join(bundle, name), join(model, name));
       }
-      copyFileSync(detector, join(model, "yunet.onnx"));
+      // not among the bundle's files: a bundle with one more is refused
+      mkdirSync(join(out, "faces"), { recursive: true });
+      copyFileSync(detector, join(out, "faces", "yunet.onnx"));
       const worker = join(out, "sw.js");
       const built = listFiles(out).filter((path) => path !== worker).sort();
       const version = hash(built.map((path) => path + hash(readFileSync(path))).join());

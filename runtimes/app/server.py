@@ -10,7 +10,7 @@ from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from gazeclip.errors import ConfigError
 
@@ -58,7 +58,7 @@ class _Server(ThreadingHTTPServer):
 
 class _PageHandler(SimpleHTTPRequestHandler):
     # The system's table may not know these, and a browser compiles no WASM of another type.
-    extensions_map: ClassVar[dict[str, str]] = {
+    extensions_map: dict[str, str] = {  # noqa: RUF012  # as the base declares it
         **SimpleHTTPRequestHandler.extensions_map,
         ".html": "text/html; charset=utf-8",
         ".js": "text/javascript; charset=utf-8",

@@ -5,7 +5,10 @@ export async function stayOffline(): Promise<void> {
   if (!("serviceWorker" in navigator) || !import.meta.env.PROD) return;
   const container = navigator.serviceWorker;
   const had = container.controller !== null;
-  const registration = await container.register(new URL("sw.js", document.baseURI));
+  const file = new URL("sw.js", document.baseURI);
+  // a browser may forbid it; the page then needs the network each time
+  const registration = await container.register(file).catch(() => undefined);
+  if (registration === undefined) return;
   const offer = () => {
     if (registration.waiting !== null && had) byId("update").hidden = false;
   };

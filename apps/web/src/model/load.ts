@@ -8,7 +8,7 @@ declare const __DETECTOR_SHA256__: string;
 
 export const FOLDER = "model/";
 const MANIFEST = "bundle.json";
-const DETECTOR = "yunet.onnx";
+const DETECTOR = "faces/yunet.onnx";
 const GOLDEN = "golden.npz";
 const CARD = "MODEL_CARD.md";
 
@@ -35,7 +35,7 @@ export interface Parts {
 /** `base`: the page's own address. */
 export async function loadParts(base: string): Promise<Parts> {
   if (globalThis.crypto?.subtle === undefined) throw new Refused("insecure", base);
-  const fetchHere = (name: string, digest: string) => fetchChecked(base + FOLDER, name, digest);
+  const fetchHere = (name: string, digest: string) => fetchChecked(base, FOLDER + name, digest);
   const decoder = new TextDecoder();
   const bundle: Bundle = JSON.parse(decoder.decode(await fetchHere(MANIFEST, __BUNDLE_SHA256__)));
   if (bundle.schema !== SCHEMA || bundle.contract.version !== CONTRACT_VERSION) {
@@ -46,15 +46,15 @@ export async function loadParts(base: string): Promise<Parts> {
     part(bundle.model_file),
     part(GOLDEN),
     part(CARD),
-    fetchHere(DETECTOR, __DETECTOR_SHA256__),
+    fetchChecked(base, DETECTOR, __DETECTOR_SHA256__),
   ]);
   return { bundle, model, detector, golden: await readNpz(golden), card: decoder.decode(card) };
 }
 
-async function fetchChecked(folder: string, name: string, digest: string): Promise<Uint8Array> {
+async function fetchChecked(base: string, name: string, digest: string): Promise<Uint8Array> {
   let bytes: ArrayBuffer;
   try {
-    const answer = await fetch(folder + name);
+    const answer = await fetch(base + name);
     if (!answer.ok) throw new Error(String(answer.status));
     bytes = await answer.arrayBuffer();
   } catch (error) {

@@ -11,6 +11,11 @@ import axe from "axe-core";
 import { askPython, hasChromium, launch, servePage } from "./chrome.mjs";
 
 const WITHIN = 1e-3;
+// INT8 from equal pixels: where two engines round one value to neighbouring steps. OpenVINO and ONNX
+// Runtime differ by more on one machine. Such images are listed.
+const WITHIN_INT8 = 2e-2;
+// The canvas lays transparency over grey with another rounding than Pillow (docs/web.md).
+const OTHERWISE = ["animated.png", "transparent.png"];
 const REPOSITORY = resolve(import.meta.dirname, "../../../..");
 const MODEL = resolve(import.meta.dirname, "../../dist/model");
 const PHONE = { width: 360, height: 740 };
@@ -67,7 +72,9 @@ function compare(title, wanted, got) {
     );
     const distance = Math.abs((row.fake_probability ?? 0) - (other.fake_probability ?? 0));
     apart = Math.max(apart, distance);
-    if (!same || distance > WITHIN || "error" in row !== "error" in other) {
+    const most = wanted.bundle.precision === "int8" ? WITHIN_INT8 : WITHIN;
+    if (distance > WITHIN) console.log(`     ${row.source}: apart by ${distance.toFixed(4)}`);
+    if (!same || distance > most || "error" in row !== "error" in other) {
       differing.push(`${basename(row.source)}: ${row.verdict} ${row.outcome} ${row.crop} ${row.fake_probability} | ${other.verdict} ${other.outcome} ${other.crop} ${other.fake_probability}`);
     }
   });
@@ -128,7 +135,8 @@ async function look(page, title, size, scheme) {
 async function main() {
   const folder = mkdtempSync(join(tmpdir(), "gazeclip-photos-"));
   await askPython(REPOSITORY, "tools/make_web_photos.py", folder);
-  const photos = readdirSync(folder).sort().map((name) => join(folder, name));
+  const names = readdirSync(folder).sort().filter((name) => !OTHERWISE.includes(name));
+  const photos = names.map((name) => join(folder, name));
   const server = await servePage(REPOSITORY);
   try {
     await checkAll(server, folder, photos);
@@ -159,6 +167,7 @@ async function checkAll(server, folder, photos) {
     await page.click("#clear");
     await page.close();
   }
+  await checkOthers(fresh, address, folder);
   const page = await open(fresh, address);
   const few = [join(folder, "scene.jpg"), join(folder, "no_face.png"), ...images.slice(0, 2)];
   await judge(page, few, "face");
@@ -172,6 +181,16 @@ async function checkAll(server, folder, photos) {
   check("the camera's picture is judged", /camera-1/.test(await page.textContent(".card h3")));
   await fresh.close();
   await checkOffline(server, few);
+}
+
+/** What the page judges otherwise than `verify`, or not at all. */
+async function checkOthers(context, address, folder) {
+  const page = await open(context, address);
+  const paths = OTHERWISE.map((name) => join(folder, name));
+  const { results } = await judge(page, paths, "face");
+  check("an animation is refused", /animation/.test(results[0].error), results[0].error);
+  check("transparency is judged", results.slice(1).every(({ verdict }) => verdict !== null));
+  await page.close();
 }
 
 /** With the service worker: no request while judging, and all of it without the server. */
