@@ -7,12 +7,15 @@ import io
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from gazeclip.console.text import format_json
 from gazeclip.errors import ArtifactError
+
+_UMASK_LOCK = threading.Lock()
 
 
 def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
@@ -48,7 +51,7 @@ def _write_beside(
         write(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(0o666 & ~_find_umask())  # as any new file; mkstemp's are its owner's only
         move(temporary, path)
     except FileExistsError:
         raise
@@ -56,6 +59,14 @@ def _write_beside(
         raise _describe_refusal(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _find_umask() -> int:
+    """What the user keeps from others; the system tells it only by setting another."""
+    with _UMASK_LOCK:  # two threads could take each other's for the user's
+        umask = os.umask(0o077)
+        os.umask(umask)
+    return umask
 
 
 def _move_if_free(temporary: Path, path: Path) -> None:

@@ -76,7 +76,7 @@ def test_the_gateway_answers_as_runtimes_does(
     done = run(gateway, bundles["onnx"], *pictures)
     assert done.stderr == "" and done.returncode == 1
     told = [json.loads(line) for line in done.stdout.splitlines()]
-    verdicts = load(bundles["onnx"], threads=2).verify(pictures)
+    verdicts = load(bundles["onnx"], threads=2).verify(pictures, crop="whole")
     assert {verdict.verdict for verdict in verdicts} == {"real", "fake", "inconclusive"}
     assert len(told) == len(verdicts) == len(pictures)
     for mine, verdict in zip(told, verdicts, strict=True):
@@ -99,8 +99,8 @@ def test_a_profile_is_converted(
     path = tmp_path / "wide.png"
     Image.open(photos["unsure"]).save(path, icc_profile=profile)
     told = json.loads(run(gateway, bundles["onnx"], path).stdout)
-    (verdict,) = load(bundles["onnx"], threads=2).verify([path])
-    (plain,) = load(bundles["onnx"], threads=2).verify([photos["unsure"]])
+    (verdict,) = load(bundles["onnx"], threads=2).verify([path], crop="whole")
+    (plain,) = load(bundles["onnx"], threads=2).verify([photos["unsure"]], crop="whole")
     assert verdict.note is not None and abs(verdict.llr - plain.llr) > 0.01
     assert told["llr"] == pytest.approx(verdict.llr, abs=1e-5)
 

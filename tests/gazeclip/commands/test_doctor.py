@@ -32,6 +32,7 @@ all = ["gazeclip-edge[web,mac]"]
 """
 
 
+@pytest.mark.checkout
 def test_dependencies(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(PYPROJECT)
     (tmp_path / "constraints.txt").write_text(
@@ -252,6 +253,7 @@ def broken(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("command", [["gazeclip", "doctor"], ["runtimes", "list"]])
+@pytest.mark.checkout
 def test_an_engine_that_is_installed_and_broken_is_told(
     broken: dict[str, str], command: list[str]
 ) -> None:

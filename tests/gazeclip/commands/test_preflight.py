@@ -48,6 +48,7 @@ def test_the_demo_may_run() -> None:
     preflight(load_recipe(find_recipe("demo")))
 
 
+@pytest.mark.checkout
 def test_real_photographs_need_a_manifest_and_a_gaze_encoder(tmp_path: Path) -> None:
     message = refusal(load_recipe(find_recipe("real")))
     assert (
@@ -247,6 +248,7 @@ def test_all_faults_are_reported_together() -> None:
     assert f"{len(expected)} reasons" in message
 
 
+@pytest.mark.checkout
 def test_missing_packages_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     gone = {"nncf", "coremltools", "onnxruntime", "jinja2"}
     found = importlib.util.find_spec
@@ -301,6 +303,7 @@ def _spoil(package: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, package, raising=False)
 
 
+@pytest.mark.checkout
 def test_without_torch_the_rest_is_still_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     subject = recipe(data={"manifest": "none.csv"})
     found = importlib.util.find_spec

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -132,3 +134,15 @@ def test_a_file_that_is_there_is_never_replaced_by_a_new_one(
         atomic_create(tmp_path / "b.txt", lambda file: file.write_text("third"))
     assert path.read_text() == "first" and not (tmp_path / "nowhere").exists()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.txt", "b.txt"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such permissions")
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_who_may_read_a_file_is_the_users_choice(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        atomic_write(tmp_path / "file", lambda path: path.write_bytes(b"x"))
+        assert os.umask(umask) == umask  # and it stays what it was
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == mode
