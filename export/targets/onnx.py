@@ -44,8 +44,10 @@ def export(job: ExportJob) -> Result:
     if job.precision == "int8":
         encoder = job.freeze_encoder("fake")
     model = _trace_model(onnx, DeployModel(job.student, encoder, job.image_size), job.image_size)
+    from export.targets.onnx_log_sum_exp import spell_out_log_sum_exp
     from export.targets.onnx_rewrite import rewrite_quantizers
 
+    spell_out_log_sum_exp(model)
     rewritten = rewrite_quantizers(model)
     model.ir_version = IR_VERSION
     model.producer_name = "gazeclip"

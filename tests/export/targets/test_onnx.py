@@ -48,6 +48,22 @@ def test_file_matches_pytorch_at_any_batch_size(
     )
 
 
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_openvino_reads_the_file_alike_at_any_batch_size(
+    job: Any, images: np.ndarray, expected: Any, check: Any, tmp_path: Path, precision: str
+) -> None:
+    openvino = pytest.importorskip("openvino")
+    result = target.export(job(precision))
+    compiled = openvino.Core().compile_model(
+        str(tmp_path / result["model"]), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
+    found = compiled([images])
+    check({name: found[name] for name in OUTPUTS}, expected[precision], precision)
+    for row in range(len(images)):
+        alone = compiled([images[row : row + 1]])
+        np.testing.assert_allclose(alone["fake_logit"], found["fake_logit"][row][None], atol=1e-4)
+
+
 def test_int8_file_has_int8_weights_and_fuses(job: Any, tmp_path: Path) -> None:
     notes = target.export(job("int8"))["notes"]
     model = onnx.load(tmp_path / "model.onnx")
