@@ -10,7 +10,7 @@ from typing import Any
 from gazeclip.console.text import printable
 from gazeclip.errors import ConfigError
 from gazeclip.images.source import ImageSource
-from runtimes.commands.inputs import STDIN
+from runtimes.commands.name_lists import STDIN
 from runtimes.provenance.credentials import Credentials
 from runtimes.provenance.reader import CredentialReader
 

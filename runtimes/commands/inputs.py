@@ -14,10 +14,9 @@ from gazeclip.images.formats import IMAGE_SUFFIXES, NO_IMAGES_REMEDY
 from gazeclip.images.source import ImageSource, NamedBytes, read_whole
 from gazeclip.images.walk import ImageWalk, walk_images
 from runtimes.answers import Judged
-from runtimes.commands.name_lists import read_names
+from runtimes.commands.name_lists import STDIN, check_list, read_names
 from runtimes.video.kinds import describe_missed, list_usable_suffixes
 
-STDIN = "-"
 _STDIN_NAME = "standard input"
 
 
@@ -43,7 +42,7 @@ class Inputs:
         null: bool = False,
         copies: Path | None = None,
     ) -> None:
-        """Nothing is looked at yet.
+        """No image is looked at yet, but lists must be there.
 
         Args:
             named: files, folders, and `-` for an image on standard input.
@@ -52,7 +51,8 @@ class Inputs:
             copies: a folder that is written meanwhile and must be none of those that are judged.
 
         Raises:
-            ConfigError: standard input is named twice, or is a terminal; `copies` is judged.
+            ConfigError: standard input is named twice, or is a terminal; a list cannot be read;
+                `copies` is judged.
         """
         self._named = named
         self._lists = lists
@@ -66,6 +66,8 @@ class Inputs:
             raise ConfigError("standard input is a terminal and no image", remedy=remedy)
         for name in named:
             refuse_copies_within(Path(name), copies)
+        for file in lists:
+            check_list(file)
 
     def __bool__(self) -> bool:
         """Whether anything was named."""
@@ -106,11 +108,11 @@ class Inputs:
         path = Path(name)
         is_folder = self._is_folder(path)
         if isinstance(is_folder, ImageError):
-            self.failures.append((str(path), is_folder))
+            self.failures.append((_name_path(path), is_folder))
         elif is_folder:
             yield from self._expand_folder(path)
         else:
-            yield Named(str(path), path)
+            yield Named(_name_path(path), path)
 
     def _is_folder(self, path: Path) -> bool | ImageError:
         try:
@@ -134,7 +136,13 @@ class Inputs:
             self.failures.append((str(path), describe_unreadable(path, reason)))
         if is_empty and not walk.unreadable:
             nothing = ImageError(f"{folder} has no images", remedy=NO_IMAGES_REMEDY)
-            self.failures.append((str(folder), nothing))
+            self.failures.append((_name_path(folder), nothing))
+
+
+def _name_path(path: Path) -> str:
+    """What results call a path: of one that is called as standard input is, with its folder."""
+    name = str(path)
+    return f"{os.curdir}{os.sep}{name}" if name == STDIN else name
 
 
 def start_walk(folder: Path) -> ImageWalk:

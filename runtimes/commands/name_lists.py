@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from gazeclip.errors import ConfigError
 
+STDIN = "-"
 _READ_AT_ONCE = 65_536  # bytes
 _LONGEST_NAME = 65_536  # bytes; no system takes a longer one
 
@@ -33,14 +34,35 @@ def read_names(file: str, null: bool) -> Iterator[str]:
                 yield os.fsdecode(name)
 
 
+def check_list(file: str) -> None:
+    """Open a list and close it again, before the first image is judged.
+
+    Standard input and pipes are left alone: what is read of them is gone.
+
+    Raises:
+        ConfigError: the list cannot be read.
+    """
+    if file == STDIN:
+        return
+    try:
+        if not Path(file).is_fifo():
+            Path(file).open("rb").close()
+    except OSError as error:
+        raise _explain(file, error) from error
+
+
 def _open_list(file: str) -> contextlib.AbstractContextManager[BinaryIO]:
-    if file == "-":
+    if file == STDIN:
         return contextlib.nullcontext(sys.stdin.buffer)
     try:
         return Path(file).open("rb")
     except OSError as error:
-        what = f"the list {file} cannot be read ({error.strerror})"
-        raise ConfigError(what, remedy="Check its name and permissions") from error
+        raise _explain(file, error) from error
+
+
+def _explain(file: str, error: OSError) -> ConfigError:
+    what = f"the list {file} cannot be read ({error.strerror})"
+    return ConfigError(what, remedy="Check its name and permissions")
 
 
 def _split(stream: BinaryIO, end: bytes, file: str) -> Iterator[bytes]:

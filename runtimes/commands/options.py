@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from gazeclip.bundle.layout import SHIPPED_POINT
+from gazeclip.errors import ConfigError
 from gazeclip.images.crop_rule import CROPS
 from runtimes.commands.beside import add_provenance_options
 from runtimes.engines.registry import ENGINES
@@ -127,6 +128,17 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--embedding", action="store_true", help="include the embedding in --json and --jsonl"
     )
+
+
+def refuse_idle_options(args: argparse.Namespace) -> None:
+    """Raise if an option was given that does nothing without another one.
+
+    Raises:
+        ConfigError: the embedding, in a form that has no place for it.
+    """
+    if args.embedding and not (args.json or args.jsonl):
+        remedy = "Add --json or --jsonl, or leave it out"
+        raise ConfigError("--embedding without --json or --jsonl", remedy=remedy)
 
 
 def parse_frames(text: str) -> int | None:

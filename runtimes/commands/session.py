@@ -53,13 +53,19 @@ class Session:
         self._remarks = remarks
         self._copies = copies
 
-    def work_off(self, inputs: Inputs, stop: Stop | None = None) -> None:
-        """Judge all that was named, or what of it there is time for; a bar shows how far it is."""
+    def work_off(
+        self, inputs: Inputs, stop: Stop | None = None, watch: Watch | None = None
+    ) -> None:
+        """Judge all that was named, or what of it there is time for; a bar shows how far it is.
+
+        What is judged here and does not change later is not due in `watch`.
+        """
         is_shown = can_show_progress() and not self._shares_terminal()
         total = inputs.count() if is_shown else None
         bar = progress_callback("judging", unit="images") if is_shown else nullcontext(_ignore)
+        images = inputs if watch is None else watch.leave_out(inputs)
         with bar as report:
-            self._judge_all(inputs, stop, lambda done: report(done, total))
+            self._judge_all(images, stop, lambda done: report(done, total))
         for name, failure in inputs.failures:
             self._tell_one(name, failure, None)
 
@@ -81,6 +87,11 @@ class Session:
         if self._copies is not None:
             say(f"annotated copies in {self._copies.folder}: {self._copies.count}")
         return self.tally.exit_code()
+
+    def break_off(self) -> None:
+        """Print the rows that a form keeps to its end; what is written at once is out already."""
+        if not self._form.is_streamed and self.tally.total():
+            self._form.close(self.tally)
 
     def _judge_all(
         self,

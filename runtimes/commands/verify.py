@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.cli.guard import EXIT_INTERRUPTED
 from gazeclip.console.progress import say
-from gazeclip.errors import ConfigError
+from gazeclip.errors import ConfigError, GazeClipError
 from gazeclip.images.source import ImageSource
 from gazeclip.system.place import command_line
 from runtimes.annotate.copies import Copies
@@ -18,7 +18,7 @@ from runtimes.answers import CLEAN, Tally
 from runtimes.commands.beside import Beside
 from runtimes.commands.forms import open_form
 from runtimes.commands.inputs import Inputs, refuse_copies_within
-from runtimes.commands.options import add_verify_options
+from runtimes.commands.options import add_verify_options, refuse_idle_options
 from runtimes.commands.session import Session
 from runtimes.commands.watch import Watch, stop_on_signals
 from runtimes.doubts import describe_doubts
@@ -47,6 +47,7 @@ def verify_images(args: argparse.Namespace) -> int:
     elif not inputs and not args.self_test:
         remedy = f"Run: {command_line('verify', 'IMAGE...')}"
         raise ConfigError("no images named", remedy=remedy)
+    refuse_idle_options(args)
     beside = Beside.from_options(args)
     verifier, point = _load_verifier(args)
     if args.watch is None and not inputs:
@@ -56,7 +57,7 @@ def verify_images(args: argparse.Namespace) -> int:
     if args.watch is not None:
         with stop_on_signals() as stop:
             watch = Watch(args.watch)
-            session.work_off(inputs, stop)
+            session.work_off(inputs, stop, watch)
             session.follow(watch, stop)
         return session.close()
     try:
@@ -64,6 +65,9 @@ def verify_images(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         say(f"interrupted after {session.tally.total()} results; the rest was not judged")
         return EXIT_INTERRUPTED
+    except GazeClipError:
+        session.break_off()
+        raise
     return session.close()
 
 

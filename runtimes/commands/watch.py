@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from gazeclip.errors import ConfigError
 from gazeclip.images.walk import walk_images
-from runtimes.commands.inputs import start_walk
+from runtimes.commands.inputs import Named, start_walk
 
 LOOK_EVERY_S = 0.5
 # A file that is being written changes its size or time; one that was renamed never does.
@@ -102,6 +102,21 @@ class Watch:
         for path, state in self._look().items():
             self._seen[path] = _Seen(state, time.monotonic(), is_told=True)
 
+    def leave_out(self, images: Iterable[Named]) -> Iterator[Named]:
+        """The same images, each of which is due only if it changes from now on."""
+        folder = self.folder.absolute()
+        for image in images:
+            if isinstance(image.source, Path):
+                path = image.source.absolute()
+                if path.is_relative_to(folder):
+                    self._remember(self.folder / path.relative_to(folder))
+            yield image
+
+    def _remember(self, path: Path) -> None:
+        with contextlib.suppress(OSError):  # it is not there: whoever judges it says so
+            state = _find_state(path)
+            self._seen[path] = _Seen(state, time.monotonic(), is_told=True)
+
     def find_due(self) -> list[Due]:
         """What has come and has not changed for a second."""
         if not self.folder.is_dir():  # such as a drive that is away for a while
@@ -127,10 +142,15 @@ class Watch:
         found: dict[Path, _State] = {}
         for path in walk_images(walk):
             with contextlib.suppress(OSError):  # taken away since
-                status = path.stat()
-                if status.st_size > 0:
-                    found[path] = _State(status.st_size, status.st_mtime_ns, status.st_ino)
+                state = _find_state(path)
+                if state.size > 0:
+                    found[path] = state
         for path, reason in walk.unreadable:
             if os.path.lexists(path):
                 found[path] = _State(0, 0, 0, reason)
         return found
+
+
+def _find_state(path: Path) -> _State:
+    status = path.stat()
+    return _State(status.st_size, status.st_mtime_ns, status.st_ino)

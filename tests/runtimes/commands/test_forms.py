@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from gazeclip.errors import FaceError, ImageError
+from gazeclip.errors import ConfigError, FaceError, ImageError
 from runtimes import Verifier, load
 from runtimes.answers import Tally
 from runtimes.cli import main
@@ -86,6 +86,15 @@ def test_a_json_line_is_an_entry_of_json(
     for entry in (*entries, *found):
         entry.pop("timings_ms", None)
     assert found == entries and len(found) == 3 and "embedding" in found[0]
+
+
+@pytest.mark.parametrize("form", [[], ["--csv"]])
+def test_forms_without_a_place_for_the_embedding(
+    form: list[str], bundles: dict[str, Path], photos: dict[str, Path]
+) -> None:
+    command = ["verify", str(photos["real"]), "--bundle", str(bundles["onnx"]), *form]
+    with pytest.raises(ConfigError, match="--embedding without --json or --jsonl"):
+        main([*command, "--embedding"])
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -74,7 +74,7 @@ def test_standard_input_is_no_file_of_that_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("./-").write_bytes(b"a file")
-    assert [image.source for image in Inputs(["./-"])] == [Path("-")]
+    assert [tuple(image) for image in Inputs(["./-"])] == [("./-", Path("-"))]
 
 
 def test_standard_input_is_read_once_and_from_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,12 +115,31 @@ def test_a_list_is_read_when_it_is_due(bundles: dict[str, Path], photos: dict[st
 
 
 def test_lists_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read"):
-        list(Inputs([], [str(tmp_path / "none.txt")]))
+    for file in (tmp_path / "none.txt", tmp_path):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            Inputs(["a.png"], [str(file)])  # before anything is judged
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    Inputs([], [str(pipe)])  # would wait for a writer if it were opened
     noise = tmp_path / "noise"
     noise.write_bytes(bytes(range(11, 256)) * 300)
     with pytest.raises(ConfigError, match="is no list of names"):
         list(read_names(str(noise), null=False))
+
+
+def test_what_was_judged_before_an_error_is_printed(
+    bundles: dict[str, Path],
+    photos: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    noise = tmp_path / "noise"
+    noise.write_bytes(b"x" * 100_000)
+    command = ["verify", str(photos["fake"]), "--files-from", str(noise), "--batch", "1"]
+    with pytest.raises(ConfigError, match="is no list of names"):
+        main([*command, "--bundle", str(bundles["onnx"])])
+    out = capsys.readouterr().out
+    assert str(photos["fake"]) in out and "0 real, 1 fake" in out
 
 
 class _Entry:

@@ -15,6 +15,7 @@ import pytest
 from gazeclip.errors import ConfigError
 from runtimes.cli import main
 from runtimes.commands import watch
+from runtimes.commands.inputs import Inputs
 from runtimes.commands.watch import SETTLED_AFTER_S, Watch
 from tests.runtimes.commands.processes import start_verify
 
@@ -51,6 +52,24 @@ def test_what_is_there_is_not_due_and_what_comes_is_due_once(tmp_path: Path, clo
     assert find_names(watched) == ["b.jpg", "new.png"]
     clock.pass_(10 * SETTLED_AFTER_S)
     assert find_names(watched) == []
+
+
+@pytest.mark.parametrize("is_absolute", [True, False])
+def test_what_is_judged_at_the_start_is_not_due_unless_it_changes(
+    is_absolute: bool, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path.parent)
+    watched = Watch(Path(tmp_path.name))
+    for name in ("a.png", "b.png"):  # they come after the watch began
+        (tmp_path / name).write_bytes(b"new")
+    inputs = Inputs([str(tmp_path) if is_absolute else tmp_path.name, "elsewhere.png"])
+    judged = [Path(image.name).name for image in watched.leave_out(inputs)]
+    assert judged == ["a.png", "b.png", "elsewhere.png"]
+    (tmp_path / "b.png").write_bytes(b"and more")
+    (tmp_path / "c.png").write_bytes(b"new")
+    assert find_names(watched) == []
+    clock.pass_(SETTLED_AFTER_S)
+    assert find_names(watched) == ["b.png", "c.png"]
 
 
 def test_a_file_that_grows_is_not_due_until_it_rests(tmp_path: Path, clock: Clock) -> None:

@@ -145,6 +145,24 @@ def test_json_lines_have_what_json_has(
     assert "provenance" not in capsys.readouterr().out
 
 
+def test_a_file_that_is_called_as_standard_input_is(
+    pictures: dict[str, Path],
+    bundles: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = io.TextIOWrapper(io.BytesIO(pictures["unsure"].read_bytes()))
+    monkeypatch.setattr(sys, "stdin", given)
+    monkeypatch.chdir(tmp_path)
+    Path("./-").write_bytes(pictures["real"].read_bytes())
+    command = ["verify", "./-", "-", "--bundle", str(bundles["onnx"]), "--json", "--provenance"]
+    assert main(command) == 3
+    results = json.loads(capsys.readouterr().out)["results"]
+    found = [(entry["source"], entry["provenance"]["state"]) for entry in results]
+    assert found == [("./-", "valid"), ("-", "absent")]
+
+
 def test_standard_input_is_read_once_for_both(
     pictures: dict[str, Path],
     bundles: dict[str, Path],
