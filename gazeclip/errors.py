@@ -45,11 +45,18 @@ class FaceError(ImageError):
 
     Attributes:
         outcome: why: `no_face`, `too_small`, `cut_off`, ...
+        frame: the number of the frame that has none, of `frames` in the file.
+        note: what was done about the image's colours; None: nothing.
+        remarks: of a film, what the user must be told of how it was looked at.
     """
 
     def __init__(self, message: str, outcome: str, remedy: str | None = None) -> None:
         super().__init__(message, remedy)
         self.outcome = outcome
+        self.frame = 1
+        self.frames = 1
+        self.note: str | None = None
+        self.remarks: tuple[str, ...] = ()
 
 
 class ArtifactError(GazeClipError):

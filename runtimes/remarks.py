@@ -27,6 +27,10 @@ class Remarks:
         """The lines about one outcome, which follows those before it in order."""
         if isinstance(outcome, ImageError):
             yield f"{'no verdict' if isinstance(outcome, FaceError) else 'error'}: {outcome}"
+        if isinstance(outcome, FaceError):
+            yield from (f"warning: {source}: {remark}" for remark in outcome.remarks)
+            yield from self._describe_file(source, outcome)
+        if isinstance(outcome, ImageError):
             return
         if outcome.track is not None:
             yield from outcome.track.describe(source)
@@ -38,16 +42,16 @@ class Remarks:
             yield f"warning: {source}: other faces that are not judged: {names}"
         yield from self._describe_file(source, outcome)
 
-    def _describe_file(self, source: str, verdict: Verdict) -> Iterator[str]:
-        if source != self._file or verdict.frame in self._seen:  # a file may be named twice
+    def _describe_file(self, source: str, outcome: Verdict | FaceError) -> Iterator[str]:
+        if source != self._file or outcome.frame in self._seen:  # a file may be named twice
             self._file = source
             self._seen = set()
             self._notes = set()
             frames = self._frames
-            if frames is not None and verdict.frames > frames:
+            if frames is not None and outcome.frames > frames:
                 judged_only = "the first is" if frames == 1 else f"the first {frames} are"
-                yield f"warning: {source}: {verdict.frames} frames, only {judged_only} judged"
-        self._seen.add(verdict.frame)
-        if verdict.note is not None and verdict.note not in self._notes:
-            self._notes.add(verdict.note)
-            yield f"warning: {source}: {verdict.note}"
+                yield f"warning: {source}: {outcome.frames} frames, only {judged_only} judged"
+        self._seen.add(outcome.frame)
+        if outcome.note is not None and outcome.note not in self._notes:
+            self._notes.add(outcome.note)
+            yield f"warning: {source}: {outcome.note}"

@@ -117,6 +117,9 @@ class FaceReader:
         if not usable:
             label = name if photo.frame == 1 else f"{name}, frame {photo.frame}"
             reason = describe_obstacle(label, obstacles[0] if obstacles else NO_FACE)
+            reason.frame = photo.frame
+            reason.frames = photo.frames
+            reason.note = photo.note
             timings_ms = {"decode": decode_ms, "detect": detect_ms}
             yield Decoded(number, name, reason, timings_ms, *told)
         for place, (found, crop) in enumerate(usable, start=1):

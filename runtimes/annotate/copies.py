@@ -51,9 +51,7 @@ class Copies:
             ImageError: the picture cannot be read (again) or is too large to be decoded whole.
             ArtifactError: the folder cannot be written.
         """
-        first = outcomes[0]
-        frame = first.frame if isinstance(first, Verdict) else None
-        picture = self._read(number, source, frame)
+        picture = self._read(number, source, outcomes[0].frame)
         drawn = draw_marks(picture.image, make_marks(outcomes))
         suffix = "" if picture.frames == 1 else f"-frame{picture.frame}"
         path = self._write(drawn, f"{_name_copy(name)}{suffix}")
@@ -67,14 +65,14 @@ class Copies:
         self._frames = None
         self._number = None
 
-    def _read(self, number: int, source: ImageSource, frame: int | None) -> DecodedImage:
-        """A frame as it is seen: upright, in sRGB; None: the first."""
+    def _read(self, number: int, source: ImageSource, frame: int) -> DecodedImage:
+        """A frame as it is seen: upright, in sRGB."""
         if number != self._number or self._frames is None:
             self.close()
             self._frames = decode_frames(source, None)
             self._number = number
         for picture in self._frames:
-            if frame is None or picture.frame == frame:
+            if picture.frame == frame:
                 return picture
         raise ImageError(f"frame {frame} is not there any more", remedy="Judge the image again")
 

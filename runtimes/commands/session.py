@@ -23,6 +23,7 @@ from runtimes.commands.watch import LOOK_EVERY_S, Stop, Watch
 from runtimes.remarks import Remarks
 from runtimes.verdict import Verdict
 from runtimes.verifier import Outcome
+from runtimes.video.kinds import is_film
 
 # Outcomes of sources, each with the number of its source from 0.
 Judge = Callable[[Iterable[ImageSource]], Iterator[tuple[int, Outcome]]]
@@ -122,7 +123,7 @@ class Session:
         drawn = [item for item in told.outcomes if isinstance(item, Verdict | FaceError)]
         if self._copies is None or not drawn:
             return None
-        if any(isinstance(outcome, Verdict) and outcome.track is not None for outcome in drawn):
+        if is_film(told.image.source):
             say(f"warning: {told.image.name}: no annotated copy, as it is a film")
             return None
         try:
@@ -180,9 +181,9 @@ def _ignore(done: int, total: int | None) -> None:
 
 
 def _find_frame(numbered: tuple[int, Outcome]) -> tuple[int, int | None]:
-    """What the outcomes of one frame have in common; errors do not say which it is."""
+    """What the outcomes of one frame have in common; other errors do not say which it is."""
     number, outcome = numbered
-    return number, outcome.frame if isinstance(outcome, Verdict) else None
+    return number, outcome.frame if isinstance(outcome, Verdict | FaceError) else None
 
 
 def _name_image(outcome: Outcome, image: Named) -> Outcome:

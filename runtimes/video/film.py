@@ -97,7 +97,9 @@ class _Reading:
         elif not tracks:
             (outcome, _), *_ = Counter(self._faceless).most_common(1)
             frames = "1 frame" if self._frames == 1 else f"{self._frames} frames"
-            yield describe_obstacle(f"{self.name} ({frames})", outcome)
+            reason = describe_obstacle(f"{self.name} ({frames})", outcome)
+            reason.remarks = film.remarks
+            yield reason
 
     def _read_shot(self, shot: Shot, follower: Follower, decode_ms: float) -> Iterator[Decoded]:
         photo = DecodedImage(shot.picture, 1, None, 1)

@@ -172,6 +172,21 @@ def test_what_cannot_be_judged(
     assert str(copy) in capsys.readouterr().out
 
 
+def test_frames_without_a_face_have_a_copy_each_and_all_is_told(
+    verify: Verify, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages = tmp_path / "pages.tif"
+    first, *others = [make_picture(640, 480) for _ in range(3)]
+    first.save(pages, save_all=True, append_images=others)
+    assert verify(pages, "--crop", "face", "--frames", "2", "--jsonl") == 4
+    captured = capsys.readouterr()
+    found = [Path(json.loads(line)["copy"]) for line in captured.out.splitlines()]
+    assert [path.stem.rpartition("-")[2] for path in found] == ["frame1", "frame2"]
+    assert list_copies(tmp_path) == found
+    told = f"warning: {pages}: 3 frames, only the first 2 are judged\n"
+    assert captured.err.count(told) == 1 and captured.err.count("no face found") == 2
+
+
 def test_a_picture_too_large_for_a_copy_is_judged_nevertheless(
     verify: Verify,
     tmp_path: Path,

@@ -226,6 +226,22 @@ def test_every_and_max_frames(
             main([*command, *wrong])
 
 
+def test_what_is_said_of_a_film_without_a_face(
+    films: dict[str, Path],
+    bundles: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    empty = str(films["empty"])  # one second
+    command = ["verify", empty, "--bundle", str(bundles["onnx"]), "--crop", "face"]
+    sampling = ["--every", "0.1", "--max-frames", "2"]
+    assert main([*command, *sampling, "--save", str(tmp_path / "out")]) == 4
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == f"warning: {empty}: no annotated copy, as it is a film"
+    assert said[1].startswith(f"no verdict: {empty} (2 frames): no face found")
+    assert said[2] == f"warning: {empty}: 2 frames, one every 0.5 s (--max-frames)"
+
+
 def test_films_in_folders(
     photos: dict[str, Path],
     bundles: dict[str, Path],
