@@ -44,6 +44,7 @@ def test_a_test_whose_process_died_runs_again_and_that_is_told(tmp_path: Path) -
     assert done.returncode == 0, done.stdout
     assert "2 passed, 1 process died" in done.stdout
     assert "process died while running test_it.py::test_dies_once" in done.stdout
+    assert "a process of the tests died: by SIGKILL" in done.stdout
 
 
 def test_a_test_that_kills_its_process_twice_fails(tmp_path: Path) -> None:
