@@ -1,7 +1,7 @@
 """One inference at a time, on all images that came while the one before was running.
 
 Nobody waits for a batch to fill: an image that comes alone is judged alone. Waiting for more (the
-`max_batch_delay` of inference servers) gained no throughput here and costs every answer that time.
+`max_batch_delay` of inference servers) would cost every answer that time.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gazeclip.errors import BundleError
 from runtimes.batches import Infer, Outputs
 from runtimes.serve.refusal import refuse_late
 
@@ -51,6 +52,7 @@ class Batcher:
         self._observe = observe
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
         self._thread = ThreadPoolExecutor(1, "engine")
+        self._has_ended = False
 
     @property
     def waiting(self) -> int:
@@ -65,24 +67,44 @@ class Batcher:
 
         Raises:
             Refusal: 503, too late.
-            BundleError: the engine failed on this image.
+            BundleError: the engine failed on this image, or nobody serves the queue any more.
         """
+        self.require_running()
         loop = asyncio.get_running_loop()
         item = _Waiting(pixels, loop.create_future(), loop.time(), deadline)
         self._queue.put_nowait(item)
         return await item.answer
 
     async def run(self) -> None:
-        """Serve the queue until cancelled."""
-        while True:
-            batch = [await self._queue.get()]
-            while len(batch) < self._size and not self._queue.empty():
+        """Serve the queue until cancelled. However it ends, nobody is left waiting."""
+        batch: list[_Waiting] = []
+        try:
+            while True:
+                batch = [await self._queue.get()]
+                while len(batch) < self._size and not self._queue.empty():
+                    batch.append(self._queue.get_nowait())
+                try:
+                    await self._judge_batch(self._leave_out_late(batch))
+                except Exception as error:  # beside the engine: this batch is lost, not the server
+                    _fail(batch, error)
+        finally:
+            self._has_ended = True
+            while not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            await self._judge_batch(self._leave_out_late(batch))
+            _fail(batch, _describe_end())
+
+    def require_running(self) -> None:
+        """Go on only while the queue is served, or about to be.
+
+        Raises:
+            BundleError: `run` has ended.
+        """
+        if self._has_ended:
+            raise _describe_end()
 
     def close(self) -> None:
         """End the engine's thread."""
-        self._thread.shutdown()
+        self._thread.shutdown(cancel_futures=True)
 
     def _leave_out_late(self, batch: Sequence[_Waiting]) -> list[_Waiting]:
         now = asyncio.get_running_loop().time()
@@ -122,3 +144,13 @@ class Batcher:
                 await self._judge_batch([item])
         elif not batch[0].answer.done():
             batch[0].answer.set_exception(error)
+
+
+def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
+    for item in batch:
+        if not item.answer.done():
+            item.answer.set_exception(error)
+
+
+def _describe_end() -> BundleError:
+    return BundleError("the queue before the engine has ended", "Start the server again")

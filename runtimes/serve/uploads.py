@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from gazeclip.errors import ImageError, MissingDependencyError
@@ -88,24 +89,26 @@ def _strip_parameters(content_type: str | None) -> str:
     return (content_type or "").partition(";")[0].strip().lower()
 
 
-def _find_parts(body: bytes, boundary: bytes) -> list[tuple[int, int]]:
-    """Where the parts of a form begin and end, headers included."""
+def _find_parts(body: bytes, boundary: bytes) -> Iterator[tuple[int, int]]:
+    """Where the parts of a form begin and end, headers included.
+
+    One after the other, as a body may have millions, which nobody should look for who is not going
+    to read them.
+    """
     mark = b"\r\n--" + boundary
     # The first one may stand at the very beginning, where no line ends before it.
     first = -2 if body.startswith(mark[2:]) else body.find(mark)
     if first == -1:
         raise _damaged_form()
     place = first + len(mark)
-    parts = []
     while body[place : place + 2] != b"--":
         if body[place : place + 2] != b"\r\n":
             raise _damaged_form()
         end = body.find(mark, place)
         if end < 0:  # cut off
             raise _damaged_form()
-        parts.append((place + 2, end))
+        yield place + 2, end
         place = end + len(mark)
-    return parts
 
 
 def _read_part(body: bytes, start: int, end: int, number: int) -> Upload:

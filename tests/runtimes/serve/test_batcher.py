@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import numpy as np
 import pytest
 
+from gazeclip.errors import BundleError
 from runtimes.serve.batcher import Answer, Batcher
 from runtimes.serve.refusal import Refusal
 
@@ -114,3 +115,46 @@ def test_what_is_late_or_given_up_is_never_begun() -> None:
 
     assert run(engine, 8, use) == [1, 1]
     assert engine.batches == [[1], [4]]
+
+
+def test_a_fault_beside_the_engine_leaves_nobody_waiting() -> None:
+    engine = Engine()
+    engine.go.set()
+
+    def fail_once(size: int) -> None:
+        if len(engine.batches) == 1:
+            raise RuntimeError("observer")
+
+    async def work() -> None:
+        batcher = Batcher(engine.infer, 8, fail_once)
+        task = asyncio.create_task(batcher.run())
+        with pytest.raises(RuntimeError, match="observer"):
+            await asyncio.wait_for(batcher.judge(np.array([1]), FOREVER), 5)
+        answer = await asyncio.wait_for(batcher.judge(np.array([2]), FOREVER), 5)
+        assert answer.outputs["double"].item() == 4
+        task.cancel()
+        batcher.close()
+
+    asyncio.run(work())
+
+
+def test_once_the_queue_has_ended_nobody_waits() -> None:
+    engine = Engine()
+
+    async def work() -> None:
+        batcher = Batcher(engine.infer, 1, lambda size: None)
+        task = asyncio.create_task(batcher.run())
+        waiting = ask(batcher, 1, 2, 3)
+        await wait_until_begun(engine)
+        batcher.require_running()
+        task.cancel()
+        answers = asyncio.gather(*waiting, return_exceptions=True)
+        assert [type(each) for each in await asyncio.wait_for(answers, 5)] == [BundleError] * 3
+        with pytest.raises(BundleError, match="has ended"):
+            await asyncio.wait_for(batcher.judge(np.array([4]), FOREVER), 5)
+        with pytest.raises(BundleError, match="has ended"):
+            batcher.require_running()
+        engine.go.set()
+        batcher.close()
+
+    asyncio.run(work())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 import pytest
 
@@ -68,6 +69,19 @@ def test_forms_that_are_refused(content_type: str, body: bytes, words: str) -> N
     with pytest.raises(Refusal) as caught:
         split_form(content_type, body, 1)
     assert caught.value.status == 400 and words in caught.value.message
+
+
+@pytest.mark.parametrize("first", [b"", NAMED])
+def test_a_million_empty_parts_are_not_looked_at(first: bytes) -> None:
+    body = b"--x\r\n" + first + (b"\r\n--x\r\n" + first) * 1_000_000 + b"\r\n--x--"
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refusal, match="damaged" if not first else "more than 9 files"):
+            split_form(f"{FORM}; boundary=x", body, 9)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100_000  # a list of all has some 100 MB
 
 
 def test_damaged_forms_raise_nothing_else() -> None:
