@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Judge images over HTTP: POST /verify. No image is written to the disk or logged. Without "
         "a token it listens to this machine only. SIGTERM ends it once all that was accepted is "
-        "answered; the exit code is then 0."
+        "answered; the exit code is then 0, and 70 if time ran out before."
     )
     parser.set_defaults(command=serve_bundle)
     parser.add_argument(
@@ -75,6 +75,7 @@ def _add_limit_options(parser: argparse.ArgumentParser) -> None:
         ("--max-mb", parse_amount, limits.body_bytes / MEGA, "megabytes of a request"),
         ("--max-megapixels", parse_amount, limits.pixels / MEGA, "megapixels of an image"),
         ("--max-files", int, limits.files, "files of a request"),
+        ("--max-faces", int, limits.faces, "faces of a request"),
         ("--timeout", parse_amount, limits.seconds, "seconds until a request is there and begun"),
         ("--batch", int, limits.batch, "images per inference, at most"),
         ("--queue", int, limits.inside, "requests at once; more are answered 429"),
@@ -145,6 +146,7 @@ def read_settings(args: argparse.Namespace) -> Settings:
         body_bytes=body_bytes,
         pixels=int(args.max_megapixels * MEGA),
         files=args.max_files,
+        faces=args.max_faces,
         seconds=args.timeout,
         batch=args.batch,
         inside=args.queue,

@@ -99,7 +99,7 @@ def _add_verify(
         embedding: bool = Query(False, description="give each verdict's embedding as well"),
     ) -> Response:
         deadline = asyncio.get_running_loop().time() + limits.seconds
-        _refuse_unknown_parameters(request, {"threshold", "prior", "crop", "embedding"})
+        _refuse_odd_parameters(request, {"threshold", "prior", "crop", "embedding"})
         headers = request.headers
         content_type = headers.get("content-type")
         check_content_type(content_type, headers.get("content-encoding"))
@@ -110,12 +110,16 @@ def _add_verify(
             return answer_line(await service.answer(content_type, body, wish))
 
 
-def _refuse_unknown_parameters(request: Request, known: set[str]) -> None:
-    """A parameter with a wrong name would be heeded nowhere, and nobody would notice."""
-    unknown = sorted(set(request.query_params) - known)
+def _refuse_odd_parameters(request: Request, known: set[str]) -> None:
+    """A parameter with a wrong name, or all but one of the same name, would be heeded nowhere."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    unknown = sorted(set(names) - known)
     if unknown:
         remedy = f"Known: {', '.join(sorted(known))}"
         raise Refusal(BAD_REQUEST, f"unknown parameter '{unknown[0]}'", remedy)
+    repeated = sorted(name for name in known if names.count(name) > 1)
+    if repeated:
+        raise Refusal(BAD_REQUEST, f"parameter '{repeated[0]}' is repeated", "Give it once")
 
 
 def _add_states(app: FastAPI, service: Service) -> None:

@@ -42,6 +42,7 @@ class Door:
         self.app = app
         self.gate = gate
         self.stopping = False
+        self.cut_off = 0  # requests that the end of the server left without an answer
         self._count_answer = count_answer
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -58,6 +59,9 @@ class Door:
                 await self.app(scope, visit.receive, visit.send)
             else:
                 await visit.refuse(obstacle)
+        except asyncio.CancelledError:
+            self.cut_off += 1
+            raise
         except Exception as error:
             # Its message may hold parts of a file: only its kind is told.
             say(f"error: a request failed: {type(error).__name__}")

@@ -20,6 +20,7 @@ class Limits:
         body_bytes: of one request, all its files together.
         pixels: of one image, before it is decoded.
         files: of one request.
+        faces: that can be judged, of one request, all its files together.
         seconds: until a request has arrived and its work has begun. What was begun is finished.
         batch: images in one inference.
         inside: requests that may be read, wait or be judged at the same time.
@@ -29,6 +30,7 @@ class Limits:
     body_bytes: int = 20 * MEGA
     pixels: int = 64 * MEGA
     files: int = 16
+    faces: int = 64
     seconds: float = 10.0
     batch: int = 16
     inside: int = 64
@@ -40,6 +42,7 @@ class Limits:
             (self.body_bytes, "bytes of a request", 1, MAX_BYTES),
             (self.pixels, "pixels of an image", 1, MAX_PIXELS),
             (self.files, "files of a request", 1, 1000),
+            (self.faces, "faces of a request", 1, 1000),
             (self.seconds, "seconds for a request", 0.001, 3600),
             (self.batch, "images of an inference", 1, 1024),
             (self.inside, "requests at once", 1, 100_000),

@@ -45,7 +45,7 @@ _REASONS = {
     refusal.BAD_REQUEST: "a parameter or the form is wrong, or has too many files",
     refusal.UNAUTHORIZED: "the token is missing or wrong",
     refusal.TOO_SLOW: "the request did not arrive in time",
-    refusal.TOO_LARGE: "too many bytes or pixels",
+    refusal.TOO_LARGE: "too many bytes, pixels or faces",
     refusal.UNKNOWN_TYPE: "a type that is not read",
     refusal.BROKEN_IMAGE: "the image is empty or damaged",
     refusal.BUSY: "no room for this request now",

@@ -10,7 +10,7 @@ from typing import Any
 
 import uvicorn
 
-from gazeclip.cli.guard import EXIT_INTERRUPTED
+from gazeclip.cli.guard import EXIT_INTERRUPTED, EXIT_SOFTWARE
 from gazeclip.console.progress import say
 from gazeclip.errors import ConfigError
 from runtimes.serve.door import Door
@@ -45,7 +45,7 @@ def open_socket(host: str, port: int) -> socket.socket:
 def serve(door: Door, bound: socket.socket) -> int:
     """Answer requests until SIGTERM or SIGINT; 0 once all that were accepted are answered.
 
-    130 where a second SIGINT did not wait for that.
+    130 where a second SIGINT did not wait for that, and 70 where the time for it was over.
     """
     config = uvicorn.Config(
         door,
@@ -66,7 +66,12 @@ def serve(door: Door, bound: socket.socket) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _pass)
     server.run(sockets=[bound])
-    return EXIT_INTERRUPTED if server.force_exit else 0
+    if server.force_exit:
+        return EXIT_INTERRUPTED
+    if door.cut_off:
+        say(f"error: {door.cut_off} accepted requests were not answered before the end")
+        return EXIT_SOFTWARE
+    return 0
 
 
 def _pass(_: int, __: FrameType | None) -> None:

@@ -48,6 +48,12 @@ def refuse_image(error: ImageError) -> Refusal:
     return Refusal(status, error.message, error.remedy or "Get the image again")
 
 
+def refuse_crowd(most: int) -> Refusal:
+    """The refusal of a request with more faces than are judged at a time."""
+    remedy = "Send fewer files, or parts of the photograph"
+    return Refusal(TOO_LARGE, f"more than {most} faces in one request", remedy)
+
+
 def refuse_late() -> Refusal:
     """The refusal of what could not be begun in time."""
     what = "the server is too busy to begin in time"

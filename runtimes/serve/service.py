@@ -10,14 +10,16 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from gazeclip.errors import FaceError, ImageError
 from runtimes.answers import Judged, describe_outcomes
 from runtimes.judge import Rule
 from runtimes.serve.batcher import Batcher
+from runtimes.serve.health import Health
 from runtimes.serve.limits import Limits
-from runtimes.serve.refusal import Refusal, UploadError, refuse_image, refuse_late
+from runtimes.serve.refusal import Refusal, UploadError, refuse_crowd, refuse_image, refuse_late
 from runtimes.serve.uploads import Upload, check_upload, is_form, split_form
 from runtimes.sources import Decoded, Reader
 from runtimes.verifier import Outcome, Verifier
@@ -55,10 +57,10 @@ class Service:
     def __init__(self, verifier: Verifier, limits: Limits, observer: Observer) -> None:
         self.verifier = verifier
         self.limits = limits
-        self.engine_failed = False
         self.batcher = Batcher(verifier.infer, limits.batch, observer.count_batch)
         self._count_verdict = observer.count_verdict
         self._decoders = ThreadPoolExecutor(verifier.threads, "decoder")
+        self.health = Health(self._run_self_test)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -68,14 +70,15 @@ class Service:
             yield
         finally:
             task.cancel()
-            self._decoders.shutdown()
+            self._decoders.shutdown(cancel_futures=True)  # who asked for these is gone
             self.batcher.close()
 
     async def answer(self, content_type: str | None, body: bytes, wish: Wish) -> dict[str, Any]:
         """What `verify --json` prints about the files of a request's body.
 
         Raises:
-            Refusal: the form is damaged, the only file cannot be judged, or it is too late.
+            Refusal: the form is damaged, the only file cannot be judged, there are too many faces,
+                or it is too late.
             MissingDependencyError: faces are looked for, and nothing is installed that can.
             BundleError: the engine failed.
         """
@@ -83,7 +86,8 @@ class Service:
             uploads = await self._decode(wish, split_form, content_type, body, self.limits.files)
         else:
             uploads = [Upload("image 0", body)]
-        found = await _finish_all([self._judge_upload(upload, wish) for upload in uploads])
+        crowd = _Crowd(self.limits.faces)
+        found = await _finish_all([self._judge_upload(each, wish, crowd) for each in uploads])
         judged: Judged = [outcome for outcomes in found for outcome in outcomes]
         if len(judged) == 1:
             only = judged[0][1]
@@ -99,16 +103,18 @@ class Service:
         """After a failed inference: the self-test once more.
 
         Raises:
-            BundleError: it fails as well.
+            BundleError: it fails as well, or nobody serves the queue.
         """
-        if self.engine_failed:
-            await asyncio.get_running_loop().run_in_executor(
-                self._decoders, self.verifier.self_test
-            )
-            self.engine_failed = False
+        self.batcher.require_running()
+        await self.health.check()
 
-    async def _judge_upload(self, upload: Upload, wish: Wish) -> Judged:
+    async def _run_self_test(self) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._decoders, self.verifier.self_test)
+
+    async def _judge_upload(self, upload: Upload, wish: Wish, crowd: _Crowd) -> Judged:
         items = await self._decode(wish, self._read_upload, upload, wish.crop)
+        crowd.add(items)
         return list(await _finish_all([self._judge_item(item, wish) for item in items]))
 
     def _read_upload(self, upload: Upload, crop: str) -> list[Decoded]:
@@ -118,7 +124,8 @@ class Service:
         except UploadError as error:
             return [Decoded(0, upload.name, error, {})]
         reader: Reader = self.verifier.choose_reader(crop)
-        found = reader.read(upload.data, 0, 1)
+        # faces are cut when they are asked for: one too many is enough to know
+        found = islice(reader.read(upload.data, 0, 1), self.limits.faces + 1)
         return [item._replace(name=upload.name) for item in found]
 
     async def _judge_item(self, item: Decoded, wish: Wish) -> tuple[str, Outcome]:
@@ -129,7 +136,7 @@ class Service:
         except Refusal:
             raise
         except Exception:
-            self.engine_failed = True
+            self.health.engine_failed = True
             raise
         timings_ms = {
             **item.timings_ms,
@@ -150,6 +157,24 @@ class Service:
             return work(*arguments)
 
         return await loop.run_in_executor(self._decoders, begin)
+
+
+class _Crowd:
+    """Counts the faces of one request; on the event loop only."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._count = 0
+
+    def add(self, items: Sequence[Decoded]) -> None:
+        """The faces of one more file.
+
+        Raises:
+            Refusal: 413, there are too many by now.
+        """
+        self._count += sum(item.face is not None for item in items)
+        if self._count > self._most:
+            raise refuse_crowd(self._most)
 
 
 async def _finish_all(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

@@ -42,7 +42,7 @@ def test_an_address_of_another_machine(host: str, bundles: dict[str, Path]) -> N
     ("option", "value"),
     [
         *(("--max-files", "0"), ("--batch", "0"), ("--queue", "0"), ("--max-mb", "300")),
-        *(("--max-megapixels", "1000"), ("--timeout", "100000")),
+        *(("--max-faces", "0"), ("--max-megapixels", "1000"), ("--timeout", "100000")),
     ],
 )
 def test_limits_that_cannot_be_kept(option: str, value: str, bundles: dict[str, Path]) -> None:

@@ -1,51 +1,18 @@
-"""The application in this process: verdicts, every error answer, and what it never tells."""
+"""The application in this process: verdicts, and what is wrong with a request."""
 
 from __future__ import annotations
 
-import io
 import json
-import logging
-import os
-import sys
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from gazeclip.errors import BundleError
 from gazeclip.images.crop_rule import CROPS
-from runtimes import Verifier, load
 from runtimes.cli import main
-from runtimes.serve.limits import Limits
 from runtimes.serve.schemas import VerifyAnswer
-from runtimes.serve.settings import Settings
 from tests.runtimes.faces.pictures import draw_face, make_picture
-
-IMAGE = {"content-type": "image/png"}
-TOKEN = "correct-horse-battery"
-Open = Callable[..., Any]
-
-
-def send(client: Any, data: bytes, **options: Any) -> Any:
-    return client.post("/verify", content=data, headers=IMAGE, **options)
-
-
-def as_form(*paths: Path) -> list[tuple[str, tuple[str, bytes]]]:
-    return [("file", (path.name, path.read_bytes())) for path in paths]
-
-
-def check_refusal(answer: Any, status: int, words: str) -> None:
-    """One line of JSON with an error and a remedy."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.text.count("\n") == 1 and answer.text.endswith("\n")
-    told = answer.json()
-    assert set(told) == {"error", "remedy"} and told["remedy"]
-    assert words in told["error"]
+from tests.runtimes.serve.asking import IMAGE, as_form, check_refusal, send
 
 
 def leave_out_times(answer: dict[str, Any]) -> dict[str, Any]:
@@ -153,6 +120,7 @@ def test_bodies_that_are_no_image(
     [
         *("prior=0", "prior=1", "prior=nan", "prior=x", "crop=half", "embedding=perhaps"),
         *("threshold=fpr2", "threshold=1", "threshold=0.99999999999999999999", "thershold=fpr1"),
+        *("prior=0.1&prior=0.2", "crop=whole&crop=whole"),
     ],
 )
 def test_wrong_parameters(query: str, client: Any, photos: dict[str, Path]) -> None:
@@ -165,67 +133,6 @@ def test_paths_and_methods_that_are_not_there(client: Any) -> None:
     answer = client.get("/verify")
     check_refusal(answer, 405, "Not Allowed")
     assert answer.headers["allow"] == "POST"
-
-
-def test_limits_of_bytes_pixels_and_files(open_client: Open, photos: dict[str, Path]) -> None:
-    data = photos["real"].read_bytes()  # 64 x 80 pixels
-    fits = Settings(Limits(body_bytes=len(data), pixels=64 * 80, files=1))
-    assert send(open_client(fits), data).status_code == 200
-    for name, value, words in (
-        ("body_bytes", len(data) - 1, "MB"),
-        ("pixels", 64 * 80 - 1, "64 x 80 pixels"),
-    ):
-        small = Settings(replace(fits.limits, **{name: value}))
-        check_refusal(send(open_client(small), data), 413, words)
-    in_pieces = (data[place : place + 100] for place in range(0, len(data), 100))
-    small = Settings(Limits(body_bytes=len(data) - 1))
-    answer = open_client(small).post("/verify", content=in_pieces, headers=IMAGE)
-    check_refusal(answer, 413, "MB")
-    files = as_form(photos["real"], photos["fake"])
-    answer = open_client(Settings(Limits(files=1))).post("/verify", files=files)
-    check_refusal(answer, 400, "more than 1 files")
-
-
-def test_a_server_without_room_says_when_to_come_again(
-    open_client: Open, photos: dict[str, Path]
-) -> None:
-    client = open_client(Settings(Limits(inside=0)))
-    answer = send(client, photos["real"].read_bytes())
-    check_refusal(answer, 429, "no room")
-    assert int(answer.headers["retry-after"]) >= 1
-    assert 'gazeclip_requests_total{code="429"} 1.0' in client.get("/metrics").text
-
-
-def test_the_token(open_client: Open, photos: dict[str, Path]) -> None:
-    client = open_client(Settings(token=TOKEN))
-    data = photos["real"].read_bytes()
-    for headers in (
-        {},
-        {"authorization": "Bearer "},
-        {"authorization": f"Bearer {TOKEN}x"},
-        {"authorization": f"Bearer {TOKEN[:-1]}"},
-        {"authorization": f"Basic {TOKEN}"},
-        {"authorization": TOKEN},
-    ):
-        answer = client.post("/verify", content=data, headers=IMAGE | headers)
-        check_refusal(answer, 401, "token")
-        assert answer.headers["www-authenticate"] == "Bearer"
-        for path in ("/metrics", "/openapi.json"):
-            check_refusal(client.get(path, headers=headers), 401, "token")
-    right = {"authorization": f"Bearer {TOKEN}"}
-    assert client.post("/verify", content=data, headers=IMAGE | right).status_code == 200
-    assert client.get("/metrics", headers=right).status_code == 200
-    assert (
-        "security" in client.get("/openapi.json", headers=right).json()["paths"]["/verify"]["post"]
-    )
-    for path in ("/healthz", "/readyz"):  # for who starts it again, and has no token
-        assert client.get(path).json() == {"status": "ok"}
-
-
-def test_the_token_comes_before_all_else(open_client: Open) -> None:
-    client = open_client(Settings(Limits(files=1), token=TOKEN))
-    answer = client.post("/verify?prior=7", content=b"x", headers={"content-type": "text/plain"})
-    check_refusal(answer, 401, "token")
 
 
 def test_openapi_tells_every_answer(client: Any) -> None:
@@ -243,49 +150,6 @@ def test_openapi_tells_every_answer(client: Any) -> None:
     assert tuple(crops["schema"]["enum"]) == CROPS
 
 
-class Failing:
-    """A verifier whose engine fails while `fault` is set."""
-
-    def __init__(self, verifier: Verifier) -> None:
-        self.fault: Exception | None = None
-        self._infer = verifier.infer
-
-    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        if self.fault is not None:
-            raise self.fault
-        return self._infer(images)
-
-
-def test_an_engine_that_fails(
-    open_client: Open,
-    bundles: dict[str, Path],
-    photos: dict[str, Path],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    verifier = load(bundles["onnx"], threads=1)
-    failing = Failing(verifier)
-    verifier.infer = failing  # type: ignore[method-assign]
-    client = open_client(judge=verifier)
-    data = photos["real"].read_bytes()
-    failing.fault = BundleError("output logits is not finite", remedy="Export it again")
-    check_refusal(send(client, data), 500, "not finite")
-    check_refusal(client.get("/readyz"), 503, "not finite")
-    failing.fault = ValueError("secret pixels")
-    check_refusal(send(client, data), 500, "fault of the program")
-    told = capsys.readouterr().err
-    assert "ValueError" in told and "secret" not in told
-    failing.fault = None
-    assert client.get("/readyz").json() == {"status": "ok"}
-    assert send(client, data).status_code == 200
-
-
-def test_what_could_not_be_begun_in_time(open_client: Open, photos: dict[str, Path]) -> None:
-    client = open_client(Settings(Limits(seconds=1e-9)))
-    answer = send(client, photos["real"].read_bytes())
-    assert answer.status_code in (408, 503)
-    check_refusal(answer, answer.status_code, "")
-
-
 def test_metrics_count(client: Any, photos: dict[str, Path]) -> None:
     client.post("/verify", files=as_form(photos["real"], photos["fake"], photos["fake"]))
     send(client, b"")
@@ -300,64 +164,3 @@ def test_metrics_count(client: Any, photos: dict[str, Path]) -> None:
         "gazeclip_queue_images 0.0",
     ):
         assert line in lines, line
-
-
-def test_no_export_of_errors_whatever_the_environment_says(
-    open_client: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    from fastapi import FastAPI
-    from starlette.testclient import TestClient
-
-    monkeypatch.delenv("OTEL_SDK_DISABLED", raising=False)
-    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
-    assert open_client().get("/healthz").status_code == 200
-    assert "telemetry" not in caplog.text
-    with TestClient(FastAPI()):  # by itself it sets the export up, or misses a package for that
-        assert "telemetry configuration failed" in caplog.text
-
-
-_watched: list[str] = []
-_is_watching = False
-
-
-def note_written_files(event: str, arguments: tuple[Any, ...]) -> None:
-    """An audit hook: which files are opened to write."""
-    if not _is_watching or event != "open":
-        return
-    path, mode, flags = arguments
-    writes = isinstance(mode, str) and set(mode) & set("wax+")
-    if writes or (isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)):
-        _watched.append(str(path))
-
-
-sys.addaudithook(note_written_files)
-
-
-def test_images_are_neither_written_nor_logged(
-    client: Any,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    global _is_watching
-    noise = np.random.default_rng(0).integers(0, 256, (1200, 1200, 3), dtype=np.uint8)
-    stream = io.BytesIO()
-    Image.fromarray(noise).save(stream, "PNG")
-    data = stream.getvalue()
-    assert len(data) > 2_000_000  # beyond what form parsers keep in memory
-    caplog.set_level(logging.INFO)
-    _is_watching = True
-    try:
-        (tmp_path / "witness").write_bytes(b"")
-        for _ in range(2):
-            files = [("file", ("private.png", data)), ("file", ("damaged.png", data[:-9000]))]
-            assert client.post("/verify", files=files).status_code == 200
-            assert send(client, data).status_code == 200
-            assert send(client, data[:-9000]).status_code == 422
-    finally:
-        _is_watching = False
-    assert _watched == [str(tmp_path / "witness")]
-    logged = [record for record in caplog.records if record.name.partition(".")[0] != "httpx2"]
-    told = " ".join(record.getMessage() for record in logged) + "".join(capfd.readouterr())
-    assert "private" not in told and "IDAT" not in told
