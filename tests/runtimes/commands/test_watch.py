@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -12,11 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from gazeclip.errors import ConfigError
+from gazeclip.errors import ConfigError, ImageError
+from runtimes.answers import Tally
 from runtimes.cli import main
 from runtimes.commands import watch
+from runtimes.commands.forms import JsonLinesForm
 from runtimes.commands.inputs import Inputs
-from runtimes.commands.watch import SETTLED_AFTER_S, Watch
+from runtimes.commands.session import Session
+from runtimes.commands.watch import SETTLED_AFTER_S, Stop, Watch
+from runtimes.remarks import Remarks
 from tests.runtimes.commands.processes import start_verify
 
 
@@ -70,6 +75,22 @@ def test_what_is_judged_at_the_start_is_not_due_unless_it_changes(
     assert find_names(watched) == []
     clock.pass_(SETTLED_AFTER_S)
     assert find_names(watched) == ["b.png", "c.png"]
+
+
+def test_the_first_pass_tells_the_watch_what_it_judged(tmp_path: Path, clock: Clock) -> None:
+    watched = Watch(tmp_path)
+    (tmp_path / "new.png").write_bytes(b"new")
+    form = JsonLinesForm(io.StringIO(), embedding=False)
+    session = Session(
+        lambda sources: ((number, ImageError("bad")) for number, _ in enumerate(sources)),
+        form,
+        Tally(),
+        Remarks(1),
+    )
+    session.work_off(Inputs([str(tmp_path)]), Stop(), watched)
+    assert session.tally.total() == 1 and find_names(watched) == []
+    clock.pass_(SETTLED_AFTER_S)
+    assert find_names(watched) == []
 
 
 def test_a_file_that_grows_is_not_due_until_it_rests(tmp_path: Path, clock: Clock) -> None:
