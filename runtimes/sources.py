@@ -12,11 +12,10 @@ from gazeclip.errors import ImageError
 from gazeclip.images.crop_rule import CropRule
 from gazeclip.images.preprocess import DecodedImage, PixelContract, decode_frames
 from gazeclip.images.source import ImageSource, name_source
-from runtimes.faces.blur import is_blurred
-from runtimes.faces.box import FaceBox
-from runtimes.faces.crop import Crop, choose_rule, cut_square, round_half_up
-from runtimes.faces.detect import FaceDetector
-from runtimes.faces.usable import BLURRED, NO_FACE, describe_obstacle, find_obstacle
+from runtimes.faces.crop import choose_rule, round_half_up
+from runtimes.faces.detect import LOOK_SIDE, FaceDetector
+from runtimes.faces.search import search_faces
+from runtimes.faces.usable import NO_FACE, describe_obstacle
 from runtimes.verdict import Face
 
 Picture = TypeVar("Picture")
@@ -100,7 +99,7 @@ class FaceReader:
         Or the `FaceError` that says why there is none.
         """
         name = name_source(source, f"image {number}")
-        for photo, decode_ms in _measure_each(decode_frames(source, frames)):
+        for photo, decode_ms in _measure_each(decode_frames(source, frames, look_side=LOOK_SIDE)):
             if isinstance(photo, ImageError):
                 yield Decoded(number, name, photo, {"decode": decode_ms})
                 return
@@ -110,42 +109,29 @@ class FaceReader:
         self, photo: DecodedImage, number: int, name: str, decode_ms: float
     ) -> Iterator[Decoded]:
         """One image for each usable face, or the `FaceError`."""
-        started = time.perf_counter()
-        usable, obstacles = self._sort_faces(photo)
-        detect_ms = _measure_ms(started)
+        try:
+            found = search_faces(photo, self.detector, self.rule, self.contract.size)
+        except ImageError as error:
+            yield Decoded(number, name, error, {"decode": decode_ms})
+            return
         told = (photo.frame, photo.frames, photo.note)
-        if not usable:
+        decode_ms += found.decode_ms
+        if not found.usable:
             label = name if photo.frame == 1 else f"{name}, frame {photo.frame}"
-            reason = describe_obstacle(label, obstacles[0] if obstacles else NO_FACE)
+            reason = describe_obstacle(label, found.obstacles[0] if found.obstacles else NO_FACE)
             reason.frame = photo.frame
             reason.frames = photo.frames
             reason.note = photo.note
-            timings_ms = {"decode": decode_ms, "detect": detect_ms}
+            timings_ms = {"decode": decode_ms, "detect": found.detect_ms}
             yield Decoded(number, name, reason, timings_ms, *told)
-        for place, (found, crop) in enumerate(usable, start=1):
+        share = max(1, len(found.usable))
+        for place, (face, crop, cut) in enumerate(found.usable, start=1):
             # an array: what else the image carries has been heeded and must not be so again
-            pixels = self.contract.apply(np.asarray(photo.image.crop(crop)))
-            box = tuple(round_half_up(value) for value in found.box)
-            face = Face(place, box, tuple(crop), found.score, tuple(obstacles))
-            timings_ms = {"decode": decode_ms / len(usable), "detect": detect_ms / len(usable)}
-            yield Decoded(number, name, pixels, timings_ms, *told, face)
-
-    def _sort_faces(self, photo: DecodedImage) -> tuple[list[tuple[FaceBox, Crop]], list[str]]:
-        """The faces that can be judged with their crops, and what is wrong with the others."""
-        usable = []
-        obstacles = []
-        for face in self.detector.find(photo.image):
-            crop = cut_square(face, *photo.image.size, self.rule)
-            obstacle = find_obstacle(face, crop, photo.image.size, self.contract.size)
-            if obstacle is None and is_blurred(photo.image.crop(crop)):
-                obstacle = BLURRED
-            if obstacle is None:
-                usable.append((face, crop))
-            else:
-                obstacles.append(obstacle)
-            if crop[2:] == photo.image.size and crop[:2] == (0, 0):
-                break  # a crop of this face: others at its edge were no matter in training either
-        return usable, obstacles
+            pixels = self.contract.apply(np.asarray(cut))
+            box = tuple(round_half_up(value) for value in face.box)
+            about = Face(place, box, tuple(crop), face.score, tuple(found.obstacles))
+            timings_ms = {"decode": decode_ms / share, "detect": found.detect_ms / share}
+            yield Decoded(number, name, pixels, timings_ms, *told, about)
 
 
 def read_sources(

@@ -26,7 +26,7 @@ _MID_GREY = 128
 
 
 def flatten(image: Image.Image, name: str, white_is_zero: bool = False) -> Coloured:
-    """RGB from any mode, in sRGB; transparency is laid over mid-grey.
+    """RGB from any mode, in sRGB; transparency is laid over mid-grey. May be the image given.
 
     Args:
         name: of the image, for messages.
@@ -48,7 +48,7 @@ def _lay_over_grey(image: Image.Image) -> Image.Image:
         rgba = image.convert("RGBA")
         grey = Image.new("RGBA", rgba.size, (_MID_GREY, _MID_GREY, _MID_GREY, 255))
         return Image.alpha_composite(grey, rgba).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _reduce_depth(image: Image.Image, name: str, white_is_zero: bool) -> Image.Image:

@@ -11,23 +11,29 @@ pixels = PixelContract(224).apply("photo.jpg")   # uint8 RGB (224, 224, 3)
 from __future__ import annotations
 
 import contextlib
-import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
 from gazeclip.errors import ConfigError, ImageError
 from gazeclip.images.flatten import flatten
-from gazeclip.images.formats import open_promised
+from gazeclip.images.opened import (
+    OpenImage,
+    open_again,
+    open_source,
+    order_frames,
+    read_orientation,
+    turn_upright,
+)
+from gazeclip.images.reduced import Reduced, choose_fraction, place_reduced, reduce_jpeg
 from gazeclip.images.source import (
     SLASHES_REMEDY,
     ImageSource,
     has_foreign_separators,
     name_source,
-    open_stream,
 )
 
 INTERPOLATIONS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -42,13 +48,17 @@ class DecodedImage(NamedTuple):
     """One frame of a file as sRGB.
 
     `frames` is how many its file has (1: a still one), `frame` which this is, from 1. `note` says
-    what was done about its colours (None: nothing).
+    what was done about its colours (None: nothing). Of a JPEG that was reduced to be looked at,
+    `reduced` is how it lies in the whole one, and `decode_again` decodes it reduced by less; it may
+    raise `ImageError` and be called until the next frame is asked for.
     """
 
     image: Image.Image
     frames: int
     note: str | None
     frame: int
+    reduced: Reduced | None = None
+    decode_again: Callable[[int], DecodedImage] | None = None
 
 
 class Pixels(NamedTuple):
@@ -58,15 +68,6 @@ class Pixels(NamedTuple):
     frames: int
     note: str | None
     frame: int
-
-
-class _OpenImage(NamedTuple):
-    """An image whose header was read; `kind` and `stream` are None where the caller opened it."""
-
-    image: Image.Image
-    frames: int
-    kind: str | None
-    stream: BinaryIO | None
 
 
 @dataclass(frozen=True)
@@ -149,20 +150,30 @@ def decode_image(source: ImageSource, draft_size: int | None = None) -> DecodedI
 
 
 def decode_frames(
-    source: ImageSource, limit: int | None, draft_size: int | None = None
+    source: ImageSource,
+    limit: int | None,
+    draft_size: int | None = None,
+    look_side: int | None = None,
 ) -> Generator[DecodedImage, None, None]:
     """Like `decode_image`, of the first `limit` frames (None: all), each decoded when asked for.
 
     The first is the one that the file names as such: in HEIC it may be another than number 1.
+
+    Args:
+        look_side: of a JPEG so many pixels of its longer side do for now.
     """
     name = name_source(source, "image")
     with contextlib.ExitStack() as until_the_end:
         with _explain_errors(name):
-            opened = _open_source(source, name, until_the_end)
-        for place, number in enumerate(_order_frames(opened, limit)):
+            opened = open_source(source, name, until_the_end)
+        for place, number in enumerate(order_frames(opened, limit)):
             label = name if place == 0 else f"{name}, frame {number + 1},"
             with _explain_errors(label):
-                decoded = _decode_frame(opened, number, label, draft_size)
+                if look_side is not None and opened.kind == "JPEG":
+                    by = choose_fraction(max(opened.image.size), look_side)
+                    decoded = _decode_reduced(opened, number, label, by)
+                else:
+                    decoded = _decode_frame(opened, number, label, draft_size)
             yield decoded
 
 
@@ -189,47 +200,13 @@ def _explain_errors(name: str) -> Iterator[None]:
         raise ImageError(what, remedy="Get the image again") from error
 
 
-def _open_source(source: ImageSource, name: str, until_the_end: contextlib.ExitStack) -> _OpenImage:
-    if isinstance(source, Image.Image | np.ndarray):
-        image = _given_image(source, name)
-        frames = _count_frames(image)
-        if frames > 1:  # the caller's picture stays at its frame
-            until_the_end.callback(image.seek, image.tell())
-        return _OpenImage(image, frames, None, None)
-    stream = until_the_end.enter_context(open_stream(source, name))
-    opened, kind = open_promised(stream, name)
-    return _OpenImage(opened, _count_frames(opened), kind, stream)
-
-
-def _order_frames(opened: _OpenImage, limit: int | None) -> Iterator[int]:
-    """Numbers from 0: the frame that the file shows first, then the others as they lie."""
-    first = opened.image.tell() if opened.frames > 1 else 0
-    others = (number for number in range(opened.frames) if number != first)
-    return itertools.islice(itertools.chain([first], others), limit)
-
-
-def _given_image(source: Image.Image | np.ndarray, name: str) -> Image.Image:
-    if isinstance(source, Image.Image):
-        # Decoding what Pillow opened as EPS would start Ghostscript.
-        if source.format == "EPS":
-            remedy = "Pass its RGB copy: image.convert('RGB')"
-            raise ImageError(f"{name} is of type EPS, which is not read", remedy=remedy)
-        return source
-    if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
-        what = f"array of {source.dtype} {source.shape} is not an image"
-        raise ImageError(what, remedy="Pass uint8 RGB (H, W, 3)")
-    return Image.fromarray(source)
-
-
 def _decode_frame(
-    opened: _OpenImage, number: int, name: str, draft_size: int | None
+    opened: OpenImage, number: int, name: str, draft_size: int | None
 ) -> DecodedImage:
     image = opened.image
     if opened.frames > 1 and image.tell() != number:
-        if opened.kind == "JPEG" and opened.stream is not None:
-            # An image that was decoded at a fraction of its size stays set to that.
-            opened.stream.seek(0)
-            image, _ = open_promised(opened.stream, name)
+        if opened.kind == "JPEG":
+            image = open_again(opened, name)
         image.seek(number)
     # Pages of a TIFF differ in size.
     at_a_fraction = draft_size is not None and opened.kind == "JPEG"
@@ -239,16 +216,29 @@ def _decode_frame(
     white_is_zero = False
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         white_is_zero = image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
-    upright = ImageOps.exif_transpose(image)
-    flat, note = flatten(upright, name, white_is_zero)
+    flat, note = flatten(turn_upright(image), name, white_is_zero)
+    if flat is opened.image and (opened.frames > 1 or opened.kind is None):
+        flat = flat.copy()  # another frame would take its place, or its owner may change it
     return DecodedImage(flat, opened.frames, note, number + 1)
 
 
-def _count_frames(image: Image.Image) -> int:
-    """How many frames the file of an image has; 1 where the caller closed it after decoding."""
-    if getattr(image, "fp", None) is None:
-        return 1
-    return int(getattr(image, "n_frames", 1))
+def _decode_reduced(opened: OpenImage, number: int, name: str, by: int) -> DecodedImage:
+    """A frame of a JPEG, reduced as it is decoded."""
+    image = open_again(opened, name)
+    if number:
+        image.seek(number)
+    # It may have to be decoded whole.
+    _refuse_too_many_pixels(image, MAX_PIXELS, name)
+    stored = image.size
+    upright = reduce_jpeg(image, by)
+    place = place_reduced(stored, by, read_orientation(upright))
+    flat, note = flatten(turn_upright(upright), name)
+
+    def decode_again(by: int) -> DecodedImage:
+        with _explain_errors(name):
+            return _decode_reduced(opened, number, name, by)
+
+    return DecodedImage(flat, opened.frames, note, number + 1, place, decode_again)
 
 
 def _refuse_too_many_pixels(image: Image.Image, limit: int, name: str) -> None:

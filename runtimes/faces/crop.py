@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 from gazeclip.images.crop_rule import FACE, CropRule
+from gazeclip.images.reduced import Reduced
 from runtimes.faces.box import FaceBox
 
 # A picture is a crop already, and is taken as it is, if it is nearly a square and shares this much
@@ -61,6 +62,24 @@ def _is_crop_already(x0: float, y0: float, side: float, width: int, height: int)
     shared_y = max(0.0, min(y0 + side, height) - max(y0, 0.0))
     shared = shared_x * shared_y
     return shared >= MIN_SHARED * (side * side + width * height - shared)
+
+
+def fit_to_pixels(crop: Crop, picture: Reduced, size: tuple[int, int]) -> tuple[Crop, Crop]:
+    """A crop in whole pixels of a reduced picture of `size`, there and in the whole picture.
+
+    It moves by half a pixel of the reduced picture at most.
+    """
+    left, top = picture.offset
+    width, height = size
+    longest = width if crop.x1 - crop.x0 != crop.y1 - crop.y0 else min(size)
+    wide = min(max(1, round_half_up((crop.x1 - crop.x0) / picture.by)), longest)
+    high = min(max(1, round_half_up((crop.y1 - crop.y0) / picture.by)), min(longest, height))
+    x0 = min(max(0, round_half_up((crop.x0 - left) / picture.by)), width - wide)
+    y0 = min(max(0, round_half_up((crop.y0 - top) / picture.by)), height - high)
+    by = picture.by
+    there = Crop(x0, y0, x0 + wide, y0 + high)
+    whole = Crop(x0 * by + left, y0 * by + top, (x0 + wide) * by + left, (y0 + high) * by + top)
+    return there, whole
 
 
 def round_half_up(value: float) -> int:

@@ -14,6 +14,7 @@ MIN_SCORE = 0.5  # the detector's own library takes this one
 # Pixels of the square that stay black on each side. Without them no box reaches beyond the edge at
 # which a face is cut off, and a half face would look like a small one.
 MARGIN = 16
+LOOK_SIDE = INPUT_SIZE - 2 * MARGIN  # pixels of a picture's longer side that the network sees
 
 
 class FaceDetector:

@@ -12,9 +12,12 @@ from PIL import Image, ImageFilter
 
 from gazeclip.errors import ConfigError, FaceError, ImageError, MissingDependencyError
 from gazeclip.images import preprocess
-from gazeclip.images.preprocess import load_image
+from gazeclip.images.preprocess import PixelContract, load_image
+from gazeclip.images.source import ImageSource
 from runtimes import Face, Verdict, Verifier, load
 from runtimes.faces import network
+from runtimes.faces.detect import FaceDetector
+from runtimes.sources import Decoded, FaceReader
 from tests.gazeclip.images.profiles import ADOBE_GAMMA, ADOBE_RGB, make_rgb
 from tests.runtimes.faces.pictures import draw_face, make_picture
 
@@ -171,6 +174,58 @@ def test_too_small_beside_a_usable_face(verifier: Verifier) -> None:
     both.paste(draw_face(2, 150), (20, 20))
     (judged,) = verifier.outcomes(both, crop="face")
     assert find_face(judged).unjudged == ("too_small",)
+
+
+def read_faces(source: ImageSource, size: int) -> list[Decoded]:
+    reader = FaceReader(PixelContract(size), FaceDetector(), None)
+    return list(reader.read(source, 0, 1))
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_reduced_jpeg_has_the_crops_and_verdicts_of_the_whole(
+    verifier: Verifier, group: Image.Image, orientation: int
+) -> None:
+    turned = group.transpose(Image.Transpose.ROTATE_90) if orientation == 6 else group
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    turned.save(file, "JPEG", quality=90, exif=exif)
+    whole = np.asarray(load_image(file.getvalue()))
+    reduced = verifier.verify(file.getvalue(), crop="face")
+    wanted = verifier.verify(whole, crop="face")
+    assert len(reduced) == len(PLACES)
+    for verdict, other in zip(reduced, wanted, strict=True):
+        mine = find_face(verdict)
+        theirs = find_face(other)
+        assert np.abs(np.subtract(mine.crop, theirs.crop)).max() <= 2
+        assert np.abs(np.subtract(mine.box, theirs.box)).max() <= 2
+        assert verdict.verdict == other.verdict
+        # The network of the fixtures sees the mean colour.
+        assert verdict.llr == pytest.approx(other.llr, abs=0.05)
+        (again,) = verifier.verify(whole[slice(*mine.crop[1::2]), slice(*mine.crop[::2])])
+        assert verdict.llr == pytest.approx(again.llr, abs=0.02)
+
+
+@pytest.mark.parametrize(("size", "decoded"), [(32, [2]), (96, [2, 1])])
+def test_a_jpeg_is_decoded_again_where_a_crop_needs_it(
+    group: Image.Image, size: int, decoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = io.BytesIO()
+    group.save(file, "JPEG", quality=90)
+    seen: list[int] = []
+    reduce_jpeg = preprocess.reduce_jpeg
+    monkeypatch.setattr(
+        preprocess, "reduce_jpeg", lambda image, by: (seen.append(by), reduce_jpeg(image, by))[1]
+    )
+    faces = read_faces(file.getvalue(), size)
+    assert seen == decoded and len(faces) == len(PLACES)
+    wanted = read_faces(np.asarray(load_image(file.getvalue())), size)
+    for one, other in zip(faces, wanted, strict=True):
+        assert isinstance(one.image, np.ndarray) and isinstance(other.image, np.ndarray)
+        # The crop may lie a pixel beside: compared is what they show, in 8 x 8 cells.
+        shape = (8, size // 8, 8, size // 8, 3)
+        difference = one.image.reshape(shape).mean((1, 3)) - other.image.reshape(shape).mean((1, 3))
+        assert np.abs(difference).mean() < 4
 
 
 def test_a_jpeg_that_is_decoded_whole_may_be_no_larger_than_others(

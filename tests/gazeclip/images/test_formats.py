@@ -69,7 +69,7 @@ def test_heic_is_read_with_its_profile(tmp_path: Path) -> None:
     pytest.importorskip("pi_heif")
     path = tmp_path / "photo.jpg"  # known by its bytes, whatever its name
     path.write_bytes(HEIC)
-    image, frames, note, _ = decode_image(path)
+    image, frames, note, *_ = decode_image(path)
     assert image.size == (64, 48) and frames == 1
     assert note == "colours converted from 'Display P3' to sRGB"
     # Worked out with the primaries of Display P3 and sRGB; what lies outside sRGB is cut off.
@@ -104,7 +104,7 @@ def test_heic_begins_with_the_picture_that_is_to_be_shown() -> None:
 
 
 def test_avif_is_read() -> None:
-    image, frames, note, _ = decode_image(make_avif())
+    image, frames, note, *_ = decode_image(make_avif())
     assert (image.size, frames, note) == ((40, 30), 1, None)
     np.testing.assert_allclose(np.asarray(image)[15, 20], [200, 40, 90], atol=4)
 

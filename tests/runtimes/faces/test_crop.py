@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from gazeclip.images.crop_rule import CropRule
+from gazeclip.images.reduced import Reduced
 from runtimes.faces.box import FaceBox
-from runtimes.faces.crop import choose_rule, cut_square
+from runtimes.faces.crop import Crop, choose_rule, cut_square, fit_to_pixels
 
 RULE = CropRule(side=1.5, lift=0.1)
 
@@ -63,3 +64,25 @@ def test_a_crop_is_taken_as_it_is() -> None:
 def test_a_bundle_without_a_rule_for_faces_has_the_usual_one() -> None:
     assert choose_rule(RULE) is RULE
     assert choose_rule(None) == choose_rule(CropRule("whole", side=2.0)) == CropRule()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whole_pixels_of_a_reduced_picture(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(50):
+        by = int(rng.choice([1, 2, 4, 8]))
+        width, height = (int(value) for value in rng.integers(60, 200, 2))
+        rest = int(rng.integers(by))  # columns that the reduced one lacks, on one side
+        left = int(rng.choice([0, rest]))
+        picture = Reduced(by, (width * by + rest, height * by), (left, 0))
+        side = int(rng.integers(8 * by, min(picture.size)))
+        x0 = int(rng.integers(0, picture.size[0] - side))
+        y0 = int(rng.integers(0, picture.size[1] - side))
+        there, whole = fit_to_pixels(Crop(x0, y0, x0 + side, y0 + side), picture, (width, height))
+        assert 0 <= there.x0 < there.x1 <= width and 0 <= there.y0 < there.y1 <= height
+        assert there.side == there.y1 - there.y0
+        assert whole.x0 == there.x0 * by + picture.offset[0] and whole.side == there.side * by
+        # Half a pixel of the reduced picture for the place and for the side; more only where the
+        # picture has an edge that the reduced one lacks.
+        assert max(abs(whole.x0 - x0), abs(whole.y0 - y0), abs(whole.side - side)) <= 2 * by
+    assert fit_to_pixels(Crop(3, 4, 9, 9), Reduced(1, (20, 20)), (20, 20))[0] == (3, 4, 9, 9)

@@ -1,0 +1,1 @@
+"""What finding faces costs and how well it works: `python -m benchmarks.faces --help`."""
