@@ -23,7 +23,9 @@ from gazeclip.bundle.write import write_bundle
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.scoring.evidence import Evidence
 from gazeclip.system import place
+from gazeclip.system.memory import take_arrow_from_mimalloc
 
+take_arrow_from_mimalloc()  # before any test imports pyarrow
 # As in an activated environment, so that the commands in messages say `python`.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gazeclip.errors import ManifestError
+from gazeclip.system.memory import take_arrow_from_mimalloc
 from gazeclip.system.packages import require
 from gazeclip.system.place import command_line
 
@@ -149,6 +150,7 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
 
 
 def _parquet_rows(path: Path) -> list[TableRow]:
+    take_arrow_from_mimalloc()
     parquet = require("pyarrow.parquet", extra="train")
     arrow = require("pyarrow", extra="train")
     try:

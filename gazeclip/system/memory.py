@@ -1,6 +1,8 @@
-"""How this process's allocator treats freed memory."""
+"""How this process's allocators treat memory."""
 
 from __future__ import annotations
+
+import os
 
 
 def keep_freed_memory() -> None:
@@ -22,3 +24,12 @@ def keep_freed_memory() -> None:
     # Older ones refuse so much, and any setting ends their own adjustment of both.
     if mallopt(mmap_threshold, 1 << 30):
         mallopt(trim_threshold, (1 << 31) - 1)
+
+
+def take_arrow_from_mimalloc() -> None:
+    """Before pyarrow is imported: let it allocate from the system, unless the user says otherwise.
+
+    The mimalloc inside of pyarrow 18.1 crashed in `_mi_thread_done`, when a thread ended, in
+    processes that had used Parquet files: some time later, or at their exit.
+    """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
