@@ -10,7 +10,6 @@ import numpy as np
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.errors import ConfigError, Fault
-from gazeclip.system.packages import require
 from runtimes.engines.base import (
     Engine,
     Outputs,
@@ -21,6 +20,7 @@ from runtimes.engines.base import (
     in_batches_of,
     version,
 )
+from runtimes.openvino_core import share_core
 
 
 class OpenVinoEngine(Engine):
@@ -33,8 +33,7 @@ class OpenVinoEngine(Engine):
         return find_library_fault("openvino", "openvino")
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
-        openvino = require("openvino", extra="openvino")
-        core = openvino.Core()
+        core = share_core()
         place = (device or "CPU").upper()
         _check_device(place, core.available_devices)
         path = bundle.model_path

@@ -10,6 +10,7 @@ import numpy as np
 
 from gazeclip.errors import ArtifactError, MissingDependencyError
 from gazeclip.system.packages import install_command, is_installed, require
+from runtimes.openvino_core import share_core
 
 MODEL = Path(__file__).with_name("yunet.onnx")
 MODEL_SHA256 = "218189ac3cfdd2aa74b4afbb2dae8299a5a2a07de08da50eb3bf9903b8aeb46c"
@@ -78,8 +79,7 @@ def _load_onnxruntime(threads: int) -> Network:
 
 
 def _load_openvino(threads: int) -> Network:
-    openvino = require("openvino", extra="openvino")
-    core = openvino.Core()
+    core = share_core()
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         # some CPUs would compute in bf16 otherwise
