@@ -55,16 +55,11 @@ def test_the_token_comes_before_all_else(open_client: Open) -> None:
 def test_no_export_of_errors_whatever_the_environment_says(
     open_client: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from fastapi import FastAPI
-    from starlette.testclient import TestClient
-
     monkeypatch.delenv("OTEL_SDK_DISABLED", raising=False)
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     assert open_client().get("/healthz").status_code == 200
     assert "telemetry" not in caplog.text
-    with TestClient(FastAPI()):  # by itself it sets the export up, or misses a package for that
-        assert "telemetry configuration failed" in caplog.text
 
 
 _watched: list[str] = []
