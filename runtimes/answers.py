@@ -69,14 +69,6 @@ class Tally:
         return summary
 
 
-def exit_code(judged: Judged) -> int:
-    """That of a `Tally` of these outcomes."""
-    tally = Tally()
-    for _, outcome in judged:
-        tally.add(outcome)
-    return tally.exit_code()
-
-
 def describe_run(verifier: Verifier, point: OperatingPoint, crop: str) -> dict[str, Any]:
     """What `--json` (schema 2) says before the results: what judges, and how it decides."""
     bundle = verifier.bundle

@@ -78,15 +78,15 @@ def _judge_once(
     frames = decode_frames(data, 1, look_side=LOOK_SIDE)
     photo = _clock(spent, "decode", lambda: next(frames))
     _note_fraction(photo, decoded)
-    again = photo.decode_again
+    watched = photo
+    if (again := photo.decode_again) is not None:
 
-    def decode_again(by: int) -> DecodedImage:
-        assert again is not None
-        larger = _clock(spent, "decode again", lambda: again(by))
-        _note_fraction(larger, decoded)
-        return larger
+        def decode_again(by: int) -> DecodedImage:
+            larger = _clock(spent, "decode again", lambda: again(by))
+            _note_fraction(larger, decoded)
+            return larger
 
-    watched = photo._replace(decode_again=decode_again)
+        watched = photo._replace(decode_again=decode_again)
     rule = choose_rule(bundle.crop)
     found = _clock(
         spent,

@@ -73,7 +73,8 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_engine(parser: argparse.ArgumentParser) -> None:
+def add_engine_options(parser: argparse.ArgumentParser) -> None:
+    """Which bundle judges, and what runs it."""
     parser.add_argument(
         "--bundle",
         type=Path,
@@ -85,10 +86,14 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", help="device of the engine, such as CPU or GPU (default: CPU)")
     parser.add_argument(
-        "--batch", type=int, default=8, metavar="N", help="images per inference (default: 8)"
-    )
-    parser.add_argument(
         "--threads", type=int, metavar="N", help="threads (default: what this process may use)"
+    )
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    add_engine_options(parser)
+    parser.add_argument(
+        "--batch", type=int, default=8, metavar="N", help="images per inference (default: 8)"
     )
     parser.add_argument(
         "--self-test", action="store_true", help="first compare the golden images with this engine"

@@ -14,8 +14,8 @@ from gazeclip.console.progress import say
 from gazeclip.errors import raise_first
 from gazeclip.images.crop_rule import CROPS, WHOLE
 from gazeclip.system.packages import require
+from runtimes.commands.options import add_engine_options
 from runtimes.doubts import describe_doubts
-from runtimes.engines.registry import ENGINES
 from runtimes.recent import recent_bundle
 from runtimes.serve.limits import MEGA, Limits
 from runtimes.serve.settings import Settings
@@ -34,19 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "answered; the exit code is then 0, and 70 if time ran out before."
     )
     parser.set_defaults(command=serve_bundle)
-    parser.add_argument(
-        "--bundle",
-        type=Path,
-        metavar="DIR",
-        help="exported bundle (default: the most recent run's)",
-    )
-    parser.add_argument(
-        "--engine", help=f"one of {', '.join(ENGINES)} (default: the one made for the bundle)"
-    )
-    parser.add_argument("--device", help="device of the engine, such as CPU or GPU (default: CPU)")
-    parser.add_argument(
-        "--threads", type=int, metavar="N", help="threads (default: what this process may use)"
-    )
+    add_engine_options(parser)
     _add_network_options(parser)
     _add_limit_options(parser)
     _add_judging_options(parser)

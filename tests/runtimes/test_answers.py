@@ -14,7 +14,7 @@ from PIL import Image
 
 from gazeclip.errors import FaceError, ImageError
 from runtimes import Verifier, load
-from runtimes.answers import exit_code
+from runtimes.answers import Tally
 from runtimes.cli import main
 from runtimes.verifier import Outcome
 from tests.runtimes.faces.pictures import draw_face, make_picture
@@ -59,9 +59,11 @@ def test_the_order_of_exit_codes(outcomes: dict[str, Outcome]) -> None:
     codes = [2, 1, 4, 3, 0]
     for count in range(1, 6):
         for names in itertools.combinations(order, count):
-            judged = [(name, outcomes[name]) for name in reversed(names)]
-            assert exit_code(judged) == codes[order.index(names[0])], names
-    assert exit_code([]) == 0
+            tally = Tally()
+            for name in reversed(names):
+                tally.add(outcomes[name])
+            assert tally.exit_code() == codes[order.index(names[0])], names
+    assert Tally().exit_code() == 0
 
 
 @pytest.mark.parametrize(

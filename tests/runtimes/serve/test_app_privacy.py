@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,16 @@ def test_the_token_comes_before_all_else(open_client: Open) -> None:
     check_refusal(answer, 401, "token")
 
 
+BY_ITSELF = """
+import logging
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+logging.basicConfig()
+with TestClient(FastAPI()):
+    pass
+"""
+
+
 def test_no_export_of_errors_whatever_the_environment_says(
     open_client: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -60,6 +71,11 @@ def test_no_export_of_errors_whatever_the_environment_says(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     assert open_client().get("/healthz").status_code == 200
     assert "telemetry" not in caplog.text
+    # By itself it sets the export up, or misses a package for that; it says so once a process.
+    done = subprocess.run(
+        [sys.executable, "-c", BY_ITSELF], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "telemetry configuration failed" in done.stderr
 
 
 _watched: list[str] = []
