@@ -13,16 +13,17 @@ from typing import Any
 
 from benchmarks.measure.gather import gather_bundle
 from benchmarks.measure.judge import SPLITS, judge_images, read_splits
-from benchmarks.measure.shipped import Rule, measure_answers
+from benchmarks.measure.shipped import measure_answers
 from benchmarks.report.tables import format_interval, format_share
-from export.calibrate import CALIBRATION, place_point
 from gazeclip.bundle.contents import OperatingPoint
+from gazeclip.bundle.rule import Rule
 from gazeclip.bundle.write import copy_with_point
 from gazeclip.console.progress import say
 from gazeclip.console.tables import MISSING, Table
 from gazeclip.errors import MissingDependencyError, StageError
 from gazeclip.run.context import Context
 from gazeclip.scoring.evidence import measure_evidence
+from gazeclip.stages.calibrate import CALIBRATION, place_point
 from gazeclip.system.place import command_line
 from gazeclip.system.threads import usable_threads
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from export import registry
-from export.calibrate import CALIBRATION, calibrate_on_run
 from export.job import ExportJob, Result
 from export.lower import StrippedEncoder
 from export.parity import BOUNDS, compare_outputs, require_integer, require_parity
@@ -28,6 +27,7 @@ from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run
 from gazeclip.run.stages import bundle_stage
 from gazeclip.run.versions import read_versions
+from gazeclip.stages.calibrate import CALIBRATION, calibrate_on_run
 from gazeclip.stages.load import load_run_student
 from quantize.encoder import count_quantizers
 from quantize.stage import load_quantized_student

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure.shipped import Rule, measure_answers
+from benchmarks.measure.shipped import measure_answers
+from gazeclip.bundle.rule import Rule
 from gazeclip.scoring import metrics
 from gazeclip.scoring.evidence import measure_evidence
 from gazeclip.scoring.outputs import FPR, AttributionLevel, SplitOutputs, attribute, per_generator

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.measure.shipped import Rule
 from benchmarks.measure.subject import TORCH, Subject
 from export.registry import find_target
 from export.runner import is_reference, open_runner, wrap_torch
 from export.stage import model_size_mb
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.rule import Rule
 from gazeclip.console.progress import say
 from gazeclip.errors import MissingDependencyError
 from gazeclip.run.context import Context

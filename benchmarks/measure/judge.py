@@ -10,13 +10,13 @@ import numpy as np
 
 from benchmarks.measure.gather import Gathered
 from benchmarks.measure.latency import LatencyConfig, LatencyStats, measure_latency
-from benchmarks.measure.shipped import Rule
 from benchmarks.measure.subject import Subject
-from export.calibrate import CALIBRATION, calibrate_on_run
 from gazeclip.bundle.layout import SHIPPED_POINT
+from gazeclip.bundle.rule import Rule
 from gazeclip.console.progress import progress_callback, say
 from gazeclip.run.context import Context
 from gazeclip.scoring.outputs import SplitOutputs
+from gazeclip.stages.calibrate import CALIBRATION, calibrate_on_run
 from gazeclip.studies.judge import label_outputs
 
 SPLITS = ("test", "test_unseen")

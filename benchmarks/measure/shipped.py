@@ -6,37 +6,15 @@ Each subject is judged by its own calibration, that of its bundle where it has o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gazeclip.bundle.contents import OperatingPoint
+from gazeclip.bundle.rule import Rule
 from gazeclip.errors import StageError
-from gazeclip.scoring.evidence import Evidence
 from gazeclip.scoring.outputs import SplitOutputs
-from gazeclip.scoring.thresholds import FAKE, INCONCLUSIVE, REAL, decide_all, rate_interval
+from gazeclip.scoring.thresholds import FAKE, INCONCLUSIVE, REAL, rate_interval
 from gazeclip.taxonomy import Taxonomy
-
-
-@dataclass(frozen=True)
-class Rule:
-    """From scores to answers, as a bundle carries it."""
-
-    evidence: Evidence
-    point: OperatingPoint
-
-    def weigh(self, outputs: SplitOutputs) -> np.ndarray:
-        """LLR `(N,)`."""
-        return self.evidence.weigh(outputs.fake_logit, outputs.logits)
-
-    def rank(self, outputs: SplitOutputs) -> np.ndarray:
-        """LLR `(N,)` without its limits, which would make images equal."""
-        return self.evidence.weigh_unlimited(outputs.fake_logit, outputs.logits)
-
-    def answer(self, outputs: SplitOutputs) -> np.ndarray:
-        """`(N,)` names of `gazeclip.scoring.thresholds.ANSWERS`."""
-        return decide_all(self.weigh(outputs), self.point.fake_from, self.point.real_below)
 
 
 def measure_answers(outputs: SplitOutputs, rule: Rule, taxonomy: Taxonomy) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from benchmarks.measure.shipped import Rule
 from export.registry import TARGETS
 from export.runner import reference_name
 from gazeclip.bundle.layout import PRECISIONS, Precision
+from gazeclip.bundle.rule import Rule
 from gazeclip.errors import ConfigError, StageError
 from runtimes.batches import Infer, infer_in_batches
 from runtimes.engines.registry import ENGINES

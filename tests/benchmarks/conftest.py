@@ -12,7 +12,6 @@ from benchmarks.measure import curves
 from benchmarks.measure.accuracy import LEVELS, evaluate_splits
 from benchmarks.measure.gaze import compare_gaze
 from benchmarks.measure.latency import LatencyStats
-from benchmarks.measure.shipped import Rule
 from benchmarks.measure.subject import Subject
 from benchmarks.report.write import (
     Flips,
@@ -22,6 +21,7 @@ from benchmarks.report.write import (
     encode_thumbnail,
 )
 from gazeclip.bundle.contents import OperatingPoint
+from gazeclip.bundle.rule import Rule
 from gazeclip.scoring.evidence import Evidence
 from gazeclip.scoring.outputs import SplitOutputs
 from gazeclip.taxonomy import Taxonomy

@@ -10,8 +10,8 @@ from sklearn import metrics as sk
 
 from benchmarks.measure.accuracy import evaluate_splits
 from benchmarks.measure.curves import confusion_counts, gaze_histogram, roc_points
-from benchmarks.measure.shipped import Rule
 from gazeclip.bundle.contents import OperatingPoint
+from gazeclip.bundle.rule import Rule
 from gazeclip.errors import StageError
 from gazeclip.scoring.evidence import Evidence
 from gazeclip.scoring.outputs import SplitOutputs, attribute

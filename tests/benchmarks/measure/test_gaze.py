@@ -13,14 +13,13 @@ from scipy.stats import pearsonr
 
 from benchmarks.measure.gaze import (
     FIGURES,
-    build_vectors,
     compare_gaze,
     find_best_constant,
-    measure_errors,
     measure_gaze,
 )
 from benchmarks.measure.judge import Judged
 from benchmarks.measure.subject import Subject
+from gazeclip.scoring.angles import build_vectors, measure_errors
 from gazeclip.scoring.outputs import SplitOutputs
 from gazeclip.teacher.gaze.angles import angular_error, gaze_vector
 

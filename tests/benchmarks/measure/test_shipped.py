@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from benchmarks.measure.shipped import Rule, find_flips, measure_agreement, measure_answers
+from benchmarks.measure.shipped import find_flips, measure_agreement, measure_answers
 from gazeclip.bundle.contents import OperatingPoint
+from gazeclip.bundle.rule import Rule
 from gazeclip.errors import StageError
 from gazeclip.scoring.evidence import Evidence
 from gazeclip.scoring.outputs import SplitOutputs

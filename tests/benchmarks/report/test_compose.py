@@ -8,10 +8,10 @@ import numpy as np
 
 from benchmarks.measure.judge import Judged
 from benchmarks.measure.latency import LatencyStats
-from benchmarks.measure.shipped import Rule
 from benchmarks.measure.subject import TORCH, Subject
 from benchmarks.report.compose import build_flips, choose_headline
 from gazeclip.bundle.contents import OperatingPoint
+from gazeclip.bundle.rule import Rule
 from gazeclip.scoring.evidence import Evidence
 from gazeclip.scoring.outputs import SplitOutputs
 

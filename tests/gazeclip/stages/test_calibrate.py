@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import beta
 from sklearn.linear_model import LogisticRegression
 
-from export.calibrate import OPERATING_POINTS, calibrate_outputs
 from gazeclip.errors import StageError
+from gazeclip.stages.calibrate import OPERATING_POINTS, calibrate_outputs
 
 
 def draw_outputs(n: int, scale: float = 1.0) -> tuple[dict[str, np.ndarray], np.ndarray]:
