@@ -11,6 +11,7 @@ from gazeclip.cli.options import add_stage_options, open_run
 from gazeclip.console.lines import print_line
 from gazeclip.console.progress import working
 from gazeclip.errors import ConfigError, nearest
+from gazeclip.scoring.gate import FIGURES
 from gazeclip.system.packages import install_command
 from quantize.nncf_setup import prepare_nncf
 
@@ -33,6 +34,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "int8 with --target)",
     )
     parser.add_argument(
+        "--max-drop",
+        action="append",
+        default=[],
+        metavar="FIGURE=VALUE",
+        help=f"how much worse than the fp32 file the gate allows: {', '.join(FIGURES)} "
+        "(repeatable; default: the recipe's)",
+    )
+    parser.add_argument(
+        "--allow-undecided",
+        action="store_true",
+        help="accept a file of which val has too few images to tell (the gate's exit code is 3)",
+    )
+    parser.add_argument(
         "--list",
         action="store_true",
         help="show targets, precisions, engines and what is installed",
@@ -45,6 +59,7 @@ def export_run(args: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: no such target or precision.
+        GateError: the gate rejected a file; all are there.
     """
     if args.list:
         print_targets()
@@ -55,8 +70,12 @@ def export_run(args: argparse.Namespace) -> int:
             raise ConfigError(
                 f"there is no precision '{precision}'", remedy=nearest(precision, PRECISIONS)
             )
-    with open_run(args, "export") as run:
+    args.set += [f"gate.max_drop.{item}" for item in args.max_drop]
+    if args.allow_undecided:
+        args.set.append("gate.allow_undecided=true")
+    with open_run(args, "export", "gate") as run:
         run.manifest("student")
+        from export.gate import refuse_rejected_files
         from export.stage import Exporter, export_one
         from gazeclip.run.stages import bundle_stage
 
@@ -72,6 +91,8 @@ def export_run(args: argparse.Namespace) -> int:
             for target in targets:
                 export_one(exporter, target, precision, force=args.force)
                 print_line(str(run.folder(bundle_stage(target, precision))))
+        wanted = [bundle_stage(target, each) for each in precisions for target in targets]
+        refuse_rejected_files(run, wanted)
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from export import registry
+from export.gate import TWIN, Gatekeeper, refuse_rejected_files
 from export.job import ExportJob, Result
 from export.lower import StrippedEncoder
 from export.parity import BOUNDS, compare_outputs, require_integer, require_parity
 from export.runner import open_runner, unfinished_bundle, wrap_torch
 from gazeclip.bundle.contents import BundleClass, BundleContents, Golden
-from gazeclip.bundle.layout import Precision
+from gazeclip.bundle.layout import SHIPPED_POINT, Precision
+from gazeclip.bundle.rule import Rule
 from gazeclip.bundle.write import write_bundle
 from gazeclip.console.progress import say, working
 from gazeclip.faces.dataset import render_golden
@@ -89,6 +91,11 @@ class Exporter:
             [self._read_images("val", self.context.recipe.export.parity_images), self.golden]
         )
 
+    @cached_property
+    def gatekeeper(self) -> Gatekeeper:
+        """Judges files by their fp32 twins."""
+        return Gatekeeper(self.context)
+
     def _read_images(self, split: str, limit: int | None) -> np.ndarray:
         samples = self.context.manifest.split(split)
         if limit is not None and len(samples) > limit:
@@ -107,7 +114,7 @@ class Exporter:
 
 
 def export_one(exporter: Exporter, target: str, precision: Precision, force: bool = False) -> bool:
-    """Write one bundle.
+    """Write one bundle; first its fp32 twin, if the gate needs it and it is out of date.
 
     Raises:
         ConfigError: unknown target or impossible precision.
@@ -128,6 +135,11 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
         "contract": exporter.context.contract.to_dict() | _describe_crop(exporter.context),
         "seed": recipe.seed,
     }
+    if recipe.gate.enabled and precision != TWIN:
+        export_one(exporter, target, TWIN)
+        twin = bundle_stage(target, TWIN)
+        inputs[twin] = run.output_hash(twin)
+        config["gate"] = asdict(recipe.gate)
 
     def body(folder: Path) -> dict[str, Any]:
         with working(f"exporting {target} {precision}"):
@@ -163,7 +175,8 @@ def _write_export(
     )
     require_parity(parity, precision, what)
     stated = {**parity, "engine": engine, "bounds": vars(BOUNDS[precision])}
-    write_bundle(folder, _gather_contents(exporter, target, precision, result, infer, stated))
+    contents = _gather_contents(exporter, target, precision, result, infer, stated)
+    write_bundle(folder, contents)
     size_mb = model_size_mb(folder, result["model"])
     say(
         f"export: {what}: {size_mb:.2f} MB, parity in {engine}: "
@@ -176,6 +189,7 @@ def _write_export(
         "parity": parity,
         "convert_s": round(seconds, 2),
         "model_mb": size_mb,
+        "gate": contents.gate,
         **result["notes"],
     }
 
@@ -208,6 +222,10 @@ def _gather_contents(
     context = exporter.context
     outputs = infer_in_batches(infer, exporter.calibration, BATCH_SIZE)
     calibration = calibrate_on_run(context, outputs)
+    gate = None
+    if context.recipe.gate.enabled and precision != TWIN:
+        rule = Rule(calibration.evidence, calibration.thresholds[SHIPPED_POINT])
+        gate = exporter.gatekeeper.judge_file(target, precision, infer, rule)
     golden_outputs = infer_in_batches(infer, exporter.golden, BATCH_SIZE)
     return BundleContents(
         target=target,
@@ -226,6 +244,7 @@ def _gather_contents(
         golden=Golden(exporter.golden, golden_outputs, GOLDEN_TOLERANCE[precision]),
         io_names=result.get("io", {}),
         crop=context.crop,
+        gate=gate,
     )
 
 
@@ -257,12 +276,14 @@ def model_size_mb(folder: Path, model_file: str) -> float:
 
 
 def run_stage(run: Run, force: bool = False) -> bool:
-    """All targets and precisions of the recipe."""
+    """All targets and precisions of the recipe.
+
+    Raises:
+        GateError: a file was rejected; all files are there, and that one is marked.
+    """
     exporter = Exporter(run)
     stage = exporter.context.recipe.export
-    ran = [
-        export_one(exporter, target, precision, force)
-        for precision in stage.precisions
-        for target in stage.targets
-    ]
+    wanted = [(target, precision) for precision in stage.precisions for target in stage.targets]
+    ran = [export_one(exporter, *each, force) for each in wanted]
+    refuse_rejected_files(run, [bundle_stage(*each) for each in wanted])
     return any(ran)

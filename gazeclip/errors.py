@@ -75,6 +75,12 @@ class StageError(GazeClipError):
     """A stage cannot run: what it reads is not there, or its work went wrong."""
 
 
+class GateError(GazeClipError):
+    """A file judges worse than its fp32 twin by more than is allowed, or it cannot be told."""
+
+    exit_code = 3
+
+
 class MissingDependencyError(GazeClipError):
     """An optional package is not installed, or is and cannot be imported."""
 

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.gate import refuse_rejected
 from gazeclip.bundle.layout import OUTPUTS, SHIPPED_POINT, output_widths
 from gazeclip.errors import BundleError, ConfigError, ImageError, nearest
 from gazeclip.images.crop_rule import CROPS, WHOLE
@@ -39,6 +40,7 @@ def load(
     engine: str | None = None,
     threads: int | None = None,
     device: str | None = None,
+    allow_rejected: bool = False,
 ) -> Verifier:
     """Load a bundle (every hash is checked) into an engine.
 
@@ -46,11 +48,14 @@ def load(
         engine: name in `runtimes.ENGINES`; None takes the one made for the bundle's model file.
         threads: None takes what this process may use (`usable_threads`).
         device: e.g. `GPU`; None takes the CPU. One that is not there is an error, never replaced.
+        allow_rejected: run also a file that the forensic gate refused when it was exported.
 
     Raises:
         BundleError, ConfigError, MissingDependencyError.
     """
     bundle = Bundle.load(bundle_dir)
+    if not allow_rejected:
+        refuse_rejected(bundle.folder, bundle.meta)
     count = usable_threads() if threads is None else threads
     if count < 1:
         raise ConfigError(f"{count} threads are not enough", remedy="Use at least 1")

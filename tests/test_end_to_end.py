@@ -62,6 +62,17 @@ RECIPE = {
         "calibration_images": 16,
         "train": {**TRAIN, "lr": 1e-5, "warmup_epochs": 0, "ema_decay": 0},
     },
+    # So few images can only tell that nothing is broken.
+    "gate": {
+        "max_drop": {
+            "auc": 1,
+            "cllr": 9,
+            "tpr": 1,
+            "attribution": 1,
+            "gaze_deg": 90,
+            "worst_generator": 1,
+        }
+    },
     "export": {
         "targets": ["onnx", "openvino", "tflite", "coreml"],
         "precisions": ["int8"],
@@ -150,7 +161,8 @@ def test_second_run_does_nothing(workspace: Path) -> None:
     again = command(workspace, "gazeclip", "run", "tiny.yaml")
     assert again.returncode == 0, again.stderr[-2000:]
     assert ": done in" not in again.stderr
-    assert again.stderr.count("up to date") == 13
+    # Nine stages, four bundles and their fp32 twins.
+    assert again.stderr.count("up to date") == 17
 
 
 def test_damaged_output_is_made_again_and_what_follows_stays(workspace: Path) -> None:
@@ -183,6 +195,26 @@ def test_bundle_judges_images(workspace: Path, engine: str) -> None:
     assert document["crop"] == "face"  # as the bundle says; every training image is such a crop
     assert len(document["results"]) == 3
     assert all(0.0 <= entry["fake_probability"] <= 1.0 for entry in document["results"])
+
+
+def test_the_gate_marks_what_it_rejects_and_runtimes_refuses_it(workspace: Path) -> None:
+    """Two forged images of val cannot tell that none of a thousand would be lost."""
+    options = ("--target", "onnx", "--max-drop", "tpr=0.001")
+    refused = command(workspace, "export", *options)
+    assert refused.returncode == 3, refused.stderr[-2000:]
+    assert "cannot tell" in refused.stdout and "TPR at the shipped threshold" in refused.stdout
+    assert "the gate rejected export/onnx" in refused.stderr.splitlines()[-1]
+    bundle = workspace / "runs/tiny/export/onnx"
+    gate = json.loads((bundle / "bundle.json").read_text())["gate"]
+    assert gate["outcome"] == "cannot tell" and gate["accepted"] is False
+    photo = str(next((workspace / "runs/tiny/data/images/real").glob("*.jpg")))
+    verify = ("runtimes", "verify", photo, "--bundle", str(bundle), "--threshold", "0.5")
+    judged = command(workspace, *verify)
+    assert judged.returncode == 2 and "was rejected when it was exported" in judged.stderr
+    assert command(workspace, *verify, "--allow-rejected").returncode in (0, 1)
+    allowed = command(workspace, "export", "--target", "onnx", "--allow-undecided")
+    assert allowed.returncode == 0, allowed.stderr[-2000:]
+    assert command(workspace, *verify).returncode in (0, 1)
 
 
 def test_core_ml_export_tells_how_it_was_checked(workspace: Path) -> None:

@@ -104,6 +104,7 @@ class BundleContents:
         text_bank: `(C, D)` float32, rows of unit length.
         io_names: the model file's own names for `image` and `OUTPUTS`, where they differ.
         crop: how the training images were cut; None where nobody said.
+        gate: what the forensic gate found, see `gazeclip/bundle/gate.py`; None: it was not asked.
     """
 
     target: str
@@ -123,3 +124,4 @@ class BundleContents:
     io_names: Mapping[str, str] = field(default_factory=dict)
     licence: str = "Apache-2.0"
     crop: CropRule | None = None
+    gate: Mapping[str, Any] | None = None

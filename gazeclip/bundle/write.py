@@ -117,6 +117,8 @@ def describe_contents(contents: BundleContents) -> dict[str, Any]:
         "golden": {"n": len(contents.golden.images), "tolerance": contents.golden.tolerance},
         "files": {},
     }
+    if contents.gate is not None:
+        meta["gate"] = contents.gate
     return {key: _to_json_values(value) for key, value in meta.items()}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from gazeclip.commands.dry_run import dry_run
 from gazeclip.commands.preflight import preflight
 from gazeclip.console.progress import say
-from gazeclip.errors import GazeClipError, StageError
+from gazeclip.errors import GateError, GazeClipError, StageError
 from gazeclip.recipe.load import load_recipe, save_recipe
 from gazeclip.recipe.stages import Recipe
 from gazeclip.run.folder import RECIPE, RUNS, Run
@@ -29,6 +29,7 @@ def run_recipe(
 
     Raises:
         ConfigError: the recipe is faulty or cannot be run here; nothing has been written then.
+        GateError: the gate rejected a file; everything has been made, the report too.
         StageError: quantization cannot be trained on this GPU; only the run folder has been made.
     """
     recipe = load_recipe(path, overrides)
@@ -44,10 +45,22 @@ def run_recipe(
         prepare_run(recipe, run.root)
         if isinstance(missing, StageError):
             _refuse_unless_quantized(run, missing)
-        for name in STAGES:
-            run_stage(run, name, force)
+        rejected = _run_stages(run, force)
     say(f"pipeline: {time.perf_counter() - started:.0f} s")
+    if rejected is not None:
+        raise rejected
     return run
+
+
+def _run_stages(run: Run, force: bool) -> GateError | None:
+    """All stages; what the gate said of the files, after the report that shows it."""
+    rejected = None
+    for name in STAGES:
+        try:
+            run_stage(run, name, force)
+        except GateError as error:
+            rejected = error
+    return rejected
 
 
 def _refuse_unless_quantized(run: Run, missing: StageError) -> None:

@@ -30,6 +30,8 @@ MANIFEST = "manifest.csv"
 CROP = CropRule("face", side=1.43, lift=0.028)
 # Share of all identities in each split's pool.
 _SHARES = {"train": 0.5, "val": 0.08, "calibration": 0.08, "test": 0.17, "test_unseen": 0.17}
+# Splits with a person of their own for each real image.
+_FILLED_UP = ("calibration", "val")
 _CHUNK = 24
 _GOLDEN_SPLIT = len(SPLITS)
 
@@ -46,15 +48,18 @@ def count_images(config: FacesConfig, split: str) -> dict[str, int]:
 def identities_of_split(config: FacesConfig, split: str) -> tuple[int, ...]:
     """The identities that are seen in one split, and in no other.
 
-    Calibration gets more than its share where it has more real images: a rate of false alarms is
-    one over persons, and a second photo of a person says little of it.
+    Calibration and val get more than their share where they have more real images: rates are over
+    persons, and a second photo of a person says little of them.
     """
     before = SPLITS[: SPLITS.index(split)]
     start = sum(round(config.identities * _SHARES[name]) for name in before)
     pool = list(range(start, start + round(config.identities * _SHARES[split])))
-    if split == "calibration":
-        missing = max(0, config.calibration_real - len(pool))
-        pool += range(config.identities, config.identities + missing)
+    end = config.identities
+    for name in _FILLED_UP:
+        missing = max(0, getattr(config, f"{name}_real") - round(config.identities * _SHARES[name]))
+        if name == split:
+            pool += range(end, end + missing)
+        end += missing
     return tuple(pool)
 
 

@@ -153,6 +153,35 @@ class ExportStage:
 
 
 @dataclass(frozen=True)
+class MaxDrop:
+    """How much worse than its fp32 twin a file may judge: shares, `cllr` in bits, gaze in degrees.
+
+    The figures are those of `gazeclip/scoring/gate.py`; `worst_generator` is an AUC.
+    """
+
+    auc: NonNegative = 0.005
+    cllr: NonNegative = 0.05
+    tpr: NonNegative = 0.03
+    attribution: NonNegative = 0.03
+    gaze_deg: NonNegative = 1.0
+    worst_generator: NonNegative = 0.02
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """The forensic gate of all precisions but fp32, on val (docs/gate.md).
+
+    `rounds`: draws of the bootstrap. `allow_undecided`: take a file of which val is too small to
+    tell whether it is as good.
+    """
+
+    enabled: bool = True
+    max_drop: MaxDrop = field(default_factory=MaxDrop)
+    rounds: Annotated[int, Bounds(ge=100)] = 1000
+    allow_undecided: bool = False
+
+
+@dataclass(frozen=True)
 class ReportStage:
     """`threads` 0: all that the quota allows."""
 
@@ -174,6 +203,7 @@ class Recipe:
     cache: CacheStage = field(default_factory=CacheStage)
     student: StudentStage = field(default_factory=StudentStage)
     quantize: QuantizeStage = field(default_factory=QuantizeStage)
+    gate: GateConfig = field(default_factory=GateConfig)
     export: ExportStage = field(default_factory=ExportStage)
     report: ReportStage = field(default_factory=ReportStage)
 

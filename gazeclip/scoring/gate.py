@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -131,10 +130,6 @@ class Gate:
         """The largest drop in units of its limit; below 1 all are within, as far as is seen."""
         return max(_measure_ratio(drop) for drop in self.drops)
 
-    def to_entry(self) -> dict[str, Any]:
-        """JSON values."""
-        return {"outcome": self.outcome, "drops": [vars(drop) for drop in self.drops]}
-
 
 def _measure_ratio(drop: Drop) -> float:
     if drop.limit > 0:
@@ -204,16 +199,18 @@ def _judge_figure(
     drop = sign * (value_after - value_before)
     low, high = _bound_drop(drawn, drop)
     images = len(truth.targets)
-    floor = 0.0
+    persons = math.inf
     if name in _RATES:
         rows = truth.targets != 0 if name == "tpr" else np.ones(images, dtype=bool)
         images = int(rows.sum())
-        floor = 1.0 - (1.0 - CONFIDENCE) ** (1.0 / len(np.unique(truth.persons[rows])))
-    outcome = _decide(low, max(high, floor), limit)
+        persons = len(np.unique(truth.persons[rows]))
+    seen_high = high
+    high = max(high, 1.0 - (1.0 - CONFIDENCE) ** (1.0 / persons))
+    outcome = _decide(low, high, limit)
     enough = None
     if outcome == CANNOT_TELL:
-        enough = _estimate_enough(drop, low, high, floor, limit, images)
-    high = max(high, floor)
+        share = _estimate_growth(drop, low, seen_high, limit, persons)
+        enough = None if share is None else math.ceil(images * share)
     return Drop(
         name,
         value_before,
@@ -244,23 +241,29 @@ def _decide(low: float, high: float, limit: float) -> str:
     return FAIL if low > limit + _NEGLIGIBLE else CANNOT_TELL
 
 
-def _estimate_enough(
-    drop: float, low: float, high: float, floor: float, limit: float, images: int
-) -> int | None:
-    """How many images would tell, if the drop stays as it is: intervals shrink with the root.
+def _estimate_growth(
+    drop: float, low: float, high: float, limit: float, persons: float
+) -> float | None:
+    """How many times as many images would tell, if the drop stays as it is.
 
-    None where the drop lies at the limit, or a limit of 0 asks for certainty.
+    Intervals shrink with the root of the number. None where the drop lies at the limit, or a limit
+    of 0 asks for certainty.
+
+    Args:
+        high: upper bound of the drop by the bootstrap alone.
+        persons: that the rule of three counts; infinite where it does not apply.
     """
     distance = abs(limit - drop)
     half = high - drop if drop <= limit else drop - low
     if distance <= _NEGLIGIBLE or not math.isfinite(half):
         return None
-    enough = images * max(1.0, (half / distance) ** 2)
-    if floor > limit:
+    growth = max(1.0, (half / distance) ** 2)
+    if math.isfinite(persons) and limit < 1:
         if limit <= 0:
             return None
-        enough = max(enough, math.log(1.0 - CONFIDENCE) / math.log(1.0 - limit))
-    return math.ceil(enough)
+        needed = math.log(1.0 - CONFIDENCE) / math.log(1.0 - limit)
+        growth = max(growth, math.ceil(needed) / persons)
+    return growth
 
 
 def _judge_generators(

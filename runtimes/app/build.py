@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.gate import refuse_rejected
 from gazeclip.console.progress import say
 from gazeclip.errors import ConfigError, MissingDependencyError, StageError
 from gazeclip.system.place import ROOT
@@ -32,7 +33,7 @@ def build_page(bundle_folder: Path, source: Path = SOURCE) -> Path:
         source: the page's source.
 
     Raises:
-        BundleError: the bundle is not whole.
+        BundleError: the bundle is not whole, or the forensic gate rejected it.
         ConfigError: it is no ONNX bundle, or the page's source is not here.
         MissingDependencyError: npm is not installed.
         StageError: npm failed.
@@ -45,6 +46,7 @@ def build_page(bundle_folder: Path, source: Path = SOURCE) -> Path:
         what = "building the page needs npm, which is not installed"
         raise MissingDependencyError(what, remedy="Install Node.js 20 or later")
     bundle = Bundle.load(bundle_folder)
+    refuse_rejected(bundle.folder, bundle.meta)
     if bundle.target != _TARGET:
         what = f"{bundle_folder} is a bundle for {bundle.target}, and the page runs ONNX"
         raise ConfigError(what, remedy="Name an ONNX bundle with --bundle")

@@ -88,6 +88,11 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=int, metavar="N", help="threads (default: what this process may use)"
     )
+    parser.add_argument(
+        "--allow-rejected",
+        action="store_true",
+        help="run a bundle although the forensic gate rejected it when it was exported",
+    )
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:

@@ -153,7 +153,7 @@ def _load_verifier(args: argparse.Namespace) -> Verifier:
     if folder is None:
         folder = recent_bundle(args.engine)
         say(f"bundle: {folder} (the most recent; choose another with --bundle)")
-    verifier = load(folder, args.engine, args.threads, args.device)
+    verifier = load(folder, args.engine, args.threads, args.device, args.allow_rejected)
     rule = verifier.judge.make_rule(args.threshold, args.prior)
     for warning in describe_doubts(rule.point, verifier.bundle.evidence):
         say(f"warning: {warning}")

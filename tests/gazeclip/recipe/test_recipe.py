@@ -110,6 +110,17 @@ LIMITS: dict[str, Any] = {
     "cache": {"augmentations": 0, "strength": -0.1, "shard_size": 0, "batch_size": 0},
     "student": {"drop_path": 1, "train": TRAIN, "loss": LOSS},
     "quantize": {"calibration_images": 0, "train": TRAIN, "loss": LOSS},
+    "gate": {
+        "max_drop": {
+            "auc": -1e-9,
+            "cllr": -1e-9,
+            "tpr": -1e-9,
+            "attribution": -1e-9,
+            "gaze_deg": -1e-9,
+            "worst_generator": -1e-9,
+        },
+        "rounds": 99,
+    },
     "export": {"targets": [], "precisions": [], "parity_images": 0, "target_miss": 0},
     "report": {"threads": -1, "latency_seconds": 0, "bootstrap": -1},
 }

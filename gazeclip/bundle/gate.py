@@ -1,0 +1,61 @@
+"""What the forensic gate said of a bundle's file, and who may use one that it refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gazeclip.errors import BundleError
+
+KEY = "gate"  # of bundle.json
+_KEYS = {"outcome", "accepted", "split", "n_real", "n_fake", "twin", "drops"}
+
+
+def find_gate_faults(meta: Mapping[str, Any]) -> list[str]:
+    """Faults of the entry; a bundle without one is older, or of fp32, or was not judged."""
+    entry = meta.get(KEY)
+    if entry is None:
+        return []
+    if not isinstance(entry, dict) or set(entry) != _KEYS:
+        return [f"'{KEY}' needs exactly {', '.join(sorted(_KEYS))}"]
+    if not isinstance(entry["accepted"], bool) or not isinstance(entry["drops"], list):
+        return [f"'{KEY}' has the wrong types"]
+    return []
+
+
+def is_rejected(meta: Mapping[str, Any]) -> bool:
+    """Whether the gate refused the file of this bundle.json."""
+    entry = meta.get(KEY)
+    return entry is not None and not entry["accepted"]
+
+
+def explain_rejection(meta: Mapping[str, Any]) -> str:
+    """One sentence of why; only of a rejected bundle."""
+    entry = meta[KEY]
+    drops = [drop for drop in entry["drops"] if drop["outcome"] == entry["outcome"]]
+    figures = ", ".join(describe_drop(drop) for drop in drops)
+    if entry["outcome"] == "fail":
+        return f"it judges worse than its fp32 twin: {figures}"
+    n = entry["n_real"] + entry["n_fake"]
+    return f"{n} images of val cannot tell whether it judges as its fp32 twin does: {figures}"
+
+
+def describe_drop(drop: Mapping[str, Any]) -> str:
+    """A drop in a few words, from its JSON values."""
+    name = drop["figure"] if drop["generator"] is None else f"AUC of {drop['generator']}"
+    return f"{name} {drop['before']:.3f} -> {drop['after']:.3f} (allowed {drop['limit']:g})"
+
+
+def refuse_rejected(folder: Path, meta: Mapping[str, Any]) -> None:
+    """Refuse to run the file of this bundle.json if the gate refused it.
+
+    Raises:
+        BundleError: it did.
+    """
+    if is_rejected(meta):
+        raise BundleError(
+            f"bundle {folder} was rejected when it was exported: {explain_rejection(meta)}",
+            remedy="Export a better one (docs/gate.md), use its fp32 twin, or force it: "
+            "--allow-rejected, runtimes.load(..., allow_rejected=True)",
+        )

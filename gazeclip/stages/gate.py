@@ -1,0 +1,87 @@
+"""The forensic gate on the val split of a run: what is judged by it, and by which limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from gazeclip.bundle.rule import Rule
+from gazeclip.run.context import Context
+from gazeclip.scoring.gate import CANNOT_TELL, PASS, Gate, Judged, Truth, judge_drops
+from gazeclip.scoring.thresholds import FAKE, decide_all
+
+VAL = "val"
+
+
+def read_truth(context: Context, split: str = VAL) -> Truth:
+    """What is known of a split's images, in their order."""
+    samples = context.manifest.split(split)
+    unknown = (np.nan, np.nan)
+    gaze = np.array([sample.gaze or unknown for sample in samples], dtype=np.float64)
+    return Truth(
+        targets=context.list_targets(split),
+        classes=context.classes,
+        persons=np.array([sample.person for sample in samples]),
+        gaze=gaze if np.isfinite(gaze).any() else None,
+    )
+
+
+def judge_outputs(outputs: Mapping[str, np.ndarray], rule: Rule) -> Judged:
+    """What a file says of images by its own rule.
+
+    `outputs`: `fake_logit (N, 1)`, `logits (N, C)` and `gaze (N, 2)`.
+    """
+    fake_logit = outputs["fake_logit"]
+    logits = outputs["logits"]
+    llr = rule.evidence.weigh(fake_logit, logits)
+    answers = decide_all(llr, rule.point.fake_from, rule.point.real_below)
+    return Judged(
+        rank=rule.evidence.weigh_unlimited(fake_logit, logits),
+        llr=llr,
+        called_fake=answers == FAKE,
+        named=logits.argmax(axis=1),
+        gaze=outputs["gaze"],
+    )
+
+
+def judge_by_recipe(context: Context, before: Judged, after: Judged, truth: Truth) -> Gate:
+    """The gate with the limits of the run's recipe."""
+    config = context.recipe.gate
+    return judge_drops(
+        before, after, truth, asdict(config.max_drop), config.rounds, context.recipe.seed
+    )
+
+
+def is_accepted(context: Context, gate: Gate) -> bool:
+    """Whether the recipe takes a file with this outcome."""
+    allowed = context.recipe.gate.allow_undecided and gate.outcome == CANNOT_TELL
+    return gate.outcome == PASS or allowed
+
+
+def build_entry(context: Context, gate: Gate, truth: Truth, twin: str) -> dict[str, Any]:
+    """What bundle.json holds, see `gazeclip/bundle/gate.py`.
+
+    `twin`: digest of the fp32 bundle that the file was compared with.
+    """
+    fake = truth.targets != 0
+    return {
+        "outcome": gate.outcome,
+        "accepted": is_accepted(context, gate),
+        "split": VAL,
+        "n_real": int((~fake).sum()),
+        "n_fake": int(fake.sum()),
+        "twin": twin,
+        "drops": [_replace_infinities(vars(drop)) for drop in gate.drops],
+    }
+
+
+def _replace_infinities(drop: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no infinities: a bound that is none becomes null."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in drop.items()
+    }
