@@ -16,6 +16,7 @@ from PIL import Image
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.gate import refuse_rejected
 from gazeclip.bundle.layout import OUTPUTS, SHIPPED_POINT, output_widths
+from gazeclip.bundle.trust import load_trusted
 from gazeclip.errors import BundleError, ConfigError, ImageError, nearest
 from gazeclip.images.crop_rule import CROPS, WHOLE
 from gazeclip.images.source import ImageSource
@@ -41,6 +42,7 @@ def load(
     threads: int | None = None,
     device: str | None = None,
     allow_rejected: bool = False,
+    trusted: str | Path | None = None,
 ) -> Verifier:
     """Load a bundle (every hash is checked) into an engine.
 
@@ -49,11 +51,13 @@ def load(
         threads: None takes what this process may use (`usable_threads`).
         device: e.g. `GPU`; None takes the CPU. One that is not there is an error, never replaced.
         allow_rejected: run also a file that the forensic gate refused when it was exported.
+        trusted: file of the public key that must have signed the bundle; None takes the one that
+            GAZECLIP_TRUSTED_KEY names, and without that takes any whole bundle.
 
     Raises:
         BundleError, ConfigError, MissingDependencyError.
     """
-    bundle = Bundle.load(bundle_dir)
+    bundle = load_trusted(bundle_dir, trusted)
     if not allow_rejected:
         refuse_rejected(bundle.folder, bundle.meta)
     count = usable_threads() if threads is None else threads

@@ -19,8 +19,10 @@ INPUT_NAME = "image"
 OUTPUTS = ("embedding", "logits", "fake_logit", "gaze")
 CARD = "MODEL_CARD.md"
 PARTS = (TEXT_BANK, GOLDEN, CARD)
+# It is over the digest, so the digest cannot be over it.
+SIGNATURE = "signature.json"
 # The second is the export stage's record, which names this bundle by its hash.
-UNHASHED = (MANIFEST, "manifest.json")
+UNHASHED = (MANIFEST, "manifest.json", SIGNATURE)
 # The operating point that verdicts are given at unless another is named.
 SHIPPED_POINT = "fpr1"
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)

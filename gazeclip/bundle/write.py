@@ -14,7 +14,16 @@ from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.card import model_card
 from gazeclip.bundle.check import array_faults, bundle_files, meta_faults, refuse, seal
 from gazeclip.bundle.contents import BundleContents, OperatingPoint
-from gazeclip.bundle.layout import CARD, GOLDEN, INPUT_NAME, MANIFEST, OUTPUTS, SCHEMA, TEXT_BANK
+from gazeclip.bundle.layout import (
+    CARD,
+    GOLDEN,
+    INPUT_NAME,
+    MANIFEST,
+    OUTPUTS,
+    SCHEMA,
+    SIGNATURE,
+    TEXT_BANK,
+)
 from gazeclip.bundle.parts import write_golden, write_text_bank
 from gazeclip.files.atomic import write_json, write_text
 from gazeclip.files.hashes import sha256
@@ -124,6 +133,7 @@ def describe_contents(contents: BundleContents) -> dict[str, Any]:
 
 def _write_parts(folder: Path, meta: Mapping[str, Any], contents: BundleContents) -> None:
     (folder / MANIFEST).unlink(missing_ok=True)  # from here until the end there is no bundle
+    (folder / SIGNATURE).unlink(missing_ok=True)  # of what was here before
     for leftover in folder.rglob(".*.partial"):
         if leftover.is_file():
             leftover.unlink()

@@ -8,8 +8,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.gate import refuse_rejected
+from gazeclip.bundle.trust import load_trusted
 from gazeclip.console.progress import say
 from gazeclip.errors import ConfigError, MissingDependencyError, StageError
 from gazeclip.system.place import ROOT
@@ -45,7 +45,7 @@ def build_page(bundle_folder: Path, source: Path = SOURCE) -> Path:
     if npm is None:
         what = "building the page needs npm, which is not installed"
         raise MissingDependencyError(what, remedy="Install Node.js 20 or later")
-    bundle = Bundle.load(bundle_folder)
+    bundle = load_trusted(bundle_folder)
     refuse_rejected(bundle.folder, bundle.meta)
     if bundle.target != _TARGET:
         what = f"{bundle_folder} is a bundle for {bundle.target}, and the page runs ONNX"

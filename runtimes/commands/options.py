@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from gazeclip.bundle.layout import SHIPPED_POINT
+from gazeclip.bundle.trust import VARIABLE
 from gazeclip.errors import ConfigError
 from gazeclip.images.crop_rule import CROPS
 from runtimes.commands.beside import add_provenance_options
@@ -92,6 +93,13 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         "--allow-rejected",
         action="store_true",
         help="run a bundle although the forensic gate rejected it when it was exported",
+    )
+    parser.add_argument(
+        "--trusted",
+        type=Path,
+        metavar="KEY.pub",
+        help="refuse a bundle that this key has not signed (default: the key that "
+        f"{VARIABLE} names, or any whole bundle)",
     )
 
 

@@ -153,7 +153,9 @@ def _load_verifier(args: argparse.Namespace) -> Verifier:
     if folder is None:
         folder = recent_bundle(args.engine)
         say(f"bundle: {folder} (the most recent; choose another with --bundle)")
-    verifier = load(folder, args.engine, args.threads, args.device, args.allow_rejected)
+    verifier = load(
+        folder, args.engine, args.threads, args.device, args.allow_rejected, args.trusted
+    )
     rule = verifier.judge.make_rule(args.threshold, args.prior)
     for warning in describe_doubts(rule.point, verifier.bundle.evidence):
         say(f"warning: {warning}")

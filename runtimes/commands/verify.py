@@ -107,7 +107,9 @@ def _load_verifier(args: argparse.Namespace) -> tuple[Verifier, OperatingPoint]:
     if folder is None:
         folder = recent_bundle(args.engine)
         say(f"bundle: {folder} (the most recent; choose another with --bundle)")
-    verifier = load(folder, args.engine, args.threads, args.device, args.allow_rejected)
+    verifier = load(
+        folder, args.engine, args.threads, args.device, args.allow_rejected, args.trusted
+    )
     args.crop = args.crop or verifier.default_crop
     point = verifier.bundle.operating_point(args.threshold, args.prior)
     for warning in describe_doubts(point, verifier.bundle.evidence):

@@ -1,0 +1,118 @@
+"""`gazeclip bundle ACTION`: keys, signatures and differences of finished bundles.
+
+No torch and no converter is imported: whoever receives a bundle runs it too.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.keys import PRIVATE, PUBLIC, make_keys, read_private_key
+from gazeclip.bundle.signature import read_signature, sign_bundle
+from gazeclip.bundle.trust import VARIABLE, find_pinned_key, load_trusted
+from gazeclip.console.lines import print_line
+from gazeclip.console.progress import say
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The actions of the command, each with its own options."""
+    parser.description = "Sign, check and compare finished bundles."
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    _add_keygen(actions)
+    _add_sign(actions)
+    _add_verify(actions)
+
+
+def _add_action(actions: Any, name: str, about: str, *aliases: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(
+        name,
+        aliases=aliases,
+        help=about,
+        description=f"{about[0].upper()}{about[1:]}.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--debug", action="store_true", help="show a traceback on errors")
+    return parser
+
+
+def _add_keygen(actions: Any) -> None:
+    parser = _add_action(actions, "keygen", "make an Ed25519 key pair for signatures")
+    parser.add_argument(
+        "name",
+        type=Path,
+        metavar="NAME",
+        help=f"writes NAME{PRIVATE}, to be kept secret, and NAME{PUBLIC}; neither is overwritten",
+    )
+    parser.set_defaults(command=make_key_files)
+
+
+def _add_sign(actions: Any) -> None:
+    parser = _add_action(actions, "sign", "sign whole bundles")
+    _add_bundles(parser)
+    parser.add_argument(
+        "--key", type=Path, required=True, metavar=f"NAME{PRIVATE}", help="the private key"
+    )
+    parser.add_argument("--force", action="store_true", help="replace the signature of another key")
+    parser.set_defaults(command=sign_bundles)
+
+
+def _add_verify(actions: Any) -> None:
+    about = "check every hash of bundles, and who has signed them"
+    parser = _add_action(actions, "verify", about, "verify-bundle")
+    _add_bundles(parser)
+    parser.add_argument(
+        "--trusted",
+        type=Path,
+        metavar=f"NAME{PUBLIC}",
+        help="the public key that must have signed them (default: the one that "
+        f"{VARIABLE} names, if any)",
+    )
+    parser.set_defaults(command=verify_bundles)
+
+
+def _add_bundles(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE", help="bundle folders")
+
+
+def make_key_files(args: argparse.Namespace) -> int:
+    """Write a key pair; its id goes to standard output."""
+    key_id = make_keys(args.name)
+    say(f"written: {args.name}{PRIVATE} (keep it secret) and {args.name}{PUBLIC} (give it away)")
+    print_line(key_id)
+    return 0
+
+
+def sign_bundles(args: argparse.Namespace) -> int:
+    """Sign each bundle that the options name."""
+    key = read_private_key(args.key)
+    for folder in args.bundles:
+        signature = sign_bundle(folder, key, replace=args.force)
+        print_line(f"{folder}: signed with the key {signature.key_id}")
+    return 0
+
+
+def verify_bundles(args: argparse.Namespace) -> int:
+    """Check each bundle that the options name; the first that is refused ends it.
+
+    Raises:
+        BundleError: a bundle is not whole, or the pinned key has not signed it.
+    """
+    pinned = find_pinned_key(args.trusted)
+    for folder in args.bundles:
+        bundle = load_trusted(folder, pinned)
+        print_line(f"{folder}: {_describe_state(bundle, pinned)}")
+    return 0
+
+
+def _describe_state(bundle: Bundle, pinned: Path | None) -> str:
+    signature = read_signature(bundle.folder)
+    whole = f"whole ({bundle.target} {bundle.precision}, {bundle.digest})"
+    if signature is None:
+        return f"{whole}, not signed"
+    if pinned is None:
+        remark = f"name its maker's key with --trusted or {VARIABLE}"
+        return f"{whole}; it claims the key {signature.key_id}, which nobody checked: {remark}"
+    return f"{whole}, signed with the trusted key {signature.key_id}"

@@ -1,0 +1,158 @@
+"""Who vouches for a bundle: an Ed25519 signature over its digest, in a file beside the others.
+
+The digest covers bundle.json and with it the hash of every file, so that one signature holds all
+of them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.keys import name_key
+from gazeclip.bundle.layout import SIGNATURE
+from gazeclip.errors import BundleError, ConfigError
+from gazeclip.files.atomic import parse_json, write_json
+from gazeclip.system.packages import require
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
+    )
+
+_SCHEMA = 1
+_ALGORITHM = "ed25519"
+_LARGEST_FILE = 4096  # bytes
+_SIGNATURE_BYTES = 64
+_SHORT = 16  # characters of a key's id that messages show
+_SIGN_AGAIN = "Get it from its maker again, or sign it again with the trusted key"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What the signature file says; nothing of it is true before it was compared with a key.
+
+    Attributes:
+        key_id: `keys.name_key` of the key that signed.
+        digest: of the bundle that was signed.
+        value: the signature, 64 bytes.
+    """
+
+    key_id: str
+    digest: str
+    value: bytes
+
+
+def sign_bundle(folder: Path, key: Ed25519PrivateKey, replace: bool = False) -> Signature:
+    """Sign a whole bundle and write the signature into its folder.
+
+    Args:
+        replace: also where another key has signed it; its signature is lost then.
+
+    Raises:
+        BundleError: the bundle is not whole.
+        ConfigError: another key has signed it.
+    """
+    bundle = Bundle.load(folder)
+    key_id = name_key(key.public_key())
+    if (folder / SIGNATURE).is_file() and not replace:
+        present = read_signature(folder)
+        if present is not None and present.key_id != key_id:
+            raise ConfigError(
+                f"{folder} is signed with the key {shorten_key(present.key_id)} already",
+                remedy="Use --force to replace that signature",
+            )
+    signature = Signature(key_id, bundle.digest, key.sign(_write_message(bundle.digest)))
+    write_json(folder / SIGNATURE, _describe(signature))
+    return signature
+
+
+def read_signature(folder: Path) -> Signature | None:
+    """What the signature file says, unproven; None where the bundle has none.
+
+    Raises:
+        BundleError: the file is damaged.
+    """
+    path = folder / SIGNATURE
+    try:
+        with path.open("rb") as file:
+            entry = parse_json(file.read(_LARGEST_FILE))
+        return _parse(entry)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BundleError(f"{path} is damaged ({error})", remedy=_SIGN_AGAIN) from error
+
+
+def require_signature(bundle: Bundle, key: Ed25519PublicKey) -> Signature:
+    """Refuse a checked bundle that this key has not signed.
+
+    Raises:
+        BundleError: no signature, one of another key or of other contents, or one that is wrong.
+    """
+    trusted = name_key(key)
+    signature = read_signature(bundle.folder)
+    if signature is None:
+        raise _refuse(
+            bundle, f"it is not signed, and only the key {shorten_key(trusted)} is trusted"
+        )
+    if signature.key_id != trusted:
+        found = shorten_key(signature.key_id)
+        what = f"it is signed with the key {found}, and only {shorten_key(trusted)} is trusted"
+        raise _refuse(bundle, what)
+    if signature.digest != bundle.digest:
+        raise _refuse(bundle, "its contents were changed after it was signed")
+    invalid = require("cryptography.exceptions", "sign").InvalidSignature
+    try:
+        key.verify(signature.value, _write_message(bundle.digest))
+    except invalid as error:
+        what = f"its signature was not made with the key {shorten_key(trusted)}"
+        raise _refuse(bundle, what) from error
+    return signature
+
+
+def shorten_key(key_id: str) -> str:
+    """Enough of a key's id to tell keys apart in a message; never enough to compare them."""
+    return key_id[:_SHORT]
+
+
+def _write_message(digest: str) -> bytes:
+    """What is signed; it says what for, so that no other use of the key can be taken for it."""
+    return f"gazeclip-edge bundle {_SCHEMA}\n{digest}\n".encode("ascii")
+
+
+def _describe(signature: Signature) -> dict[str, Any]:
+    return {
+        "schema": _SCHEMA,
+        "algorithm": _ALGORITHM,
+        "key_id": signature.key_id,
+        "digest": signature.digest,
+        "signature": base64.b64encode(signature.value).decode("ascii"),
+    }
+
+
+def _parse(entry: Any) -> Signature:
+    if not isinstance(entry, Mapping):
+        raise ValueError("not an object")
+    if entry["schema"] != _SCHEMA or entry["algorithm"] != _ALGORITHM:
+        raise ValueError(f"schema {entry['schema']!r} of {entry['algorithm']!r} is unknown")
+    for name in ("key_id", "digest", "signature"):
+        if not isinstance(entry[name], str):
+            raise ValueError(f"'{name}' is not a text")
+    try:
+        value = base64.b64decode(entry["signature"], validate=True)
+    except binascii.Error as error:
+        raise ValueError("the signature is not base64") from error
+    if len(value) != _SIGNATURE_BYTES:
+        raise ValueError(f"the signature has {len(value)} bytes instead of {_SIGNATURE_BYTES}")
+    return Signature(entry["key_id"], entry["digest"], value)
+
+
+def _refuse(bundle: Bundle, what: str) -> BundleError:
+    return BundleError(f"bundle {bundle.folder} is refused: {what}", remedy=_SIGN_AGAIN)

@@ -1,0 +1,118 @@
+"""`gazeclip bundle` and `python -m export ACTION`: exit codes, one line for what is refused."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from export.__main__ import main
+from gazeclip.bundle.signature import read_signature
+from gazeclip.cli.guard import describe_error
+from gazeclip.cli.verbs import run_verb
+from gazeclip.errors import BundleError, ConfigError
+from runtimes.cli import main as runtimes_main
+
+pytest.importorskip("cryptography")
+ROOT = Path(__file__).resolve().parents[2]
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def pair(tmp_path: Path, capsys: Capture) -> str:
+    """`PAIR.key` and `PAIR.pub`, made by the command."""
+    assert main(["keygen", str(tmp_path / "ours")]) == 0
+    told = capsys.readouterr()
+    assert len(told.out.strip()) == 64 and "keep it secret" in told.err
+    return str(tmp_path / "ours")
+
+
+def test_from_keys_to_a_verdict_of_a_signed_bundle(
+    pair: str,
+    spoiled: Path,
+    photos: dict[str, Path],
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = str(spoiled)
+    assert main(["verify-bundle", folder]) == 0
+    assert capsys.readouterr().out.rstrip().endswith(", not signed")
+    assert main(["sign", folder, "--key", f"{pair}.key"]) == 0
+    signature = read_signature(spoiled)
+    assert signature is not None and signature.key_id in capsys.readouterr().out
+    assert run_verb("bundle", ["verify", folder], "gazeclip bundle") == 0
+    assert "which nobody checked" in capsys.readouterr().out
+    image = str(photos["real"])
+    assert runtimes_main(["verify", image, "--bundle", folder, "--trusted", f"{pair}.pub"]) == 0
+    capsys.readouterr()
+    monkeypatch.setenv("GAZECLIP_TRUSTED_KEY", f"{pair}.pub")
+    assert run_verb("bundle", ["verify", folder], "gazeclip bundle") == 0
+    assert "signed with the trusted key" in capsys.readouterr().out
+
+
+def change_byte(folder: Path) -> None:
+    data = bytearray((folder / "model.onnx").read_bytes())
+    data[100] ^= 1
+    (folder / "model.onnx").write_bytes(bytes(data))
+
+
+def cut_off(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes((folder / "model.onnx").read_bytes()[:-1])
+
+
+def sign_with_another_key(folder: Path) -> None:
+    theirs = str(folder.parent / "theirs")
+    main(["keygen", theirs])
+    with pytest.raises(ConfigError, match="--force"):
+        main(["sign", str(folder), "--key", f"{theirs}.key"])
+    assert main(["sign", str(folder), "--key", f"{theirs}.key", "--force"]) == 0
+
+
+def take_signature_away(folder: Path) -> None:
+    (folder / "signature.json").unlink()
+
+
+@pytest.mark.parametrize(
+    "attack", [change_byte, cut_off, sign_with_another_key, take_signature_away]
+)
+def test_what_is_refused_is_one_line_and_exit_code_2(
+    attack: object, pair: str, spoiled: Path, photos: dict[str, Path], capsys: Capture
+) -> None:
+    assert callable(attack)
+    main(["sign", str(spoiled), "--key", f"{pair}.key"])
+    attack(spoiled)
+    capsys.readouterr()
+    public = f"{pair}.pub"
+    with pytest.raises(BundleError) as checked:
+        main(["verify-bundle", str(spoiled), "--trusted", public])
+    with pytest.raises(BundleError) as judged:
+        image = str(photos["real"])
+        runtimes_main(["verify", image, "--bundle", str(spoiled), "--trusted", public])
+    assert str(checked.value) == str(judged.value)
+    line, code = describe_error(checked.value)
+    assert code == 2 and line.startswith("bundle ") and "\n" not in line
+    assert capsys.readouterr().out == ""
+
+
+def test_as_a_process_without_torch(pair: str, spoiled: Path) -> None:
+    code = (
+        "import sys\n"
+        "from export.__main__ import guard, main\n"
+        "def check(argv):\n"
+        "    try:\n"
+        "        return main(argv)\n"
+        "    finally:\n"
+        "        heavy = {'torch', 'onnx', 'openvino', 'coremltools'} & set(sys.modules)\n"
+        "        assert not heavy, heavy\n"
+        "guard(check)\n"
+    )
+    command = [sys.executable, "-c", code, "verify-bundle", str(spoiled), "--trusted"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [*command, f"{pair}.pub"], capture_output=True, text=True, env=environment, timeout=120
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: bundle ") and done.stderr.count("\n") == 1
