@@ -60,7 +60,8 @@ class Gatekeeper:
         n = len(self.truth.targets)
         say(
             f"gate: {target} {precision} {state} against its {TWIN} twin on {n} images of val: "
-            f"{gate.outcome}, worst {gate.worst_ratio:.2f} of what is allowed"
+            f"{gate.outcome}, worst {gate.worst_ratio:.2f} of what is allowed; "
+            f"{gate.agreement:.1%} of the verdicts agree"
         )
         return entry
 

@@ -164,7 +164,8 @@ def _write_export(
     seconds = time.perf_counter() - started
     what = f"{target} {precision}"
     if precision == "int8":
-        convolutions = count_quantizers(exporter.quantized.encoder)["convolutions"]
+        # Not all convolutions: the ladder may have left some in float.
+        convolutions = count_quantizers(exporter.quantized.encoder)["weight_quantizers"]
         require_integer(result["notes"], convolutions, what)
     size = exporter.context.contract.size
     names = result.get("io", {})

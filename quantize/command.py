@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from gazeclip.cli.options import add_stage_options, open_run
+from gazeclip.console.lines import print_line
+from gazeclip.console.tables import print_table
+from gazeclip.run.folder import Run
+from gazeclip.scoring.gate import FIGURES
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -16,16 +21,66 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="on: weights use 7 bits, so that 8-bit products cannot saturate on CPUs without VNNI "
         "(default: the recipe's)",
     )
+    parser.add_argument(
+        "--auto",
+        action="store_true",
+        help="climb a ladder until a step passes the gate: calibration, training, longer and "
+        "faster training, the most sensitive layers in float; exit code 3 if none does",
+    )
+    parser.add_argument(
+        "--max-drop",
+        action="append",
+        default=[],
+        metavar="FIGURE=VALUE",
+        help=f"how much worse than the float student the gate allows: {', '.join(FIGURES)} "
+        "(repeatable; default: the recipe's)",
+    )
+    parser.add_argument(
+        "--sensitivity",
+        action="store_true",
+        help="measure how much each layer's quantizers move the verdicts of the quantized student",
+    )
     parser.set_defaults(command=quantize_student)
 
 
 def quantize_student(args: argparse.Namespace) -> int:
-    """Run the quantization stage."""
+    """Run the quantization stage, or measure its layers.
+
+    Raises:
+        GateError: no step of the ladder passes the gate.
+    """
     if args.overflow_fix:
         args.set.append(f"quantize.overflow_fix={args.overflow_fix == 'on'}")
-    with open_run(args, "quantize") as run:
+    if args.auto:
+        args.set.append("quantize.auto=true")
+    args.set += [f"gate.max_drop.{item}" for item in args.max_drop]
+    with open_run(args, "quantize", "gate") as run:
         run.manifest("student")
+        if args.sensitivity:
+            return _print_sensitivity(run)
         from quantize.stage import run_stage
 
         run_stage(run, force=args.force)
+    return 0
+
+
+def _print_sensitivity(run: Run) -> int:
+    """Print the table; the figure lies in the run folder."""
+    from gazeclip.run.context import Context
+    from gazeclip.stages.load import load_run_student
+    from quantize.nncf_setup import load_quantizers
+    from quantize.sensitivity import FIGURE, build_table, measure_sensitivity, write_sensitivity
+    from quantize.stage import load_quantized_student
+    from quantize.workshop import Workshop
+
+    run.manifest("quantized")
+    context = Context(run)
+    load_quantizers()
+    folder = run.root / "sensitivity"
+    folder.mkdir(exist_ok=True)
+    workshop = Workshop(context, load_run_student(context), folder)
+    rows = measure_sensitivity(workshop, load_quantized_student(context))
+    print_table(build_table(rows), sys.stdout)
+    write_sensitivity(folder, rows)
+    print_line(str(folder / FIGURE))
     return 0

@@ -10,13 +10,15 @@ none.
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from gazeclip.errors import ArtifactError, StageError
@@ -24,7 +26,9 @@ from gazeclip.files.atomic import read_json, write_json
 from gazeclip.files.tensors import load_tensors, save_tensors
 from gazeclip.system.packages import require
 from gazeclip.system.place import command_line
+from quantize.bias import correct_biases
 from quantize.fuse import prepare_encoder
+from quantize.layers import name_operations
 from quantize.nncf_setup import prepare_nncf
 
 STATE_FILE = "encoder.safetensors"
@@ -47,8 +51,9 @@ def quantize_encoder(
     calibration_batches: Iterable[Tensor],
     *,
     overflow_fix: bool,
-    fast_bias_correction: bool = True,
+    fast_bias_correction: bool = False,
     subset_size: int = 256,
+    float_layers: Collection[str] = (),
 ) -> nn.Module:
     """Insert 8-bit fake quantizers into a copy of `encoder`, with ranges from calibration images.
 
@@ -63,8 +68,10 @@ def quantize_encoder(
             last one is fine).
         overflow_fix: keep weights to 7 bits, so that 8-bit products cannot saturate on a CPU
             without VNNI.
-        fast_bias_correction: NNCF's fast bias correction (True) or the accurate, slower one.
+        fast_bias_correction: NNCF's fast bias correction (True) or the accurate, slower one of
+            `quantize.bias`.
         subset_size: number of images to calibrate with; fewer are used when there are no more.
+        float_layers: names of convolutions that are left in float.
 
     Raises:
         StageError: no calibration image, or a convolution was left without weight quantizer.
@@ -72,22 +79,26 @@ def quantize_encoder(
     nncf = _load_nncf()
     batches = _take_images(calibration_batches, subset_size)
     prepared = prepare_encoder(encoder, batches[0].shape[-1])
+    ignored = nncf.IgnoredScope(names=name_operations(prepared, float_layers, batches[0][:1]))
     from nncf.quantization.advanced_parameters import OverflowFix, QuantizationParameters
 
     advanced = nncf.AdvancedQuantizationParameters(
         overflow_fix=OverflowFix.ENABLE if overflow_fix else OverflowFix.DISABLE,
         activations_quantization_params=QuantizationParameters(per_channel=False),
+        disable_bias_correction=not fast_bias_correction,
     )
     # NNCF draws progress bars even into a pipe.
     with contextlib.redirect_stdout(sys.stdout if sys.stdout.isatty() else io.StringIO()):
         quantized: nn.Module = nncf.quantize(
-            prepared,
+            copy.deepcopy(prepared),
             nncf.Dataset(batches),
             subset_size=len(batches),
-            fast_bias_correction=fast_bias_correction,
+            ignored_scope=ignored,
             advanced_parameters=advanced,
         )
-    _require_complete(quantized)
+    _require_complete(quantized, len(float_layers))
+    if not fast_bias_correction:
+        correct_biases(prepared, quantized.eval(), torch.cat(batches))
     return quantized
 
 
@@ -145,13 +156,13 @@ def named_quantizers(quantized: nn.Module) -> list[tuple[str, nn.Module, bool]]:
     return found
 
 
-def _require_complete(quantized: nn.Module) -> None:
+def _require_complete(quantized: nn.Module, float_layers: int) -> None:
     """NNCF skips what it cannot place without a word; read the graph instead of trusting it."""
     counts = count_quantizers(quantized)
-    if counts["weight_quantizers"] < counts["convolutions"]:
+    wanted = counts["convolutions"] - float_layers
+    if counts["weight_quantizers"] < wanted:
         raise StageError(
-            f"only {counts['weight_quantizers']} of {counts['convolutions']} convolutions got a "
-            "weight quantizer",
+            f"only {counts['weight_quantizers']} of {wanted} convolutions got a weight quantizer",
             remedy="This backbone cannot be quantized yet; choose another one of the zoo",
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 from gazeclip.errors import BundleError
 
 KEY = "gate"  # of bundle.json
-_KEYS = {"outcome", "accepted", "split", "n_real", "n_fake", "twin", "drops"}
+_KEYS = {"outcome", "accepted", "agreement", "split", "n_real", "n_fake", "twin", "drops"}
 
 
 def find_gate_faults(meta: Mapping[str, Any]) -> list[str]:

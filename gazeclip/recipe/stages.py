@@ -119,11 +119,21 @@ class StudentStage:
 
 @dataclass(frozen=True)
 class QuantizeStage:
-    """NNCF. `overflow_fix` keeps 8-bit products from saturating on CPUs without VNNI."""
+    """NNCF, and training through its quantizers.
+
+    `overflow_fix` keeps 8-bit products from saturating on CPUs without VNNI. `auto`: climb the
+    ladder of steps until one passes the gate. Training minds the cached teacher (`loss`) by the
+    weight `teach` and the float student's own answers by `match`; the quantizers' ranges learn at
+    `lr * range_lr_scale`.
+    """
 
     calibration_images: Count = 300
     overflow_fix: bool = True
-    fast_bias_correction: bool = True
+    fast_bias_correction: bool = False
+    auto: bool = False
+    teach: NonNegative = 0.0
+    match: NonNegative = 1.0
+    range_lr_scale: NonNegative = 1.0
     train: TrainConfig = field(
         default_factory=lambda: TrainConfig(
             epochs=2, lr=5e-5, weight_decay=0.0, warmup_epochs=0.0, ema_decay=0.0

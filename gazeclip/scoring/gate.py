@@ -20,6 +20,7 @@ import numpy as np
 
 from gazeclip.scoring.angles import measure_errors
 from gazeclip.scoring.metrics import bootstrap_counts
+from gazeclip.scoring.thresholds import FAKE
 from gazeclip.scoring.weighted import (
     draw_in_chunks,
     weigh_auc,
@@ -53,16 +54,22 @@ class Judged:
     Attributes:
         rank: `(N,)` LLR without its limits.
         llr: `(N,)` LLR as it is given.
-        called_fake: `(N,)` bool.
+        answers: `(N,)` names of `gazeclip.scoring.thresholds.ANSWERS`.
         named: `(N,)` the most probable class, as its number.
         gaze: `(N, 2)` pitch and yaw in radians.
     """
 
     rank: np.ndarray
     llr: np.ndarray
-    called_fake: np.ndarray
+    answers: np.ndarray
     named: np.ndarray
     gaze: np.ndarray
+
+    @property
+    def called_fake(self) -> np.ndarray:
+        """`(N,)` bool."""
+        found: np.ndarray = self.answers == FAKE
+        return found
 
 
 @dataclass(frozen=True)
@@ -113,9 +120,13 @@ class Drop:
 
 @dataclass(frozen=True)
 class Gate:
-    """All drops, and what follows: one failure fails, one that cannot be told leaves it open."""
+    """All drops, and what follows: one failure fails, one that cannot be told leaves it open.
+
+    `agreement`: share of the images that both files answer alike. It is told and not judged.
+    """
 
     drops: tuple[Drop, ...]
+    agreement: float
 
     @property
     def outcome(self) -> str:
@@ -157,7 +168,8 @@ def judge_drops(
         _judge_figure(name, measure, before, after, truth, limits[name], counts)
         for name, measure in _list_measures(before, truth).items()
     ]
-    return Gate((*drops, _judge_generators(before, after, truth, limits, counts)))
+    drops.append(_judge_generators(before, after, truth, limits, counts))
+    return Gate(tuple(drops), float((before.answers == after.answers).mean()))
 
 
 _Measure = Callable[[Judged, np.ndarray], np.ndarray]  # (a file's answers, weights) -> `(B,)`

@@ -12,7 +12,7 @@ import numpy as np
 from gazeclip.bundle.rule import Rule
 from gazeclip.run.context import Context
 from gazeclip.scoring.gate import CANNOT_TELL, PASS, Gate, Judged, Truth, judge_drops
-from gazeclip.scoring.thresholds import FAKE, decide_all
+from gazeclip.scoring.thresholds import decide_all
 
 VAL = "val"
 
@@ -38,11 +38,10 @@ def judge_outputs(outputs: Mapping[str, np.ndarray], rule: Rule) -> Judged:
     fake_logit = outputs["fake_logit"]
     logits = outputs["logits"]
     llr = rule.evidence.weigh(fake_logit, logits)
-    answers = decide_all(llr, rule.point.fake_from, rule.point.real_below)
     return Judged(
         rank=rule.evidence.weigh_unlimited(fake_logit, logits),
         llr=llr,
-        called_fake=answers == FAKE,
+        answers=decide_all(llr, rule.point.fake_from, rule.point.real_below),
         named=logits.argmax(axis=1),
         gaze=outputs["gaze"],
     )
@@ -71,6 +70,7 @@ def build_entry(context: Context, gate: Gate, truth: Truth, twin: str) -> dict[s
     return {
         "outcome": gate.outcome,
         "accepted": is_accepted(context, gate),
+        "agreement": gate.agreement,
         "split": VAL,
         "n_real": int((~fake).sum()),
         "n_fake": int(fake.sum()),

@@ -34,6 +34,7 @@ def build_entry(**changes: Any) -> dict[str, Any]:
     entry = {
         "outcome": "fail",
         "accepted": False,
+        "agreement": 0.9,
         "split": "val",
         "n_real": 50,
         "n_fake": 100,

@@ -109,7 +109,14 @@ LIMITS: dict[str, Any] = {
     "baseline": {"train": {**TRAIN, "augment": 3.1}, "label_smoothing": -0.1},
     "cache": {"augmentations": 0, "strength": -0.1, "shard_size": 0, "batch_size": 0},
     "student": {"drop_path": 1, "train": TRAIN, "loss": LOSS},
-    "quantize": {"calibration_images": 0, "train": TRAIN, "loss": LOSS},
+    "quantize": {
+        "calibration_images": 0,
+        "teach": -1e-9,
+        "match": -1e-9,
+        "range_lr_scale": -1e-9,
+        "train": TRAIN,
+        "loss": LOSS,
+    },
     "gate": {
         "max_drop": {
             "auc": -1e-9,

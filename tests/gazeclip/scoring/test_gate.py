@@ -35,13 +35,17 @@ def build_truth(each: int, gaze: np.ndarray | None = None) -> Truth:
     return Truth(targets, CLASSES, persons, gaze)
 
 
+def answer(called_fake: np.ndarray) -> np.ndarray:
+    return np.where(called_fake, "fake", "real")
+
+
 def build_judged(truth: Truth, seed: int = 0, gap: float = 6.0) -> Judged:
     """Scores whose kinds lie `gap` apart; a larger one is a better file."""
     rng = np.random.default_rng(seed)
     n = len(truth.targets)
     llr = rng.normal(size=n) + gap * ((truth.targets != 0) - 0.5)
     named = truth.targets.copy()
-    return Judged(llr, llr, llr > 0, named, rng.normal(scale=0.1, size=(n, 2)))
+    return Judged(llr, llr, answer(llr > 0), named, rng.normal(scale=0.1, size=(n, 2)))
 
 
 def find_drop(gate: Gate, figure: str) -> Drop:
@@ -54,6 +58,7 @@ def test_a_file_passes_against_itself_and_names_all_figures() -> None:
     gate = judge_drops(judged, judged, truth, LIMITS, rounds=200)
     assert gate.outcome == PASS
     assert [drop.figure for drop in gate.drops] == list(FIGURES)
+    assert gate.agreement == 1.0
     assert all(drop.drop == 0 for drop in gate.drops) and gate.worst_ratio == 0
 
 
@@ -96,7 +101,7 @@ def test_one_generator_that_breaks_is_named() -> None:
     before = build_judged(truth)
     llr = before.llr.copy()
     llr[truth.targets == 2] -= 6.0  # where the real images are
-    after = Judged(llr, llr, llr > 0, before.named, before.gaze)
+    after = Judged(llr, llr, answer(llr > 0), before.named, before.gaze)
     drop = find_drop(judge_drops(before, after, truth, LIMITS, rounds=200), "worst_generator")
     assert drop.generator == "gan" and drop.outcome == FAIL
 
@@ -129,7 +134,7 @@ def test_a_passing_gate_errs_as_rarely_as_it_says() -> None:
         before = build_judged(truth, seed, gap=20.0)
         lost = rng.random(len(truth.targets)) < limits["tpr"]
         after = Judged(
-            before.rank, before.llr, before.called_fake & ~lost, before.named, before.gaze
+            before.rank, before.llr, answer(before.called_fake & ~lost), before.named, before.gaze
         )
         gate = judge_drops(before, after, truth, limits, rounds=200, seed=seed)
         passed += find_drop(gate, "tpr").outcome == PASS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from quantize.stage import take_in_turn
+from quantize.images import take_in_turn
 
 
 def test_classes_take_turns_and_none_is_lost() -> None:

@@ -1,0 +1,65 @@
+"""The gate on PyTorch models: the float student is the twin of everything that is made from it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gazeclip.bundle.layout import SHIPPED_POINT
+from gazeclip.bundle.rule import Rule
+from gazeclip.data.dataset import FaceDataset
+from gazeclip.networks.student import Student
+from gazeclip.run.context import Context
+from gazeclip.scoring.gate import Gate, Judged
+from gazeclip.stages.calibrate import CALIBRATION, calibrate_on_run
+from gazeclip.stages.gate import VAL, judge_by_recipe, judge_outputs, read_truth
+from gazeclip.training.validation import predict
+
+
+class StudentJudge:
+    """Compares quantized students with the float one on val.
+
+    Each is calibrated as a bundle is, on the calibration split, and judges val by its own
+    thresholds. Files are judged again after their export; this one comes before it and is quick.
+    """
+
+    def __init__(self, context: Context, student: Student) -> None:
+        self.context = context
+        self.truth = read_truth(context)
+        self._datasets = {
+            split: FaceDataset(context.manifest, split, context.contract, context.classes)
+            for split in (CALIBRATION, VAL)
+        }
+        self.twin_rule = self._calibrate(student)
+        self.twin_outputs = self._predict(student, VAL)
+        self.twin = judge_outputs(self.twin_outputs, self.twin_rule)
+
+    def judge(self, model: Student) -> Judged:
+        """What a model in eval mode says of val."""
+        return judge_outputs(self._predict(model, VAL), self._calibrate(model))
+
+    def compare(self, model: Student) -> Gate:
+        """The gate of a model in eval mode."""
+        return judge_by_recipe(self.context, self.twin, self.judge(model), self.truth)
+
+    def _calibrate(self, model: Student) -> Rule:
+        found = calibrate_on_run(self.context, self._predict(model, CALIBRATION))
+        return Rule(found.evidence, found.thresholds[SHIPPED_POINT])
+
+    def _predict(self, model: Student, split: str) -> dict[str, np.ndarray]:
+        return predict(lambda batch: model(batch["pixels"]), self._datasets[split])
+
+
+def summarise_gate(gate: Gate) -> dict[str, float]:
+    """What a model is after the gate, for logs: figures, agreement, and `score`, larger is better.
+
+    `score` is the largest drop in units of what is allowed, negated.
+    """
+    figures = {drop.figure: drop.after for drop in gate.drops}
+    return {
+        "auc": figures["auc"],
+        "tpr": figures["tpr"],
+        "cllr": figures["cllr"],
+        "attribution_macro_acc": figures["attribution"],
+        "agreement": gate.agreement,
+        "score": -gate.worst_ratio,
+    }

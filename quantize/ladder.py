@@ -1,0 +1,153 @@
+"""From cheap to dear: the steps of quantization, each judged by the gate.
+
+Without `auto` the first two are taken and the better one is kept. With it the ladder is climbed
+until a step passes, and layers are left in float where nothing else does.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from gazeclip.console.progress import say
+from gazeclip.networks.student import Student
+from gazeclip.scoring.gate import Gate
+from gazeclip.stages.gate import is_accepted
+from quantize.encoder import count_quantizers
+from quantize.judge import summarise_gate
+from quantize.sensitivity import measure_sensitivity, write_sensitivity
+from quantize.workshop import Workshop
+
+LONGER = 3  # times as many epochs
+FASTER = 3.0  # times the learning rate
+# At most this share of the convolutions is left in float: beyond, fp32 or fp16 is the better file.
+_FLOAT_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One step of the ladder, and what it cost."""
+
+    step: str
+    model: Student
+    gate: Gate
+    accepted: bool
+    seconds: float
+    float_layers: tuple[str, ...] = ()
+    history: Sequence[Any] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Of convolutions and quantizers."""
+        return count_quantizers(self.model.encoder)
+
+    def to_entry(self) -> dict[str, Any]:
+        """JSON values for the stage's record."""
+        return {
+            "step": self.step,
+            "outcome": self.gate.outcome,
+            "accepted": self.accepted,
+            "val": summarise_gate(self.gate),
+            "weights_mb": round(estimate_weights_mb(self.model, self.float_layers), 3),
+            "seconds": round(self.seconds, 1),
+            "float_layers": list(self.float_layers),
+            "history": list(self.history),
+        }
+
+
+def climb(workshop: Workshop, auto: bool) -> Iterator[Attempt]:
+    """The steps in order; with `auto` no more after one that is accepted."""
+    for step in _list_steps(workshop, auto):
+        started = time.perf_counter()
+        attempt = step(started)
+        _tell(attempt)
+        yield attempt
+        if auto and attempt.accepted:
+            return
+    if auto:
+        yield from _leave_in_float(workshop)
+
+
+_Step = Callable[[float], Attempt]
+
+
+def _list_steps(workshop: Workshop, auto: bool) -> list[_Step]:
+    def calibrate(started: float) -> Attempt:
+        return _judge(workshop, "calibrated", workshop.calibrate(), started)
+
+    def train(started: float) -> Attempt:
+        model = workshop.calibrate()
+        result = workshop.train(model, "trained")
+        return _judge(workshop, "trained", model, started, history=result["history"])
+
+    def train_longer(started: float) -> Attempt:
+        model = workshop.calibrate()
+        result = workshop.train(model, "longer", LONGER, FASTER)
+        return _judge(workshop, "trained longer", model, started, history=result["history"])
+
+    return [calibrate, train, train_longer] if auto else [calibrate, train]
+
+
+def _leave_in_float(workshop: Workshop) -> Iterator[Attempt]:
+    """The most sensitive layers in float, twice as many at each step, then trained as before."""
+    started = time.perf_counter()
+    calibrated = workshop.calibrate()
+    rows = measure_sensitivity(workshop, calibrated)
+    write_sensitivity(workshop.folder, rows)
+    most = int(_FLOAT_SHARE * len(rows))
+    count = 1
+    while count <= most:
+        layers = tuple(row.layer for row in rows[:count])
+        model = workshop.calibrate(layers)
+        result = workshop.train(model, f"float-{count}")
+        name = f"{count} layers in float, trained" if count > 1 else "1 layer in float, trained"
+        attempt = _judge(workshop, name, model, started, layers, result["history"])
+        _tell(attempt)
+        yield attempt
+        if attempt.accepted:
+            return
+        started = time.perf_counter()
+        count *= 2
+
+
+def _judge(
+    workshop: Workshop,
+    step: str,
+    model: Student,
+    started: float,
+    float_layers: tuple[str, ...] = (),
+    history: Sequence[Any] = (),
+) -> Attempt:
+    gate = workshop.judge.compare(model.eval())
+    accepted = is_accepted(workshop.context, gate)
+    seconds = time.perf_counter() - started
+    return Attempt(step, model, gate, accepted, seconds, float_layers, history)
+
+
+def _tell(attempt: Attempt) -> None:
+    figures = summarise_gate(attempt.gate)
+    say(
+        f"quantize: {attempt.step}: {attempt.gate.outcome}, worst "
+        f"{attempt.gate.worst_ratio:.2f} of what is allowed; AUC {figures['auc']:.4f}, TPR "
+        f"{figures['tpr']:.3f}, {attempt.gate.agreement:.1%} of the verdicts agree; weights "
+        f"{estimate_weights_mb(attempt.model, attempt.float_layers):.2f} MB, "
+        f"{attempt.seconds:.0f} s"
+    )
+
+
+def choose_attempt(attempts: Sequence[Attempt]) -> Attempt:
+    """An accepted one before others, then the one whose largest drop is the smallest."""
+    return max(attempts, key=lambda item: (item.accepted, -item.gate.worst_ratio))
+
+
+def estimate_weights_mb(model: Student, float_layers: Sequence[str]) -> float:
+    """Megabytes of the encoder's weights: one byte each, four in layers that are left in float."""
+    total = 0
+    for name, part in model.encoder.named_modules():
+        if isinstance(part, nn.Conv2d):
+            total += part.weight.numel() * (4 if name in float_layers else 1)
+    return total / 1e6

@@ -1,0 +1,70 @@
+"""Convolutions of an encoder and the operations that NNCF knows them as.
+
+NNCF names operations by how often a function was called where (`/conv2d/0`), not by the module;
+only the weight that such an operation reads leads back to the convolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from torch import Tensor, nn
+
+from gazeclip.errors import StageError
+from gazeclip.system.packages import require
+from quantize.nncf_setup import prepare_nncf
+
+_WEIGHT = ".weight"
+
+
+def map_operations(encoder: nn.Module, example: Tensor) -> dict[str, str]:
+    """Name of each convolution -> name of its operation in NNCF's graph.
+
+    `example`: normalised `(1, 3, S, S)`.
+    """
+    return {name: node.node_name for name, node in _map_nodes(encoder, example)[0].items()}
+
+
+def map_inputs(encoder: nn.Module, example: Tensor) -> dict[str, str]:
+    """Name of each convolution -> name of the operation whose output it reads."""
+    nodes, graph = _map_nodes(encoder, example)
+    return {
+        name: next(
+            before.node_name
+            for before in graph.get_previous_nodes(node)
+            if not before.node_name.endswith((_WEIGHT, ".bias"))
+        )
+        for name, node in nodes.items()
+    }
+
+
+def _map_nodes(encoder: nn.Module, example: Tensor) -> tuple[dict[str, Any], Any]:
+    prepare_nncf()
+    builder = require("nncf.torch.function_hook.nncf_graph.nncf_graph_builder", extra="train")
+    graph = builder.build_nncf_graph(encoder, example)
+    names = [name for name, part in encoder.named_modules() if isinstance(part, nn.Conv2d)]
+    nodes = {}
+    for node in graph.get_all_nodes():
+        name = node.node_name.removesuffix(_WEIGHT)
+        if node.node_name.endswith(_WEIGHT) and name in names:
+            (nodes[name],) = graph.get_next_nodes(node)
+    return nodes, graph
+
+
+def name_operations(encoder: nn.Module, layers: Collection[str], example: Tensor) -> list[str]:
+    """The operations of some convolutions, for NNCF's ignored scope.
+
+    Raises:
+        StageError: a name is no convolution of this encoder.
+    """
+    if not layers:
+        return []
+    operations = map_operations(encoder, example)
+    unknown = sorted(set(layers) - set(operations))
+    if unknown:
+        raise StageError(
+            f"no such convolution: {', '.join(unknown)}",
+            remedy="quantize --sensitivity lists them all",
+        )
+    return [operations[name] for name in layers]
