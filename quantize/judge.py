@@ -46,7 +46,8 @@ class StudentJudge:
         return Rule(found.evidence, found.thresholds[SHIPPED_POINT])
 
     def _predict(self, model: Student, split: str) -> dict[str, np.ndarray]:
-        return predict(lambda batch: model(batch["pixels"]), self._datasets[split])
+        device = next(model.parameters()).device
+        return predict(lambda batch: model(batch["pixels"]), self._datasets[split], device=device)
 
 
 def summarise_gate(gate: Gate) -> dict[str, float]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from gazeclip.console.progress import say
 from gazeclip.networks.student import Student
@@ -22,6 +23,7 @@ from quantize.judge import summarise_gate
 from quantize.sensitivity import measure_sensitivity, write_sensitivity
 from quantize.workshop import Workshop
 
+State = dict[str, Tensor]
 LONGER = 3  # times as many epochs
 FASTER = 3.0  # times the learning rate
 # At most this share of the convolutions is left in float: beyond, fp32 or fp16 is the better file.
@@ -30,10 +32,14 @@ _FLOAT_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Attempt:
-    """One step of the ladder, and what it cost."""
+    """One step of the ladder, and what it cost.
+
+    Several steps share a model; `state` is what it was after this one.
+    """
 
     step: str
     model: Student
+    state: State
     gate: Gate
     accepted: bool
     seconds: float
@@ -76,20 +82,26 @@ _Step = Callable[[float], Attempt]
 
 
 def _list_steps(workshop: Workshop, auto: bool) -> list[_Step]:
+    """Each trains from the calibrated model on."""
+
+    @cache
+    def calibrate_once() -> tuple[Student, State]:
+        model = workshop.calibrate()
+        return model, copy_state(model)
+
     def calibrate(started: float) -> Attempt:
-        return _judge(workshop, "calibrated", workshop.calibrate(), started)
+        return _judge(workshop, "calibrated", calibrate_once()[0], started)
 
-    def train(started: float) -> Attempt:
-        model = workshop.calibrate()
-        result = workshop.train(model, "trained")
-        return _judge(workshop, "trained", model, started, history=result["history"])
+    def train(started: float, step: str, epochs: int, lr: float) -> Attempt:
+        model, calibrated = calibrate_once()
+        model.load_state_dict(calibrated)
+        history = workshop.train(model, step.replace(" ", "-"), epochs, lr)["history"]
+        return _judge(workshop, step, model, started, history=history)
 
-    def train_longer(started: float) -> Attempt:
-        model = workshop.calibrate()
-        result = workshop.train(model, "longer", LONGER, FASTER)
-        return _judge(workshop, "trained longer", model, started, history=result["history"])
-
-    return [calibrate, train, train_longer] if auto else [calibrate, train]
+    steps: list[_Step] = [calibrate, partial(train, step="trained", epochs=1, lr=1.0)]
+    if auto:
+        steps.append(partial(train, step="trained longer", epochs=LONGER, lr=FASTER))
+    return steps
 
 
 def _leave_in_float(workshop: Workshop) -> Iterator[Attempt]:
@@ -125,7 +137,12 @@ def _judge(
     gate = workshop.judge.compare(model.eval())
     accepted = is_accepted(workshop.context, gate)
     seconds = time.perf_counter() - started
-    return Attempt(step, model, gate, accepted, seconds, float_layers, history)
+    return Attempt(step, model, copy_state(model), gate, accepted, seconds, float_layers, history)
+
+
+def copy_state(model: nn.Module) -> State:
+    """Parameters and buffers, which later steps leave as they are."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
 def _tell(attempt: Attempt) -> None:
@@ -140,8 +157,13 @@ def _tell(attempt: Attempt) -> None:
 
 
 def choose_attempt(attempts: Sequence[Attempt]) -> Attempt:
-    """An accepted one before others, then the one whose largest drop is the smallest."""
-    return max(attempts, key=lambda item: (item.accepted, -item.gate.worst_ratio))
+    """An accepted one before others, then the one whose largest drop is the smallest.
+
+    Its model has its weights again.
+    """
+    chosen = max(attempts, key=lambda item: (item.accepted, -item.gate.worst_ratio))
+    chosen.model.load_state_dict(chosen.state)
+    return chosen
 
 
 def estimate_weights_mb(model: Student, float_layers: Sequence[str]) -> float:

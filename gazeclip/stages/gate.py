@@ -75,8 +75,13 @@ def build_entry(context: Context, gate: Gate, truth: Truth, twin: str) -> dict[s
         "n_real": int((~fake).sum()),
         "n_fake": int(fake.sum()),
         "twin": twin,
-        "drops": [_replace_infinities(vars(drop)) for drop in gate.drops],
+        "drops": describe_drops(gate),
     }
+
+
+def describe_drops(gate: Gate) -> list[dict[str, Any]]:
+    """The drops as JSON values."""
+    return [_replace_infinities(vars(drop)) for drop in gate.drops]
 
 
 def _replace_infinities(drop: Mapping[str, Any]) -> dict[str, Any]:

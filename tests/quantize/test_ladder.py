@@ -42,7 +42,7 @@ class FakeWorkshop:
         return model
 
     def train(self, model: Any, step: str, epochs: int = 1, lr: float = 1.0) -> dict[str, Any]:
-        self.taken[-1] = step
+        self.taken.append(step)
         return {"history": [{"epoch": 1}]}
 
     def compare(self, model: Any) -> Gate:
@@ -69,12 +69,31 @@ def test_without_auto_the_first_two_steps_are_taken_whatever_they_bring(build: A
     assert choose_attempt(attempts).step == "calibrated"
 
 
+def test_each_training_starts_from_the_calibrated_model(build: Any) -> None:
+    workshop = build({"calibrated 0": CANNOT_TELL, "trained-longer": PASS})
+    seen: list[float] = []
+
+    def train(model: Any, step: str, epochs: int = 1, lr: float = 1.0) -> dict[str, Any]:
+        workshop.taken.append(step)
+        with torch.no_grad():
+            seen.append(float(model.encoder["layer0"].weight.sum()))
+            model.encoder["layer0"].weight += 1.0
+        return {"history": []}
+
+    workshop.train = train
+    attempts = list(climb(workshop, auto=True))
+    assert [attempt.step for attempt in attempts] == ["calibrated", "trained", "trained longer"]
+    assert seen[0] == seen[1]
+    chosen = choose_attempt(attempts[:1])  # what a later step changed is taken back
+    assert float(chosen.model.encoder["layer0"].weight.sum()) == seen[0]
+
+
 @pytest.mark.parametrize(
     ("passing", "steps"),
     [
         ("calibrated 0", ["calibrated"]),
         ("trained", ["calibrated", "trained"]),
-        ("longer", ["calibrated", "trained", "trained longer"]),
+        ("trained-longer", ["calibrated", "trained", "trained longer"]),
     ],
 )
 def test_auto_stops_at_the_first_step_that_passes(
@@ -114,7 +133,7 @@ def test_float_layers_weigh_four_bytes() -> None:
 def test_what_passes_goes_before_what_drops_less() -> None:
     def build_attempt(step: str, accepted: bool, ratio: float) -> Attempt:
         gate = build_gate(PASS if accepted else FAIL, ratio)
-        return Attempt(step, torch.nn.Identity(), gate, accepted, 1.0)  # type: ignore[arg-type]
+        return Attempt(step, torch.nn.Identity(), {}, gate, accepted, 1.0)  # type: ignore[arg-type]
 
     attempts = [build_attempt("a", False, 0.3), build_attempt("b", True, 0.9)]
     assert choose_attempt(attempts).step == "b"

@@ -1,0 +1,54 @@
+"""Each smaller file beside its fp32 twin: what the gate said on val, and the same drops on test.
+
+Nothing is decided on test; it shows whether what val promised holds on other persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.measure.judge import Judged
+from benchmarks.measure.subject import TORCH
+from gazeclip.run.context import Context
+from gazeclip.scoring.gate import Judged as Answers
+from gazeclip.stages.gate import describe_drops, judge_by_recipe, judge_outputs, read_truth
+
+TEST = "test"
+
+
+def build_gates(context: Context, judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    """An entry for each exported file that has an fp32 twin in the same engine.
+
+    Keys: `before` and `after` (names of subjects), `outcome` and `accepted` (on val; None where the
+    gate was off), `val` (its drops, as bundle.json has them) and `test` (drops on test).
+    """
+    by_identity = {item.subject.identity: item for item in judged}
+    truth = read_truth(context, TEST)
+    entries = []
+    for after in judged:
+        subject = after.subject
+        before = by_identity.get(subject.identity.at_precision("fp32"))
+        if subject.framework == TORCH or subject.precision == "fp32" or before is None:
+            continue
+        found = judge_by_recipe(context, _judge(before), _judge(after), truth)
+        said = subject.gate or {}
+        entries.append(
+            {
+                "before": before.subject.name,
+                "after": subject.name,
+                "outcome": said.get("outcome"),
+                "accepted": said.get("accepted"),
+                "val": said.get("drops", []),
+                "val_agreement": said.get("agreement"),
+                "test": describe_drops(found),
+                "test_agreement": found.agreement,
+            }
+        )
+    return entries
+
+
+def _judge(item: Judged) -> Answers:
+    outputs = item.outputs[TEST]
+    arrays = {"fake_logit": outputs.fake_logit, "logits": outputs.logits, "gaze": outputs.gaze}
+    return judge_outputs(arrays, item.rule)  # type: ignore[arg-type]
