@@ -16,6 +16,7 @@ from benchmarks.caveats import list_caveats
 from benchmarks.measure import machine
 from benchmarks.measure.gather import find_usable_targets, gather_subjects
 from benchmarks.measure.judge import judge_subjects, load_images
+from benchmarks.measure.twins import build_gates
 from benchmarks.report import compose
 from benchmarks.report.gaze import list_gaze_caveats, list_gaze_warnings
 from benchmarks.report.write import ReportData, console_table, write_report
@@ -87,6 +88,7 @@ def make_report(context: Context, folder: Path, inputs: Mapping[str, str]) -> di
         headline=headline.subject.name,
         gaze=compose.build_gaze(headline, shown),
         flips=compose.build_flips(judged, images),
+        gates=build_gates(context, judged),
         gallery=compose.build_gallery(context, headline, images["test"]),
     )
     write_report(folder, data)

@@ -14,6 +14,7 @@ from export.registry import find_target
 from export.runner import is_reference, open_runner, wrap_torch
 from export.stage import model_size_mb
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.gate import KEY as GATE
 from gazeclip.bundle.rule import Rule
 from gazeclip.console.progress import say
 from gazeclip.errors import MissingDependencyError
@@ -164,6 +165,7 @@ def gather_bundle(context: Context, name: str, threads: int) -> Gathered:
         parity={key: bundle.meta["parity"][key] for key in PARITY},
         notes=note,
         framework=bundle.target,
+        gate=bundle.meta.get(GATE),
     )
     return Gathered(subject, timed=timed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Subject:
     where the model has them `embedding (B, D)` and `gaze (B, 2)` in radians. `temperature` divides
     the attribution logits, and `rule` gives the answers; None where it was not calibrated yet.
     `parity` holds figures against the PyTorch model that this one was exported from; None if it is
-    that one.
+    that one. `gate` is what its bundle says of the gate.
 
     Raises:
         ConfigError: a role, engine, precision or temperature that is not one.
@@ -77,6 +77,7 @@ class Subject:
     parity: dict[str, float] | None = None
     notes: str = ""
     framework: str = TORCH
+    gate: Mapping[str, Any] | None = None
 
     @property
     def identity(self) -> Identity:

@@ -78,6 +78,7 @@ class ReportData:
     gaze: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     flips: Sequence[Flips] = ()
     gallery: Sequence[GalleryItem] = ()
+    gates: Sequence[Mapping[str, Any]] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The contents of report.json (`benchmarks.report.schema`); images stay out of it."""
@@ -96,6 +97,7 @@ class ReportData:
                 {**flips.__dict__, "items": [_without_image(item) for item in flips.items]}
                 for flips in self.flips
             ],
+            "gates": list(self.gates),
             "gallery": [_without_image(item.__dict__) for item in self.gallery],
         }
         return dict(to_builtin(report))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import answers, plots, scatter, tables
+from benchmarks.report import answers, gates, plots, scatter, tables
 from benchmarks.report.console import console_table
 from benchmarks.report.data import (
     Entry,
@@ -19,6 +19,7 @@ from benchmarks.report.data import (
     find_headline,
     find_teacher,
 )
+from benchmarks.report.gates import render_gates_markdown
 from benchmarks.report.gaze import build_gaze_context, render_gaze_markdown, summarise_gaze
 from benchmarks.report.schema import validate_report
 from gazeclip.errors import StageError
@@ -148,6 +149,7 @@ def render_markdown(data: ReportData) -> str:
             *(f"- {caveat}" for caveat in data.caveats),
         ]
     lines += render_gaze_markdown(subjects, find_headline(subjects, data.headline))
+    lines += render_gates_markdown(data.gates)
     for flips in data.flips:
         lines += ["", f"## Verdicts that changed: {flips.before} to {flips.after}", ""]
         lines += [f"{len(flips.items)} of {flips.n} on {flips.split}.", ""]
@@ -237,6 +239,8 @@ def page_context(data: ReportData) -> dict[str, Any]:
         "confusion": _by_split(lambda split: _draw_confusion(headline, split)),
         **build_gaze_context(subjects, headline, data.gaze),
         "shown_flips": SHOWN_FLIPS,
+        "gate_tables": gates.build_tables(data.gates),
+        "gate_note": gates.NOTE,
         "machine": flatten_table(data.machine),
         "provenance": flatten_table(data.provenance),
         "notes": [(entry["name"], entry["notes"]) for entry in subjects if entry.get("notes")],
