@@ -16,7 +16,7 @@ from benchmarks.caveats import list_caveats
 from benchmarks.measure import machine
 from benchmarks.measure.gather import find_usable_targets, gather_subjects
 from benchmarks.measure.judge import judge_subjects, load_images
-from benchmarks.measure.twins import build_gates
+from benchmarks.measure.twins import build_gates, list_slower_files
 from benchmarks.report import compose
 from benchmarks.report.gaze import list_gaze_caveats, list_gaze_warnings
 from benchmarks.report.write import ReportData, console_table, write_report
@@ -78,7 +78,10 @@ def make_report(context: Context, folder: Path, inputs: Mapping[str, str]) -> di
         machine=machine.describe_machine(),
         subjects=entries,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        caveats=list_caveats(context) + list_gaze_caveats(entries) + left_out,
+        caveats=list_caveats(context)
+        + list_gaze_caveats(entries)
+        + list_slower_files(judged)
+        + left_out,
         provenance={
             "seed": context.recipe.seed,
             "stages": dict(inputs),

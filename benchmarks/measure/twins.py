@@ -48,6 +48,23 @@ def build_gates(context: Context, judged: Sequence[Judged]) -> list[dict[str, An
     return entries
 
 
+def list_slower_files(judged: Sequence[Judged]) -> list[str]:
+    """A sentence for each smaller file that takes longer here than its fp32 twin."""
+    by_identity = {item.subject.identity: item for item in judged}
+    sentences = []
+    for item in judged:
+        twin = by_identity.get(item.subject.identity.at_precision("fp32"))
+        if twin is None or twin is item or item.latency is None or twin.latency is None:
+            continue
+        if item.latency.p50 > twin.latency.p50:
+            sentences.append(
+                f"{item.subject.name} takes longer here than {twin.subject.name} "
+                f"({item.latency.p50:.2f} and {twin.latency.p50:.2f} ms): on such a machine take "
+                "the latter, unless its size matters more."
+            )
+    return sentences
+
+
 def _judge(item: Judged) -> Answers:
     outputs = item.outputs[TEST]
     arrays = {"fake_logit": outputs.fake_logit, "logits": outputs.logits, "gaze": outputs.gaze}

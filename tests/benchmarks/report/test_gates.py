@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from benchmarks.measure.judge import Judged
 from benchmarks.measure.subject import TORCH, Subject
-from benchmarks.measure.twins import build_gates
+from benchmarks.measure.twins import build_gates, list_slower_files
 from benchmarks.report.data import ReportData
 from benchmarks.report.gates import build_tables, render_gates_markdown
 from benchmarks.report.write import write_report
@@ -122,6 +123,20 @@ def test_where_the_gate_was_off_only_test_is_shown(context: Any) -> None:
     assert "the gate was off" in table.title
     assert all(set(row[3:6]) == {"\N{EN DASH}"} for row in table.rows)
     assert render_gates_markdown([]) == []
+
+
+def test_a_file_that_is_slower_than_its_twin_is_named() -> None:
+    def timed(item: Judged, p50_ms: float | None) -> Judged:
+        latency: Any = None if p50_ms is None else SimpleNamespace(p50=p50_ms)
+        return replace(item, latency=latency)
+
+    def list_of(fp32_ms: float | None, int8_ms: float) -> list[str]:
+        pair = [judged("onnx", "onnxruntime", name, 0) for name in ("fp32", "int8")]
+        return list_slower_files([timed(pair[0], fp32_ms), timed(pair[1], int8_ms)])
+
+    (sentence,) = list_of(2.0, 3.0)
+    assert "onnx int8 takes longer here than onnx fp32 (3.00 and 2.00 ms)" in sentence
+    assert list_of(3.0, 2.0) == [] and list_of(None, 2.0) == []
 
 
 def test_the_page_and_the_json_have_it(
