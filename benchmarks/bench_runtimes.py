@@ -100,5 +100,5 @@ def test_inference(benchmark: Any, verifier: Verifier, batch: int) -> None:
     pixels = np.ascontiguousarray(np.resize(images, (batch, *images.shape[1:])))
     benchmark.group = f"batch {batch}"
     benchmark.extra_info.update(engine=verifier.engine.label, threads=verifier.threads, batch=batch)
-    outputs = benchmark.pedantic(verifier.infer, args=(pixels,), rounds=50, warmup_rounds=10)
-    assert len(outputs["logits"]) == batch
+    # `infer` itself refuses outputs that are not those of the whole batch.
+    benchmark.pedantic(verifier.infer, args=(pixels,), rounds=50, warmup_rounds=10)

@@ -10,6 +10,7 @@ that does so too. Interleaved rounds in one process; quote ratios, not times.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -136,8 +137,7 @@ def _build_teacher_step(
     return run_step
 
 
-def main(argv: list[str]) -> int:
-    """Measure and print."""
+def _parse_options(argv: list[str]) -> argparse.Namespace:
     parser = CommandParser(
         prog="python -m benchmarks.teacher_step", description=__doc__, allow_abbrev=False
     )
@@ -151,6 +151,12 @@ def main(argv: list[str]) -> int:
             "--batch and --rounds must be at least 1, --threads not negative",
             remedy="Use the defaults",
         )
+    return args
+
+
+def main(argv: list[str]) -> int:
+    """Measure and print."""
+    args = _parse_options(argv)
     threads = args.threads or usable_threads()
     torch.set_num_threads(threads)
     keep_freed_memory()  # as the stages do

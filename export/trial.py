@@ -22,6 +22,7 @@ import gc
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -211,27 +212,24 @@ def _try_shipping(recipe: Recipe, student: Student) -> Faults:
     for precision in dict.fromkeys(recipe.export.precisions):
         if precision == "int8" and quantized is None:
             continue  # told already
+        job = ExportJob(student, quantized, precision, Path(), CLASSES, size, stripped=stripped)
         for target in dict.fromkeys(recipe.export.targets):
-            try:
-                with tempfile.TemporaryDirectory() as folder:
-                    job = ExportJob(
-                        student,
-                        quantized,
-                        precision,
-                        Path(folder),
-                        CLASSES,
-                        size,
-                        stripped=stripped,
-                    )
-                    registry.load_target(target).rehearse(job)
-            except NOT_THE_RECIPE:
-                raise
-            except Exception as error:
-                place = f"{target} {precision}: {where}"
-                what = f"stage export would fail for {place}: {_shorten_reason(error)}"
-                remedy = f"{ANOTHER_BACKBONE}, or leave {target} out of export.targets"
-                faults.append((what, remedy))
+            faults += _rehearse_target(target, job, where)
     return faults
+
+
+def _rehearse_target(target: str, job: ExportJob, where: str) -> Faults:
+    """One target's way to a file, in a folder of its own; the job's is not used."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            registry.load_target(target).rehearse(replace(job, out_dir=Path(folder)))
+    except NOT_THE_RECIPE:
+        raise
+    except Exception as error:
+        place = f"{target} {job.precision}: {where}"
+        what = f"stage export would fail for {place}: {_shorten_reason(error)}"
+        return [(what, f"{ANOTHER_BACKBONE}, or leave {target} out of export.targets")]
+    return []
 
 
 def _name_layer(error: Exception, network: nn.Module | None) -> str:

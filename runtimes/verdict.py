@@ -34,7 +34,8 @@ class Face(NamedTuple):
     Attributes:
         number: 1 for the largest of those that were judged.
         box: `x0, y0, x1, y1` in whole pixels of the upright photograph, beyond its edge perhaps.
-        crop: the square that the model saw, likewise; always inside the photograph.
+        crop: what the model saw, likewise; always inside the photograph. A square, unless the
+            photograph was a crop already and was taken whole (`runtimes.faces.crop.MAX_ASPECT`).
         score: how sure the detector is that it is a face, from 0 to 1.
         unjudged: why the photograph's other faces were not judged, one name for each.
     """

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -67,6 +68,28 @@ def load(
     return Verifier(bundle, chosen(bundle, count, device), count)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """How images are to be judged; `Verifier.verify` says what each means.
+
+    Raises:
+        ConfigError: a batch or a number of frames below 1.
+    """
+
+    threshold: str | float = SHIPPED_POINT
+    batch: int = 8
+    prior: float = 0.5
+    crop: str | None = None
+    frames: int | None = 1
+    sampling: Sampling = SAMPLING
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise ConfigError(f"batch of {self.batch} is too small", remedy="Use at least 1")
+        if self.frames is not None and self.frames < 1:
+            raise ConfigError(f"{self.frames} frames are too few", remedy="Use at least 1, or all")
+
+
 class Verifier:
     """A bundle in an engine. May be shared between threads."""
 
@@ -113,8 +136,9 @@ class Verifier:
             MissingDependencyError: nothing is installed that runs the face detector.
             BundleError: the model's outputs are not finite or have the wrong shape.
         """
+        asked = Asked(threshold, batch, prior, crop, frames, sampling)
         verdicts = []
-        for outcome in self.outcomes(images, threshold, batch, prior, crop, frames, sampling):
+        for _, outcome in self.numbered_outcomes(images, asked):
             if isinstance(outcome, ImageError):
                 raise outcome
             verdicts.append(outcome)
@@ -134,30 +158,19 @@ class Verifier:
 
         With `crop="face"` a `FaceError` stands for an image without a face that can be judged.
         """
-        numbered = self.numbered_outcomes(images, threshold, batch, prior, crop, frames, sampling)
-        return (outcome for _, outcome in numbered)
+        asked = Asked(threshold, batch, prior, crop, frames, sampling)
+        return (outcome for _, outcome in self.numbered_outcomes(images, asked))
 
     def numbered_outcomes(
-        self,
-        images: ImageSource | Iterable[ImageSource],
-        threshold: str | float = SHIPPED_POINT,
-        batch: int = 8,
-        prior: float = 0.5,
-        crop: str | None = None,
-        frames: int | None = 1,
-        sampling: Sampling = SAMPLING,
+        self, images: ImageSource | Iterable[ImageSource], asked: Asked
     ) -> Iterator[tuple[int, Outcome]]:
         """Like `outcomes`, each with the number of its image from 0, as one may have several."""
-        if batch < 1:
-            raise ConfigError(f"batch of {batch} is too small", remedy="Use at least 1")
-        if frames is not None and frames < 1:
-            raise ConfigError(f"{frames} frames are too few", remedy="Use at least 1, or all")
-        rule = self.judge.make_rule(threshold, prior)
+        rule = self.judge.make_rule(asked.threshold, asked.prior)
         sources: Iterable[ImageSource]
         sources = [images] if _is_single(images) else images  # type: ignore[list-item,assignment]
-        judge = partial(self._judge_in_batches, rule=rule, batch=batch)
-        reader = self.choose_reader(crop)
-        return judge_sources(sources, reader, judge, frames, sampling, self.threads)
+        judge = partial(self._judge_in_batches, rule=rule, batch=asked.batch)
+        reader = self.choose_reader(asked.crop)
+        return judge_sources(sources, reader, judge, asked.frames, asked.sampling, self.threads)
 
     @property
     def default_crop(self) -> str:

@@ -175,7 +175,7 @@ class Program:
         if function is None:
             raise StageError(
                 f"the Core ML evaluator does not know the operation '{op.op_type}'",
-                remedy="Add it to export/reference/operations.py with a test",
+                remedy="Add it to a module of export/reference with a test",
             )
         arguments = {
             name: self._resolve_argument(item)
@@ -187,7 +187,7 @@ class Program:
             raise StageError(
                 f"the Core ML evaluator does not know {', '.join(unknown)} of the operation "
                 f"'{op.op_type}'",
-                remedy="Add it to export/reference/operations.py with a test",
+                remedy="Add it to a module of export/reference with a test",
             )
         results = [(out.name, _TYPES.get(out.dtype.__name__)) for out in op.outputs]
         return _Call(function, arguments, results)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -33,34 +33,44 @@ def hold_out(
         raise ConfigError(
             "nothing to hold out", remedy="Name it: --family NAME or --generator NAME"
         )
-    generators_known = manifest.taxonomy.generators
-    known = {generator.family for generator in generators_known if generator.name != REAL}
-    for family in families:
-        if family not in known:
-            raise ConfigError(
-                f"no generator of the taxonomy is of the family '{family}'",
-                remedy=nearest(family, sorted(known)),
-            )
-    held = {manifest.taxonomy.get(name).name for name in generators} - {REAL}
-    held |= {generator.name for generator in generators_known if generator.family in families}
-    samples = []
-    for sample in manifest.samples:
-        if sample.label in held:
-            if sample.split in TUNED:
-                continue
-            if sample.split == "test":
-                sample = replace(sample, split="test_unseen")
-        samples.append(sample)
+    held = _find_held(manifest.taxonomy, families, generators)
+    samples = _set_aside(manifest.samples, held)
     if not any(sample.split == "train" and sample.label != REAL for sample in samples):
         raise ConfigError(
             "this holds out every generator that is trained on", remedy="Leave some to train on"
         )
     kept = tuple(
         replace(generator, seen=generator.seen and generator.name not in held)
-        for generator in generators_known
+        for generator in manifest.taxonomy.generators
     )
     name = f"{manifest.taxonomy.name}-without-{'-'.join([*families, *generators])}"
     return samples, Taxonomy(name, kept, manifest.taxonomy.cite)
+
+
+def _find_held(
+    taxonomy: Taxonomy, families: Collection[str], generators: Collection[str]
+) -> set[str]:
+    """Names of the generators that are held out."""
+    known = {generator.family for generator in taxonomy.generators if generator.name != REAL}
+    for family in families:
+        if family not in known:
+            raise ConfigError(
+                f"no generator of the taxonomy is of the family '{family}'",
+                remedy=nearest(family, sorted(known)),
+            )
+    held = {taxonomy.get(name).name for name in generators} - {REAL}
+    return held | {item.name for item in taxonomy.generators if item.family in families}
+
+
+def _set_aside(samples: Iterable[Sample], held: Collection[str]) -> list[Sample]:
+    """The samples without those that tune a model for a held generator; its test is unseen."""
+    kept = []
+    for sample in samples:
+        if sample.label in held and sample.split in TUNED:
+            continue
+        unseen = sample.label in held and sample.split == "test"
+        kept.append(replace(sample, split="test_unseen") if unseen else sample)
+    return kept
 
 
 def write_hold_out(

@@ -169,13 +169,17 @@ def find_weight_faults(backbone: str, weights: str, *more: str) -> list[Fault]:
     if weights == "residual":
         with torch.device("meta"):  # shapes only
             network = timm.create_model(backbone, pretrained=False)
-        return [fault.within(f"{backbone} ") for fault in find_stem_faults(network)]
+        return _find_residual_faults(backbone, network)
     if weights == "package":
         return _find_package_faults(backbone)
     if weights == "timm" and _download_origin(backbone) is None:
         what = f"timm has no pretrained weights for '{backbone}'"
         return [Fault(what, "Use weights none or a local file", WeightsError)]
     return []
+
+
+def _find_residual_faults(backbone: str, network: nn.Module) -> list[Fault]:
+    return [fault.within(f"{backbone} ") for fault in find_stem_faults(network)]
 
 
 def _find_package_faults(backbone: str) -> list[Fault]:
@@ -215,12 +219,14 @@ def load_backbone(name: str, weights: str = "none", **timm_kwargs: Any) -> nn.Mo
         WeightsError: the weights are missing or do not fit.
     """
     raise_first(find_backbone_faults(name))
-    if weights in NAMED_WEIGHTS:
+    # For `residual` the stem is looked at, below, in the network itself: none is built twice.
+    if weights in NAMED_WEIGHTS and weights != "residual":
         raise_first(find_weight_faults(name, weights))
     if weights == "timm":
         return _from_timm(name, timm_kwargs)
     network = timm.create_model(name, pretrained=False, **timm_kwargs)
     if weights == "residual":
+        raise_first(_find_residual_faults(name, network))
         start_with_residuals(network)
     if weights in RANDOM_WEIGHTS:
         return network

@@ -12,7 +12,7 @@ from gazeclip.system.place import command_line, shorten_path
 from runtimes.answers import CLEAN
 from runtimes.app.build import BUILT, INDEX, SOURCE, build_page
 from runtimes.app.server import LOOPBACK, open_server
-from runtimes.commands.serve import parse_port
+from runtimes.commands.options import parse_port
 from runtimes.recent import recent_bundle
 
 _ENGINE = "onnxruntime"  # whose files the page runs

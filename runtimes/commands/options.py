@@ -1,4 +1,4 @@
-"""The options of `gazeclip verify`."""
+"""The options of `gazeclip verify`, and what other commands have in common with it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from runtimes.commands.beside import add_provenance_options
 from runtimes.engines.registry import ENGINES
 from runtimes.video.options import add_film_options
 
+_MAX_PORT = 65535
 _ABOUT = (
     "Judge images and films of faces. Exit code 0: all real, 1: at least one fake, 4: none fake "
     "but at least one photograph or film without a usable face (--crop face), 3: none of these but "
@@ -165,4 +166,11 @@ def parse_frames(text: str) -> int | None:
         return None
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is neither a number of at least 1 nor 'all'")
+    return int(text)
+
+
+def parse_port(text: str) -> int:
+    """A port, 0 included."""
+    if not text.isascii() or not text.isdigit() or int(text) > _MAX_PORT:
+        raise argparse.ArgumentTypeError(f"'{text}' is no port (0 to {_MAX_PORT})")
     return int(text)

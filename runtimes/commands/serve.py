@@ -14,7 +14,7 @@ from gazeclip.console.progress import say
 from gazeclip.errors import raise_first
 from gazeclip.images.crop_rule import CROPS, WHOLE
 from gazeclip.system.packages import require
-from runtimes.commands.options import add_engine_options
+from runtimes.commands.options import add_engine_options, parse_port
 from runtimes.doubts import describe_doubts
 from runtimes.recent import recent_bundle
 from runtimes.serve.limits import MEGA, Limits
@@ -22,7 +22,6 @@ from runtimes.serve.settings import Settings
 from runtimes.serve.token import VARIABLE, read_token, require_token
 from runtimes.verifier import Verifier, load
 
-_MAX_PORT = 65535
 PACKAGES = ("fastapi", "uvicorn", "prometheus_client")
 
 
@@ -95,13 +94,6 @@ def parse_amount(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"'{text}' is no number above 0")
     return value
-
-
-def parse_port(text: str) -> int:
-    """A port, 0 included."""
-    if not text.isascii() or not text.isdigit() or int(text) > _MAX_PORT:
-        raise argparse.ArgumentTypeError(f"'{text}' is no port (0 to {_MAX_PORT})")
-    return int(text)
 
 
 def serve_bundle(args: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ from runtimes.commands.watch import Watch, stop_on_signals
 from runtimes.doubts import describe_doubts
 from runtimes.recent import recent_bundle
 from runtimes.remarks import Remarks
-from runtimes.verifier import Outcome, Verifier, load
+from runtimes.verifier import Asked, Outcome, Verifier, load
 from runtimes.video.sample import Sampling
 
 
@@ -77,15 +77,8 @@ def _open_session(
     sampling = Sampling(args.every, args.max_frames)
 
     def judge(sources: Iterable[ImageSource]) -> Iterator[tuple[int, Outcome]]:
-        return verifier.numbered_outcomes(
-            beside.watch(sources),
-            args.threshold,
-            args.batch,
-            args.prior,
-            args.crop,
-            args.frames,
-            sampling,
-        )
+        asked = Asked(args.threshold, args.batch, args.prior, args.crop, args.frames, sampling)
+        return verifier.numbered_outcomes(beside.watch(sources), asked)
 
     form = open_form(args, verifier, point, beside)
     copies = None if args.save is None else Copies(args.save)

@@ -1,7 +1,4 @@
-"""The command line: exit codes, JSON, CSV, one-line errors.
-
-And that verification needs no training library.
-"""
+"""The command line: exit codes, JSON, CSV, what is told, and one-line errors."""
 
 from __future__ import annotations
 
@@ -10,29 +7,14 @@ import io
 import json
 import os
 import shutil
-import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageCms
 
-from gazeclip.errors import ConfigError, MissingDependencyError, StageError
+from gazeclip.errors import ConfigError, MissingDependencyError
 from runtimes.cli import main
 from runtimes.commands.inputs import Inputs
-from runtimes.recent import recent_bundle
-
-
-def _run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
-    }
-    command = [sys.executable, "-m", "runtimes", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, env=environment, cwd=cwd, timeout=60, check=False
-    )
 
 
 @pytest.mark.parametrize(
@@ -185,65 +167,6 @@ def test_what_a_folder_hides_is_said_and_what_cannot_be_read_exits_2(
     assert error.startswith(f"error: {closed} cannot be read (Permission denied)")
 
 
-def test_frames_are_told_in_every_form(
-    bundles: dict[str, Path],
-    photos: dict[str, Path],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    animated = tmp_path / "photo.webp"
-    real, fake = (Image.open(photos[name]).convert("RGB") for name in ("real", "fake"))
-    real.save(animated, save_all=True, append_images=[fake, real] * 5 + [fake], lossless=True)
-    command = ["verify", str(animated), str(photos["real"]), "--bundle", str(bundles["onnx"])]
-    for form in ([], ["--json"], ["--csv"]):
-        assert main(command + form) == 0
-        captured = capsys.readouterr()
-        assert captured.err == f"warning: {animated}: 12 frames, only the first is judged\n"
-        if form == ["--json"]:
-            assert [entry["frames"] for entry in json.loads(captured.out)["results"]] == [12, 1]
-        elif form == ["--csv"]:
-            rows = list(csv.DictReader(io.StringIO(captured.out)))
-            assert [row["frames"] for row in rows] == ["12", "1"]
-        else:
-            assert f"{animated} (frame 1 of 12)" in captured.out
-            assert captured.out.count("frame 1 of") == 1
-
-
-def test_frames_on_request(
-    bundles: dict[str, Path],
-    photos: dict[str, Path],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    animated = tmp_path / "photo.webp"
-    names = ["real", "fake", "real", "unsure"]
-    first, *others = [Image.open(photos[name]).convert("RGB") for name in names]
-    first.save(animated, save_all=True, append_images=others, lossless=True)
-    still = str(photos["real"])
-    command = ["verify", str(animated), still, "--bundle", str(bundles["onnx"])]
-
-    # As the pictures by themselves are judged.
-    assert main([*command[:1], *(str(photos[name]) for name in names), *command[3:], "--json"]) == 1
-    alone = [entry["llr"] for entry in json.loads(capsys.readouterr().out)["results"]]
-    assert main([*command, "--frames", "all", "--json", "--batch", "3"]) == 1
-    captured = capsys.readouterr()
-    results = json.loads(captured.out)["results"]
-    assert captured.err == ""
-    assert [entry["llr"] for entry in results] == pytest.approx([*alone, alone[0]], abs=1e-5)
-    assert [entry["frame"] for entry in results] == [1, 2, 3, 4, 1]
-    assert [entry["source"] for entry in results] == [str(animated)] * 4 + [still]
-
-    assert main([*command, "--frames", "2", "--csv"]) == 1
-    captured = capsys.readouterr()
-    rows = list(csv.DictReader(io.StringIO(captured.out)))
-    assert [(row["frame"], row["frames"]) for row in rows] == [("1", "4"), ("2", "4"), ("1", "1")]
-    assert [row["verdict"] for row in rows] == ["real", "fake", "real"]
-    assert captured.err == f"warning: {animated}: 4 frames, only the first 2 are judged\n"
-
-    assert main([*command, "--frames", "4"]) == 1
-    assert f"{animated} (frame 4 of 4)" in capsys.readouterr().out
-
-
 def test_faces_are_looked_for_where_the_bundle_knows_nothing_else(
     face_bundle: Path,
     bundles: dict[str, Path],
@@ -265,35 +188,6 @@ def test_faces_are_looked_for_where_the_bundle_knows_nothing_else(
         main([*ask, str(face_bundle)])
     assert capsys.readouterr().out == ""
     assert main([*ask, str(face_bundle), "--crop", "whole"]) == 0
-
-
-@pytest.mark.parametrize("number", ["0", "-1", "1.5", "every", ""])
-def test_numbers_of_frames_that_are_none(
-    number: str, photos: dict[str, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(["verify", str(photos["real"]), f"--frames={number}"])
-    assert caught.value.code == 2
-    assert "is neither a number of at least 1 nor 'all'" in capsys.readouterr().err
-
-
-def test_a_damaged_frame_is_an_error_beside_the_others(
-    bundles: dict[str, Path],
-    photos: dict[str, Path],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    pages = tmp_path / "pages.tif"
-    real = Image.open(photos["real"]).convert("RGB")
-    real.save(pages, save_all=True, append_images=[real, real])
-    os.truncate(pages, pages.stat().st_size - 100)
-    names = [str(pages), str(photos["real"])]
-    assert main(["verify", *names, "--bundle", str(bundles["onnx"]), "--frames=all", "--json"]) == 2
-    captured = capsys.readouterr()
-    results = json.loads(captured.out)["results"]
-    assert [entry["verdict"] for entry in results] == ["real", "real", None, "real"]
-    assert captured.err.startswith(f"error: {pages}, frame 3, is damaged")
-    assert len(captured.err.splitlines()) == 1
 
 
 def test_colours_that_were_converted_are_told(
@@ -327,15 +221,6 @@ def test_colours_that_were_converted_are_told(
     assert results[1]["llr"] == results[2]["llr"]
 
 
-def test_a_large_image_is_judged_without_a_word_of_pillow(
-    bundles: dict[str, Path], tmp_path: Path
-) -> None:
-    photo = tmp_path / "large.jpg"
-    Image.new("RGB", (12_000, 9_000), (40, 90, 200)).save(photo)  # 108 megapixels
-    done = _run("verify", photo, "--bundle", bundles["onnx"], "--threads", "1")
-    assert done.returncode == 0 and done.stderr == "", done.stderr
-
-
 def test_self_test_without_images(
     bundles: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -345,145 +230,10 @@ def test_self_test_without_images(
         main(["verify", "--bundle", str(bundles["tflite"])])
 
 
-def test_most_recent_run(
-    bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(StageError, match="python -m gazeclip run"):
-        recent_bundle()
-    export = tmp_path / "runs" / "demo" / "export"
-    export.mkdir(parents=True)
-    (tmp_path / "runs" / "demo" / "recipe.yaml").write_text("{}")
-    with pytest.raises(StageError, match="python -m gazeclip export --target all"):
-        recent_bundle()
-    for target in ("tflite", "onnx", "openvino"):
-        (export / target).symlink_to(bundles[target])
-        assert recent_bundle().name == target
-    assert recent_bundle("onnxruntime").name == "onnx"
-    with pytest.raises(ConfigError, match="unknown engine"):
-        recent_bundle("tensorrt")
-    with pytest.raises(StageError, match="no bundle for coreml"):
-        recent_bundle("coreml")
-
-
-def test_a_retired_or_half_made_bundle_is_never_the_recent_one(
-    bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    export = tmp_path / "runs" / "demo" / "export"
-    export.mkdir(parents=True)
-    (tmp_path / "runs" / "demo" / "recipe.yaml").write_text("{}")
-    for name in (".onnx.old", ".onnx.partial"):
-        (export / name).symlink_to(bundles["onnx"])
-    with pytest.raises(StageError, match="has no exported bundle"):
-        recent_bundle()
-    (export / "onnx").symlink_to(bundles["onnx"])
-    assert recent_bundle().name == "onnx"
-
-
-def test_process_prints_one_line_and_exits_2(photos: dict[str, Path], tmp_path: Path) -> None:
-    done = _run("verify", photos["real"], cwd=tmp_path)
-    assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.startswith("error: no run under") and len(done.stderr.splitlines()) == 1
-    assert "Traceback" in _run("verify", photos["real"], "--debug", cwd=tmp_path).stderr
-
-
-def test_a_damaged_image_is_one_line_whatever_pillow_logs(
-    bundles: dict[str, Path], photos: dict[str, Path], tmp_path: Path
-) -> None:
-    photo = tmp_path / "photo.tif"
-    Image.open(photos["real"]).convert("RGB").save(photo)
-    data = photo.read_bytes()
-    samples = struct.pack("<HHI", 277, 3, 1)  # the tag for samples per pixel
-    assert data.count(samples) == 1
-    place = data.index(samples) + len(samples)
-    photo.write_bytes(data[:place] + struct.pack("<H", 2048) + data[place + 2 :])
-    done = _run("verify", photo, "--bundle", bundles["onnx"], "--threads", "1")
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith(f"error: {photo} is damaged"), done.stderr
-
-
-def test_process_judges_without_any_training_library(
-    bundles: dict[str, Path], photos: dict[str, Path]
-) -> None:
-    code = (
-        "import sys; from runtimes import load; "
-        "print([load(b, threads=1).verify(sys.argv[1])[0].verdict for b in sys.argv[2:]]); "
-        "heavy = {'torch', 'timm', 'nncf', 'torchvision', 'open_clip', 'onnx'}; "
-        "heavy |= {'sklearn', 'scipy', 'jax', 'rich'}; "
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(photos["fake"]), *map(str, bundles.values())],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
-        timeout=60,
-        check=False,
-    )
-    assert done.stdout.splitlines() == ["['fake', 'fake', 'fake']", "[]"], done.stderr
-
-
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["openvino", "onnxruntime", "litert", "coreml"]
-
-
-@pytest.fixture
-def awkward(photos: dict[str, Path], tmp_path: Path) -> list[bytes]:
-    """The same real face under names that no terminal, no encoding or no line takes as they are."""
-    names = ["顔写真.png".encode(), b"\xff\xfe.png", "a\x1b[31mred\nnext\u202e.png".encode()]
-    for name in names:
-        try:
-            (Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))).write_bytes(
-                photos["real"].read_bytes()
-            )
-        except OSError:
-            pytest.skip("this file system takes no such name")
-    return names
-
-
-@pytest.mark.parametrize("encoding", ["cp1252:strict", "utf-8:strict", "ascii:strict"])
-@pytest.mark.parametrize("form", ["table", "--csv", "--json"])
-def test_awkward_names_are_judged_and_escaped(
-    form: str, encoding: str, awkward: list[bytes], bundles: dict[str, Path], tmp_path: Path
-) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "runtimes",
-        "verify",
-        *awkward,
-        b"lost\x1b\xff.png",
-        "--bundle",
-        str(bundles["onnx"]),
-    ]
-    command += [form] if form != "table" else []
-    environment = os.environ | {
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
-        "PYTHONIOENCODING": encoding,
-    }
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False
-    )
-    assert done.returncode == 2  # only because of the image that is not there
-    assert done.stderr.decode("ascii").startswith("error: lost\\x1b\\xff.png does not exist")
-    text = done.stdout.decode(encoding.partition(":")[0])
-    assert not any(sign in text for sign in ("\x1b", "\u202e", "\udcff"))
-    if form == "--json":
-        found = [entry["source"] for entry in json.loads(text)["results"]]
-        assert found == [
-            "顔写真.png",
-            "\\xff\\xfe.png",
-            "a\x1b[31mred\nnext\u202e.png",
-            "lost\x1b\\xff.png",
-        ]
-        return
-    assert "\\xff\\xfe.png" in text and "a\\x1b[31mred\\nnext\\u202e.png" in text
-    assert ("顔写真.png" if encoding.startswith("utf-8") else "\\u9854\\u5199\\u771f.png") in text
-    assert text.count("\n") == (5 if form == "--csv" else 6)
 
 
 def test_a_name_that_the_system_refuses_is_one_error_and_the_rest_is_judged(

@@ -18,6 +18,7 @@ from runtimes import Face, Verdict, Verifier, load
 from runtimes.faces import network
 from runtimes.faces.detect import FaceDetector
 from runtimes.sources import Decoded, FaceReader
+from runtimes.verifier import Asked
 from tests.gazeclip.images.profiles import ADOBE_GAMMA, ADOBE_RGB, make_rgb
 from tests.runtimes.faces.pictures import draw_face, make_picture
 
@@ -134,7 +135,7 @@ def test_photographs_of_every_kind_in_order(
     cut = make_picture()
     cut.paste(draw_face(0, 300), (-130, 200))
     sources = [group, photos["truncated"], make_picture(), cut, np.asarray(group)]
-    numbered = list(verifier.numbered_outcomes(sources, batch=4, crop="face"))
+    numbered = list(verifier.numbered_outcomes(sources, Asked(batch=4, crop="face")))
     assert [number for number, _ in numbered] == [0, 0, 0, 1, 2, 3, 4, 4, 4]
     first, second = ([o for n, o in numbered if n == number] for number in (0, 4))
     for one, other in zip(first, second, strict=True):
@@ -153,7 +154,8 @@ def test_faces_of_every_page(verifier: Verifier, group: Image.Image) -> None:
     # Copies: Pillow notes the options of another format in a picture that it saved.
     pages = [make_picture(), group.copy(), make_picture(), group.copy()]
     pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:])
-    numbered = list(verifier.numbered_outcomes([file, group], crop="face", frames=3, batch=2))
+    asked = Asked(crop="face", frames=3, batch=2)
+    numbered = list(verifier.numbered_outcomes([file, group], asked))
     assert [number for number, _ in numbered] == [0] * 5 + [1] * 3
     first, second, third = numbered[0][1], numbered[1:4], numbered[4][1]
     assert str(first).startswith("image 0: no face found")

@@ -223,21 +223,25 @@ def _judge_with_exchanges(
             return model.score(model.perceive(tokens, gaze, said), text)
 
         own = score(batch["index"])
-        others = [score(order[batch["index"]]) for order in orders]
-        if not others:
-            return _Judgement(own.fake_logit, own.logits, None, None)
-        return _Judgement(
-            own.fake_logit,
-            own.logits,
-            torch.stack([other.fake_logit[:, 0] for other in others], dim=1),
-            torch.stack([other.logits.argmax(1) for other in others], dim=1),
-        )
+        return _join_judgements(own, [score(order[batch["index"]]) for order in orders])
 
     arrays = predict(judge_batch, dataset, workers=context.recipe.data.workers, names=names)
-    if orders:
+    if orders:  # from (N, SHUFFLES), as they came image by image
         arrays["exchanged_fake_logit"] = arrays["exchanged_fake_logit"].T
         arrays["exchanged_predicted"] = arrays["exchanged_predicted"].T.astype(np.int16)
     return arrays
+
+
+def _join_judgements(own: Any, others: list[Any]) -> _Judgement:
+    """What a batch is with its own gaze `(B, ...)`, and beside it with others' `(B, SHUFFLES)`."""
+    if not others:
+        return _Judgement(own.fake_logit, own.logits, None, None)
+    return _Judgement(
+        own.fake_logit,
+        own.logits,
+        torch.stack([other.fake_logit[:, 0] for other in others], dim=1),
+        torch.stack([other.logits.argmax(1) for other in others], dim=1),
+    )
 
 
 def _judge_nothing(model: Any) -> Arrays:

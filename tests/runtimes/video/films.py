@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from runtimes.video.open import open_film
+from runtimes.video.sample import Sampler, Sampling
 from tests.runtimes.faces.pictures import draw_face, make_picture
 
 WHY = "NOT TESTED: films need PyAV (extra 'video')"
@@ -77,6 +79,15 @@ def read_number(picture: Image.Image) -> int:
     middles = (np.arange(BITS) * 2 + 1) * picture.width // (2 * BITS)
     bits = np.asarray(picture.convert("L"))[height, middles] > 127
     return int(bits @ (1 << np.arange(BITS)))
+
+
+def take(
+    path: Path, every_s: float = 1.0, most: int = 60, threads: int = 1
+) -> tuple[list[tuple[float, Image.Image]], Sampler]:
+    """Shots of a film by their times in seconds, and what took them."""
+    with open_film(path, threads) as film:
+        sampler = Sampler(film, Sampling(every_s, most))
+        return list(sampler.take()), sampler
 
 
 def draw_tinted_face(seed: int, side: int, red: bool) -> Image.Image:

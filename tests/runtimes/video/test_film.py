@@ -17,6 +17,7 @@ from PIL import Image
 from gazeclip.errors import ConfigError, FaceError, ImageError
 from runtimes import Verdict, Verifier, load
 from runtimes.cli import main
+from runtimes.verifier import Asked
 from runtimes.video import kinds
 from runtimes.video.sample import Sampler, Sampling
 from tests.runtimes.faces.pictures import draw_face
@@ -113,7 +114,7 @@ def test_films_and_photographs_keep_their_order_and_numbers(
 ) -> None:
     face = np.asarray(paste_faces([(draw_tinted_face(1, 160, False), (100, 90))]))
     sources = [face, films["empty"], films["pair"], photos["empty"], face, films["blue"]]
-    numbered = list(verifier.numbered_outcomes(sources, crop="face", batch=4))
+    numbered = list(verifier.numbered_outcomes(sources, Asked(crop="face", batch=4)))
     assert [number for number, _ in numbered] == [0, 1, 2, 2, 3, 4, 5]
     kinds_found = [type(outcome) for _, outcome in numbered]
     assert kinds_found == [Verdict, FaceError, Verdict, Verdict, ImageError, Verdict, Verdict]
