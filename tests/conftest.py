@@ -39,7 +39,7 @@ CLASSES = [
     BundleClass("flow", "A flow", category="entire_synthesis", family="flow"),
 ]
 Weights = dict[str, np.ndarray]
-pytest_plugins = ["tests.worker_crashes"]
+pytest_plugins = ["tests.collecting", "tests.worker_crashes"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -103,6 +104,13 @@ def find_imports_by_name(node: ast.AST) -> Iterator[str]:
             yield name
 
 
+@functools.cache
+def read_tree(path: Path) -> ast.Module:
+    """The syntax tree of a file, parsed once for all tests."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
 def find_modules() -> dict[str, Path]:
     """Every module of the project by its dotted name."""
     modules = {}
@@ -113,11 +121,11 @@ def find_modules() -> dict[str, Path]:
     return modules
 
 
-def find_wrong_arrows(module: str, source: str, modules: Mapping[str, Path]) -> list[str]:
+def find_wrong_arrows(module: str, tree: ast.AST, modules: Mapping[str, Path]) -> list[str]:
     """Imports of one module that run up, or out of its package into one that it may not know."""
     faults = []
     package = module.split(".")[0]
-    for target, lazy in find_imports(ast.parse(source), modules):
+    for target, lazy in find_imports(tree, modules):
         other = target.split(".")[0]
         if other not in {package, "gazeclip"} | PACKAGES[package]:
             if not (lazy and (module, other) in LAZY_ALLOWED):
@@ -160,14 +168,14 @@ def test_arrows_run_down(package: str) -> None:
     faults = []
     for module, path in modules.items():
         if module.split(".")[0] == package:
-            faults += find_wrong_arrows(module, path.read_text(encoding="utf-8"), modules)
+            faults += find_wrong_arrows(module, read_tree(path), modules)
     assert faults == []
 
 
 def test_few_modules_are_imported_by_name() -> None:
     found = set()
     for module, path in find_modules().items():
-        names = find_imports_by_name(ast.parse(path.read_text(encoding="utf-8")))
+        names = find_imports_by_name(read_tree(path))
         found |= {(module, name) for name in names}
     assert found == BY_NAME_ALLOWED
 
@@ -176,7 +184,7 @@ def test_no_file_stands_in_a_circle() -> None:
     modules = find_modules()
     arrows = {}
     for module, path in modules.items():
-        found = find_imports(ast.parse(path.read_text(encoding="utf-8")), modules)
+        found = find_imports(read_tree(path), modules)
         arrows[module] = {target for target, _ in found} - {module}
     assert find_circle(arrows) == []
 
@@ -192,21 +200,20 @@ def test_every_room_has_a_floor_and_a_docstring() -> None:
         if path.name not in ("__init__.py", "__pycache__", "taxonomies"):
             assert path.stem in ROOMS, f"{path.stem} has no place in ROOMS"
     for module, path in find_modules().items():
-        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), (
-            f"{module} does not say what it is"
-        )
+        assert ast.get_docstring(read_tree(path)), f"{module} does not say what it is"
 
 
 def test_the_scan_finds_what_it_looks_for() -> None:
     modules = find_modules()
     source = "if x:\n    import distill.losses\ndef f():\n    from gazeclip.stages import load\n"
-    assert find_wrong_arrows("gazeclip.data.a", source, modules) == [
+    assert find_wrong_arrows("gazeclip.data.a", ast.parse(source), modules) == [
         "gazeclip.data.a imports distill.losses",
         "gazeclip.data.a imports gazeclip.stages.load, which stands above it",
     ]
-    lazy = "def f():\n    import runtimes\n"
+    lazy = ast.parse("def f():\n    import runtimes\n")
     assert find_wrong_arrows("gazeclip.commands.doctor", lazy, modules) == []
-    assert find_wrong_arrows("gazeclip.commands.doctor", "import runtimes\n", modules) != []
+    eager = ast.parse("import runtimes\n")
+    assert find_wrong_arrows("gazeclip.commands.doctor", eager, modules) != []
     assert find_circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
     assert find_circle({"a": {"b"}, "b": set()}) == []
 

@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 import torch
 
-from export.reference.operations import OPERATIONS
-from gazeclip.errors import ArtifactError, StageError
-
-pytest.importorskip("coremltools")
 from export.reference import evaluator
 from export.reference.evaluator import evaluate, load_program, run_function
+from export.reference.operations import OPERATIONS
 from export.targets import coreml as target
 from export.targets.coreml_padding import register_padding_pass
+from gazeclip.errors import ArtifactError, StageError
+from tests.collecting import skip_without
+
+skip_without("coremltools")
 
 
 @pytest.mark.slow

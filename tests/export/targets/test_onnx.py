@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,25 @@ def _session(model: Any, optimised: Path | None = None, plain: bool = False) -> 
     return ort.InferenceSession(model if isinstance(model, bytes) else str(model), options)
 
 
+@pytest.fixture(scope="module")
+def exported(make_job: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Export a precision when it is first asked for: the file and what `export` says of it."""
+
+    @functools.cache
+    def export_once(precision: str) -> tuple[Path, dict[str, Any]]:
+        folder = tmp_path_factory.mktemp(precision)
+        result = target.export(make_job(precision, folder))
+        return folder / result["model"], result
+
+    return export_once
+
+
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_file_matches_pytorch_at_any_batch_size(
-    job: Any, images: np.ndarray, expected: Any, check: Any, tmp_path: Path, precision: str
+    exported: Any, images: np.ndarray, expected: Any, check: Any, precision: str
 ) -> None:
-    result = target.export(job(precision))
-    session = _session(tmp_path / result["model"])
+    file, _ = exported(precision)
+    session = _session(file)
     (entry,) = session.get_inputs()
     assert (entry.name, entry.type, entry.shape[1:]) == ("image", "tensor(uint8)", [64, 64, 3])
     together = dict(zip(OUTPUTS, session.run(list(OUTPUTS), {"image": images}), strict=True))
@@ -50,13 +64,11 @@ def test_file_matches_pytorch_at_any_batch_size(
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_openvino_reads_the_file_alike_at_any_batch_size(
-    job: Any, images: np.ndarray, expected: Any, check: Any, tmp_path: Path, precision: str
+    exported: Any, images: np.ndarray, expected: Any, check: Any, precision: str
 ) -> None:
     openvino = pytest.importorskip("openvino")
-    result = target.export(job(precision))
-    compiled = openvino.Core().compile_model(
-        str(tmp_path / result["model"]), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
-    )
+    file, _ = exported(precision)
+    compiled = openvino.Core().compile_model(str(file), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     found = compiled([images])
     check({name: found[name] for name in OUTPUTS}, expected[precision], precision)
     for row in range(len(images)):
@@ -64,9 +76,10 @@ def test_openvino_reads_the_file_alike_at_any_batch_size(
         np.testing.assert_allclose(alone["fake_logit"], found["fake_logit"][row][None], atol=1e-4)
 
 
-def test_int8_file_has_int8_weights_and_fuses(job: Any, tmp_path: Path) -> None:
-    notes = target.export(job("int8"))["notes"]
-    model = onnx.load(tmp_path / "model.onnx")
+def test_int8_file_has_int8_weights_and_fuses(exported: Any, tmp_path: Path) -> None:
+    file, result = exported("int8")
+    notes = result["notes"]
+    model = onnx.load(file)
     large = [
         item for item in model.graph.initializer if len(item.dims) == 4 and np.prod(item.dims) > 100
     ]
@@ -76,18 +89,17 @@ def test_int8_file_has_int8_weights_and_fuses(job: Any, tmp_path: Path) -> None:
     assert activations and all(
         zeros[node.input[2]] == onnx.TensorProto.UINT8 for node in activations
     )
-    _session(tmp_path / "model.onnx", optimised=tmp_path / "optimised.onnx")
+    _session(file, optimised=tmp_path / "optimised.onnx")
     fused = Counter(node.op_type for node in onnx.load(tmp_path / "optimised.onnx").graph.node)
     # The convolution behind the pooling and the one over all places have no quantizer after them.
     assert fused["QLinearConv"] == 49 and fused["QLinearAdd"] == 10
     assert notes["quantized_convolutions"] == 51 and notes["folded_weights"] == 51
 
 
-def test_two_exports_are_the_same_bytes(job: Any, tmp_path: Path) -> None:
+def test_two_exports_are_the_same_bytes(exported: Any, job: Any, tmp_path: Path) -> None:
+    first, _ = exported("fp32")
     target.export(job("fp32"))
-    first = (tmp_path / "model.onnx").read_bytes()
-    target.export(job("fp32"))
-    assert (tmp_path / "model.onnx").read_bytes() == first
+    assert (tmp_path / "model.onnx").read_bytes() == first.read_bytes()
 
 
 def _small_graph(top: float, clip: float, kind: type) -> Any:

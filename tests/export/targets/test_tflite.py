@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("litert_torch")
 from export.targets import tflite as target
+from tests.collecting import skip_without
+
+skip_without("litert_torch")
 
 
 def _run(library: str, path: Path, images: np.ndarray) -> dict[str, np.ndarray]:

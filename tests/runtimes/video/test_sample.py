@@ -17,6 +17,7 @@ from runtimes.video.sample import Sampler, Sampling
 from runtimes.video.seek import find_leap
 from tests.runtimes.video.films import RATE, count_up, read_number, require_av, take, write_film
 
+Film = tuple[Path, list[tuple[float, np.ndarray]]]
 FILMS = [
     ("a.mp4", "libx264"),
     ("a.mkv", "libx264"),
@@ -38,13 +39,19 @@ def decode_all(path: Path) -> list[tuple[float, np.ndarray]]:
     return frames
 
 
-@pytest.mark.parametrize(("name", "codec"), FILMS)
+@pytest.fixture(scope="module")
+def long_film(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Film:
+    """A film of four seconds in one of the forms of `FILMS`, and all its frames."""
+    name, codec = request.param
+    path = tmp_path_factory.mktemp("long") / name
+    write_film(path, count_up(100), codec, rate=25, key_every=25)
+    return path, decode_all(path)
+
+
+@pytest.mark.parametrize("long_film", FILMS, indirect=True, ids="-".join)
 @pytest.mark.parametrize("every_s", [0.04, 0.7, 1.0, 2.5])
-def test_frames_are_the_first_at_or_after_each_multiple(
-    name: str, codec: str, every_s: float, tmp_path: Path
-) -> None:
-    path = write_film(tmp_path / name, count_up(100), codec, rate=25, key_every=25)
-    frames = decode_all(path)
+def test_frames_are_the_first_at_or_after_each_multiple(every_s: float, long_film: Film) -> None:
+    path, frames = long_film
     expected = []
     for number in range(1000):
         later = [entry for entry in frames if entry[0] >= number * every_s - 0.0005]

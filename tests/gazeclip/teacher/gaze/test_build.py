@@ -64,22 +64,25 @@ def test_small_encoder_learns_when_not_frozen():
     assert losses[-1] < 0.4 * losses[0]
 
 
-def test_l2cs_angles_are_the_expectation_over_bins():
+@pytest.fixture(scope="module")
+def l2cs():
     torch.manual_seed(0)
-    encoder = L2CS().eval()
+    return L2CS().eval()
+
+
+def test_l2cs_angles_are_the_expectation_over_bins(l2cs):
+    torch.manual_seed(0)
     logits = torch.randn(3, 90)
     p = np.exp(logits.numpy().astype(np.float64))
     p /= p.sum(1, keepdims=True)
     expected = np.radians(sum(p[:, i] * i for i in range(90)) * 4.0 - 180.0)
     np.testing.assert_allclose(
-        encoder._expected_angle(logits).numpy(), expected, atol=1e-5
+        l2cs._expected_angle(logits).numpy(), expected, atol=1e-5
     )  # float32 sum of angles up to pi
 
 
-def test_l2cs_file_pitch_comes_from_the_pitch_head(tmp_path):
-    torch.manual_seed(0)
-    source = L2CS()
-    state = {f"module.{name}": value for name, value in source.network.state_dict().items()}
+def test_l2cs_file_pitch_comes_from_the_pitch_head(tmp_path, l2cs):
+    state = {f"module.{name}": value for name, value in l2cs.network.state_dict().items()}
     for head, peak in (("fc_yaw_gaze", 50), ("fc_pitch_gaze", 40)):
         state[f"module.{head}.weight"] = torch.zeros(90, 2048)
         state[f"module.{head}.bias"] = torch.full((90,), -50.0).index_fill(
