@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 # Threads of the numerical libraries in tests: more than one each oversubscribes the cores of pytest's workers.
 TEST_ENV := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: install demo web web-test test test-fast lint types format clean help
+.PHONY: install demo web web-test web-measure test test-fast lint types format clean help
 
 help:
 	@echo "make demo      set up, then data -> teacher -> student -> INT8 -> four bundles -> report on procedural faces"
@@ -44,7 +44,11 @@ web: $(STAMP)
 	$(BIN)/gazeclip app --build $(if $(BUNDLE),--bundle "$(BUNDLE)")
 
 # Not in `make test`: they need Node.js, and the second Chromium and a built page.
-web-test: $(STAMP)
+web-# The figures of docs/web.md.
+web-measure: $(STAMP)
+	cd apps/web && PYTHON="$(abspath $(BIN))/python" npm run --silent measure -- $(IMAGES)
+
+test: $(STAMP)
 	cd apps/web && npm run --silent types && npm test
 	cd apps/web && PYTHON="$(abspath $(BIN))/python" npm run --silent browser -- $(SHOTS) -- $(IMAGES)
 

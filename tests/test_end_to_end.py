@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,6 +127,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "resumed.log").write_text(done.stderr)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "report.html" in done.stdout
+    if keep := os.environ.get("GAZECLIP_KEEP_TINY_RUN"):  # for the page's tests in CI
+        shutil.copytree(folder, keep, dirs_exist_ok=True)
     return folder
 
 

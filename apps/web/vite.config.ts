@@ -1,6 +1,7 @@
 /**
  * Builds the page around a bundle. `gazeclip app --build` checks the bundle and names what goes in:
- * GAZECLIP_BUNDLE (folder), GAZECLIP_DETECTOR (file), GAZECLIP_DETECTOR_SHA256, GAZECLIP_OUT.
+ * GAZECLIP_BUNDLE (folder), GAZECLIP_TWIN (folder of the same student in another precision, or
+ * empty), GAZECLIP_DETECTOR (file), GAZECLIP_DETECTOR_SHA256, GAZECLIP_OUT.
  */
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -8,10 +9,29 @@ import { join, relative } from "node:path";
 import { defineConfig, type Plugin } from "vite";
 
 const MANIFEST = "bundle.json";
-const { GAZECLIP_BUNDLE: bundle = "", GAZECLIP_DETECTOR: detector = "" } = process.env;
+const { GAZECLIP_BUNDLE: bundle = "", GAZECLIP_TWIN: twin = "" } = process.env;
+const detector = process.env.GAZECLIP_DETECTOR ?? "";
 const out = process.env.GAZECLIP_OUT ?? "dist";
 
 const hash = (bytes: Uint8Array | string) => createHash("sha256").update(bytes).digest("hex");
+
+const sources = [bundle, twin].filter((folder) => folder !== "");
+
+/** What the page knows of each bundle before it loads any (`src/model/load.ts`). */
+const packed = sources.map((source, place) => {
+  const manifest = readFileSync(join(source, MANIFEST));
+  const { precision } = JSON.parse(manifest.toString());
+  const folder = place === 0 ? "model/" : `model-${precision}/`;
+  return { folder, precision, sha256: hash(manifest) };
+});
+
+function copyBundle(source: string, folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  const { files } = JSON.parse(readFileSync(join(source, MANIFEST), "utf8"));
+  for (const name of [MANIFEST, ...Object.keys(files)]) {
+    copyFileSync(join(source, name), join(folder, name));
+  }
+}
 
 function listFiles(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
@@ -26,12 +46,7 @@ function completePage(): Plugin {
     name: "complete-page",
     apply: "build",
     closeBundle() {
-      const model = join(out, "model");
-      mkdirSync(model, { recursive: true });
-      const { files } = JSON.parse(readFileSync(join(bundle, MANIFEST), "utf8"));
-      for (const name of [MANIFEST, ...Object.keys(files)]) {
-        copyFileSync(join(bundle, name), join(model, name));
-      }
+      packed.forEach(({ folder }, place) => copyBundle(sources[place], join(out, folder)));
       // not among the bundle's files: a bundle with one more is refused
       mkdirSync(join(out, "faces"), { recursive: true });
       copyFileSync(detector, join(out, "faces", "yunet.onnx"));
@@ -60,7 +75,7 @@ export default defineConfig(({ command, mode }) => {
   return {
     base: "./",
     define: {
-      __BUNDLE_SHA256__: JSON.stringify(bundle && hash(readFileSync(join(bundle, MANIFEST)))),
+      __PACKED__: JSON.stringify(packed),
       __DETECTOR_SHA256__: JSON.stringify(process.env.GAZECLIP_DETECTOR_SHA256 ?? ""),
     },
     build: {

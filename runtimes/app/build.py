@@ -8,10 +8,13 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.gate import refuse_rejected
+from gazeclip.bundle.layout import MANIFEST
 from gazeclip.bundle.trust import load_trusted
 from gazeclip.console.progress import say
 from gazeclip.errors import ConfigError, MissingDependencyError, StageError
+from gazeclip.run.stages import SHIPPED, bundle_stage
 from gazeclip.system.place import ROOT
 from runtimes.faces.network import MODEL, MODEL_SHA256
 
@@ -22,18 +25,22 @@ _PARTIAL = "dist.partial"
 _LOCK = "package-lock.json"
 _STAMP = Path("node_modules") / ".lock.sha256"
 _TARGET = "onnx"
+_TWIN = "fp32"
 _LAST_LINES = 4  # of npm's complaint
 
 
 def build_page(bundle_folder: Path, source: Path = SOURCE) -> Path:
     """The built page's folder, with a copy of the bundle and of the face detector inside.
 
+    Beside a run's INT8 bundle its fp32 one is packed too, where the run has it: which of them is
+    faster depends on the browser.
+
     Args:
         bundle_folder: an ONNX bundle; every hash is checked.
         source: the page's source.
 
     Raises:
-        BundleError: the bundle is not whole, or the forensic gate rejected it.
+        BundleError: the bundle or its twin is not whole, or the forensic gate rejected it.
         ConfigError: it is no ONNX bundle, or the page's source is not here.
         MissingDependencyError: npm is not installed.
         StageError: npm failed.
@@ -50,11 +57,14 @@ def build_page(bundle_folder: Path, source: Path = SOURCE) -> Path:
     if bundle.target != _TARGET:
         what = f"{bundle_folder} is a bundle for {bundle.target}, and the page runs ONNX"
         raise ConfigError(what, remedy="Name an ONNX bundle with --bundle")
+    twin = find_twin(bundle)
     _install_packages(npm, source)
-    say(f"building the page around {bundle_folder}")
+    beside = f" and {twin.name}" if twin else ""
+    say(f"building the page around {bundle_folder}{beside}")
     partial = source / _PARTIAL
     settings = {
         "GAZECLIP_BUNDLE": str(bundle.folder.resolve()),
+        "GAZECLIP_TWIN": str(twin.resolve()) if twin else "",
         "GAZECLIP_DETECTOR": str(MODEL),
         "GAZECLIP_DETECTOR_SHA256": MODEL_SHA256,
         "GAZECLIP_OUT": str(partial.resolve()),
@@ -64,6 +74,22 @@ def build_page(bundle_folder: Path, source: Path = SOURCE) -> Path:
     shutil.rmtree(built, ignore_errors=True)
     partial.rename(built)
     return built
+
+
+def find_twin(bundle: Bundle) -> Path | None:
+    """The fp32 bundle that the same run exported from the same student beside its INT8 one.
+
+    Raises:
+        BundleError: it is there, and not whole or not signed by the key that is pinned.
+    """
+    folder = bundle.folder.parent / Path(bundle_stage(_TARGET, _TWIN)).name
+    if bundle.precision != SHIPPED or not (folder / MANIFEST).is_file():
+        return None
+    twin = load_trusted(folder)
+    if twin.meta["provenance"] != bundle.meta["provenance"]:
+        say(f"left out {folder}: it was made from another student than {bundle.folder.name}")
+        return None
+    return folder
 
 
 def _install_packages(npm: str, source: Path) -> None:

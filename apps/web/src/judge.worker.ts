@@ -1,15 +1,20 @@
 /** The thread that judges, so that the page stays awake. */
 import type { Bundle } from "./model/bundle";
-import { Engine, type Differences } from "./model/engine";
+import { Engine, type Differences, type Times } from "./model/engine";
 import { judge, type CropKind, type Judgement } from "./model/judge";
-import { loadParts, Refused, type Refusal } from "./model/load";
+import { loadParts, PACKED, Refused, type Refusal } from "./model/load";
+import { weighFreely } from "./model/verdict";
 import { givesTruePixels, Unreadable } from "./pixels/decode";
 
+/** `bundle`: its place among those that the page was built with. */
 export type Request =
-  | { kind: "open"; base: string; threads: number }
-  | { kind: "judge"; file: Blob; crop: CropKind };
+  | { kind: "open"; bundle: number; base: string; threads: number }
+  | { kind: "judge"; bundle: number; file: Blob; crop: CropKind }
+  | { kind: "weigh"; bundle: number; pixels: Uint8Array; count: number }
+  | { kind: "time"; bundle: number };
 
 export interface Opened {
+  folder: string;
   bundle: Bundle;
   card: string;
   engine: string;
@@ -24,40 +29,53 @@ export interface Failure {
 }
 
 export type Reply =
-  | { id: number; value: Opened | Judgement }
+  | { id: number; value: Opened | Judgement | Times | number[] }
   | { id: number; failure: Failure };
 
-let engine: Engine | null = null;
-let bundle: Bundle | null = null;
+interface Ready {
+  engine: Engine;
+  bundle: Bundle;
+  /** A golden image, to time the model with. */
+  sample: Uint8Array;
+}
+
+const ready = new Map<number, Ready>();
 
 self.onmessage = async ({ data }: MessageEvent<Request & { id: number }>) => {
   let reply: Reply;
   try {
-    const value = data.kind === "open" ? await open(data.base, data.threads) : await answer(data);
-    reply = { id: data.id, value };
+    reply = { id: data.id, value: await answer(data) };
   } catch (error) {
     reply = { id: data.id, failure: describe(error) };
   }
   self.postMessage(reply);
 };
 
-async function open(base: string, threads: number): Promise<Opened> {
-  const started = performance.now();
-  if (!(await givesTruePixels())) throw new Refused("pixels", "canvas");
-  const parts = await loadParts(base);
-  const opened = await Engine.open(parts, threads);
-  const differences = await opened.test(parts.golden);
-  // only now: what did not pass is never asked
-  engine = opened;
-  bundle = parts.bundle;
-  const milliseconds = performance.now() - started;
-  const { card } = parts;
-  return { bundle, card, engine: engine.label, threads, differences, milliseconds };
+async function answer(request: Request): Promise<Opened | Judgement | Times | number[]> {
+  if (request.kind === "open") return open(request);
+  const found = ready.get(request.bundle);
+  if (found === undefined) throw new Refused("test", "not opened");
+  const { engine, bundle, sample } = found;
+  if (request.kind === "judge") return judge(engine, bundle, request.file, request.crop);
+  if (request.kind === "time") return engine.time(sample);
+  const outputs = await engine.run(request.pixels, request.count);
+  return weighFreely(bundle.evidence, outputs, bundle.classes.length);
 }
 
-async function answer({ file, crop }: Extract<Request, { kind: "judge" }>): Promise<Judgement> {
-  if (engine === null || bundle === null) throw new Refused("test", "not opened");
-  return judge(engine, bundle, file, crop);
+async function open({ bundle: place, base, threads }: Extract<Request, { kind: "open" }>) {
+  const started = performance.now();
+  if (!(await givesTruePixels())) throw new Refused("pixels", "canvas");
+  const packed = PACKED[place];
+  const parts = await loadParts(base, packed);
+  const engine = await Engine.open(parts, threads);
+  const differences = await engine.test(parts.golden);
+  const { bundle, card, golden } = parts;
+  const sample = (golden.image.data as Uint8Array).slice(0, bundle.image_size ** 2 * 3);
+  // only now: what did not pass is never asked
+  ready.set(place, { engine, bundle, sample });
+  const milliseconds = performance.now() - started;
+  const { folder } = packed;
+  return { folder, bundle, card, engine: engine.label, threads, differences, milliseconds };
 }
 
 function describe(error: unknown): Failure {

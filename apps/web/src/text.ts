@@ -121,6 +121,8 @@ function sayGaze(pitch: number, yaw: number): string {
   return `Gaze, roughly: ${degrees(pitch)} ${up}, ${degrees(yaw)} to the picture's ${side}`;
 }
 
+const sayThreads = (count: number) => (count === 1 ? "1 thread" : `${count} threads`);
+
 const stages: Record<string, string> = {
   decode: "decode",
   detect: "find faces",
@@ -144,6 +146,25 @@ export const text = {
     refused: "This page judges nothing here.",
     ready: (n: number, ms: number) =>
       `Ready. The self-test on ${n} golden images passed after ${(ms / 1000).toFixed(1)} s.`,
+  },
+  choice: {
+    measuring: "Trying which file is fastest in this browser …",
+    usedHere: (file: string, threads: number, fastest: boolean) => {
+      const way = `Judges with the ${file} file in ${sayThreads(threads)}`;
+      return fastest ? `${way}: the fastest that was measured here.` : `${way}.`;
+    },
+    later: (file: string, threads: number) =>
+      `The fastest, ${file} in ${sayThreads(threads)}, takes its place when the results are cleared.`,
+    left: "Which is fastest was not measured; the next start tries again.",
+    failed: (files: string[]) => `Not used, as it cannot judge here: ${files.join(", ")}.`,
+    again: "Measure again",
+    caption: "Measured in this browser: medians in milliseconds",
+    file: "File",
+    threads: "Threads",
+    judge: "Judge a face",
+    find: "Find faces",
+    used: (file: string) => `${file} (in use)`,
+    ms: (value: number) => value.toFixed(1),
   },
   update: { said: "A new version of this page is there.", load: "Load it" },
   choose: {
@@ -203,6 +224,46 @@ export const text = {
         .join(", "),
     note: (note: string) => `Note: ${note}.`,
   },
+  heat: {
+    show: "Show what the model reacts to",
+    hide: "Hide what the model reacts to",
+    cancel: "Cancel",
+    progress: "Parts of the face that were tried",
+    working: "Covering the parts of the face one after another …",
+    cancelled: "Cancelled.",
+    failed: "It could not be computed.",
+    label: "The face in grey, coloured where covering a part changes the evidence",
+    forged: "speaks for a forgery",
+    genuine: "speaks for a real face",
+    /** `x` and `y` from 0 (left, top) to 1. */
+    region: (x: number, y: number) => {
+      const third = (share: number) => Math.min(2, Math.floor(share * 3));
+      const rows = ["upper", "middle", "lower"];
+      const columns = ["left", "middle", "right"];
+      const [row, column] = [rows[third(y)], columns[third(x)]];
+      return row === column ? "middle" : `${row} ${column}`;
+    },
+    peak: (region: string, value: number) =>
+      `What matters most lies in the ${region} of the picture: covering it ` +
+      `${value > 0 ? "lowers" : "raises"} the LLR by ${Math.abs(value).toFixed(2)}.`,
+    nothing: "No part matters by itself: covering any of them hardly changes the LLR.",
+    meaning:
+      "This shows what the model reacts to. It is no proof that something was forged there, and a " +
+      "part without colour may be forged all the same.",
+  },
+  picture: {
+    save: "Save as picture",
+    failed: "The picture could not be drawn.",
+    name: (file: string) => `${file.replace(/\.[^.]*$/, "")}-verdict.png`,
+    madeBy: (title: string, share: number) =>
+      `Of the known generators it resembles most: ${title} (${percent(share)}).`,
+    file: (name: string, face: number | null) =>
+      face === null ? `File: ${name}` : `File: ${name}, face ${face}`,
+    model: (precision: string, digest: string, engine: string) =>
+      `Model: GazeCLIP Edge ${precision}, bundle ${digest.slice(0, 16)}, ${engine}`,
+    date: (date: Date) => `Judged: ${date.toISOString().slice(0, 16).replace("T", " ")} UTC`,
+    limits: "Evidence, not proof. It compares the face with those that the model was trained on.",
+  },
   meaning: {
     heading: "What the answer means, and what it does not",
     points: [
@@ -212,6 +273,7 @@ export const text = {
       "“Inconclusive” is an answer. More pictures of the same source may help; a lower threshold does not.",
       "The bars say which of the known generators a forgery resembles most. Another one may have made it.",
       "Saving, scaling and sending a picture destroys traces. Judge the best copy that there is.",
+      "Content credentials (C2PA) that a picture may carry are not read here; gazeclip verify --provenance reads them.",
       "It is evidence, not proof. Do not decide about a person on it alone.",
     ],
   },

@@ -15,7 +15,7 @@ const bundle = {
   precision: "int8",
   digest: "d",
 } as Opened["bundle"];
-const opened = { bundle, engine: "engine", threads: 1 } as Opened;
+const opened = { folder: "model/", bundle, engine: "engine", threads: 1 } as Opened;
 const find = (fake_logit: number, logits: number[]) =>
   findOut(bundle, { fake_logit: [fake_logit], logits, gaze: [0.1, -0.2], embedding: [1] });
 

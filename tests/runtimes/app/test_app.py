@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import http.client
 import re
+import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from gazeclip.bundle.contents import BundleContents
+from gazeclip.bundle.write import write_bundle
 from gazeclip.errors import BundleError, ConfigError, MissingDependencyError, StageError
 from gazeclip.system import place
 from runtimes.app import build
 from runtimes.app.server import HEADERS, POLICY, open_server
 from runtimes.cli import main
 from runtimes.commands.app import find_page
+from tests.conftest import write_model
 
 ROOT = Path(__file__).parents[3]
 
@@ -135,6 +142,40 @@ def test_a_failed_build_leaves_the_page_and_says_why(
     with pytest.raises(StageError, match=r"npm run failed \(no such file\)"):
         build.build_page(bundles["onnx"], source)
     assert (source / "dist" / "index.html").exists()
+
+
+def test_the_fp32_twin_of_a_run_is_packed_too(
+    source: Path,
+    tmp_path: Path,
+    weights: dict[str, np.ndarray],
+    contents: BundleContents,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def write(folder: str, **changes: Any) -> Path:
+        place = tmp_path / "export" / folder
+        name = write_model(place, "onnx", weights)
+        made = replace(contents, target="onnx", model_file=name, **changes)
+        return write_bundle(place, made).folder
+
+    script = 'mkdir -p "$GAZECLIP_OUT" && echo "$GAZECLIP_TWIN" > "$GAZECLIP_OUT/index.html"'
+    put_npm(tmp_path, f'[ "$1" = ci ] || {{ {script}; }}', monkeypatch)
+
+    def pack(bundle: Path) -> str:
+        return (build.build_page(bundle, source) / "index.html").read_text(encoding="utf-8").strip()
+
+    shipped = write("onnx", precision="int8")
+    assert pack(shipped) == ""
+    twin = write("onnx-fp32", precision="fp32")
+    assert pack(shipped) == str(twin)
+    assert pack(twin) == ""  # the one that was named, and no other
+    shutil.rmtree(twin)
+    write("onnx-fp32", precision="fp32", provenance={"student_sha256": "c" * 64})
+    assert pack(shipped) == ""
+    assert "another student" in capsys.readouterr().err
+    (twin / "golden.npz").write_bytes(b"changed")
+    with pytest.raises(BundleError):
+        pack(shipped)
 
 
 def test_what_cannot_be_built_is_said_before_npm_runs(

@@ -1,12 +1,19 @@
-/** The bundle and the detector from where the page lies; nothing is used that has another hash. */
+/** The bundles and the detector from where the page lies; nothing is used that has another hash. */
 import { CONTRACT_VERSION, SCHEMA, type Bundle } from "./bundle";
 import { readNpz, type NumberArray } from "./npz";
 
 /** Hashes that were written into the page when it was built. */
-declare const __BUNDLE_SHA256__: string;
+declare const __PACKED__: Packed[];
 declare const __DETECTOR_SHA256__: string;
 
-export const FOLDER = "model/";
+/** One bundle of the page; the first is the one that it was built around. */
+export interface Packed {
+  folder: string;
+  precision: string;
+  sha256: string;
+}
+
+export const PACKED: readonly Packed[] = __PACKED__;
 const MANIFEST = "bundle.json";
 const DETECTOR = "faces/yunet.onnx";
 const GOLDEN = "golden.npz";
@@ -33,11 +40,11 @@ export interface Parts {
 }
 
 /** `base`: the page's own address. */
-export async function loadParts(base: string): Promise<Parts> {
+export async function loadParts(base: string, { folder, sha256 }: Packed): Promise<Parts> {
   if (globalThis.crypto?.subtle === undefined) throw new Refused("insecure", base);
-  const fetchHere = (name: string, digest: string) => fetchChecked(base, FOLDER + name, digest);
+  const fetchHere = (name: string, digest: string) => fetchChecked(base, folder + name, digest);
   const decoder = new TextDecoder();
-  const bundle: Bundle = JSON.parse(decoder.decode(await fetchHere(MANIFEST, __BUNDLE_SHA256__)));
+  const bundle: Bundle = JSON.parse(decoder.decode(await fetchHere(MANIFEST, sha256)));
   if (bundle.schema !== SCHEMA || bundle.contract.version !== CONTRACT_VERSION) {
     throw new Refused("schema", `${bundle.schema}, ${bundle.contract.version}`);
   }

@@ -3,7 +3,6 @@ import { text } from "../text";
 import type { Failure, Opened } from "../judge.worker";
 import type { PointEntry } from "./bundle";
 import type { CropKind, Judged, Judgement } from "./judge";
-import { FOLDER } from "./load";
 import { decide, isReliable, shareAmongForgeries, sigmoid } from "./verdict";
 
 const SCHEMA = 2;
@@ -41,7 +40,7 @@ export function describeResults(
   return {
     schema: SCHEMA,
     bundle: {
-      folder: FOLDER,
+      folder: opened.folder,
       target: bundle.target,
       precision: bundle.precision,
       digest: bundle.digest,

@@ -45,6 +45,19 @@ export function findOut(bundle: Bundle, outputs: Outputs): Findings {
 
 /** The log-likelihood ratio of forged against real, within its limits. */
 export function weigh(evidence: Evidence, fakeLogit: number, logits: readonly number[]): number {
+  const [least, most] = evidence.limits;
+  return Math.min(Math.max(addUp(evidence, fakeLogit, logits), least), most);
+}
+
+/** The same of several images, and beyond the limits: there it would not change any more. */
+export function weighFreely(evidence: Evidence, outputs: Outputs, classes: number): number[] {
+  return outputs.fake_logit.map((fakeLogit, place) => {
+    const logits = outputs.logits.slice(place * classes, (place + 1) * classes);
+    return addUp(evidence, fakeLogit, logits);
+  });
+}
+
+function addUp(evidence: Evidence, fakeLogit: number, logits: readonly number[]): number {
   const forged = logits.slice(1);
   const best = Math.max(...forged);
   const mass = best + Math.log(forged.reduce((sum, value) => sum + Math.exp(value - best), 0));
@@ -53,7 +66,7 @@ export function weigh(evidence: Evidence, fakeLogit: number, logits: readonly nu
   for (const [name, weight] of Object.entries(evidence.weights)) {
     llr += weight * scores[name as keyof typeof scores];
   }
-  return Math.min(Math.max(llr, evidence.limits[0]), evidence.limits[1]);
+  return llr;
 }
 
 function softmax(logits: readonly number[], temperature: number): number[] {

@@ -2,14 +2,16 @@
 import type { Judgement } from "../model/judge";
 import type { NamedPoint, Result } from "../model/report";
 import { decide } from "../model/verdict";
-import type { Opened } from "../judge.worker";
+import type { OpenModel } from "../thread";
 import type { Crop } from "../pixels/picture";
 import { text } from "../text";
-import { make } from "./dom";
+import { byId, make, saveFile } from "./dom";
+import { HeatPanel } from "./heat";
+import { drawPicture } from "./picture";
 import { showVerdict } from "./verdict";
 
 export interface Setting {
-  opened: Opened;
+  model: OpenModel;
   point: NamedPoint;
   points: readonly NamedPoint[];
 }
@@ -29,7 +31,8 @@ export function makeCard(result: Result, file: Blob, setting: Setting): Card {
   const { judgement } = result;
   const address = URL.createObjectURL(file);
   const photo = make("div", { class: "photo" });
-  photo.append(make("img", { src: address, alt: text.results.photo(result.name) }));
+  const image = make("img", { src: address, alt: text.results.photo(result.name) });
+  photo.append(image);
   const panel = make("div", { class: "panel" });
   element.append(make("div", { class: "columns" }, photo, panel));
   const close = () => URL.revokeObjectURL(address);
@@ -42,8 +45,17 @@ export function makeCard(result: Result, file: Blob, setting: Setting): Card {
     showReason(panel, what, remedy);
     return { element, result, close, update: () => text.results.said(result.name, what) };
   }
-  const update = showFaces(photo, panel, result.name, judgement, setting);
-  return { element, result, close, update };
+  const faces = new Faces(photo, image, panel, result.name, judgement, setting);
+  const update = (next: Setting) => faces.update(next);
+  return {
+    element,
+    result,
+    update,
+    close: () => {
+      faces.close();
+      close();
+    },
+  };
 }
 
 function closeCard(element: HTMLElement, result: Result, said: string): Card {
@@ -63,55 +75,89 @@ function showReason(place: HTMLElement, what: string, remedy: string): void {
 }
 
 /** The faces' buttons on the picture, and the verdict of the one that is chosen. */
-function showFaces(
-  photo: HTMLElement,
-  panel: HTMLElement,
-  name: string,
-  judgement: Judgement,
-  first: Setting,
-): Card["update"] {
-  let setting = first;
-  let chosen = 0;
-  const faces = judgement.judged.filter(({ face }) => face !== null);
-  const buttons = faces.map(({ face }, place) => {
-    const button = make("button", { type: "button", class: "face" }, String(place + 1));
-    button.addEventListener("click", () => {
-      chosen = place;
-      show();
-    });
-    photo.append(placeBox(button, face?.box ?? [0, 0, 0, 0], judgement));
-    return button;
-  });
-  const remarks: string[] = [];
-  if (judgement.note !== null) remarks.push(text.verdict.note(text.notes[judgement.note]));
-  if (judgement.unjudged.length > 0) {
-    const all = judgement.unjudged.map(({ obstacle }) => text.outcomes[obstacle].short).join(", ");
-    remarks.push(text.results.unjudgedFaces(all));
-  }
-  const answerOf = (place: number) => decide(judgement.judged[place].findings.llr, setting.point);
+class Faces {
+  private chosen = 0;
+  private readonly buttons: HTMLElement[];
+  private readonly heat: HeatPanel[];
+  private readonly save = make("button", { type: "button" }, text.picture.save);
 
-  function show(): string {
-    const { opened, point, points } = setting;
-    const { evidence, image_size: size } = opened.bundle;
-    const judged = judgement.judged[chosen];
-    const verdict = showVerdict(judged, point, points, evidence.limits, size, remarks);
-    const several = buttons.length > 1;
-    const hint = several ? make("p", { class: "small" }, text.results.faces(buttons.length)) : null;
-    panel.replaceChildren(...[hint, verdict].filter((child) => child !== null));
-    buttons.forEach((button, place) => {
-      const answer = answerOf(place);
+  constructor(
+    photo: HTMLElement,
+    private readonly image: HTMLImageElement,
+    private readonly panel: HTMLElement,
+    private readonly name: string,
+    private readonly judgement: Judgement,
+    private setting: Setting,
+  ) {
+    const faces = judgement.judged.filter(({ face }) => face !== null);
+    this.buttons = faces.map(({ face }, place) => {
+      const button = make("button", { type: "button", class: "face" }, String(place + 1));
+      button.addEventListener("click", () => {
+        this.chosen = place;
+        this.show();
+      });
+      photo.append(placeBox(button, face?.box ?? [0, 0, 0, 0], judgement));
+      return button;
+    });
+    this.heat = judgement.judged.map((judged) => new HeatPanel(setting.model, judged));
+    this.save.addEventListener("click", () => this.savePicture());
+  }
+
+  update(setting: Setting): string {
+    this.setting = setting;
+    this.show();
+    const answers = this.judgement.judged.map((_, place) => text.answers[this.answerOf(place)]);
+    return text.results.said(this.name, answers.join(", "));
+  }
+
+  close(): void {
+    for (const panel of this.heat) panel.cancel();
+  }
+
+  private answerOf(place: number) {
+    return decide(this.judgement.judged[place].findings.llr, this.setting.point);
+  }
+
+  private show(): void {
+    const { model, point, points } = this.setting;
+    const { evidence, image_size: size } = model.opened.bundle;
+    const judged = this.judgement.judged[this.chosen];
+    const more = [this.heat[this.chosen].element, make("p", { class: "buttons" }, this.save)];
+    const said = listRemarks(this.judgement);
+    const verdict = showVerdict(judged, point, points, evidence.limits, size, said, more);
+    const several = this.buttons.length > 1;
+    const words = text.results.faces(this.buttons.length);
+    const hint = several ? make("p", { class: "small" }, words) : null;
+    this.panel.replaceChildren(...[hint, verdict].filter((child) => child !== null));
+    this.buttons.forEach((button, place) => {
+      const answer = this.answerOf(place);
       button.className = `face ${answer}`;
       button.setAttribute("aria-label", text.results.face(place + 1, text.answers[answer]));
-      button.setAttribute("aria-pressed", String(place === chosen));
+      button.setAttribute("aria-pressed", String(place === this.chosen));
     });
-    const answers = judgement.judged.map((_, place) => text.answers[answerOf(place)]);
-    return text.results.said(name, answers.join(", "));
   }
 
-  return (next) => {
-    setting = next;
-    return show();
-  };
+  private async savePicture(): Promise<void> {
+    const { name, judgement, chosen, setting } = this;
+    try {
+      await this.image.decode();
+      const date = new Date();
+      const content = await drawPicture(this.image, { name, judgement, chosen, setting, date });
+      saveFile(content, text.picture.name(name));
+    } catch {
+      byId("live").textContent = text.picture.failed;
+    }
+  }
+}
+
+function listRemarks({ note, unjudged }: Judgement): string[] {
+  const remarks: string[] = [];
+  if (note !== null) remarks.push(text.verdict.note(text.notes[note]));
+  if (unjudged.length > 0) {
+    const all = unjudged.map(({ obstacle }) => text.outcomes[obstacle].short).join(", ");
+    remarks.push(text.results.unjudgedFaces(all));
+  }
+  return remarks;
 }
 
 function placeBox<E extends HTMLElement>(element: E, box: Crop, { width, height }: Judgement): E {

@@ -29,6 +29,13 @@ function fill<E extends Element>(element: E, attributes: Attributes, children: C
   return element;
 }
 
+/** Gives a file to the browser's downloads. */
+export function saveFile(content: Blob, name: string): void {
+  const address = URL.createObjectURL(content);
+  make("a", { href: address, download: name }).click();
+  URL.revokeObjectURL(address);
+}
+
 export function byId<E extends HTMLElement>(id: string): E {
   return document.getElementById(id) as E;
 }

@@ -1,8 +1,7 @@
 /** The page around the results: what does not change while pictures are judged. */
 import type { Failure, Opened } from "../judge.worker";
 import type { NamedPoint } from "../model/report";
-import { isReliable } from "../model/verdict";
-import { OUTPUTS, SHIPPED_POINT } from "../model/bundle";
+import { OUTPUTS } from "../model/bundle";
 import { text } from "../text";
 import { byId, make } from "./dom";
 
@@ -28,6 +27,7 @@ export function setTexts(): void {
     "meaning-heading": text.meaning.heading,
     "card-heading": text.card.heading,
     "about-heading": text.about.heading,
+    measure: text.choice.again,
     "camera-heading": text.camera.heading,
     "camera-take": text.camera.take,
     "camera-cancel": text.camera.cancel,
@@ -62,51 +62,12 @@ export function showOpened(opened: Opened): void {
     [text.about.digest, bundle.digest],
     [text.about.test, tests.join("; ")],
   ];
-  for (const [term, fact] of facts) byId("about").append(make("dt", {}, term), make("dd", {}, fact));
+  const entries = facts.flatMap(([term, fact]) => [make("dt", {}, term), make("dd", {}, fact)]);
+  byId("about").replaceChildren(...entries);
 }
 
 /** Operating points, the one that alarms least often last. */
 export function listPoints({ bundle }: Opened): NamedPoint[] {
   const points = Object.entries(bundle.thresholds).map(([name, entry]) => ({ name, ...entry }));
   return points.sort((one, other) => one.fake_from - other.fake_from);
-}
-
-/** The slider between operating points; `changed` is called with the one that it stands at. */
-export function setSlider(
-  points: readonly NamedPoint[],
-  changed: (point: NamedPoint) => void,
-): NamedPoint {
-  const slider = byId<HTMLInputElement>("threshold");
-  slider.max = String(points.length - 1);
-  const shipped = points.findIndex(({ name }) => name === SHIPPED_POINT);
-  slider.value = String(Math.max(0, shipped));
-  slider.disabled = points.length < 2;
-  const read = () => points[Number(slider.value)];
-  const show = () => {
-    const point = read();
-    const stop = text.threshold.stop(point.name, point.target_fpr);
-    slider.setAttribute("aria-valuetext", stop);
-    byId("threshold-value").textContent = stop;
-    byId("threshold-limits").textContent = describePoint(point);
-  };
-  slider.addEventListener("input", () => {
-    show();
-    changed(read());
-  });
-  show();
-  return read();
-}
-
-function describePoint(point: NamedPoint): string {
-  const said = [text.threshold.limits(point.name, point.fake_from, point.real_below)];
-  if (!isReliable(point)) {
-    const { fpr_bound: fpr, miss_bound: miss, target_fpr, target_miss, n_real, n_fake } = point;
-    if (fpr !== null && target_fpr !== null && fpr > target_fpr) {
-      said.push(text.threshold.unreliable(fpr, n_real ?? 0));
-    }
-    if (miss !== null && target_miss !== null && miss > target_miss) {
-      said.push(text.threshold.unreliableMisses(miss, n_fake ?? 0));
-    }
-  }
-  return said.join(" ");
 }

@@ -4,6 +4,7 @@ import type { NamedPoint } from "../model/report";
 import { decide, shareAmongForgeries, type Findings } from "../model/verdict";
 import { text } from "../text";
 import { draw, make } from "./dom";
+import { paintCrop } from "./pixels";
 
 const SYMBOLS = { real: "✓", fake: "✕", inconclusive: "?" };
 const LEAST_SHARE = 0.005; // smaller bars cannot be seen
@@ -15,6 +16,7 @@ export function showVerdict(
   limits: readonly [number, number],
   size: number,
   remarks: readonly string[],
+  more: readonly HTMLElement[],
 ): HTMLElement {
   const { findings } = judged;
   const answer = decide(findings.llr, point);
@@ -32,6 +34,7 @@ export function showVerdict(
     showOtherPoints(findings, point, points),
     answer === "real" ? null : showMakers(findings),
     showCrop(judged, size),
+    ...more,
     ...lines,
     make("p", { class: "small" }, text.verdict.latency(judged.timings)),
   );
@@ -84,13 +87,8 @@ function showMakers(findings: Findings): HTMLElement {
 
 /** The pixels that the model saw, and on them an arrow for its gaze. */
 function showCrop({ pixels, findings }: Judged, size: number): HTMLElement {
-  const canvas = make("canvas", { width: size, height: size, "aria-hidden": "true" });
-  const image = new ImageData(size, size);
-  for (let from = 0, to = 0; from < pixels.length; from += 3, to += 4) {
-    image.data.set(pixels.subarray(from, from + 3), to);
-    image.data[to + 3] = 255;
-  }
-  canvas.getContext("2d")?.putImageData(image, 0, 0);
+  const canvas = paintCrop(pixels, size);
+  canvas.setAttribute("aria-hidden", "true");
   const { pitch, yaw } = findings.gaze;
   // the unit vector of docs/architecture.md, its x to the right and its y down
   const x = 50 - Math.cos(pitch) * Math.sin(yaw) * 45;

@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const PROGRAM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+// A test machine may have much else to do.
+export const LONGEST_MS = 240_000;
 const python = process.env.PYTHON ?? "python";
 // Without a fake device there is no camera; the others keep the browser from calling home.
 const FLAGS = [
@@ -21,14 +23,16 @@ const FLAGS = [
 
 export const hasChromium = () => existsSync(PROGRAM);
 
-export function launch(options = {}) {
+export async function launch(options = {}) {
   const folder = mkdtempSync(join(tmpdir(), "gazeclip-web-"));
-  return chromium.launchPersistentContext(folder, {
+  const context = await chromium.launchPersistentContext(folder, {
     executablePath: PROGRAM,
     headless: true,
     args: FLAGS,
     ...options,
   });
+  context.setDefaultTimeout(LONGEST_MS);
+  return context;
 }
 
 /** Runs Python from the repository's root; its standard output, whatever the exit code. */
