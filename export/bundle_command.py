@@ -6,15 +6,26 @@ No torch and no converter is imported: whoever receives a bundle runs it too.
 from __future__ import annotations
 
 import argparse
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.check import refuse
+from gazeclip.bundle.diff import Difference, compare_bundles
 from gazeclip.bundle.keys import PRIVATE, PUBLIC, make_keys, read_private_key
+from gazeclip.bundle.layout import ORIGIN
+from gazeclip.bundle.origin import find_origin_faults
 from gazeclip.bundle.signature import read_signature, sign_bundle
 from gazeclip.bundle.trust import VARIABLE, find_pinned_key, load_trusted
-from gazeclip.console.lines import print_line
+from gazeclip.console.lines import print_json, print_line
 from gazeclip.console.progress import say
+from gazeclip.console.tables import MISSING, Table, print_table
+from gazeclip.files.atomic import read_json
+
+SAME = 0
+DIFFERENT = 1
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_keygen(actions)
     _add_sign(actions)
     _add_verify(actions)
+    _add_diff(actions)
 
 
 def _add_action(actions: Any, name: str, about: str, *aliases: str) -> argparse.ArgumentParser:
@@ -73,6 +85,15 @@ def _add_verify(actions: Any) -> None:
     parser.set_defaults(command=verify_bundles)
 
 
+def _add_diff(actions: Any) -> None:
+    about = "say what two bundles differ in; exit code 0: nothing, 1: something"
+    parser = _add_action(actions, "diff", about)
+    parser.add_argument("first", type=Path, metavar="A", help="bundle folder")
+    parser.add_argument("second", type=Path, metavar="B", help="bundle folder")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=show_differences)
+
+
 def _add_bundles(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE", help="bundle folders")
 
@@ -103,8 +124,16 @@ def verify_bundles(args: argparse.Namespace) -> int:
     pinned = find_pinned_key(args.trusted)
     for folder in args.bundles:
         bundle = load_trusted(folder, pinned)
+        refuse(folder, _find_origin_faults(bundle))
         print_line(f"{folder}: {_describe_state(bundle, pinned)}")
     return 0
+
+
+def _find_origin_faults(bundle: Bundle) -> list[str]:
+    """Bundles of earlier versions have no statement; whole ones of this version always do."""
+    if ORIGIN not in bundle.meta["files"]:
+        return []
+    return find_origin_faults(read_json(bundle.folder / ORIGIN), bundle.meta)
 
 
 def _describe_state(bundle: Bundle, pinned: Path | None) -> str:
@@ -116,3 +145,32 @@ def _describe_state(bundle: Bundle, pinned: Path | None) -> str:
         remark = f"name its maker's key with --trusted or {VARIABLE}"
         return f"{whole}; it claims the key {signature.key_id}, which nobody checked: {remark}"
     return f"{whole}, signed with the trusted key {signature.key_id}"
+
+
+def show_differences(args: argparse.Namespace) -> int:
+    """Print what two bundles differ in; 0 where they are the same, else 1.
+
+    Raises:
+        BundleError: one of them is not whole.
+    """
+    first = Bundle.load(args.first)
+    second = Bundle.load(args.second)
+    found = compare_bundles(first, second)
+    if args.json:
+        print_json({"same": not found, "differences": [asdict(item) for item in found]})
+    elif found:
+        rows = [(item.part, item.name, *map(_format, _pair(item))) for item in found]
+        print_table(Table(("part", "what", "A", "B"), rows, left=(0, 1)), sys.stdout)
+    else:
+        print_line(f"the same: {first.digest}")
+    return DIFFERENT if found else SAME
+
+
+def _pair(item: Difference) -> tuple[Any, Any]:
+    return item.first, item.second
+
+
+def _format(value: Any) -> str:
+    if value is None:
+        return MISSING
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from export import registry
+from export.facts import describe_answers, describe_sources
 from export.gate import TWIN, Gatekeeper, refuse_rejected_files
 from export.job import ExportJob, Result
 from export.lower import StrippedEncoder
@@ -22,7 +23,6 @@ from gazeclip.bundle.rule import Rule
 from gazeclip.bundle.write import write_bundle
 from gazeclip.console.progress import say, working
 from gazeclip.faces.dataset import render_golden
-from gazeclip.files.hashes import sha256
 from gazeclip.networks.student import Student
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
@@ -206,7 +206,7 @@ def _make_job(exporter: Exporter, precision: Precision, folder: Path) -> ExportJ
         out_dir=folder,
         classes=exporter.context.classes,
         image_size=exporter.context.contract.size,
-        metadata={"run": exporter.run.name},
+        metadata={"run": exporter.context.recipe.name},
         stripped=exporter.stripped if precision == "int8" else None,
     )
 
@@ -237,9 +237,13 @@ def _gather_contents(
         temperature=calibration.temperature,
         evidence=calibration.evidence,
         thresholds=calibration.thresholds,
-        metrics={**calibration.metrics, "conversion": result["notes"]},
+        metrics={
+            **calibration.metrics,
+            **describe_answers(context, outputs, calibration),
+            "conversion": result["notes"],
+        },
         parity=parity,
-        provenance=_describe_provenance(exporter),
+        provenance=describe_sources(context, precision),
         versions=read_versions(),
         text_bank=exporter.model_of(precision).head.text_bank.numpy(),
         golden=Golden(exporter.golden, golden_outputs, GOLDEN_TOLERANCE[precision]),
@@ -252,16 +256,6 @@ def _gather_contents(
 def _describe_crop(context: Context) -> dict[str, Any]:
     """Empty where nobody says how the images were cut, so that such exports stay up to date."""
     return {} if context.crop is None else context.crop.to_entry()
-
-
-def _describe_provenance(exporter: Exporter) -> dict[str, str]:
-    run = exporter.run
-    return {
-        "student_sha256": sha256(run.folder("student") / "model.safetensors"),
-        "teacher_sha256": sha256(run.folder("teacher") / "model.safetensors"),
-        "data_manifest_sha256": exporter.context.manifest.content_hash(),
-        "taxonomy_sha256": exporter.context.taxonomy.hash,
-    }
 
 
 def model_size_mb(folder: Path, model_file: str) -> float:

@@ -14,6 +14,7 @@ from export.deploy import trace_nchw_model
 from export.job import ExportJob, Result
 from export.quiet import quiet
 from export.targets.coreml_padding import register_padding_pass
+from export.targets.coreml_settle import settle_package
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare_nncf
@@ -56,6 +57,7 @@ def export(job: ExportJob) -> Result:
         _describe_model(converted, job)
         shutil.rmtree(package, ignore_errors=True)
         converted.save(str(package))
+    settle_package(package)
     return {
         "model": FILE,
         "notes": {**inspect_package(package), "minimum_target": MINIMUM_SYSTEM[job.precision]},

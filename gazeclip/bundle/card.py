@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gazeclip.bundle.answers import KEY as ANSWERS
+from gazeclip.bundle.card_use import describe_use, list_limits, tabulate_answers
 from gazeclip.bundle.contents import OperatingPoint
+from gazeclip.bundle.layout import SHIPPED_POINT
 from gazeclip.console.tables import Table, markdown_table
 from gazeclip.images.crop_rule import WHOLE, CropRule
 
@@ -31,20 +34,22 @@ _CALIBRATION = (
     "Measured on the exported file with the calibration split. Accuracy on test images is in the "
     "report of its run."
 )
-_LIMITS = (
-    "- A score is evidence, not proof: do not decide about a person on it alone.\n"
-    "- Generators, cameras and compression unlike the training data lower the accuracy.\n"
-    "- It judges one face; it neither finds faces nor recognises whom they belong to."
-)
 
 
 def model_card(meta: Mapping[str, Any]) -> str:
     """Markdown for the contents of bundle.json; a figure that was not measured is a dash."""
     metrics = dict(meta["metrics"])
     conversion = metrics.pop("conversion", {})
+    metrics.pop(ANSWERS, None)
     sections = [
         f"# GazeCLIP Edge, {meta['target']}, {meta['precision']}",
         _ABOUT,
+        "## Intended use",
+        describe_use(meta),
+        f"## Figures at the shipped threshold ({SHIPPED_POINT})",
+        tabulate_answers(meta),
+        "## Limits",
+        list_limits(meta),
         "## Input and output",
         _describe_input(meta),
         _describe_outputs(meta),
@@ -63,13 +68,12 @@ def model_card(meta: Mapping[str, Any]) -> str:
         _format_figures(conversion),
         "## Fidelity to the PyTorch model",
         _format_figures(meta["parity"]),
-        "## Limits",
-        _LIMITS,
         "## Origin",
         _format_table(("what", "value"), _list_values(meta["provenance"])),
         _format_table(("tool", "version"), _list_values(meta["versions"])),
         f"Licence: {meta['licence']}. Check the bundle with "
-        "`gazeclip verify --bundle FOLDER --self-test`.",
+        "`gazeclip verify --bundle FOLDER --self-test`, and what it comes from in "
+        "`provenance.json`.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 

@@ -18,6 +18,7 @@ INPUT_NAME = "image"
 # The order matters: the graphs of all targets give their outputs in it.
 OUTPUTS = ("embedding", "logits", "fake_logit", "gaze")
 CARD = "MODEL_CARD.md"
+ORIGIN = "provenance.json"  # bundles of earlier versions have none
 PARTS = (TEXT_BANK, GOLDEN, CARD)
 # It is over the digest, so the digest cannot be over it.
 SIGNATURE = "signature.json"

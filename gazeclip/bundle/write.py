@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gazeclip.bundle.answers import KEY as ANSWERS
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.card import model_card
 from gazeclip.bundle.check import array_faults, bundle_files, meta_faults, refuse, seal
@@ -19,11 +20,14 @@ from gazeclip.bundle.layout import (
     GOLDEN,
     INPUT_NAME,
     MANIFEST,
+    ORIGIN,
     OUTPUTS,
     SCHEMA,
+    SHIPPED_POINT,
     SIGNATURE,
     TEXT_BANK,
 )
+from gazeclip.bundle.origin import describe_origin
 from gazeclip.bundle.parts import write_golden, write_text_bank
 from gazeclip.files.atomic import write_json, write_text
 from gazeclip.files.hashes import sha256
@@ -50,7 +54,9 @@ def write_bundle(folder: str | Path, contents: BundleContents) -> Bundle:
     refuse(folder, meta_faults(meta | {"digest": ""}, files=False))
     refuse(folder, array_faults(meta, contents.text_bank, golden.images, golden.outputs))
     _write_parts(folder, meta, contents)
-    meta["files"] = _list_files(folder)
+    files = _list_files(folder)
+    write_json(folder / ORIGIN, describe_origin(meta, files))
+    meta["files"] = files | {ORIGIN: _describe_file(folder / ORIGIN)}
     write_json(folder / MANIFEST, meta | {"digest": seal(meta)})
     return Bundle.load(folder)
 
@@ -73,7 +79,10 @@ def copy_with_point(
     original = Bundle.load(source)
     meta = dict(original.meta)
     meta["evidence"] = evidence.to_entry()
-    meta["metrics"] = {**meta["metrics"], **metrics}
+    kept = dict(meta["metrics"])
+    if point.name == SHIPPED_POINT:  # what was counted at the former one says nothing of this
+        kept.pop(ANSWERS, None)
+    meta["metrics"] = {**kept, **metrics}
     meta["thresholds"] = {**meta["thresholds"], point.name: point.to_entry()}
     refuse(source, meta_faults(meta | {"digest": ""}, files=False))
     for name in meta["files"]:
@@ -88,11 +97,11 @@ def copy_with_point(
 
 def _list_files(folder: Path) -> dict[str, dict[str, Any]]:
     """Size and hash of every file of the bundle."""
-    files = {}
-    for name in bundle_files(folder):
-        path = folder / name
-        files[name] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
-    return files
+    return {name: _describe_file(folder / name) for name in bundle_files(folder)}
+
+
+def _describe_file(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
 def describe_contents(contents: BundleContents) -> dict[str, Any]:

@@ -49,7 +49,7 @@ GROUPS = {
         Verb("serve", "runtimes.commands.serve:add_options", "judge images over HTTP"),
         Verb("app", "runtimes.commands.app:add_options", "the page that judges in a browser"),
         Verb("engines", "runtimes.commands.engines:add_options", "which engines can be used here"),
-        Verb("bundle", "export.bundle_command:add_options", "sign and check bundles"),
+        Verb("bundle", "export.bundle_command:add_options", "sign, check and compare bundles"),
     ),
     "the stages of a run, one by one": (
         Verb("data", "gazeclip.commands.data:add_options", "prepare, check and describe data"),

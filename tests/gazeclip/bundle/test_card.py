@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+from collections import Counter
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gazeclip.bundle.answers import count_answers
+from gazeclip.bundle.card import model_card
+from gazeclip.bundle.contents import BundleContents, OperatingPoint
+from gazeclip.bundle.write import copy_with_point, describe_contents, write_bundle
 
 
 def test_card_is_written_from_the_data(bundles: dict[str, Path]) -> None:
@@ -13,5 +25,101 @@ def test_card_is_written_from_the_data(bundles: dict[str, Path]) -> None:
         "| weight of margin | 0.05 |",
         "| limits | -6 to 5.7 |",
         "| test_unseen | - | 0 |",
+        "Not counted when this bundle was made.",
     ):
         assert piece in card, piece
+
+
+def test_it_says_what_it_is_for(contents: BundleContents) -> None:
+    card = model_card(describe_contents(contents))
+    use = card.partition("## Intended use")[2].partition("\n## ")[0]
+    assert "entire_synthesis, face_swap (Swap, A GAN, A flow)" in use
+    assert "a camera" not in use  # the class of real images is no forgery
+    assert "Not for:" in use
+
+
+def test_answers_are_counted_as_a_loop_counts_them(contents: BundleContents) -> None:
+    rng = np.random.default_rng(5)
+    outputs = {
+        "logits": rng.normal(size=(60, 4)).astype(np.float32),
+        "fake_logit": 3 * rng.normal(size=(60, 1)).astype(np.float32),
+    }
+    targets = rng.integers(0, 3, 60)  # no image of the last class
+    point = contents.thresholds["fpr1"]
+    names = [entry.name for entry in contents.classes]
+    found = count_answers(outputs, targets, names, contents.evidence, point)
+    wanted: Counter[tuple[str, str]] = Counter()
+    for row, target in enumerate(targets):
+        one = {name: values[row : row + 1] for name, values in outputs.items()}
+        llr = float(contents.evidence.weigh(one["fake_logit"], one["logits"])[0])
+        wanted[names[target], point.decide(llr)] += 1
+    assert list(found) == names[:3]
+    for name, entry in found.items():
+        assert entry["n"] == int((targets == names.index(name)).sum())
+        for answer in ("real", "fake", "inconclusive"):
+            assert entry[answer] == wanted[name, answer]
+
+
+def with_counts(contents: BundleContents) -> BundleContents:
+    counts = {"real": {"n": 200, "fake": 1, "inconclusive": 19, "real": 180}}
+    return dataclasses.replace(contents, metrics={**contents.metrics, "shipped": counts})
+
+
+def test_figures_at_the_shipped_threshold_are_shares(contents: BundleContents) -> None:
+    card = model_card(describe_contents(with_counts(contents)))
+    assert "| real | 200 | 0.5% | 9.5% | 90.0% |" in card
+
+
+def test_counts_go_with_the_threshold_that_they_are_of(
+    spoiled: Path, contents: BundleContents, tmp_path: Path
+) -> None:
+    bundle = write_bundle(spoiled, with_counts(contents))
+    other = OperatingPoint("fpr5", 0.5, -1.0)
+    kept = copy_with_point(spoiled, tmp_path / "a", other, bundle.evidence, {})
+    assert "shipped" in kept.meta["metrics"]
+    moved = dataclasses.replace(other, name="fpr1")
+    without = copy_with_point(spoiled, tmp_path / "b", moved, bundle.evidence, {})
+    assert "shipped" not in without.meta["metrics"]
+
+
+def limits_of(contents: BundleContents, **changes: Any) -> str:
+    meta = copy.deepcopy(describe_contents(contents)) | changes
+    return model_card(meta).partition("## Limits")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"metrics": {"images": "rendered"}}, "say nothing about photographs"),
+        ({"target": "tflite"}, "one image at a time"),
+        ({"precision": "int8"}, "Nobody compared how it judges"),
+        (
+            {
+                "thresholds": {
+                    "fpr1": OperatingPoint("f", 1, 0, 0.01, 0.05, 0.03, 0.04, 99, 90).to_entry()
+                }
+            },
+            "99 persons are too few to show that false alarms stay below 1%: they show no more "
+            "than 3%",
+        ),
+    ],
+)
+def test_limits_follow_from_the_data(
+    changes: dict[str, Any], words: str, contents: BundleContents
+) -> None:
+    assert words not in limits_of(contents)
+    assert words in limits_of(contents, **changes)
+
+
+def test_a_rejected_file_says_so(contents: BundleContents) -> None:
+    drop = {
+        "figure": "tpr",
+        "generator": None,
+        "before": 0.9,
+        "after": 0.5,
+        "limit": 0.03,
+        "outcome": "fail",
+    }
+    gate = {"outcome": "fail", "accepted": False, "n_real": 9, "n_fake": 9, "drops": [drop]}
+    told = limits_of(contents, precision="int8", gate=gate)
+    assert "REJECTED by the gate" in told and "tpr 0.900 -> 0.500 (allowed 0.03)" in told
