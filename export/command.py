@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from export import registry
+from export.batch import Pair, build_table, export_each, refuse_failures
+from export.choose import choose_precisions, choose_targets, pair_up
 from export.quiet import quiet
-from gazeclip.bundle.layout import PRECISIONS
+from gazeclip.bundle.layout import PRECISIONS, Precision
 from gazeclip.cli.options import add_stage_options, open_run
 from gazeclip.console.lines import print_line
-from gazeclip.console.progress import working
-from gazeclip.errors import ConfigError, nearest
+from gazeclip.console.progress import say, working
+from gazeclip.console.tables import print_table
+from gazeclip.errors import ConfigError
+from gazeclip.run.folder import Run
+from gazeclip.run.lock import lock_run
+from gazeclip.run.stages import SHIPPED, bundle_stage
 from gazeclip.scoring.gate import FIGURES
 from gazeclip.system.packages import install_command
 from quantize.nncf_setup import prepare_nncf
+
+if TYPE_CHECKING:
+    from export.stage import Exporter
+
+TAXONOMY = "dfad"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of the verb."""
     parser.description = "Export the student of a run as self-describing bundles."
     add_stage_options(parser)
+    _add_places(parser)
     parser.add_argument(
         "--target",
         action="append",
@@ -30,8 +46,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--precision",
         action="append",
         metavar="P",
-        help=f"{'|'.join(reversed(PRECISIONS))} (repeatable; default: the recipe's, "
-        "int8 with --target)",
+        help=f"{'|'.join(reversed(PRECISIONS))}, or all that each target can write (repeatable; "
+        "default: the recipe's, int8 with --target)",
     )
     parser.add_argument(
         "--max-drop",
@@ -54,56 +70,165 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=export_run)
 
 
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="write the bundles here, as DIR/TARGET[-PRECISION] (default: into the run)",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="DIR",
+        help="export a student's folder (model.safetensors, config.json) that has no run; needs "
+        "--manifest and --out",
+    )
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        metavar="FILE",
+        help="with --checkpoint: the manifest that the student was trained by; thresholds are "
+        "fitted on its split calibration, and files are compared on its split val",
+    )
+    parser.add_argument(
+        "--taxonomy",
+        metavar="NAME",
+        help=f"with --checkpoint: preset or YAML file of the manifest (default: {TAXONOMY})",
+    )
+    parser.add_argument(
+        "--quantized",
+        type=Path,
+        metavar="DIR",
+        help="with --checkpoint: the folder of its quantized encoder, for int8",
+    )
+
+
 def export_run(args: argparse.Namespace) -> int:
     """Export the bundles that the options name, or list the targets.
 
     Raises:
-        ConfigError: no such target or precision.
+        ConfigError: no such target or precision, or options that do not go together.
+        StageError: an export failed; all others are there.
         GateError: the gate rejected a file; all are there.
     """
     if args.list:
         print_targets()
         return 0
-    targets = _choose_targets(args.target or [])
-    for precision in args.precision or []:
-        if precision not in PRECISIONS:
-            raise ConfigError(
-                f"there is no precision '{precision}'", remedy=nearest(precision, PRECISIONS)
-            )
+    choose_targets(args.target or [], ())  # typing errors are told before anything is read
+    choose_precisions(args.precision or [], ())
+    refuse_stray_options(args)
     args.set += [f"gate.max_drop.{item}" for item in args.max_drop]
     if args.allow_undecided:
         args.set.append("gate.allow_undecided=true")
+    if args.checkpoint is not None:
+        with lock_run(Run(args.out)):
+            export_checkpoint(args)
+        return 0
     with open_run(args, "export", "gate") as run:
         run.manifest("student")
-        from export.gate import refuse_rejected_files
-        from export.stage import Exporter, export_one
-        from gazeclip.run.stages import bundle_stage
+        from export.places import RedirectedRun
+        from export.stage import Exporter
 
-        exporter = Exporter(run)
+        exporter = Exporter(run if args.out is None else RedirectedRun(run.root, args.out))
         # What the report asks for; a target that was named is wanted as it ships.
         stage = exporter.context.recipe.export
-        precisions = args.precision or (["int8"] if targets else list(stage.precisions))
-        targets = targets or list(stage.targets)
-        registry.refuse_impossible(targets, precisions)
-        if "int8" in precisions:
+        precisions = [SHIPPED] if args.target else list(stage.precisions)
+        wanted = pair_up(
+            choose_targets(args.target or [], stage.targets),
+            choose_precisions(args.precision or [], precisions),
+        )
+        if any(precision == "int8" for _, precision in wanted):
             run.manifest("quantized")
-        for precision in precisions:
-            for target in targets:
-                export_one(exporter, target, precision, force=args.force)
-                print_line(str(run.folder(bundle_stage(target, precision))))
-        wanted = [bundle_stage(target, each) for each in precisions for target in targets]
-        refuse_rejected_files(run, wanted)
+        with contextlib.nullcontext() if args.out is None else lock_run(Run(args.out)):
+            export_wanted(exporter, wanted, args.force)
     return 0
 
 
-def _choose_targets(named: list[str]) -> list[str]:
-    known = [*registry.TARGETS, "all"]
-    for target in named:
-        if target not in known:
-            raise ConfigError(
-                f"there is no export target '{target}'", remedy=nearest(target, known)
-            )
-    return list(registry.TARGETS) if "all" in named else list(dict.fromkeys(named))
+def refuse_stray_options(args: argparse.Namespace) -> None:
+    """Refuse options that need `--checkpoint`, and what that needs and does not have.
+
+    Raises:
+        ConfigError: naming what is missing or does nothing.
+    """
+    if args.checkpoint is None:
+        for name in ("manifest", "taxonomy", "quantized"):
+            if getattr(args, name) is not None:
+                what = f"--{name} without --checkpoint: a run knows its own"
+                raise ConfigError(what, remedy="Leave it out, or name a student's folder")
+        return
+    if args.run is not None:
+        what = "--run and --checkpoint name two students"
+        raise ConfigError(what, remedy="Leave one of them out")
+    if args.out is None:
+        what = "--checkpoint has no run folder that bundles could be written to"
+        raise ConfigError(what, remedy="Name a folder for them with --out")
+    if args.manifest is None:
+        raise ConfigError(
+            "a bundle needs evidence, thresholds and a parity check, and --checkpoint alone has "
+            "no images for them",
+            remedy="Name the manifest that the student was trained by with --manifest; its splits "
+            "calibration and val are read",
+        )
+    if args.quantized is None and "int8" in (args.precision or []):
+        raise ConfigError(
+            "int8 needs a quantized encoder, and --checkpoint has the float student only",
+            remedy="Name its folder with --quantized, or choose --precision fp32 or fp16",
+        )
+
+
+def export_checkpoint(args: argparse.Namespace) -> None:
+    """Export a student that has no run; see `export_run`."""
+    for item in args.set:
+        section = item.partition(".")[0]
+        if section not in ("export", "gate", "data"):
+            raise ConfigError(f"--set {item} is not of an export", remedy="Here: export.*, gate.*")
+    from export.checkpoint import Given, open_checkpoint
+
+    given = Given(args.checkpoint, args.quantized, args.manifest, args.taxonomy or TAXONOMY)
+    lacking = () if args.quantized is not None else (SHIPPED,)
+    wanted = pair_up(
+        choose_targets(args.target or [], list(registry.TARGETS)),
+        choose_precisions(args.precision or [], ["fp32"] if lacking else [SHIPPED]),
+        lacking,
+    )
+    if lacking:
+        say("export: int8 is left out: it needs a quantized encoder (--quantized)")
+    export_wanted(open_checkpoint(given, args.out, args.set), wanted, args.force)
+
+
+def export_wanted(exporter: Exporter, wanted: list[Pair], force: bool) -> None:
+    """Export all, and print where they lie and a table of what became of them.
+
+    Raises:
+        StageError: one failed, of several; all others are there.
+        GateError: the gate rejected a file; all are there.
+    """
+    from export.gate import refuse_rejected_files
+    from export.places import refuse_foreign_folders
+    from export.stage import export_one
+
+    run = exporter.run
+    refuse_foreign_folders(run, list_touched(wanted))
+
+    def export(target: str, precision: Precision) -> None:
+        export_one(exporter, target, precision, force=force)
+        print_line(str(run.folder(bundle_stage(target, precision))))
+
+    def read_record(target: str, precision: Precision) -> dict[str, Any]:
+        return run.manifest(bundle_stage(target, precision))
+
+    outcomes = export_each(wanted, export, read_record)
+    print_table(build_table(outcomes), sys.stdout)
+    refuse_failures(outcomes)
+    refuse_rejected_files(run, [bundle_stage(*pair) for pair in wanted])
+
+
+def list_touched(wanted: list[Pair]) -> list[str]:
+    """Stages whose folders may be replaced: those that are wanted, and their fp32 twins."""
+    names = [bundle_stage(*pair) for pair in wanted]
+    twins = [bundle_stage(target, "fp32") for target, _ in wanted]
+    return list(dict.fromkeys([*names, *twins]))
 
 
 def print_targets() -> None:

@@ -1,0 +1,98 @@
+"""A student's folder alone becomes bundles, by the images that it was trained by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from export.__main__ import main
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.errors import ConfigError
+from gazeclip.faces.dataset import write_dataset
+from gazeclip.files.hashes import sha256
+from gazeclip.images.preprocess import PixelContract
+from gazeclip.networks.student import Student, StudentSpec, save_student
+from gazeclip.networks.student_encoder import build_student_encoder
+from gazeclip.recipe.faces import FacesConfig
+from gazeclip.taxonomy import Taxonomy
+
+pytestmark = pytest.mark.slow
+SIZE = 64
+DIM = 32
+FACES = FacesConfig(
+    size=SIZE,
+    identities=80,
+    train_real=4,
+    train_fake=2,
+    val_real=4,
+    val_fake=2,
+    calibration_real=6,
+    calibration_fake=2,
+    test_real=4,
+    test_fake=2,
+    unseen_real=4,
+    unseen_fake=2,
+)
+SEEN = (
+    "swap_poisson",
+    "swap_gan",
+    "reenact_warp",
+    "reenact_gan",
+    "synth_gan",
+    "synth_diffusion",
+    "synth_flow",
+)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn faces, as if they were somebody's own."""
+    return write_dataset(tmp_path_factory.mktemp("faces"), FACES)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student's folder; nothing was learnt in it."""
+    torch.manual_seed(0)
+    classes = Taxonomy.load("demo").classes(set(SEEN))
+    backbone = "mobilenetv4_conv_small_050"
+    means = (0.48, 0.46, 0.41)
+    spec = StudentSpec(backbone, DIM, classes, PixelContract(SIZE), means, (0.27, 0.26, 0.28))
+    bank = torch.randn(len(classes), DIM)
+    folder = tmp_path_factory.mktemp("checkpoint")
+    save_student(folder, Student(spec, build_student_encoder(backbone, SIZE), bank, 10.0).eval())
+    return folder
+
+
+def test_bundles_of_a_student_without_a_run(
+    checkpoint: Path, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--checkpoint", str(checkpoint), "--manifest", str(manifest), "--taxonomy", "demo"]
+    command = [*options, "--out", str(tmp_path / "out"), "--target", "onnx"]
+    assert main(command) == 0
+    told = capsys.readouterr()
+    assert "int8 is left out" in told.err
+    assert [line.split()[:2] for line in told.out.splitlines() if " ok" in line] == [
+        ["onnx", "fp32"]
+    ]
+    bundle = Bundle.load(tmp_path / "out" / "onnx-fp32")
+    assert bundle.meta["provenance"]["student_sha256"] == sha256(checkpoint / "model.safetensors")
+    assert "teacher_sha256" not in bundle.meta["provenance"]
+    assert bundle.meta["metrics"]["calibration_n"] == 6 + 2 * len(SEEN)
+    assert [entry.name for entry in bundle.classes] == ["real", *SEEN]
+    assert main(command) == 0
+    assert "up to date" in capsys.readouterr().err
+    assert main([*options, "--out", str(tmp_path / "again"), "--target", "onnx"]) == 0
+    assert Bundle.load(tmp_path / "again" / "onnx-fp32").digest == bundle.digest
+
+
+def test_another_manifest_is_refused(checkpoint: Path, manifest: Path, tmp_path: Path) -> None:
+    lines = manifest.read_text().splitlines(keepends=True)
+    fewer = manifest.with_name("fewer.csv")
+    fewer.write_text("".join(line for line in lines if "synth_flow" not in line))
+    options = ["--checkpoint", str(checkpoint), "--manifest", str(fewer), "--taxonomy", "demo"]
+    with pytest.raises(ConfigError, match=r"knows the classes real, .*, and the train split of"):
+        main([*options, "--out", str(tmp_path), "--target", "onnx"])
+    assert not (tmp_path / "onnx-fp32").exists()
