@@ -42,5 +42,7 @@ def _settle_manifest(path: Path) -> None:
 def _settle_specification(path: Path) -> None:
     messages = require("coremltools.proto.Model_pb2", "coreml")
     model = messages.Model.FromString(path.read_bytes())
-    model.description.metadata.userDefined.pop(_DATE, None)
+    notes = model.description.metadata.userDefined
+    if _DATE in notes:
+        del notes[_DATE]
     write_bytes(path, model.SerializeToString(deterministic=True))

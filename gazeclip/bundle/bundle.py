@@ -187,7 +187,7 @@ def _read_meta(folder: Path) -> dict[str, Any]:
         )
     try:
         meta = parse_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(
             f"{path} is damaged ({error})", remedy="Export the bundle again"
         ) from error

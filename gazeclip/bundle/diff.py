@@ -100,23 +100,20 @@ def count_other_bytes(first: Bundle, second: Bundle, name: str) -> tuple[int, in
 
     What the longer one has more counts as different.
     """
-    count = 0
-    place = -1
-    offset = 0
+    sizes = [(bundle.folder / name).stat().st_size for bundle in (first, second)]
+    shared = min(sizes)
+    count = max(sizes) - shared
+    place = shared
     with (first.folder / name).open("rb") as a, (second.folder / name).open("rb") as b:
-        while True:
-            block = a.read(_BLOCK)
-            other = b.read(_BLOCK)
-            if not block and not other:
-                return count, place
-            shared = min(len(block), len(other))
-            same = np.frombuffer(block, np.uint8, shared) == np.frombuffer(other, np.uint8, shared)
-            found = np.flatnonzero(~same)
-            beyond = max(len(block), len(other)) - shared
-            if place < 0 and (len(found) or beyond):
-                place = offset + (int(found[0]) if len(found) else shared)
-            count += len(found) + beyond
-            offset += shared
+        for offset in range(0, shared, _BLOCK):
+            length = min(_BLOCK, shared - offset)
+            block = np.frombuffer(a.read(length), np.uint8)
+            other = np.frombuffer(b.read(length), np.uint8)
+            found = np.flatnonzero(block != other)
+            if len(found):
+                place = min(place, offset + int(found[0]))
+                count += len(found)
+    return count, place
 
 
 def _compare_arrays(first: Bundle, second: Bundle) -> Iterator[Difference]:

@@ -44,6 +44,14 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: (f / "bundle.json").write_text((f / "bundle.json").read_text()[:400]),
         "is damaged",
     ),
+    "lists in lists without end": (
+        lambda f: (f / "bundle.json").write_text("[" * 100_000),
+        "is damaged",
+    ),
+    "number that is none": (
+        lambda f: _edit(f, False, metrics={"cllr": float("nan")}),
+        "digest differs",
+    ),
     "not an object": (lambda f: (f / "bundle.json").write_text("[]"), "not an object"),
     "missing model": (lambda f: (f / "model.onnx").unlink(), "model.onnx is missing"),
     "flipped bit in the model": (lambda f: _flip(f / "model.onnx"), "model.onnx was changed"),

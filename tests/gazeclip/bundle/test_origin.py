@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -114,4 +113,3 @@ def test_a_bundle_of_an_earlier_version_has_none(
     (spoiled / "bundle.json").write_text(json.dumps(meta))
     assert main(["verify-bundle", str(spoiled)]) == 0
     assert "whole" in capsys.readouterr().out
-    shutil.rmtree(spoiled)
