@@ -1,17 +1,17 @@
-"""`python -m benchmarks`: the same as `gazeclip benchmark`; `... thresholds` as that command."""
+"""`python -m benchmarks`: as `gazeclip benchmark`; `... thresholds`, `... compare`: as those."""
 
 from __future__ import annotations
 
 from gazeclip.cli.guard import guard
 from gazeclip.cli.verbs import run_verb
 
-THRESHOLDS = "thresholds"
+OTHERS = ("thresholds", "compare")
 
 
 def main(argv: list[str]) -> int:
     """Run the command under the package's own name."""
-    if argv[:1] == [THRESHOLDS]:
-        return run_verb(THRESHOLDS, argv[1:], f"python -m benchmarks {THRESHOLDS}")
+    if argv and argv[0] in OTHERS:
+        return run_verb(argv[0], argv[1:], f"python -m benchmarks {argv[0]}")
     return run_verb("benchmark", argv, "python -m benchmarks")
 
 

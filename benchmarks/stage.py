@@ -1,6 +1,6 @@
 """Stage `report`: accuracy and latency of every subject of a run, on the files that ship.
 
-Written as report.json, report.md and report.html.
+Written as report.json, report.md, report.html and scores.json.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from benchmarks.measure.gather import find_usable_targets, gather_subjects
 from benchmarks.measure.judge import judge_subjects, load_images
 from benchmarks.measure.twins import build_gates, list_slower_files
 from benchmarks.report import compose
+from benchmarks.report.console import console_table
+from benchmarks.report.data import ReportData
 from benchmarks.report.gaze import list_gaze_caveats, list_gaze_warnings
-from benchmarks.report.write import ReportData, console_table, write_report
+from benchmarks.report.scores import build_scores
+from benchmarks.report.write import write_report
 from gazeclip.console.lines import print_line
 from gazeclip.console.progress import say
 from gazeclip.files.atomic import read_json
@@ -65,7 +68,7 @@ def print_result(run: Run) -> None:
 
 
 def make_report(context: Context, folder: Path, inputs: Mapping[str, str]) -> dict[str, Any]:
-    """Measure everything and write the three files; returns the stage's metrics."""
+    """Measure everything and write the files; returns the stage's metrics."""
     threads = context.recipe.report.threads or usable_threads()
     gathered, left_out = gather_subjects(context, threads)
     images = load_images(context)
@@ -93,6 +96,7 @@ def make_report(context: Context, folder: Path, inputs: Mapping[str, str]) -> di
         flips=compose.build_flips(judged, images),
         gates=build_gates(context, judged),
         gallery=compose.build_gallery(context, headline, images["test"]),
+        scores=build_scores(context, judged),
     )
     write_report(folder, data)
     return {"subjects": len(data.subjects)}

@@ -140,3 +140,8 @@ def refuse_impossible(names: Iterable[str], precisions: Iterable[str]) -> None:
         raise ConfigError(faults[0].what, faults[0].remedy)
     if faults:
         raise ConfigError("; ".join(f"{fault.what} ({fault.remedy})" for fault in faults))
+
+
+def reference_name(engine: str) -> str:
+    """What stands in parity notes and reports for the reference evaluator of an engine."""
+    return f"{engine}-reference"

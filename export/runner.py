@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from export.registry import find_target
+from export.registry import find_target, reference_name
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.system.threads import usable_threads
@@ -55,11 +55,6 @@ def wrap_torch(model: Callable[[torch.Tensor], Any]) -> Infer:
         return arrays
 
     return infer
-
-
-def reference_name(engine: str) -> str:
-    """What stands in parity notes and reports for the reference evaluator of an engine."""
-    return f"{engine}-reference"
 
 
 def is_reference(engine: str) -> bool:

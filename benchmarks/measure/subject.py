@@ -8,8 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from export.registry import TARGETS
-from export.runner import reference_name
+from export.registry import TARGETS, reference_name
 from gazeclip.bundle.layout import PRECISIONS, Precision
 from gazeclip.bundle.rule import Rule
 from gazeclip.errors import ConfigError, StageError

@@ -7,10 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.report.plots import short_label
-from benchmarks.report.tables import Cell, format_interval, format_share, format_unsure
+from benchmarks.report.tables import (
+    SPLIT_TITLES,
+    Cell,
+    format_interval,
+    format_share,
+    format_unsure,
+)
 from gazeclip.console.tables import Table, markdown_table
 
 Entry = Mapping[str, Any]
+NOTE = (
+    "Cllr: cost of the evidence in bits, 0 perfect and 1 none, and beside it what calibration "
+    "could not mend. False alarms: real images called fake, with a 95% interval. Generators: the "
+    "share of their images called fake, and beside it the share that is inconclusive; the rest "
+    "is called real."
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,12 @@ def build_answer_table(subjects: Sequence[Entry], split: str) -> AnswerTable | N
     generators = tuple(found[0][1]["shipped"]["per_generator"])
     rows = tuple((name, _build_cells(figures, generators)) for name, figures in found)
     return AnswerTable(split, ("Cllr", "false alarms", "all forged", *generators), rows)
+
+
+def list_answer_tables(subjects: Sequence[Entry]) -> list[AnswerTable]:
+    """Of every split that has answers."""
+    found = [build_answer_table(subjects, split) for split in SPLIT_TITLES]
+    return [table for table in found if table is not None]
 
 
 def _build_cells(figures: Mapping[str, Any], generators: Sequence[str]) -> tuple[Cell, ...]:

@@ -79,6 +79,7 @@ class ReportData:
     flips: Sequence[Flips] = ()
     gallery: Sequence[GalleryItem] = ()
     gates: Sequence[Mapping[str, Any]] = ()
+    scores: Mapping[str, Any] | None = None  # of scores.json
 
     def to_json(self) -> dict[str, Any]:
         """The contents of report.json (`benchmarks.report.schema`); images stay out of it."""

@@ -69,6 +69,11 @@ GROUPS = {
     ),
     "studies": (
         Verb(
+            "compare",
+            "benchmarks.compare.command:add_options",
+            "compare two reports; an exit code where the second is worse than was agreed",
+        ),
+        Verb(
             "thresholds",
             "benchmarks.thresholds_command:add_options",
             "place the thresholds of a run's bundles for other rates of error",

@@ -13,7 +13,7 @@ from benchmarks.measure.accuracy import LEVELS, evaluate_splits
 from benchmarks.measure.gaze import compare_gaze
 from benchmarks.measure.latency import LatencyStats
 from benchmarks.measure.subject import Subject
-from benchmarks.report.write import (
+from benchmarks.report.data import (
     Flips,
     GalleryItem,
     ReportData,

@@ -20,8 +20,9 @@ from benchmarks.report.gaze import (
     list_gaze_warnings,
     may_draw,
 )
+from benchmarks.report.markdown import render_markdown
+from benchmarks.report.page import page_context, render_html
 from benchmarks.report.schema import validate_report
-from benchmarks.report.write import page_context, render_html, render_markdown
 from gazeclip.console.tables import MISSING
 from gazeclip.scoring.outputs import SplitOutputs
 

@@ -18,17 +18,13 @@ from PIL import Image
 
 from benchmarks.measure.subject import Subject
 from benchmarks.report import plots, scatter, tables
-from benchmarks.report import write as report
-from benchmarks.report.data import find_headline
+from benchmarks.report.console import console_table
+from benchmarks.report.data import ReportData, describe_subject, encode_thumbnail, find_headline
+from benchmarks.report.markdown import render_markdown
+from benchmarks.report.page import render_html
 from benchmarks.report.schema import validate_report
-from benchmarks.report.write import (
-    ReportData,
-    console_table,
-    describe_subject,
-    encode_thumbnail,
-    render_html,
-    write_report,
-)
+from benchmarks.report.summary import summarise_headline
+from benchmarks.report.write import write_report
 from gazeclip.errors import StageError
 
 Maker = Callable[..., ReportData]
@@ -226,7 +222,7 @@ def test_a_disturbed_latency_carries_its_mark_everywhere(report_data: Maker) -> 
     assert tables.build_rows(data.subjects)[3]["latency"].text == "0.80 *"
     assert "other work disturbed" in render_html(
         data
-    ) and "other work disturbed" in report.render_markdown(data)
+    ) and "other work disturbed" in render_markdown(data)
 
 
 @pytest.mark.parametrize(
@@ -244,11 +240,11 @@ def test_a_disturbed_latency_carries_its_mark_everywhere(report_data: Maker) -> 
 def test_the_sentence_on_top(report_data: Maker, size: float, start: str) -> None:
     subjects = report_data().subjects
     subjects[3]["size_mb"] = size
-    text = report.summarise_headline(subjects, subjects[3])
+    text = summarise_headline(subjects, subjects[3])
     assert text.startswith(start)
     assert "runs 50× faster than its teacher" in text  # noqa: RUF001
     subjects[3]["latency_ms"]["p50"] = 80.0
-    assert "is 2.0× slower than its teacher" in report.summarise_headline(subjects, subjects[3])  # noqa: RUF001
+    assert "is 2.0× slower than its teacher" in summarise_headline(subjects, subjects[3])  # noqa: RUF001
 
 
 def test_headline_by_name_or_by_identity(report_data: Maker) -> None:
@@ -261,7 +257,7 @@ def test_headline_by_name_or_by_identity(report_data: Maker) -> None:
 
 
 def test_markdown_has_one_row_per_subject(report_data: Maker) -> None:
-    text = report.render_markdown(report_data())
+    text = render_markdown(report_data())
     tables = [part for part in text.split("\n\n") if part.startswith("|")]
     # The results, then the answers on each split: the same subjects in each.
     for table in tables[:3]:
@@ -341,12 +337,12 @@ def test_a_set_without_unseen_generators(
 
 def test_answers_are_in_the_summary_and_in_a_table_per_split(report_data: Maker) -> None:
     data = report_data()
-    text = report.render_markdown(data)
+    text = render_markdown(data)
     (shown,) = (s for s in data.subjects if s["engine"] == "openvino")
     shipped = shown["accuracy"]["test"]["shipped"]
     assert f"calls {shipped['tpr']:.0%} of them fake" in text.splitlines()[2]
     assert f"with {shipped['fpr']:.1%} false alarms" in text.splitlines()[2]
-    page = report.render_html(data)
+    page = render_html(data)
     assert page.count("At the threshold that ships: test") == 2  # test, test_unseen
     row = next(
         line
