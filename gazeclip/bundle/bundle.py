@@ -90,7 +90,7 @@ class Bundle:
         """From this file's scores to its log-likelihood ratio."""
         return Evidence.from_entry(self.meta["evidence"])
 
-    @property
+    @cached_property
     def operating_points(self) -> dict[str, OperatingPoint]:
         """All operating points by name."""
         points: Mapping[str, Any] = self.meta["thresholds"]

@@ -108,7 +108,7 @@ class PixelContract:
 
     def read(self, source: ImageSource) -> Pixels:
         """Like `apply`, with what its file says."""
-        return self._scale(decode_image(source, draft_size=self.size))
+        return next(self.read_frames(source, 1))
 
     def read_frames(self, source: ImageSource, limit: int | None) -> Iterator[Pixels]:
         """Like `read`, of the first `limit` frames (None: all), each decoded when it is asked for.
@@ -116,7 +116,15 @@ class PixelContract:
         Raises:
             ImageError: a frame cannot be read; those before it were given.
         """
+        if self._is_ready(source):  # nothing to decode, turn or scale: only a copy of its own
+            return iter([Pixels(np.array(source, order="C"), 1, None, 1)])
         return map(self._scale, decode_frames(source, limit, draft_size=self.size))
+
+    def _is_ready(self, source: ImageSource) -> bool:
+        """Whether a source is an array that is the model's input as it is."""
+        if not isinstance(source, np.ndarray):
+            return False
+        return source.dtype == np.uint8 and source.shape == (self.size, self.size, 3)
 
     def _scale(self, decoded: DecodedImage) -> Pixels:
         image = decoded.image

@@ -6,7 +6,6 @@ import importlib
 import importlib.util
 import shlex
 from collections.abc import Iterable
-from importlib import metadata
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -115,6 +114,8 @@ def _find_distributions(root: str) -> list[str]:
 
     `onnxruntime-gpu`, say, for `onnxruntime`.
     """
+    from importlib import metadata  # 20 ms that a start need not wait
+
     found = list(dict.fromkeys(metadata.packages_distributions().get(root, ())))
     own = root.replace("_", "-")
     if not found and installed_version(own) is not None:
@@ -168,6 +169,8 @@ def _quote(text: str) -> str:
 
 def installed_version(distribution: str) -> str | None:
     """Installed version of a distribution; None if it is missing or carries no metadata."""
+    from importlib import metadata
+
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

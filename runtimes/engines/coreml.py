@@ -20,7 +20,7 @@ from runtimes.engines.base import (
     check_names,
     find_library_fault,
     in_batches_of,
-    version,
+    read_version,
 )
 
 _UNITS = {"all": "ALL", "cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "ane": "CPU_AND_NE"}
@@ -59,7 +59,7 @@ class CoreMlEngine(Engine):
         self._model: Any = model
         self._lock = threading.Lock()
         # Core ML schedules its own threads; the count cannot be set
-        self.label = f"coreml {version('coremltools')} {_UNITS[units]}"
+        self.label = f"coreml {read_version(coremltools)} {_UNITS[units]}"
 
     def infer(self, images: np.ndarray) -> Outputs:
         return in_batches_of(1, images, self._run_batch)

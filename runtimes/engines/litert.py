@@ -19,11 +19,11 @@ from runtimes.engines.base import (
     check_names,
     find_library_fault,
     in_batches_of,
-    version,
+    read_version,
 )
 
 _PREFERRED = "ai_edge_litert"
-_LIBRARIES = {_PREFERRED: "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
+_LIBRARIES = (_PREFERRED, "tflite_runtime")
 
 
 class LiteRtEngine(Engine):
@@ -58,7 +58,8 @@ class LiteRtEngine(Engine):
         self._input = int(entry["index"])
         self._interpreter: Any = interpreter
         self._lock = threading.Lock()
-        self.label = f"litert {library} {version(_LIBRARIES[library])} CPU"
+        release = read_version(require(library, extra="tflite"))
+        self.label = f"litert {library} {release} CPU"
 
     def infer(self, images: np.ndarray) -> Outputs:
         return in_batches_of(self._fixed, images, self._run_batch)

@@ -18,7 +18,7 @@ from runtimes.engines.base import (
     check_names,
     find_library_fault,
     in_batches_of,
-    version,
+    read_version,
 )
 
 _DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
@@ -56,7 +56,7 @@ class OnnxRuntimeEngine(Engine):
         self._input = port.name
         self._outputs = list(names.values())
         device_name = provider.removesuffix("ExecutionProvider").upper()
-        self.label = f"onnxruntime {version('onnxruntime')} {device_name}"
+        self.label = f"onnxruntime {read_version(ort)} {device_name}"
 
     def infer(self, images: np.ndarray) -> Outputs:
         return in_batches_of(self._fixed, images, self._run_batch)

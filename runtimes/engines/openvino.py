@@ -10,6 +10,7 @@ import numpy as np
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.errors import ConfigError, Fault
+from gazeclip.system.packages import require
 from runtimes.engines.base import (
     Engine,
     Outputs,
@@ -18,9 +19,11 @@ from runtimes.engines.base import (
     check_names,
     find_library_fault,
     in_batches_of,
-    version,
+    read_version,
 )
 from runtimes.openvino_core import share_core
+
+_CPU = "CPU"
 
 
 class OpenVinoEngine(Engine):
@@ -33,9 +36,11 @@ class OpenVinoEngine(Engine):
         return find_library_fault("openvino", "openvino")
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
+        library = require("openvino", extra="openvino")
         core = share_core()
-        place = (device or "CPU").upper()
-        _check_device(place, core.available_devices)
+        place = (device or _CPU).upper()
+        if place != _CPU:  # which is always there; to ask loads the plugins of all devices
+            _check_device(place, core.available_devices)
         path = bundle.model_path
         try:
             compiled = core.compile_model(
@@ -55,7 +60,7 @@ class OpenVinoEngine(Engine):
         self._ports = {name: found[graph] for name, graph in names.items()}
         self._compiled: Any = compiled
         self._local = threading.local()
-        self.label = f"openvino {version('openvino')} {place}"
+        self.label = f"openvino {read_version(library)} {place}"
 
     def infer(self, images: np.ndarray) -> Outputs:
         return in_batches_of(self._fixed, images, self._run_batch)
@@ -85,7 +90,7 @@ def _make_settings(place: str, threads: int) -> dict[str, Any]:
     Left alone, some CPUs would compute fp32 layers in bf16 or fp16.
     """
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    if place == "CPU":
+    if place == _CPU:
         # unpinned, because two processes would otherwise be pinned to the same cores
         settings |= {
             "INFERENCE_NUM_THREADS": threads,

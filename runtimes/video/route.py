@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from gazeclip.errors import ImageError
 from gazeclip.images.source import ImageSource
 from runtimes.sources import Reader, read_sources
 from runtimes.verdict import Verdict
-from runtimes.video.film import JudgeAll, judge_film
 from runtimes.video.kinds import is_film
 from runtimes.video.sample import Sampling
+
+if TYPE_CHECKING:
+    from runtimes.video.film import JudgeAll
 
 
 def judge_sources(
@@ -31,6 +34,8 @@ def judge_sources(
         if not filmed:
             yield from judge(read_sources(reader, group, frames))
             continue
+        from runtimes.video.film import judge_film  # photographs need not wait for it
+
         for number, source in group:
             # what is a film is a path
             yield from judge_film(source, number, reader, judge, sampling, threads)  # type: ignore[arg-type]

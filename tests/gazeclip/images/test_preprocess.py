@@ -209,3 +209,14 @@ def test_a_broken_exif_block_is_a_damaged_image(kind: str) -> None:
     picture = encoded(Image.new("RGB", (8, 8)), kind, exif=b"Exif\0\0II*\0")
     with pytest.raises(ImageError, match="damaged"):
         load_image(picture)
+
+
+def test_an_array_that_is_the_input_already_is_copied_and_no_more() -> None:
+    contract = PixelContract(32)
+    pixels = noise(64, 32)[::2]  # rows apart in memory
+    found = contract.read(pixels)
+    np.testing.assert_array_equal(found.array, contract.apply(Image.fromarray(pixels)))
+    assert found[1:] == (1, None, 1)
+    assert found.array.flags.c_contiguous and not np.shares_memory(found.array, pixels)
+    with pytest.raises(ImageError, match="array of int16"):
+        contract.apply(pixels.astype(np.int16))

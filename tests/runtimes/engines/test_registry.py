@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -157,3 +159,25 @@ def test_a_fixed_batch_is_filled_up_and_cut_again() -> None:
 
     assert in_batches_of(3, images, run)["x"][:, 0].tolist() == [0, 1, 2, 3, 4]
     assert sizes == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("target", "distribution"),
+    [("onnx", "onnxruntime"), ("openvino", "openvino"), ("tflite", "ai-edge-litert")],
+)
+def test_verdicts_name_the_release_that_is_installed(
+    bundles: dict[str, Path], target: str, distribution: str
+) -> None:
+    release = metadata.version(distribution)
+    assert f" {release} " in load(bundles[target]).engine.label
+
+
+def test_a_start_imports_nothing_that_only_films_or_messages_need() -> None:
+    unneeded = ["importlib.metadata", "runtimes.video.film", "argparse"]
+    # without `site`, whose finder of an editable installation imports what it likes
+    program = f"import sys; sys.path[:0] = {sys.path!r}; from runtimes import load; "
+    program += f"print([name for name in {unneeded} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,1 @@
+"""What engines cost and whether they agree: `python -m benchmarks.engines --help`."""
