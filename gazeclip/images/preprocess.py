@@ -29,6 +29,7 @@ from gazeclip.images.opened import (
     turn_upright,
 )
 from gazeclip.images.reduced import Reduced, choose_fraction, place_reduced, reduce_jpeg
+from gazeclip.images.scale import scale_in_order
 from gazeclip.images.source import (
     SLASHES_REMEDY,
     ImageSource,
@@ -127,9 +128,8 @@ class PixelContract:
         return source.dtype == np.uint8 and source.shape == (self.size, self.size, 3)
 
     def _scale(self, decoded: DecodedImage) -> Pixels:
-        image = decoded.image
-        if image.size != (self.size, self.size):
-            image = image.resize((self.size, self.size), INTERPOLATIONS[self.interpolation])
+        filter_ = INTERPOLATIONS[self.interpolation]
+        image = scale_in_order(decoded.image, (self.size, self.size), filter_)
         array = np.asarray(image, dtype=np.uint8).copy()
         return Pixels(array, decoded.frames, decoded.note, decoded.frame)
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from gazeclip.images.scale import scale_in_order
+
 
 class Letterbox(NamedTuple):
     """A picture in the middle of a black square.
@@ -36,6 +38,6 @@ def fit_into_square(picture: Image.Image, size: int, margin: int = 0) -> Letterb
     height = max(1, round(picture.height * factor))
     offset = ((size - width) // 2, (size - height) // 2)
     square = Image.new("RGB", (size, size))
-    square.paste(picture.resize((width, height), Image.Resampling.BILINEAR), offset)
+    square.paste(scale_in_order(picture, (width, height), Image.Resampling.BILINEAR), offset)
     scale = (width / picture.width, height / picture.height)
     return Letterbox(np.asarray(square)[None], scale, offset)
