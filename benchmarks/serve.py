@@ -34,6 +34,7 @@ from gazeclip.console.tables import MISSING, Table, print_table
 from gazeclip.errors import ConfigError
 from gazeclip.faces.dataset import render_golden
 from gazeclip.files.atomic import write_json
+from gazeclip.images.crop_rule import CROPS
 
 _WARM_UP_SECONDS = 0.5
 _MEMORY = "process_resident_memory_bytes"
@@ -50,6 +51,7 @@ def main(argv: list[str]) -> int:
     report = {
         "machine": describe_machine(),
         "bundle": str(args.bundle),
+        "crop": args.crop or "as the bundle says",
         "image_bytes": len(picture),
         "closed": closed,
         "overload": overload,
@@ -69,6 +71,7 @@ def parse_options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--bundle", type=Path, required=True, metavar="DIR")
     parser.add_argument("--engine")
     parser.add_argument("--threads", type=int, metavar="N")
+    parser.add_argument("--crop", choices=CROPS, help="default: as the bundle says")
     parser.add_argument("--image", type=Path, help="a JPEG to send (default: a drawn face)")
     parser.add_argument("--size", type=int, default=224, help="pixels of the drawn face")
     parser.add_argument("--batches", type=parse_numbers, default=(1, 8, 16), metavar="N,N,...")
@@ -150,7 +153,7 @@ def _measure(
 
 def _list_options(args: argparse.Namespace, batch: int) -> list[str]:
     options = ["--bundle", str(args.bundle), "--batch", str(batch)]
-    for name in ("engine", "threads"):
+    for name in ("engine", "threads", "crop"):
         if getattr(args, name) is not None:
             options += [f"--{name}", str(getattr(args, name))]
     return options
@@ -165,7 +168,8 @@ def draw_picture(size: int) -> bytes:
 
 def print_report(report: dict[str, Any]) -> None:
     """Two tables and a line."""
-    title = f"each client again as soon as it is answered; {report['image_bytes']} bytes an image"
+    title = f"each client again as soon as it is answered; {report['image_bytes']} bytes an image, "
+    title += f"crop {report['crop']}"
     header = ["batch", "clients", "images/s", "p50 ms", "p95 ms", "p99 ms", "images/inference"]
     rows = []
     for row in report["closed"]:

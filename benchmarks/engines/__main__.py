@@ -2,9 +2,10 @@
 
     python -m benchmarks.engines start BUNDLE... --image FILE
     python -m benchmarks.engines overhead BUNDLE...
+    python -m benchmarks.engines agree BUNDLE... --images DIR
 
 `start`: a fresh process to its first verdict, by stage. `overhead`: what is added to the time of
-the engine's library.
+the engine's library. `agree`: how often the bundles of a run give the same verdict, and where not.
 """
 
 from __future__ import annotations
@@ -12,11 +13,21 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.engines.agreement import (
+    Opinion,
+    Pair,
+    compare_pairs,
+    find_differing,
+    judge_images,
+    list_images,
+    read_bundles,
+)
 from benchmarks.engines.overhead import measure_overheads
 from benchmarks.engines.start import measure_starts
 from benchmarks.measure.latency import LatencyStats
@@ -41,7 +52,10 @@ def main(argv: list[str]) -> int:
     overhead = commands.add_parser("overhead", help="beside the engine's library alone")
     overhead.add_argument("--seconds", type=float, default=4.0, help="for each call")
     overhead.set_defaults(command=print_overheads)
-    for command in (start, overhead):
+    agree = commands.add_parser("agree", help="the same verdicts")
+    agree.add_argument("--images", type=Path, required=True, metavar="DIR")
+    agree.set_defaults(command=print_agreement)
+    for command in (start, overhead, agree):
         command.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE")
         command.add_argument("--threads", type=int, default=1, metavar="N")
     args = parser.parse_args(argv)
@@ -82,6 +96,51 @@ def print_overheads(args: argparse.Namespace) -> int:
     print_table(Table(header, rows, title=title), sys.stdout)
     _print_machine()
     return 0
+
+
+def print_agreement(args: argparse.Namespace) -> int:
+    """One row for each pair of bundles, then the images of which any two differ."""
+    bundles = read_bundles(args.bundles)
+    images = list_images(args.images)
+    opinions = judge_images(bundles, images, args.threads)
+    pairs = compare_pairs(opinions)
+    title = f"{len(images)} images; by one rule: evidence and thresholds of the first for both"
+    header = ["pair", "same verdict %", "LLR differs by", "by one rule: same %", "LLR differs by"]
+    rows = [_describe_pair(pair) for pair in pairs]
+    print_table(Table(header, rows, title=title), sys.stdout)
+    differing = find_differing(pairs, lambda pair: pair.same)
+    left = find_differing(pairs, lambda pair: pair.same_by_one_rule)
+    print_line(f"{len(differing)} images differ in any pair, {len(left)} by one rule:")
+    header = ["image", *(opinion.name for opinion in opinions), "by one rule"]
+    listed = [
+        [str(images[n].relative_to(args.images)), *_list_answers(opinions, n), _mark(n in left)]
+        for n in differing
+    ]
+    print_table(Table(header, listed), sys.stdout)
+    for opinion in opinions:
+        point = opinion.rule.point
+        print_line(
+            f"{opinion.name}: fake from {point.fake_from:+.3f}, real below {point.real_below:+.3f}"
+        )
+    return 0
+
+
+def _describe_pair(pair: Pair) -> list[str]:
+    return [
+        f"{pair.one.name}, {pair.other.name}",
+        f"{100 * pair.same.mean():.2f}",
+        f"{pair.llr_difference.max():.3f}",
+        f"{100 * pair.same_by_one_rule.mean():.2f}",
+        f"{pair.llr_difference_by_one_rule.max():.3f}",
+    ]
+
+
+def _list_answers(opinions: Sequence[Opinion], number: int) -> list[str]:
+    return [f"{opinion.answer()[number]} {opinion.weigh()[number]:+.3f}" for opinion in opinions]
+
+
+def _mark(differs: bool) -> str:
+    return "differs" if differs else "same"
 
 
 def _describe_added(stats: LatencyStats, bare: LatencyStats) -> tuple[str, str]:

@@ -3,6 +3,8 @@
     python -m benchmarks.faces photo --bundle DIR
     python -m benchmarks.faces recall [MANIFEST]
     python -m benchmarks.faces framing [MANIFEST] [--bundle DIR]
+    python -m benchmarks.faces detail [MANIFEST] --bundle DIR
+    python -m benchmarks.faces outcomes --bundle DIR
 
 Without a manifest the faces are drawn. Of a manifest the split val is read: nothing may be chosen
 on test images.
@@ -16,7 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.faces.detail import measure_detail
 from benchmarks.faces.framing import try_sides
+from benchmarks.faces.outcomes import answer_kinds
 from benchmarks.faces.photo import STAGES, draw_photo, measure_stages
 from benchmarks.faces.recall import EDGES, count_found
 from benchmarks.faces.scenes import Scene, draw_background, make_scenes, read_crops
@@ -28,6 +32,7 @@ from gazeclip.images.crop_rule import LIFT
 from runtimes import load
 from runtimes.faces.detect import FaceDetector
 
+RATIOS = (1.0, 1.25, 1.5, 2.0, 3.0)
 SIDES = (1.25, 1.3, 1.35, 1.4, 1.45, 1.5, 1.55, 1.6)
 
 
@@ -47,7 +52,13 @@ def main(argv: list[str]) -> int:
     framing.add_argument("--bundle", type=Path, metavar="DIR")
     framing.add_argument("--lift", type=float, default=LIFT)
     framing.set_defaults(command=print_framing)
-    for command in (recall, framing):
+    outcomes = commands.add_parser("outcomes", help="what is answered without a usable face")
+    outcomes.add_argument("--bundle", type=Path, required=True, metavar="DIR")
+    outcomes.set_defaults(command=print_outcomes)
+    detail = commands.add_parser("detail", help="how many pixels of a crop are enough")
+    detail.add_argument("--bundle", type=Path, required=True, metavar="DIR")
+    detail.set_defaults(command=print_detail)
+    for command in (recall, framing, detail):
         command.add_argument("manifest", type=Path, nargs="?")
         command.add_argument("--taxonomy", default="dfad")
     args = parser.parse_args(argv)
@@ -110,6 +121,33 @@ def print_framing(args: argparse.Namespace) -> int:
         f"{len(tried.sides)} crops, {tried.missed} not found | true side p10 {low:.2f}, p50 "
         f"{middle:.2f}, p90 {high:.2f} | true lift p50 {np.median(tried.lifts):.3f}"
     )
+    return 0
+
+
+def print_detail(args: argparse.Namespace) -> int:
+    """One row for each number of pixels."""
+    verifier = load(args.bundle, threads=1)
+    crops = read_crops(args.manifest, args.taxonomy, "val")
+    rows = []
+    for detail in measure_detail(crops, RATIOS, verifier):
+        middle, high = np.percentile(detail.llr_differences, (50, 95))
+        figures = [middle, high, max(detail.llr_differences), np.mean(detail.same)]
+        row = [f"{detail.ratio:.2f}", str(detail.side), *(f"{value:.3f}" for value in figures)]
+        rows.append(row)
+    header = ["pixels / S", "crop px", "LLR differs p50", "p95", "max", "same verdict"]
+    title = f"{len(crops)} crops in JPEGs, decoded at 1/2 and whole"
+    print_table(Table(header, rows, title=title, left=()), sys.stdout)
+    return 0
+
+
+def print_outcomes(args: argparse.Namespace) -> int:
+    """One row for each kind of photograph."""
+    rows = [
+        [answer.kind, answer.outcome, str(answer.exit_code), answer.said]
+        for answer in answer_kinds(load(args.bundle, threads=1))
+    ]
+    header = ["photograph", "outcome", "exit code", "said"]
+    print_table(Table(header, rows, left=(0, 1, 3)), sys.stdout)
     return 0
 
 
