@@ -124,7 +124,9 @@ export async function checkHeat(context, address, photo) {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     return data.filter((value, place) => place % 4 === 0 && value !== data[place + 2]).length;
   });
-  check("it has colours", colours > 50, `${colours} pixels`);
+  // a bundle that has hardly been trained may give every picture the same LLR
+  const nothing = /No part matters/.test(await live());
+  check("it has colours where something matters", nothing || colours > 50, `${colours} pixels`);
   await page.focus("#threshold");
   await page.keyboard.press("ArrowLeft");
   check("it stays while the threshold changes", await page.isVisible(".heat canvas"));
