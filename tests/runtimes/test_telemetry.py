@@ -34,7 +34,10 @@ def run_in_fresh_home(home: Path, *command: str) -> None:
         *SWITCHES,
     )
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
-    environment |= {"HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    # Where no variable names the user, torch asks the system, which may ask its nscd: no host, but
+    # indistinguishable in a trace from looking up one.
+    environment |= {"HOME": str(home), "USER": "somebody"}
+    environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         command,
         cwd=home.parent,
