@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from export import registry
 from export.batch import Pair, build_table, export_each, refuse_failures
 from export.choose import choose_precisions, choose_targets, pair_up
+from export.gate import GateOptions, parse_max_drop, refuse_rejected_files
 from export.quiet import quiet
 from gazeclip.bundle.layout import PRECISIONS, Precision
 from gazeclip.cli.options import add_stage_options, open_run
@@ -21,7 +22,7 @@ from gazeclip.errors import ConfigError
 from gazeclip.run.folder import Run
 from gazeclip.run.lock import lock_run
 from gazeclip.run.stages import SHIPPED, bundle_stage
-from gazeclip.scoring.gate import FIGURES
+from gazeclip.scoring.drops import FIGURES
 from gazeclip.system.packages import install_command
 from quantize.nncf_setup import prepare_nncf
 
@@ -53,6 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--max-drop",
         action="append",
         default=[],
+        type=parse_max_drop,
         metavar="FIGURE=VALUE",
         help=f"how much worse than the fp32 file the gate allows: {', '.join(FIGURES)} "
         "(repeatable; default: the recipe's)",
@@ -118,19 +120,21 @@ def export_run(args: argparse.Namespace) -> int:
     choose_targets(args.target or [], ())  # typing errors are told before anything is read
     choose_precisions(args.precision or [], ())
     refuse_stray_options(args)
-    args.set += [f"gate.max_drop.{item}" for item in args.max_drop]
-    if args.allow_undecided:
-        args.set.append("gate.allow_undecided=true")
     if args.checkpoint is not None:
+        args.set += [f"gate.max_drop.{figure}={limit}" for figure, limit in args.max_drop]
+        if args.allow_undecided:
+            args.set.append("gate.allow_undecided=true")
         with lock_run(Run(args.out)):
             export_checkpoint(args)
         return 0
-    with open_run(args, "export", "gate") as run:
+    with open_run(args, "export") as run:
         run.manifest("student")
         from export.places import RedirectedRun
         from export.stage import Exporter
 
-        exporter = Exporter(run if args.out is None else RedirectedRun(run.root, args.out))
+        place = run if args.out is None else RedirectedRun(run.root, args.out)
+        options = GateOptions(tuple(args.max_drop), args.allow_undecided)
+        exporter = Exporter(place, gate_options=options)
         # What the report asks for; a target that was named is wanted as it ships.
         stage = exporter.context.recipe.export
         precisions = [SHIPPED] if args.target else list(stage.precisions)
@@ -204,7 +208,6 @@ def export_wanted(exporter: Exporter, wanted: list[Pair], force: bool) -> None:
         StageError: one failed, of several; all others are there.
         GateError: the gate rejected a file; all are there.
     """
-    from export.gate import refuse_rejected_files
     from export.places import refuse_foreign_folders
     from export.stage import export_one
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import math
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,12 +19,13 @@ from gazeclip.bundle.layout import Precision
 from gazeclip.bundle.rule import Rule
 from gazeclip.console.progress import say
 from gazeclip.console.tables import Table, print_table
-from gazeclip.errors import GateError
+from gazeclip.errors import GateError, nearest
+from gazeclip.recipe.stages import GateConfig
 from gazeclip.run.context import Context
 from gazeclip.run.folder import Run
 from gazeclip.run.stages import bundle_stage
-from gazeclip.scoring.gate import FIGURES, Judged
-from gazeclip.stages.gate import VAL, build_entry, judge_by_recipe, judge_outputs, read_truth
+from gazeclip.scoring.drops import FIGURES, Judged
+from gazeclip.stages.gate import VAL, build_entry, judge_by_config, judge_outputs, read_truth
 from runtimes.batches import Infer, infer_in_batches
 
 TWIN: Precision = "fp32"
@@ -29,11 +33,47 @@ BATCH_SIZE = 16
 _COLUMNS = ("figure", "fp32", "file", "worse by", "from", "to", "allowed", "outcome", "would do")
 
 
+@dataclass(frozen=True)
+class GateOptions:
+    """What a command says of the gate for this time.
+
+    `max_drop`: figure -> limit. None of it enters the recipe.
+    """
+
+    max_drop: tuple[tuple[str, float], ...] = ()
+    allow_undecided: bool = False
+
+    def apply(self, config: GateConfig) -> GateConfig:
+        """The recipe's gate, changed."""
+        limits = replace(config.max_drop, **dict(self.max_drop))
+        allowed = config.allow_undecided or self.allow_undecided
+        return replace(config, max_drop=limits, allow_undecided=allowed)
+
+
+def parse_max_drop(text: str) -> tuple[str, float]:
+    """The option `--max-drop`: FIGURE=VALUE.
+
+    Raises:
+        argparse.ArgumentTypeError: no such figure, or the value is no number of at least 0.
+    """
+    figure, _, value = text.partition("=")
+    if figure not in FIGURES:
+        raise argparse.ArgumentTypeError(f"'{figure}' is no figure. {nearest(figure, FIGURES)}")
+    try:
+        limit = float(value)
+    except ValueError:
+        limit = -1.0
+    if not 0.0 <= limit < math.inf:
+        raise argparse.ArgumentTypeError(f"'{value}' of {figure} is no number of at least 0")
+    return figure, limit
+
+
 class Gatekeeper:
     """Judges files of one run; the images and each twin's answers are read once."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, config: GateConfig) -> None:
         self.context = context
+        self.config = config
         self.truth = read_truth(context)
         self._twins: dict[str, tuple[Judged, str]] = {}
 
@@ -54,8 +94,9 @@ class Gatekeeper:
         """
         before, twin = self._judge_twin(target)
         after = judge_outputs(infer_in_batches(infer, self.pixels, BATCH_SIZE), rule)
-        gate = judge_by_recipe(self.context, before, after, self.truth)
-        entry = build_entry(self.context, gate, self.truth, twin)
+        seed = self.context.recipe.seed
+        gate = judge_by_config(self.config, before, after, self.truth, seed)
+        entry = build_entry(self.config, gate, self.truth, twin)
         state = "accepted" if entry["accepted"] else "REJECTED"
         n = len(self.truth.targets)
         say(
@@ -90,8 +131,10 @@ def refuse_rejected_files(run: Run, stages: Sequence[str]) -> None:
         print_table(build_table(name, entry), sys.stdout)
     if rejected:
         first = next(iter(rejected.values()))
+        name = next(iter(rejected))
         raise GateError(
-            f"the gate rejected {', '.join(rejected)}: {explain_rejection({'gate': first})}",
+            f"the gate rejected {', '.join(rejected)}; {name}: "
+            f"{explain_rejection({'gate': first})}",
             remedy="The files are kept and marked, and runtimes refuses them. "
             "docs/gate.md says what helps: quantize --auto, more images of val, "
             "gate.max_drop, or --allow-undecided",
@@ -110,7 +153,8 @@ def _format_drop(drop: Mapping[str, Any]) -> tuple[str, ...]:
     if drop["generator"] is not None:
         title = f"{title}: {drop['generator']}"
     figures = [drop[key] for key in ("before", "after", "drop", "low", "high", "limit")]
-    enough = "" if drop["enough"] is None else f"about {drop['enough']} images"
+    kind = "forged images" if drop["figure"] == "tpr" else "images"
+    enough = "" if drop["enough"] is None else f"about {drop['enough']} {kind}"
     return (
         f"{title} ({unit})" if unit else title,
         *("-" if value is None else f"{value:.4f}" for value in figures),

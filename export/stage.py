@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from export import registry
 from export.facts import describe_answers, describe_sources
-from export.gate import TWIN, Gatekeeper, refuse_rejected_files
+from export.gate import TWIN, Gatekeeper, GateOptions, refuse_rejected_files
 from export.job import ExportJob, Result
 from export.lower import StrippedEncoder
 from export.parity import BOUNDS, compare_outputs, require_integer, require_parity
@@ -24,6 +24,7 @@ from gazeclip.bundle.write import write_bundle
 from gazeclip.console.progress import say, working
 from gazeclip.faces.dataset import render_golden
 from gazeclip.networks.student import Student
+from gazeclip.recipe.stages import GateConfig
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run
@@ -51,6 +52,7 @@ class Exporter:
     """Everything that the exports of one run share, each read or computed once."""
 
     run: Run
+    gate_options: GateOptions = field(default_factory=GateOptions, kw_only=True)
 
     @cached_property
     def context(self) -> Context:
@@ -94,7 +96,12 @@ class Exporter:
     @cached_property
     def gatekeeper(self) -> Gatekeeper:
         """Judges files by their fp32 twins."""
-        return Gatekeeper(self.context)
+        return Gatekeeper(self.context, self.gate)
+
+    @cached_property
+    def gate(self) -> GateConfig:
+        """The recipe's gate with the options of this command, which the recipe does not keep."""
+        return self.gate_options.apply(self.context.recipe.gate)
 
     def _read_images(self, split: str, limit: int | None) -> np.ndarray:
         samples = self.context.manifest.split(split)
@@ -135,11 +142,11 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
         "contract": exporter.context.contract.to_dict() | _describe_crop(exporter.context),
         "seed": recipe.seed,
     }
-    if recipe.gate.enabled and precision != TWIN:
+    if exporter.gate.enabled and precision != TWIN:
         export_one(exporter, target, TWIN)
         twin = bundle_stage(target, TWIN)
         inputs[twin] = run.output_hash(twin)
-        config["gate"] = asdict(recipe.gate)
+        config["gate"] = asdict(exporter.gate)
 
     def body(folder: Path) -> dict[str, Any]:
         with working(f"exporting {target} {precision}"):
@@ -224,7 +231,7 @@ def _gather_contents(
     outputs = infer_in_batches(infer, exporter.calibration, BATCH_SIZE)
     calibration = calibrate_on_run(context, outputs)
     gate = None
-    if context.recipe.gate.enabled and precision != TWIN:
+    if exporter.gate.enabled and precision != TWIN:
         rule = Rule(calibration.evidence, calibration.thresholds[SHIPPED_POINT])
         gate = exporter.gatekeeper.judge_file(target, precision, infer, rule)
     golden_outputs = infer_in_batches(infer, exporter.golden, BATCH_SIZE)

@@ -9,7 +9,6 @@ from gazeclip.cli.options import add_stage_options, open_run
 from gazeclip.console.lines import print_line
 from gazeclip.console.tables import print_table
 from gazeclip.run.folder import Run
-from gazeclip.scoring.gate import FIGURES
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,14 +25,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="climb a ladder until a step passes the gate: calibration, training, longer and "
         "faster training, the most sensitive layers in float; exit code 3 if none does",
-    )
-    parser.add_argument(
-        "--max-drop",
-        action="append",
-        default=[],
-        metavar="FIGURE=VALUE",
-        help=f"how much worse than the float student the gate allows: {', '.join(FIGURES)} "
-        "(repeatable; default: the recipe's)",
     )
     parser.add_argument(
         "--sensitivity",
@@ -53,7 +44,6 @@ def quantize_student(args: argparse.Namespace) -> int:
         args.set.append(f"quantize.overflow_fix={args.overflow_fix == 'on'}")
     if args.auto:
         args.set.append("quantize.auto=true")
-    args.set += [f"gate.max_drop.{item}" for item in args.max_drop]
     with open_run(args, "quantize", "gate") as run:
         run.manifest("student")
         if args.sensitivity:

@@ -160,7 +160,7 @@ def _require_complete(quantized: nn.Module, float_layers: int) -> None:
     """NNCF skips what it cannot place without a word; read the graph instead of trusting it."""
     counts = count_quantizers(quantized)
     wanted = counts["convolutions"] - float_layers
-    if counts["weight_quantizers"] < wanted:
+    if counts["weight_quantizers"] != wanted:
         raise StageError(
             f"only {counts['weight_quantizers']} of {wanted} convolutions got a weight quantizer",
             remedy="This backbone cannot be quantized yet; choose another one of the zoo",

@@ -9,9 +9,9 @@ from gazeclip.bundle.rule import Rule
 from gazeclip.data.dataset import FaceDataset
 from gazeclip.networks.student import Student
 from gazeclip.run.context import Context
-from gazeclip.scoring.gate import Gate, Judged
+from gazeclip.scoring.drops import Gate, Judged
 from gazeclip.stages.calibrate import CALIBRATION, calibrate_on_run
-from gazeclip.stages.gate import VAL, judge_by_recipe, judge_outputs, read_truth
+from gazeclip.stages.gate import VAL, judge_by_config, judge_outputs, read_truth, require_finite
 from gazeclip.training.validation import predict
 
 
@@ -39,10 +39,21 @@ class StudentJudge:
 
     def compare(self, model: Student) -> Gate:
         """The gate of a model in eval mode."""
-        return judge_by_recipe(self.context, self.twin, self.judge(model), self.truth)
+        return self._compare(model, None)
+
+    def measure(self, model: Student) -> dict[str, float]:
+        """Its figures alone, without the bootstrap that only a decision needs."""
+        return summarise_gate(self._compare(model, 1))
+
+    def _compare(self, model: Student, rounds: int | None) -> Gate:
+        recipe = self.context.recipe
+        judged = self.judge(model)
+        return judge_by_config(recipe.gate, self.twin, judged, self.truth, recipe.seed, rounds)
 
     def _calibrate(self, model: Student) -> Rule:
-        found = calibrate_on_run(self.context, self._predict(model, CALIBRATION))
+        outputs = self._predict(model, CALIBRATION)
+        require_finite(outputs)
+        found = calibrate_on_run(self.context, outputs)
         return Rule(found.evidence, found.thresholds[SHIPPED_POINT])
 
     def _predict(self, model: Student, split: str) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gazeclip.console.progress import say
 from gazeclip.networks.student import Student
-from gazeclip.scoring.gate import Gate
+from gazeclip.scoring.drops import Gate
 from gazeclip.stages.gate import is_accepted
 from quantize.encoder import count_quantizers
 from quantize.judge import summarise_gate
@@ -75,7 +75,7 @@ def climb(workshop: Workshop, auto: bool) -> Iterator[Attempt]:
         if auto and attempt.accepted:
             return
     if auto:
-        yield from _leave_in_float(workshop)
+        yield from _leave_in_float(workshop, attempt)
 
 
 _Step = Callable[[float], Attempt]
@@ -104,11 +104,10 @@ def _list_steps(workshop: Workshop, auto: bool) -> list[_Step]:
     return steps
 
 
-def _leave_in_float(workshop: Workshop) -> Iterator[Attempt]:
+def _leave_in_float(workshop: Workshop, latest: Attempt) -> Iterator[Attempt]:
     """The most sensitive layers in float, twice as many at each step, then trained as before."""
     started = time.perf_counter()
-    calibrated = workshop.calibrate()
-    rows = measure_sensitivity(workshop, calibrated)
+    rows = measure_sensitivity(workshop, latest.model)
     write_sensitivity(workshop.folder, rows)
     most = int(_FLOAT_SHARE * len(rows))
     count = 1
@@ -135,7 +134,7 @@ def _judge(
     history: Sequence[Any] = (),
 ) -> Attempt:
     gate = workshop.judge.compare(model.eval())
-    accepted = is_accepted(workshop.context, gate)
+    accepted = is_accepted(workshop.context.recipe.gate, gate)
     seconds = time.perf_counter() - started
     return Attempt(step, model, copy_state(model), gate, accepted, seconds, float_layers, history)
 

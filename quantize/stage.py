@@ -10,6 +10,7 @@ from gazeclip.console.progress import say
 from gazeclip.errors import GateError
 from gazeclip.files.tensors import load_tensors, save_tensors
 from gazeclip.networks.student import Student
+from gazeclip.recipe.stages import Recipe
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run
@@ -32,7 +33,7 @@ def run_stage(run: Run, force: bool = False) -> bool:
         "quantize": asdict(stage),
         "contract": context.contract.to_dict(),
         "seed": context.recipe.seed,
-        "gate": asdict(context.recipe.gate),
+        "gate": _select_gate(context.recipe),
         "target_miss": context.recipe.export.target_miss,
     }
     inputs = {name: run.output_hash(name) for name in ("data", "cache", "student")}
@@ -47,6 +48,14 @@ def run_stage(run: Run, force: bool = False) -> bool:
     if stage.auto:
         _refuse_failed_ladder(run)
     return ran
+
+
+def _select_gate(recipe: Recipe) -> dict[str, Any]:
+    """What of the gate changes the result: limits choose the epoch, the rest ends the climb."""
+    limits = asdict(recipe.gate.max_drop)
+    if not recipe.quantize.auto:
+        return limits
+    return {**limits, "rounds": recipe.gate.rounds, "undecided": recipe.gate.allow_undecided}
 
 
 def _write_quantized(context: Context, folder: Path) -> dict[str, Any]:

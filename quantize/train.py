@@ -7,6 +7,7 @@ output back to where it was before quantization, which the first does not know.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from distill.student import DistillTask
 from gazeclip.networks.student import Student, StudentOutput
 from gazeclip.recipe.training import TrainConfig
 from gazeclip.run.context import Context
-from quantize.judge import StudentJudge, summarise_gate
+from quantize.judge import StudentJudge
 
 _SCALE = "_scale_param_storage"  # NNCF's name of a symmetric quantizer's range
 _RANGES = (_SCALE, "input_low", "input_range")
@@ -42,7 +43,7 @@ class QatTask(DistillTask):
         super().__init__(context, model, config, stage.loss, "quantize")
         self.stage = stage
         self.judge = judge
-        self.twin = twin.eval()
+        self.twin = copy.deepcopy(twin).eval()  # it moves to where the training runs
         self.match = MatchLoss(stage.loss.temperature, model.head.gaze.spread)
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:
@@ -55,17 +56,19 @@ class QatTask(DistillTask):
         output = model(batch["pixels"])
         with torch.no_grad():
             wanted = self.twin(batch["pixels"])
+        matched = self.match(output, wanted)
+        if not self.stage.teach:
+            return {"match": matched, "loss": self.stage.match * matched}
         targets = self.cache.targets(batch["index"].cpu(), batch["number"].cpu())
         teacher = {name: value.to(batch["pixels"].device) for name, value in targets.items()}
         terms = dict(self.criterion(output, teacher, batch["label"]))
         taught = terms.pop("loss")
-        matched = self.match(output, wanted)
         total = self.stage.teach * taught + self.stage.match * matched
         return {**terms, "match": matched, "loss": total}
 
     def evaluate(self) -> dict[str, float]:
         """The gate's figures on val; `score` is the largest drop, negated."""
-        return summarise_gate(self.judge.compare(self.model))
+        return self.judge.measure(self.model)
 
 
 class MatchLoss(nn.Module):

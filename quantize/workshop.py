@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from gazeclip.errors import ConfigError
 from gazeclip.networks.student import Student
 from gazeclip.recipe.stages import QuantizeStage
 from gazeclip.recipe.training import TrainConfig
@@ -60,6 +61,11 @@ class Workshop:
             step: names the folder of its state, so that a killed training goes on.
             epochs: times as many as the recipe's, and `lr` times its rate.
         """
+        if not self.stage.teach and not self.stage.match:
+            raise ConfigError(
+                "quantize.teach and quantize.match are both 0, so there is nothing to learn",
+                remedy="Give one of them a weight",
+            )
         config: TrainConfig = self.stage.train
         config = replace(config, epochs=config.epochs * epochs, lr=config.lr * lr)
         task = QatTask(self.context, model, self.student, self.judge, config)

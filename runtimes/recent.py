@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gazeclip.bundle.gate import explain_rejection, find_gate_faults, is_rejected
 from gazeclip.bundle.layout import MANIFEST
 from gazeclip.errors import StageError
+from gazeclip.files.atomic import parse_json
 from gazeclip.run.folder import latest_run
 from gazeclip.run.stages import EXPORT, SHIPPED, parse_bundle_stage
 from gazeclip.system.place import command_line
@@ -27,7 +29,7 @@ def recent_bundle(engine: str | None = None) -> Path:
             formats = formats[:1]
         for ending in formats:
             for folder in _find_shipped_bundles(run, ending):
-                reason = ENGINES[name].load().available()
+                reason = ENGINES[name].load().available() or _find_rejection(folder)
                 if reason is None:
                     return folder
                 reasons.append(f"{folder.name}: {reason}")
@@ -36,6 +38,17 @@ def recent_bundle(engine: str | None = None) -> Path:
     wanted = f"bundle for {engine}" if engine is not None else "exported bundle"
     remedy = f"Run first: {command_line('export', '--target', 'all')}"
     raise StageError(f"{run} has no {wanted}", remedy=remedy)
+
+
+def _find_rejection(folder: Path) -> str | None:
+    """Why the gate refused a bundle; None if it did not, or if the bundle is damaged."""
+    try:
+        meta = parse_json((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # whoever loads it says so
+    if isinstance(meta, dict) and not find_gate_faults(meta) and is_rejected(meta):
+        return f"rejected by the gate ({explain_rejection(meta)})"
+    return None
 
 
 def _find_shipped_bundles(run: Path, ending: str) -> list[Path]:

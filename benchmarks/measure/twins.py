@@ -9,19 +9,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.measure.judge import Judged
-from benchmarks.measure.subject import TORCH
+from benchmarks.measure.subject import TORCH, Subject
 from gazeclip.run.context import Context
-from gazeclip.scoring.gate import Judged as Answers
-from gazeclip.stages.gate import describe_drops, judge_by_recipe, judge_outputs, read_truth
+from gazeclip.scoring.drops import Judged as Answers
+from gazeclip.stages.gate import describe_drops, judge_by_config, judge_outputs, read_truth
 
 TEST = "test"
 
 
 def build_gates(context: Context, judged: Sequence[Judged]) -> list[dict[str, Any]]:
-    """An entry for each exported file that has an fp32 twin in the same engine.
+    """An entry for each exported file that the gate judged or that has an fp32 twin here.
 
     Keys: `before` and `after` (names of subjects), `outcome` and `accepted` (on val; None where the
-    gate was off), `val` (its drops, as bundle.json has them) and `test` (drops on test).
+    gate was off), `val` (its drops, as bundle.json has them) and `test` (drops on test; none where
+    the report does not measure the twin).
     """
     by_identity = {item.subject.identity: item for item in judged}
     truth = read_truth(context, TEST)
@@ -29,23 +30,39 @@ def build_gates(context: Context, judged: Sequence[Judged]) -> list[dict[str, An
     for after in judged:
         subject = after.subject
         before = by_identity.get(subject.identity.at_precision("fp32"))
-        if subject.framework == TORCH or subject.precision == "fp32" or before is None:
+        if subject.framework == TORCH or subject.precision == "fp32":
             continue
-        found = judge_by_recipe(context, _judge(before), _judge(after), truth)
-        said = subject.gate or {}
+        if before is None:
+            if subject.gate is not None:
+                entries.append(_describe_val(subject))
+            continue
+        found = judge_by_config(
+            context.recipe.gate, _judge(before), _judge(after), truth, context.recipe.seed
+        )
         entries.append(
             {
+                **_describe_val(subject),
                 "before": before.subject.name,
-                "after": subject.name,
-                "outcome": said.get("outcome"),
-                "accepted": said.get("accepted"),
-                "val": said.get("drops", []),
-                "val_agreement": said.get("agreement"),
                 "test": describe_drops(found),
                 "test_agreement": found.agreement,
             }
         )
     return entries
+
+
+def _describe_val(subject: Subject) -> dict[str, Any]:
+    """What the gate said when the file was exported."""
+    said = subject.gate or {}
+    return {
+        "before": None,
+        "after": subject.name,
+        "outcome": said.get("outcome"),
+        "accepted": said.get("accepted"),
+        "val": said.get("drops", []),
+        "val_agreement": said.get("agreement"),
+        "test": [],
+        "test_agreement": None,
+    }
 
 
 def list_slower_files(judged: Sequence[Judged]) -> list[str]:

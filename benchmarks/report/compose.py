@@ -67,11 +67,14 @@ def build_curves(context: Context, item: Judged) -> dict[str, Any]:
 def choose_headline(judged: Sequence[Judged]) -> Judged:
     """The student that the page shows in detail.
 
-    The first INT8 bundle that a real engine runs, else the float student.
+    The first INT8 bundle that a real engine runs and the gate did not reject, else the float
+    student.
     """
     students = [item for item in judged if item.subject.role == "student"]
     for item in students:
-        if item.latency is not None and item.subject.precision == "int8":
+        said = item.subject.gate
+        is_rejected = said is not None and not said["accepted"]
+        if item.latency is not None and item.subject.precision == "int8" and not is_rejected:
             return item
     return students[0]
 

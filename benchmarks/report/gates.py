@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gazeclip.console.tables import MISSING, Table, markdown_table
-from gazeclip.scoring.gate import FIGURES
+from gazeclip.scoring.drops import FIGURES
 
+Drop = Mapping[str, Any]
 HEADER = ("figure", "fp32", "file", "worse by, val", "allowed", "outcome", "worse by, test")
 NOTE = (
     "Each file against the fp32 file of the same engine, both at their own thresholds; in brackets "
@@ -22,7 +23,12 @@ def build_tables(gates: Sequence[Mapping[str, Any]]) -> list[Table]:
 
 def _build_table(entry: Mapping[str, Any]) -> Table:
     on_val = {drop["figure"]: drop for drop in entry["val"]}
-    rows = [_format_row(on_val.get(drop["figure"]), drop) for drop in entry["test"]]
+    on_test = {drop["figure"]: drop for drop in entry["test"]}
+    rows = [
+        _format_row(on_val.get(name), on_test.get(name))
+        for name in FIGURES
+        if name in on_val or name in on_test
+    ]
     said = "the gate was off"
     if entry["accepted"] is not None:
         said = f"{entry['outcome']}, {'accepted' if entry['accepted'] else 'rejected'}"
@@ -35,23 +41,33 @@ def _build_table(entry: Mapping[str, Any]) -> Table:
     return Table(HEADER, rows, title=title, left=(0, 5))
 
 
-def _format_row(val: Mapping[str, Any] | None, test: Mapping[str, Any]) -> tuple[str, ...]:
-    """`val` is None where the gate was off."""
-    shown = val or test
-    title, unit, _ = FIGURES[test["figure"]]
+def _format_row(val: Drop | None, test: Drop | None) -> tuple[str, ...]:
+    """`val` is None where the gate was off, `test` where the twin is not measured."""
+    shown: Drop = val or test or {}
+    title, unit, _ = FIGURES[shown["figure"]]
     name = f"{title} ({unit})" if unit else title
     if shown["generator"] is not None:
         name = f"{name}: {shown['generator']}"
     decided = (MISSING,) * 3
     if val is not None:
         decided = (_format_drop(val), f"{val['limit']:g}", val["outcome"])
-    figures = (f"{shown['before']:.4f}", f"{shown['after']:.4f}")
-    return (name, *figures, *decided, _format_drop(test))
+    figures = (_format_figure(shown["before"]), _format_figure(shown["after"]))
+    on_test = MISSING
+    if test is not None:
+        on_test = _format_drop(test)
+        if test["generator"] is not None:  # the worst one there, which may be another
+            on_test = f"{on_test} {test['generator']}"
+    return (name, *figures, *decided, on_test)
 
 
-def _format_drop(drop: Mapping[str, Any]) -> str:
+def _format_figure(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.4f}"
+
+
+def _format_drop(drop: Drop) -> str:
     bounds = (MISSING if drop[key] is None else f"{drop[key]:+.4f}" for key in ("low", "high"))
-    return f"{drop['drop']:+.4f} [{', '.join(bounds)}]"
+    seen = MISSING if drop["drop"] is None else f"{drop['drop']:+.4f}"
+    return f"{seen} [{', '.join(bounds)}]"
 
 
 def render_gates_markdown(gates: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from gazeclip.errors import BundleError
 
 KEY = "gate"  # of bundle.json
+_DROP_KEYS = {"figure", "before", "after", "limit", "outcome", "generator"}
 _KEYS = {"outcome", "accepted", "agreement", "split", "n_real", "n_fake", "twin", "drops"}
 
 
@@ -19,8 +20,11 @@ def find_gate_faults(meta: Mapping[str, Any]) -> list[str]:
         return []
     if not isinstance(entry, dict) or set(entry) != _KEYS:
         return [f"'{KEY}' needs exactly {', '.join(sorted(_KEYS))}"]
-    if not isinstance(entry["accepted"], bool) or not isinstance(entry["drops"], list):
+    drops = entry["drops"]
+    if not isinstance(entry["accepted"], bool) or not isinstance(drops, list):
         return [f"'{KEY}' has the wrong types"]
+    if any(not isinstance(drop, dict) or not set(drop) >= _DROP_KEYS for drop in drops):
+        return [f"each drop of '{KEY}' needs {', '.join(sorted(_DROP_KEYS))}"]
     return []
 
 
@@ -44,7 +48,10 @@ def explain_rejection(meta: Mapping[str, Any]) -> str:
 def describe_drop(drop: Mapping[str, Any]) -> str:
     """A drop in a few words, from its JSON values."""
     name = drop["figure"] if drop["generator"] is None else f"AUC of {drop['generator']}"
-    return f"{name} {drop['before']:.3f} -> {drop['after']:.3f} (allowed {drop['limit']:g})"
+    before, after = (
+        "unknown" if drop[key] is None else f"{drop[key]:.3f}" for key in ("before", "after")
+    )
+    return f"{name} {before} -> {after} (allowed {drop['limit']:g})"
 
 
 def refuse_rejected(folder: Path, meta: Mapping[str, Any]) -> None:

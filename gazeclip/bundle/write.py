@@ -15,6 +15,8 @@ from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.card import model_card
 from gazeclip.bundle.check import array_faults, bundle_files, meta_faults, refuse, seal
 from gazeclip.bundle.contents import BundleContents, OperatingPoint
+from gazeclip.bundle.gate import KEY as GATE
+from gazeclip.bundle.gate import is_rejected
 from gazeclip.bundle.layout import (
     CARD,
     GOLDEN,
@@ -84,6 +86,8 @@ def copy_with_point(
         kept.pop(ANSWERS, None)
     meta["metrics"] = {**kept, **metrics}
     meta["thresholds"] = {**meta["thresholds"], point.name: point.to_entry()}
+    if point.name == SHIPPED_POINT and not is_rejected(meta):
+        meta.pop(GATE, None)  # it judged by another threshold
     refuse(source, meta_faults(meta | {"digest": ""}, files=False))
     for name in meta["files"]:
         place = target / name

@@ -59,6 +59,8 @@ def _run_stages(run: Run, force: bool) -> GateError | None:
         try:
             run_stage(run, name, force)
         except GateError as error:
+            if rejected is not None:
+                say(f"gate: {rejected}")
             rejected = error
     return rejected
 

@@ -131,7 +131,7 @@ class QuantizeStage:
     overflow_fix: bool = True
     fast_bias_correction: bool = False
     auto: bool = False
-    teach: NonNegative = 0.0
+    teach: NonNegative = 0.3
     match: NonNegative = 1.0
     range_lr_scale: NonNegative = 1.0
     train: TrainConfig = field(

@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from gazeclip.bundle.rule import Rule
+from gazeclip.errors import StageError
+from gazeclip.recipe.stages import GateConfig
 from gazeclip.run.context import Context
-from gazeclip.scoring.gate import CANNOT_TELL, PASS, Gate, Judged, Truth, judge_drops
+from gazeclip.scoring.drops import CANNOT_TELL, PASS, Gate, Judged, Truth
+from gazeclip.scoring.gate import judge_drops
 from gazeclip.scoring.thresholds import decide_all
 
 VAL = "val"
@@ -27,14 +30,32 @@ def read_truth(context: Context, split: str = VAL) -> Truth:
         classes=context.classes,
         persons=np.array([sample.person for sample in samples]),
         gaze=gaze if np.isfinite(gaze).any() else None,
+        has_gaze=context.recipe.teacher.model.gaze.kind != "none",
     )
+
+
+def require_finite(outputs: Mapping[str, np.ndarray]) -> None:
+    """Refuse scores that are not numbers: an order of them would look like a good one.
+
+    Raises:
+        StageError: some are not.
+    """
+    if not all(np.isfinite(outputs[name]).all() for name in ("fake_logit", "logits")):
+        raise StageError(
+            "the model's scores are not finite",
+            remedy="Lower the learning rate (quantize.train.lr) and run the stage again",
+        )
 
 
 def judge_outputs(outputs: Mapping[str, np.ndarray], rule: Rule) -> Judged:
     """What a file says of images by its own rule.
 
     `outputs`: `fake_logit (N, 1)`, `logits (N, C)` and `gaze (N, 2)`.
+
+    Raises:
+        StageError: scores are not finite.
     """
+    require_finite(outputs)
     fake_logit = outputs["fake_logit"]
     logits = outputs["logits"]
     llr = rule.evidence.weigh(fake_logit, logits)
@@ -47,21 +68,26 @@ def judge_outputs(outputs: Mapping[str, np.ndarray], rule: Rule) -> Judged:
     )
 
 
-def judge_by_recipe(context: Context, before: Judged, after: Judged, truth: Truth) -> Gate:
-    """The gate with the limits of the run's recipe."""
-    config = context.recipe.gate
-    return judge_drops(
-        before, after, truth, asdict(config.max_drop), config.rounds, context.recipe.seed
-    )
+def judge_by_config(
+    config: GateConfig,
+    before: Judged,
+    after: Judged,
+    truth: Truth,
+    seed: int,
+    rounds: int | None = None,
+) -> Gate:
+    """The gate with these limits; `rounds` of the bootstrap other than theirs."""
+    draws = config.rounds if rounds is None else rounds
+    return judge_drops(before, after, truth, asdict(config.max_drop), draws, seed)
 
 
-def is_accepted(context: Context, gate: Gate) -> bool:
-    """Whether the recipe takes a file with this outcome."""
-    allowed = context.recipe.gate.allow_undecided and gate.outcome == CANNOT_TELL
+def is_accepted(config: GateConfig, gate: Gate) -> bool:
+    """Whether a file with this outcome is taken."""
+    allowed = config.allow_undecided and gate.outcome == CANNOT_TELL
     return gate.outcome == PASS or allowed
 
 
-def build_entry(context: Context, gate: Gate, truth: Truth, twin: str) -> dict[str, Any]:
+def build_entry(config: GateConfig, gate: Gate, truth: Truth, twin: str) -> dict[str, Any]:
     """What bundle.json holds, see `gazeclip/bundle/gate.py`.
 
     `twin`: digest of the fp32 bundle that the file was compared with.
@@ -69,7 +95,7 @@ def build_entry(context: Context, gate: Gate, truth: Truth, twin: str) -> dict[s
     fake = truth.targets != 0
     return {
         "outcome": gate.outcome,
-        "accepted": is_accepted(context, gate),
+        "accepted": is_accepted(config, gate),
         "agreement": gate.agreement,
         "split": VAL,
         "n_real": int((~fake).sum()),

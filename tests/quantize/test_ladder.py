@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from gazeclip.recipe.stages import GateConfig
-from gazeclip.scoring.gate import CANNOT_TELL, FAIL, FIGURES, PASS, Drop, Gate
+from gazeclip.scoring.drops import CANNOT_TELL, FAIL, FIGURES, PASS, Drop, Gate
 from quantize import ladder
 from quantize.ladder import Attempt, choose_attempt, climb, estimate_weights_mb
 from quantize.sensitivity import LayerEffect

@@ -54,7 +54,11 @@ SAID = {
 def context() -> Any:
     samples = [Sample(Path(f"{n}.jpg"), LABELS[n], "test", f"p{n}", (0.0, 0.1)) for n in range(N)]
     return SimpleNamespace(
-        recipe=SimpleNamespace(gate=GateConfig(rounds=100), seed=0),
+        recipe=SimpleNamespace(
+            gate=GateConfig(rounds=100),
+            seed=0,
+            teacher=SimpleNamespace(model=SimpleNamespace(gaze=SimpleNamespace(kind="small"))),
+        ),
         manifest=SimpleNamespace(split=lambda split: samples if split == "test" else []),
         classes=CLASSES,
         list_targets=lambda split: TARGETS,
@@ -88,9 +92,13 @@ def test_a_file_is_compared_with_the_fp32_file_of_its_engine(context: Any) -> No
         judged(TORCH, TORCH, "fp32", 0),
         judged("onnx", "onnxruntime", "fp32", 0),
         judged("onnx", "onnxruntime", "int8", 5, SAID),
-        judged("openvino", "openvino", "int8", 0),  # whose twin was not exported
+        judged("openvino", "openvino", "int8", 0),  # neither judged nor with a twin
+        judged("tflite", "litert", "int8", 0, SAID),  # judged, but the twin is not measured
     ]
-    (entry,) = build_gates(context, subjects)
+    entry, lone = build_gates(context, subjects)
+    assert (lone["after"], lone["outcome"], lone["test"]) == ("tflite int8", "pass", [])
+    (row,) = build_tables([lone])[0].rows
+    assert row[3].startswith("+0.0100") and row[-1] == "\N{EN DASH}"
     assert (entry["before"], entry["after"]) == ("onnx fp32", "onnx int8")
     assert (entry["outcome"], entry["accepted"], entry["val"]) == ("pass", True, SAID["drops"])
     drops = {drop["figure"]: drop for drop in entry["test"]}
