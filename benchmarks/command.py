@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from gazeclip.cli.options import add_stage_options, open_run
+from gazeclip.errors import ConfigError
+
+EVERYTHING = "all"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -12,15 +19,125 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Measure every bundle of a run on the file that ships and write the report."
     )
+    parser.add_argument(
+        "bundles",
+        nargs="*",
+        type=Path,
+        metavar="BUNDLE",
+        help="bundles to measure outside any run (default: those of the run)",
+    )
     add_stage_options(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="of bundles: where the report goes")
+    parser.add_argument(
+        "--manifest", type=Path, metavar="FILE", help="of bundles: images for the grid"
+    )
+    parser.add_argument("--taxonomy", metavar="NAME", help="of bundles: the images' taxonomy")
+    parser.add_argument(
+        "--robustness",
+        action="store_true",
+        help="judge the test images under compression, blur, noise and the like as well",
+    )
+    parser.add_argument(
+        "--images",
+        type=int,
+        metavar="N",
+        help="of the robustness grid: so many images of each split, spread over the labels",
+    )
+    parser.add_argument(
+        "--threads",
+        metavar="LIST",
+        help="time the bundles with several numbers of threads as well, such as 1,2,all",
+    )
+    parser.add_argument(
+        "--batch", metavar="LIST", help="with several sizes of batches, such as 1,8 (the default)"
+    )
+    parser.add_argument(
+        "--starts",
+        action="store_true",
+        help="measure fresh processes as well: start, memory, stages from a JPEG to a verdict",
+    )
     parser.set_defaults(command=measure_run)
 
 
 def measure_run(args: argparse.Namespace) -> int:
-    """Write the report of a run, or show the one that is there."""
+    """Write the report of a run, or show the one that is there; or one of the bundles named.
+
+    Raises:
+        ConfigError: options that do not go together, or numbers that are none.
+    """
+    changes = read_changes(args)
+    if args.bundles:
+        return _measure_bundles(args, changes)
+    args.set = [*args.set, *(f"report.{key}={json.dumps(value)}" for key, value in changes.items())]
+    for option in ("manifest", "taxonomy", "out"):
+        if getattr(args, option) is not None:
+            raise ConfigError(f"--{option} is for bundles", remedy="Name bundles, or leave it out")
     with open_run(args, "report") as run:
         run.manifest("student")
         from benchmarks.stage import run_stage
 
         run_stage(run, force=args.force)
     return 0
+
+
+def _measure_bundles(args: argparse.Namespace, changes: Mapping[str, Any]) -> int:
+    """A report on bundles that are named, outside any run."""
+    if args.run is not None or args.set or args.force:
+        what = "--run, --set and --force are for runs"
+        raise ConfigError(what, remedy="Leave them out, or name no bundles")
+    if args.out is None:
+        raise ConfigError("a report on bundles needs a place", remedy="Name a folder: --out DIR")
+    if (args.manifest is None) != (args.taxonomy is None):
+        raise ConfigError(
+            "--manifest and --taxonomy belong together", remedy="Give both of them or none"
+        )
+    from benchmarks.bundles import Images, report_bundles
+    from gazeclip.console.lines import print_line
+    from gazeclip.recipe.stages import ReportStage
+
+    images = None if args.manifest is None else Images(args.manifest, args.taxonomy)
+    report_bundles(args.bundles, ReportStage(**changes), images, args.out)
+    print_line(f"report: {args.out / 'report.html'}")
+    return 0
+
+
+def read_changes(args: argparse.Namespace) -> dict[str, Any]:
+    """Keys of the recipe's `report` that the options stand for: they stay on, as with `--set`.
+
+    Raises:
+        ConfigError: `--images` without the grid, or numbers that are none.
+    """
+    changes: dict[str, Any] = {}
+    if args.robustness:
+        changes["robustness"] = True
+    if args.images is not None:
+        if not args.robustness:
+            raise ConfigError("--images is of the robustness grid", remedy="Add --robustness")
+        if args.images < 2:
+            raise ConfigError(f"--images {args.images} is too few", remedy="Give 2 or more")
+        changes["robustness_images"] = args.images
+    if args.starts:
+        changes["starts"] = True
+    if args.threads is not None or args.batch is not None:
+        changes["sweep_threads"] = _read_numbers("--threads", args.threads or EVERYTHING)
+    if args.batch is not None:
+        changes["sweep_batches"] = _read_numbers("--batch", args.batch)
+    return changes
+
+
+def _read_numbers(option: str, text: str) -> list[int]:
+    """`1,2,all` as numbers, each once; `all` of threads is 0, as recipes have it."""
+    found = []
+    for word in text.split(","):
+        word = word.strip().lower()
+        if word == EVERYTHING and option == "--threads":
+            found.append(0)
+        elif word.isdecimal() and int(word) > 0:
+            found.append(int(word))
+        else:
+            also = " or 'all'" if option == "--threads" else ""
+            raise ConfigError(
+                f"{option} '{text}': '{word}' is no number of them",
+                remedy=f"Give numbers from 1 on{also} with commas between them",
+            )
+    return list(dict.fromkeys(found))

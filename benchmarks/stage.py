@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import datetime
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.caveats import list_caveats
-from benchmarks.measure import machine
+from benchmarks.measure import machine, sweep
 from benchmarks.measure.gather import find_usable_targets, gather_subjects
-from benchmarks.measure.judge import judge_subjects, load_images
+from benchmarks.measure.grid import measure_grid
+from benchmarks.measure.judge import Judged, judge_subjects, load_images
 from benchmarks.measure.twins import build_gates, list_slower_files
 from benchmarks.report import compose
 from benchmarks.report.console import console_table
@@ -97,6 +98,35 @@ def make_report(context: Context, folder: Path, inputs: Mapping[str, str]) -> di
         gates=build_gates(context, judged),
         gallery=compose.build_gallery(context, headline, images["test"]),
         scores=build_scores(context, judged),
+        robustness=measure_robustness(context, judged),
+        speed=sweep.measure_speed(list_bundles(context), context.recipe.report, threads),
     )
     write_report(folder, data)
     return {"subjects": len(data.subjects)}
+
+
+def measure_robustness(context: Context, judged: Sequence[Judged]) -> dict[str, Any] | None:
+    """The grid of the float student and of every bundle that an engine runs, if it is asked for.
+
+    Reference evaluators are left out: they judge as the engine's file does, too slowly for a grid.
+    """
+    stage = context.recipe.report
+    if not stage.robustness:
+        return None
+    subjects = [
+        item.subject
+        for item in judged
+        if item.subject.role == "student" and item.latency is not None
+    ]
+    limit = stage.robustness_images
+    return measure_grid(context.manifest, context.contract, subjects, limit, context.recipe.seed)
+
+
+def list_bundles(context: Context) -> list[Path]:
+    """The folders of the bundles of the recipe's targets and precisions."""
+    stage = context.recipe.export
+    return [
+        context.run.folder(bundle_stage(target, precision))
+        for precision in stage.precisions
+        for target in stage.targets
+    ]

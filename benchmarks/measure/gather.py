@@ -139,9 +139,13 @@ def gather_bundle(context: Context, name: str, threads: int) -> Gathered:
     Raises:
         MissingDependencyError: that engine cannot be used here.
     """
-    folder = context.run.folder(name)
-    bundle = Bundle.load(folder)
+    bundle = Bundle.load(context.run.folder(name))
     context.require_size(name, bundle.image_size)
+    return open_bundle(bundle, threads)
+
+
+def open_bundle(bundle: Bundle, threads: int) -> Gathered:
+    """A bundle of any run as a subject, see `gather_bundle`."""
     infer, engine = open_runner(bundle, threads)
     note = ""
     timed = not is_reference(engine)
@@ -151,18 +155,18 @@ def gather_bundle(context: Context, name: str, threads: int) -> Gathered:
             f"{title} does not exist on this system: evaluated here by the reference evaluator "
             "of the saved program, hence no latency."
         )
-        say(f"report: {folder.name}: {note}")
+        say(f"report: {bundle.folder.name}: {note}")
     subject = Subject(
         name=f"student {bundle.target} {bundle.precision}",
         role="student",
         engine=engine,
         precision=bundle.precision,
-        size_mb=model_size_mb(folder, str(bundle.meta["model_file"])),
+        size_mb=model_size_mb(bundle.folder, str(bundle.meta["model_file"])),
         infer=infer,
-        image_size=context.contract.size,
+        image_size=bundle.image_size,
         temperature=bundle.temperature["attribution"],
         rule=Rule(bundle.evidence, bundle.operating_point()),
-        parity={key: bundle.meta["parity"][key] for key in PARITY},
+        parity={key: value for key, value in bundle.meta["parity"].items() if key in PARITY},
         notes=note,
         framework=bundle.target,
         gate=bundle.meta.get(GATE),

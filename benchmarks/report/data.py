@@ -80,6 +80,8 @@ class ReportData:
     gallery: Sequence[GalleryItem] = ()
     gates: Sequence[Mapping[str, Any]] = ()
     scores: Mapping[str, Any] | None = None  # of scores.json
+    speed: Mapping[str, Any] | None = None  # of benchmarks.measure.sweep.measure_speed
+    robustness: Mapping[str, Any] | None = None  # of benchmarks.measure.grid.measure_grid
 
     def to_json(self) -> dict[str, Any]:
         """The contents of report.json (`benchmarks.report.schema`); images stay out of it."""
@@ -99,6 +101,8 @@ class ReportData:
                 for flips in self.flips
             ],
             "gates": list(self.gates),
+            "robustness": self.robustness,
+            "speed": self.speed,
             "gallery": [_without_image(item.__dict__) for item in self.gallery],
         }
         return dict(to_builtin(report))

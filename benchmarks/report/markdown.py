@@ -9,18 +9,18 @@ from benchmarks.report import answers, plots, tables
 from benchmarks.report.data import Entry, ReportData, find_headline
 from benchmarks.report.gates import render_gates_markdown
 from benchmarks.report.gaze import render_gaze_markdown
+from benchmarks.report.robustness import render_robustness_markdown, summarise_robustness
+from benchmarks.report.speed import render_speed_markdown
 from benchmarks.report.summary import summarise_headline
 
 
 def render_markdown(data: ReportData) -> str:
     """The report as GitHub Markdown."""
     subjects = data.subjects
-    lines = [
-        f"# {data.title}: {data.run}",
-        "",
-        summarise_headline(subjects, find_headline(subjects, data.headline)),
-        "",
-    ]
+    headline = find_headline(subjects, data.headline)
+    hardest = summarise_robustness(data.robustness, headline)
+    summary = f"{summarise_headline(subjects, headline)} {hardest}".rstrip()
+    lines = [f"# {data.title}: {data.run}", "", summary, ""]
     lines += [
         tables.markdown_table(subjects),
         "",
@@ -38,8 +38,10 @@ def render_markdown(data: ReportData) -> str:
             "",
             *(f"- {caveat}" for caveat in data.caveats),
         ]
-    lines += render_gaze_markdown(subjects, find_headline(subjects, data.headline))
+    lines += render_gaze_markdown(subjects, headline)
     lines += render_gates_markdown(data.gates)
+    lines += render_speed_markdown(data.speed)
+    lines += render_robustness_markdown(data.robustness)
     for flips in data.flips:
         lines += ["", f"## Verdicts that changed: {flips.before} to {flips.after}", ""]
         lines += [f"{len(flips.items)} of {flips.n} on {flips.split}.", ""]

@@ -10,6 +10,8 @@ from benchmarks.report import answers, gates, plots, scatter, tables
 from benchmarks.report.data import Entry, ReportData, find_headline, find_teacher
 from benchmarks.report.gaze import build_gaze_context
 from benchmarks.report.markdown import flatten_table
+from benchmarks.report.robustness import build_robustness_context, summarise_robustness
+from benchmarks.report.speed import build_speed_context
 from benchmarks.report.summary import summarise_headline
 from gazeclip.system.packages import require
 
@@ -37,9 +39,10 @@ def page_context(data: ReportData) -> dict[str, Any]:
     subjects = list(data.subjects)
     headline = find_headline(subjects, data.headline)
     teacher = find_teacher(subjects)
+    hardest = summarise_robustness(data.robustness, headline)
     return {
         "data": data,
-        "summary": summarise_headline(subjects, headline),
+        "summary": f"{summarise_headline(subjects, headline)} {hardest}".rstrip(),
         "tiles": _build_tiles(subjects, headline),
         "columns": tables.COLUMNS,
         "groups": _column_groups(),
@@ -57,6 +60,8 @@ def page_context(data: ReportData) -> dict[str, Any]:
         "generators": _draw_generators(headline, teacher),
         "confusion": _by_split(lambda split: _draw_confusion(headline, split)),
         **build_gaze_context(subjects, headline, data.gaze),
+        **build_speed_context(data.speed),
+        **build_robustness_context(data.robustness),
         "shown_flips": SHOWN_FLIPS,
         "gate_tables": gates.build_tables(data.gates),
         "gate_note": gates.NOTE,

@@ -193,11 +193,21 @@ class GateConfig:
 
 @dataclass(frozen=True)
 class ReportStage:
-    """`threads` 0: all that the quota allows."""
+    """`threads` 0: all that the quota allows.
+
+    `robustness` judges the test images under disturbances as well, `robustness_images` of each
+    split (0: all). `sweep_threads` (0: all that the quota allows) and `sweep_batches` are timed as
+    well, and `starts` measures fresh processes.
+    """
 
     threads: Natural = 0
     latency_seconds: Positive = 2.0
     bootstrap: Natural = 1000
+    robustness: bool = False
+    robustness_images: Natural = 0
+    sweep_threads: tuple[Natural, ...] = ()
+    sweep_batches: tuple[Count, ...] = (1, 8)
+    starts: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,113 @@
+"""A report on any bundles: what they cost, and how they bear disturbances."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from benchmarks.measure import machine, sweep
+from benchmarks.measure.gather import Gathered, open_bundle
+from benchmarks.measure.grid import measure_grid
+from benchmarks.measure.latency import LatencyConfig, LatencyStats, measure_latency
+from benchmarks.report.data import ReportData, describe_subject
+from benchmarks.report.write import write_report
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.console.progress import progress_callback
+from gazeclip.data.manifest import Manifest, read_manifest
+from gazeclip.errors import ConfigError
+from gazeclip.recipe.stages import ReportStage
+from gazeclip.system.threads import usable_threads
+from gazeclip.taxonomy import Taxonomy
+
+CAVEAT = (
+    "Bundles without their run: nothing is said here of accuracy but in the robustness grid, where "
+    "each answers at its own threshold."
+)
+
+
+@dataclass(frozen=True)
+class Images:
+    """The data set whose test splits are judged under disturbances."""
+
+    manifest: Path
+    taxonomy: str
+
+
+def report_bundles(
+    folders: Sequence[Path], stage: ReportStage, images: Images | None, out: Path, seed: int = 0
+) -> None:
+    """Measure bundles and write report.json, report.md and report.html into `out`.
+
+    Raises:
+        ConfigError: a grid without images, or of bundles that take images of different sizes.
+        BundleError, ManifestError: a bundle or the manifest is unusable.
+    """
+    bundles = [Bundle.load(folder) for folder in folders]
+    manifest = _read_images(bundles, stage, images)
+    threads = stage.threads or usable_threads()
+    gathered = [_open_named(bundle, threads) for bundle in bundles]
+    latencies = _time_bundles(gathered, bundles, threads, stage.latency_seconds)
+    entries = [
+        describe_subject(item.subject, latencies.get(item.subject.name)) for item in gathered
+    ]
+    grid = None
+    if manifest is not None:
+        subjects = [item.subject for item in gathered if item.timed]
+        contract = bundles[0].contract
+        grid = measure_grid(manifest, contract, subjects, stage.robustness_images, seed)
+    data = ReportData(
+        run=", ".join(dict.fromkeys(folder.name for folder in folders)),
+        machine=machine.describe_machine(),
+        subjects=entries,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        caveats=[CAVEAT],
+        provenance={
+            "bundles": {str(bundle.folder): bundle.digest for bundle in bundles},
+            "source": machine.read_commit(),
+        },
+        speed=sweep.measure_speed(folders, stage, threads),
+        robustness=grid,
+    )
+    write_report(out, data)
+
+
+def _read_images(
+    bundles: Sequence[Bundle], stage: ReportStage, images: Images | None
+) -> Manifest | None:
+    """The manifest of the grid, checked without decoding; None where no grid is wanted."""
+    if not stage.robustness:
+        return None
+    if images is None:
+        raise ConfigError(
+            "the robustness grid of bundles needs images",
+            remedy="Name a data set: --manifest FILE --taxonomy NAME",
+        )
+    sizes = sorted({bundle.image_size for bundle in bundles})
+    if len(sizes) > 1:
+        raise ConfigError(
+            f"bundles for images of {' and '.join(map(str, sizes))} px in one grid",
+            remedy="Measure those of one size at a time",
+        )
+    return read_manifest(images.manifest, Taxonomy.load(images.taxonomy), check_images=False)
+
+
+def _open_named(bundle: Bundle, threads: int) -> Gathered:
+    """Called by its folder, as two bundles may be of the same target and precision."""
+    found = open_bundle(bundle, threads)
+    return replace(found, subject=replace(found.subject, name=str(bundle.folder)))
+
+
+def _time_bundles(
+    gathered: Sequence[Gathered], bundles: Sequence[Bundle], threads: int, seconds: float
+) -> dict[str, LatencyStats]:
+    """Each on one of its golden images."""
+    calls = {}
+    for item, bundle in zip(gathered, bundles, strict=True):
+        if item.timed:
+            calls[item.subject.name] = partial(item.subject.infer, bundle.golden[0][:1])
+    config = LatencyConfig(budget_s=seconds)
+    with progress_callback("latency") as update:
+        return measure_latency(calls, config, threads=threads, progress=update)

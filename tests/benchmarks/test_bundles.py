@@ -1,0 +1,69 @@
+"""A report on bundles outside any run."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import bundles as reporting
+from benchmarks.command import add_options
+from benchmarks.measure.latency import LatencyConfig
+from gazeclip.console.parser import CommandParser
+from gazeclip.errors import ConfigError
+from gazeclip.files.atomic import read_json
+from tests.benchmarks.hand_made import GENERATORS, write_images
+
+
+@pytest.fixture(autouse=True)
+def measure_hastily(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Speed is not what is tested here."""
+    hasty = partial(LatencyConfig, rounds=1, min_round_time_s=0.0, warmup_max_s=0.0)
+    monkeypatch.setattr(reporting, "LatencyConfig", hasty)
+
+
+def run_command(*words: str) -> int:
+    parser = CommandParser()
+    add_options(parser)
+    args: Any = parser.parse_args(list(words))
+    return int(args.command(args))
+
+
+def test_bundles_are_measured_and_disturbed(bundles: dict[str, Path], tmp_path: Path) -> None:
+    manifest = write_images(tmp_path / "data")
+    taxonomy = tmp_path / "hand.yaml"
+    taxonomy.write_text(json.dumps({"name": "hand", "generators": GENERATORS}))
+    out = tmp_path / "out"
+    images = ["--manifest", str(manifest), "--taxonomy", str(taxonomy)]
+    names = [str(bundles["onnx"]), str(bundles["openvino"])]
+    assert run_command(*names, "--robustness", "--images", "4", *images, "--out", str(out)) == 0
+    report = read_json(out / "report.json")
+    assert [entry["name"] for entry in report["subjects"]] == names
+    assert all(entry["latency_ms"]["p50"] > 0 for entry in report["subjects"])
+    for entry in report["robustness"]["subjects"]:
+        assert entry["splits"]["test"]["clean"]["n"] == 4
+        assert entry["splits"]["test"]["clean"]["n_real"] == 2
+    assert (out / "report.html").is_file() and not (out / "scores.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a"], "needs a place"),
+        (["a", "--out", "o", "--run", "r"], "are for runs"),
+        (["a", "--out", "o", "--set", "report.threads=1"], "are for runs"),
+        (["a", "--out", "o", "--manifest", "m"], "belong together"),
+        (["--out", "o"], "--out is for bundles"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(words: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        run_command(*words)
+
+
+def test_a_grid_needs_images(bundles: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="needs images"):
+        run_command(str(bundles["onnx"]), "--robustness", "--out", str(tmp_path / "out"))
