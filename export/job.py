@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from export.lower import Face, StrippedEncoder
+    from export.packed_matrix import PackedMatrix
     from gazeclip.networks.student import Student
 
 
@@ -33,6 +34,8 @@ class ExportJob:
         metadata: text pairs to store in the file where its format can hold them.
         stripped: what the jobs of one quantized encoder share, so that it is made once; None: each
             makes its own.
+        packed_head: matrices of the student's head that are stored in a small form: see
+            `export.head_weights`.
     """
 
     student: Student
@@ -43,6 +46,7 @@ class ExportJob:
     image_size: int
     metadata: dict[str, str] = field(default_factory=dict)
     stripped: StrippedEncoder | None = None
+    packed_head: tuple[PackedMatrix, ...] = ()
 
     def require_precision(self, target: str) -> None:
         """Refuse what the target's entry does not list, and int8 without a quantized encoder.

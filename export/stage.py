@@ -13,6 +13,7 @@ import numpy as np
 from export import registry
 from export.facts import describe_answers, describe_sources
 from export.gate import TWIN, Gatekeeper, GateOptions, refuse_rejected_files
+from export.head_weights import pack_head
 from export.job import ExportJob, Result
 from export.lower import StrippedEncoder
 from export.parity import BOUNDS, compare_outputs, require_integer, require_parity
@@ -139,6 +140,7 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
         "golden_tolerance": GOLDEN_TOLERANCE[precision],
         "parity_images": recipe.export.parity_images,
         "target_miss": recipe.export.target_miss,
+        **({"head_weights": recipe.export.head_weights} if precision == "int8" else {}),
         "contract": exporter.context.contract.to_dict() | _describe_crop(exporter.context),
         "seed": recipe.seed,
     }
@@ -206,7 +208,7 @@ def _make_job(exporter: Exporter, precision: Precision, folder: Path) -> ExportJ
     # The head tuned for the precision over the float encoder: targets take the quantized encoder
     # from the job.
     student = exporter.model_of(precision).with_encoder(exporter.student.encoder)
-    return ExportJob(
+    job = ExportJob(
         student=student,
         quantized_encoder=exporter.quantized.encoder if precision == "int8" else None,
         precision=precision,
@@ -216,6 +218,7 @@ def _make_job(exporter: Exporter, precision: Precision, folder: Path) -> ExportJ
         metadata={"run": exporter.context.recipe.name},
         stripped=exporter.stripped if precision == "int8" else None,
     )
+    return pack_head(job, exporter.context.recipe.export.head_weights)
 
 
 def _gather_contents(

@@ -33,6 +33,7 @@ from gazeclip.system.privacy import switch_telemetry_off
 switch_telemetry_off()  # before timm and its hub are imported, which look at the switches only then
 
 from export import registry
+from export.head_weights import pack_head
 from export.job import ExportJob
 from export.lower import StrippedEncoder
 from export.quiet import quiet
@@ -213,6 +214,7 @@ def _try_shipping(recipe: Recipe, student: Student) -> Faults:
         if precision == "int8" and quantized is None:
             continue  # told already
         job = ExportJob(student, quantized, precision, Path(), CLASSES, size, stripped=stripped)
+        job = pack_head(job, recipe.export.head_weights)
         for target in dict.fromkeys(recipe.export.targets):
             faults += _rehearse_target(target, job, where)
     return faults

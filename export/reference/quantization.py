@@ -48,3 +48,8 @@ def constexpr_affine_dequantize(
     quantized_data: Tensor, scale: Tensor, zero_point: Tensor, axis: Tensor
 ) -> Tensor:
     return dequantize(quantized_data, scale, zero_point, axis)
+
+
+@register_operation
+def constexpr_cast(source_val: Tensor, output_dtype: str) -> Tensor:
+    return source_val.float()

@@ -11,8 +11,10 @@ import numpy as np
 import torch
 
 from export.deploy import trace_nchw_model
+from export.head_weights import note_packed
 from export.job import ExportJob, Result
 from export.quiet import quiet
+from export.targets.coreml_head import append_packing_pass
 from export.targets.coreml_padding import register_padding_pass
 from export.targets.coreml_settle import settle_package
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
@@ -53,15 +55,13 @@ def export(job: ExportJob) -> Result:
     traced = trace_nchw_model(job, encoder)
     package = job.out_dir / FILE
     with quiet(native=True), torch.no_grad():
-        converted = _convert_trace(ct, traced, job)
+        converted, packed = _convert_trace(ct, traced, job)
         _describe_model(converted, job)
         shutil.rmtree(package, ignore_errors=True)
         converted.save(str(package))
     settle_package(package)
-    return {
-        "model": FILE,
-        "notes": {**inspect_package(package), "minimum_target": MINIMUM_SYSTEM[job.precision]},
-    }
+    notes = {"minimum_target": MINIMUM_SYSTEM[job.precision], **note_packed(job, packed)}
+    return {"model": FILE, "notes": {**inspect_package(package), **notes}}
 
 
 def rehearse(job: ExportJob) -> None:
@@ -88,7 +88,8 @@ def _require_known_operations(traced: Any) -> None:
         raise RuntimeError(f"coremltools has no operation for {', '.join(unknown)}")
 
 
-def _convert_trace(ct: Any, traced: Any, job: ExportJob) -> Any:
+def _convert_trace(ct: Any, traced: Any, job: ExportJob) -> tuple[Any, list[str]]:
+    """The model, and which of the head's matrices lie in it in their small form."""
     shape = (1, 3, job.image_size, job.image_size)
     half = job.precision == "fp16"
     pipeline = ct.PassPipeline()
@@ -97,7 +98,8 @@ def _convert_trace(ct: Any, traced: Any, job: ExportJob) -> Any:
     pipeline.remove_passes({"common::fuse_elementwise_to_batchnorm"})
     pipeline.append_pass(register_padding_pass())
     pipeline.append_pass("common::dead_code_elimination")
-    return ct.convert(
+    packed = append_packing_pass(pipeline, job.packed_head)
+    model = ct.convert(
         traced,
         source="pytorch",
         convert_to="mlprogram",
@@ -108,6 +110,7 @@ def _convert_trace(ct: Any, traced: Any, job: ExportJob) -> Any:
         skip_model_load=True,
         pass_pipeline=pipeline,
     )
+    return model, packed
 
 
 def _describe_model(model: Any, job: ExportJob) -> None:

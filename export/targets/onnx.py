@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from export.deploy import DeployModel, example_image
+from export.head_weights import note_packed
 from export.job import ExportJob, Result
 from export.parity import require_integer
 from export.quiet import quiet
@@ -44,11 +45,13 @@ def export(job: ExportJob) -> Result:
     if job.precision == "int8":
         encoder = job.freeze_encoder("fake")
     model = _trace_model(onnx, DeployModel(job.student, encoder, job.image_size), job.image_size)
+    from export.targets.onnx_head import store_packed
     from export.targets.onnx_log_sum_exp import spell_out_log_sum_exp
     from export.targets.onnx_rewrite import rewrite_quantizers
 
     spell_out_log_sum_exp(model)
     rewritten = rewrite_quantizers(model)
+    packed = note_packed(job, store_packed(model, job.packed_head))
     model.ir_version = IR_VERSION
     model.producer_name = "gazeclip"
     model.producer_version = ""
@@ -61,6 +64,7 @@ def export(job: ExportJob) -> Result:
         **count_convolutions(model),
         "opset": OPSET,
         **(rewritten if job.precision == "int8" else {}),
+        **packed,
     }
     return {"model": FILE, "notes": notes}
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from export.deploy import DeployModel, example_image, trace_nchw_model
+from export.head_weights import note_packed
 from export.job import ExportJob, Result
+from export.packed_matrix import PackedMatrix, find_packed
 from export.quiet import quiet
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
+from gazeclip.files.atomic import write_bytes
 from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare_nncf
 
@@ -38,14 +44,50 @@ def export(job: ExportJob) -> Result:
         ir = ov.convert_model(
             model, example_input=example_image(job.image_size, 2), input=[(shape, ov.Type.u8)]
         )
+        packed = note_packed(job, _store_packed(ir, job.packed_head))
         ir.inputs[0].get_tensor().set_names({INPUT_NAME})
         for output, name in zip(ir.outputs, OUTPUTS, strict=True):
             output.get_tensor().set_names({name})
         for key, value in job.all_metadata().items():
             ir.set_rt_info(value, ["gazeclip", key])
         ov.save_model(ir, job.out_dir / FILE, compress_to_fp16=job.precision == "fp16")
+    _drop_indentation(job.out_dir / FILE)
     saved = ov.Core().read_model(job.out_dir / FILE)
-    return {"model": FILE, "notes": {**_count_convolutions(saved), "weight_files": ["model.bin"]}}
+    notes = {**_count_convolutions(saved), "weight_files": ["model.bin"], **packed}
+    return {"model": FILE, "notes": notes}
+
+
+def _store_packed(ir: Any, packed: Sequence[PackedMatrix]) -> list[str]:
+    """Store every float32 constant that is one of `packed` small, behind Convert and Multiply.
+
+    Returns:
+        the names of the matrices that were found.
+    """
+    if not packed:
+        return []
+    opset = require("openvino.opset13", extra="openvino")
+    found = []
+    for node in ir.get_ops():
+        if node.get_type_name() != "Constant" or node.get_element_type().to_string() != "f32":
+            continue
+        matrix = find_packed(packed, node.data)
+        if matrix is None:
+            continue
+        value = opset.convert(opset.constant(matrix.values), "f32")
+        if matrix.scale is not None:
+            value = opset.multiply(value, opset.constant(matrix.scale))
+        for reader in node.output(0).get_target_inputs():
+            reader.replace_source_output(value.output(0))
+        found.append(matrix.name)
+    # With integer weights OpenVINO may round the data to 8 bits as well, for each image anew; the
+    # head computes in float.
+    ir.set_rt_info("0", ["runtime_options", "DYNAMIC_QUANTIZATION_GROUP_SIZE"])
+    return found
+
+
+def _drop_indentation(path: Path) -> None:
+    """A fifth of the description is spaces and line ends between its elements."""
+    write_bytes(path, re.sub(rb">\s+<", b"><", path.read_bytes()))
 
 
 def rehearse(job: ExportJob) -> None:

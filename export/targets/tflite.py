@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from export.deploy import DeployModel, example_image
+from export.head_weights import note_packed
 from export.job import ExportJob, Result
 from export.quiet import quiet
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
@@ -59,7 +60,10 @@ def export(job: ExportJob) -> Result:
     with quiet(native=True), torch.no_grad():
         converted = litert.convert(model, sample_kwargs={INPUT_NAME: image}, quant_config=config)
         converted.export(str(job.out_dir / FILE))
-    return {"model": FILE, "notes": inspect_file(job.out_dir / FILE)}
+    from export.targets.tflite_file import shrink_file
+
+    packed = note_packed(job, shrink_file(job.out_dir / FILE, job.packed_head))
+    return {"model": FILE, "notes": {**inspect_file(job.out_dir / FILE), **packed}}
 
 
 def rehearse(job: ExportJob) -> None:

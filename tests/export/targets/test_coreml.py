@@ -205,6 +205,10 @@ FORMULAS: dict[str, tuple[dict[str, Any], np.ndarray]] = {
         },
         np.broadcast_to((9 * SCALE)[:, None], (4, 2)),
     ),
+    "constexpr_cast": (
+        {"source_val": X.astype(np.float16), "output_dtype": "fp32"},
+        X.astype(np.float16).astype(np.float32),
+    ),
     "expand_dims": ({"x": X[0], "axes": np.int32([0, 4])}, X[0][None, ..., None]),
     "gelu": ({"x": X, "mode": "EXACT"}, X * 0.5 * (1 + np.vectorize(math.erf)(X / np.sqrt(2)))),
     "linear": (

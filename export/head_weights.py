@@ -1,0 +1,99 @@
+"""The float head's weights, stored in 16 or 8 bits.
+
+The head computes in float32, but its matrices need not lie in the file as such: one of 1280
+features to 256 values is a quarter of an INT8 file. They are rounded here, once for all targets;
+each target then stores what it finds of them in the small form, and the engine expands them when
+it loads the file.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from export.job import ExportJob
+from export.packed_matrix import PackedMatrix
+from gazeclip.bundle.layout import Precision
+from gazeclip.errors import StageError
+from gazeclip.networks.student import Student, StudentHead
+from gazeclip.system.place import command_line
+
+# Below that many values the description of a packed constant costs more than it saves.
+_FEWEST = 1024
+_HIGHEST_LEVEL = 127
+
+
+def pack_head(job: ExportJob, kind: Precision) -> ExportJob:
+    """The job with a rounded head, to be stored as `kind`; the job itself where nothing changes.
+
+    Only int8 files are changed: those of the other precisions say how all their weights lie.
+    """
+    if job.precision != "int8" or kind == "fp32":
+        return job
+    packed = tuple(
+        _pack_matrix(name, values.detach().numpy(), kind)
+        for name, values in _matrices_of(job.student.head)
+    )
+    return replace(job, student=_round_head(job.student, packed), packed_head=packed)
+
+
+def _matrices_of(head: StudentHead) -> list[tuple[str, Tensor]]:
+    """The layers' weights by name, each `(N, K)`, as far as packing them pays.
+
+    Not the text bank: it is a hundredth of the projection, and TFLite's converter multiplies the
+    logit scale into it.
+    """
+    return [
+        (name, values)
+        for name, values in head.named_parameters()
+        if values.ndim == 2 and values.numel() >= _FEWEST
+    ]
+
+
+def _pack_matrix(name: str, matrix: np.ndarray, kind: Precision) -> PackedMatrix:
+    """Half precision, or levels -127..127 with a scale for each row.
+
+    Rows are the outputs of a layer, which differ in length.
+    """
+    if kind == "fp16":
+        return PackedMatrix(name, matrix.astype(np.float16), None)
+    largest = np.abs(matrix).max(axis=1, keepdims=True)  # (N, 1)
+    # A row of zeros keeps its zeros with any scale.
+    scale = np.where(largest > 0, largest / _HIGHEST_LEVEL, 1).astype(np.float32)
+    return PackedMatrix(name, np.rint(matrix / scale).astype(np.int8), scale)
+
+
+def _round_head(student: Student, packed: Iterable[PackedMatrix]) -> Student:
+    rounded = copy.deepcopy(student)
+    state = rounded.head.state_dict()
+    for matrix in packed:
+        state[matrix.name] = torch.from_numpy(matrix.unpack())
+    rounded.head.load_state_dict(state)
+    return rounded
+
+
+def note_packed(job: ExportJob, found: Iterable[str]) -> dict[str, object]:
+    """What an export's notes say of the head: `head_weights`, the format of its matrices.
+
+    Args:
+        found: names of the matrices that the target stored in the small form.
+
+    Raises:
+        StageError: one is missing: the converter changed it, and it would lie there in float32.
+    """
+    missing = sorted({matrix.name for matrix in job.packed_head} - set(found))
+    if missing:
+        raise StageError(
+            f"the converter changed {', '.join(missing)} of the head, which stays float32",
+            remedy="Export with head_weights=fp32: "
+            + command_line("export", "--set", "export.head_weights=fp32"),
+        )
+    if not job.packed_head:
+        return {}
+    kind = "fp16" if job.packed_head[0].scale is None else "int8"
+    return {"head_weights": kind}
