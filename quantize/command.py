@@ -17,8 +17,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overflow-fix",
         choices=("on", "off"),
-        help="on: weights use 7 bits, so that 8-bit products cannot saturate on CPUs without VNNI "
-        "(default: the recipe's)",
+        help="x86 CPUs without VNNI (before 2019, AMD before Zen 4) add two products of 8 bits in "
+        "16, which overflow in ONNX Runtime and OpenVINO and change verdicts without a word. on: "
+        "weights use 7 bits, which cannot overflow. off: all 8 bits, for devices that are known to "
+        "have VNNI, or no x86 CPU (default: the recipe's)",
     )
     parser.add_argument(
         "--auto",

@@ -18,6 +18,7 @@ from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.gate import refuse_rejected
 from gazeclip.bundle.layout import OUTPUTS, SHIPPED_POINT, output_widths
 from gazeclip.bundle.trust import load_trusted
+from gazeclip.console.progress import say
 from gazeclip.errors import BundleError, ConfigError, ImageError, nearest
 from gazeclip.images.crop_rule import CROPS, WHOLE
 from gazeclip.images.source import ImageSource
@@ -27,6 +28,7 @@ from runtimes.engines.base import Engine
 from runtimes.engines.registry import choose_engine
 from runtimes.faces.detect import FaceDetector
 from runtimes.judge import Judge, Rule
+from runtimes.saturation import describe_saturation
 from runtimes.sources import Decoded, FaceReader, Reader, WholeReader
 from runtimes.verdict import Verdict
 from runtimes.video.route import judge_sources
@@ -47,6 +49,8 @@ def load(
 ) -> Verifier:
     """Load a bundle (every hash is checked) into an engine.
 
+    A line on standard error warns where the CPU may compute this bundle wrongly.
+
     Args:
         engine: name in `runtimes.ENGINES`; None takes the one made for the bundle's model file.
         threads: None takes what this process may use (`usable_threads`).
@@ -65,6 +69,9 @@ def load(
     if count < 1:
         raise ConfigError(f"{count} threads are not enough", remedy="Use at least 1")
     chosen = choose_engine(bundle, engine)
+    warning = describe_saturation(bundle, chosen.name, device)
+    if warning is not None:
+        say(f"warning: {warning}")
     return Verifier(bundle, chosen(bundle, count, device), count)
 
 

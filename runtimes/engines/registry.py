@@ -33,6 +33,8 @@ class EngineEntry:
         packages: import names of its libraries, any of which will do; as with a target, their
             versions are written down with every result.
         platform: the one `sys.platform` where it exists at all; None: everywhere.
+        adds_in_16_bits: it adds products of 8 bits pair by pair in 16 bits on x86 CPUs without
+            VNNI, where they may saturate (`runtimes/saturation.py`).
     """
 
     module: str
@@ -41,6 +43,7 @@ class EngineEntry:
     formats: tuple[str, ...]
     packages: tuple[str, ...]
     platform: str | None = None
+    adds_in_16_bits: bool = False
 
     def load(self) -> type[Engine]:
         """The engine's class. Its library is not imported by this."""
@@ -60,6 +63,7 @@ ENGINES: dict[str, EngineEntry] = {
         title="OpenVINO",
         formats=(".xml", ".onnx"),
         packages=("openvino",),
+        adds_in_16_bits=True,
     ),
     "onnxruntime": EngineEntry(
         module="runtimes.engines.onnxruntime",
@@ -67,6 +71,7 @@ ENGINES: dict[str, EngineEntry] = {
         title="ONNX Runtime",
         formats=(".onnx",),
         packages=("onnxruntime",),
+        adds_in_16_bits=True,
     ),
     "litert": EngineEntry(
         module="runtimes.engines.litert",

@@ -1,0 +1,121 @@
+"""What the overflow fix is for: products of 8 bits on x86 CPUs without VNNI, in plain NumPy.
+
+`vpmaddubsw` multiplies unsigned data by signed weights, adds each product to its neighbour's and
+cuts the sum off at 16 bits; `vpmaddwd` then adds pairs of these sums in 32 bits (Intel 64 and IA-32
+Architectures Software Developer's Manual, volume 2, PMADDUBSW and PMADDWD).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from gazeclip.networks import torchvision_shim
+from quantize.encoder import named_quantizers, quantize_encoder
+
+SIZE = 32
+LOWEST = -(2**15)
+HIGHEST = 2**15 - 1
+BRIGHTEST = 255
+# Filters of each convolution, which tell them apart.
+FILTERS = (16, 24, 40)
+
+
+def _add_pairs_in_16_bits(data: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sums of products as an engine forms them without VNNI.
+
+    Args:
+        data: uint8 `(K,)`, K even.
+        weights: int8 `(N, K)`.
+
+    Returns:
+        int64 `(N,)`.
+    """
+    products = data.astype(np.int64) * weights.astype(np.int64)  # (N, K)
+    pairs = products[:, 0::2] + products[:, 1::2]  # (N, K / 2)
+    return np.clip(pairs, LOWEST, HIGHEST).sum(axis=1)
+
+
+class _Network(nn.Module):
+    """Three convolutions. NNCF's hooks become a module of it, so it is no `Sequential` itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        layers: list[nn.Module] = []
+        channels = 3
+        for filters in FILTERS:
+            layers += [nn.Conv2d(channels, filters, 3), nn.ReLU()]
+            channels = filters
+        self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.layers(x)
+        return found
+
+
+def _quantize(network: nn.Module, overflow_fix: bool) -> nn.Module:
+    generator = torch.Generator().manual_seed(1)
+    batches = [torch.randn(4, 3, SIZE, SIZE, generator=generator)]
+    return quantize_encoder(network, batches, overflow_fix=overflow_fix).eval()
+
+
+def _list_levels(quantized: nn.Module) -> list[np.ndarray]:
+    """The integer weights of each convolution `(N, K)`, channels of one place side by side.
+
+    Where K is odd, a column of zeros makes it even, as engines do.
+    """
+    weights = {}
+    for module in quantized.modules():
+        if isinstance(module, nn.Conv2d):
+            weights[len(module.weight)] = module.weight
+    found = []
+    for _, quantizer, on_weight in named_quantizers(quantized):
+        if not on_weight:
+            continue
+        scale = quantizer.scale.detach()  # (N, 1, 1, 1), of level 127
+        with torch.no_grad():
+            rounded = quantizer(weights[len(scale)])
+        levels = np.rint((rounded / (scale / 127)).numpy()).astype(np.int64)
+        flat = levels.transpose(0, 2, 3, 1).reshape(len(levels), -1)
+        found.append(np.pad(flat, ((0, 0), (0, flat.shape[1] % 2))))
+    assert [len(levels) for levels in found] == list(FILTERS)
+    return found
+
+
+@pytest.fixture(scope="module")
+def levels(quantizers: None) -> dict[bool, list[np.ndarray]]:
+    """Integer weights with and without the fix, of one network."""
+    torchvision_shim.ensure()  # NNCF imports it
+    network = _Network().eval()
+    found = {}
+    for fix in (True, False):
+        found[fix] = _list_levels(_quantize(network, fix))
+    return found
+
+
+def test_two_products_of_eight_bits_do_not_fit_and_of_seven_they_do() -> None:
+    data = np.array([BRIGHTEST, BRIGHTEST], np.uint8)
+    weights = np.array([[127, 127], [-128, -128], [64, 64], [-64, -64], [127, -127]], np.int8)
+    expected = [32_767, -32_768, 32_640, -32_640, 0]
+    np.testing.assert_array_equal(_add_pairs_in_16_bits(data, weights), expected)
+
+
+def test_with_the_fix_no_data_at_all_overflows(levels: dict[bool, list[np.ndarray]]) -> None:
+    for weights in levels[True]:
+        # The worst data of each pair: the brightest where that adds to the sum, else 0.
+        largest = BRIGHTEST * (np.maximum(weights, 0)[:, 0::2] + np.maximum(weights, 0)[:, 1::2])
+        least = BRIGHTEST * (np.minimum(weights, 0)[:, 0::2] + np.minimum(weights, 0)[:, 1::2])
+        assert largest.max() <= HIGHEST and least.min() >= LOWEST
+
+
+@pytest.mark.parametrize("fix", [True, False])
+def test_bright_data_gives_wrong_sums_without_the_fix_only(
+    levels: dict[bool, list[np.ndarray]], fix: bool
+) -> None:
+    for weights in levels[fix]:
+        data = np.full(weights.shape[1], BRIGHTEST, np.uint8)
+        wrong = _add_pairs_in_16_bits(data, weights) != weights @ data.astype(np.int64)
+        assert wrong.any() == (not fix)
