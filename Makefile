@@ -44,13 +44,13 @@ web: $(STAMP)
 	$(BIN)/gazeclip app --build $(if $(BUNDLE),--bundle "$(BUNDLE)")
 
 # Not in `make test`: they need Node.js, and the second Chromium and a built page.
-web-# The figures of docs/web.md.
-web-measure: $(STAMP)
-	cd apps/web && PYTHON="$(abspath $(BIN))/python" npm run --silent measure -- $(IMAGES)
-
-test: $(STAMP)
+web-test: $(STAMP)
 	cd apps/web && npm run --silent types && npm test
 	cd apps/web && PYTHON="$(abspath $(BIN))/python" npm run --silent browser -- $(SHOTS) -- $(IMAGES)
+
+# The figures of docs/web.md.
+web-measure: $(STAMP)
+	cd apps/web && PYTHON="$(abspath $(BIN))/python" npm run --silent measure -- $(IMAGES)
 
 test: $(STAMP)
 	$(TEST_ENV) $(BIN)/python -m pytest -m "not slow" -n 2
