@@ -52,9 +52,10 @@ web-test: $(STAMP)
 web-measure: $(STAMP)
 	cd apps/web && PYTHON="$(abspath $(BIN))/python" npm run --silent measure -- $(IMAGES)
 
+# Slow tests of one file share what they train, so they stay in one process.
 test: $(STAMP)
 	$(TEST_ENV) $(BIN)/python -m pytest -m "not slow" -n 2
-	$(TEST_ENV) $(BIN)/python -m pytest -m slow
+	$(TEST_ENV) $(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 test-fast: $(STAMP)
 	$(TEST_ENV) $(BIN)/python -m pytest -m "not slow" -n 2
