@@ -17,7 +17,7 @@ from gazeclip.data.dataset import Batch
 from gazeclip.errors import ArtifactError, Fault, raise_first
 from gazeclip.files.hashes import name_weights_by_content
 from gazeclip.networks.backbones import build_encoder
-from gazeclip.networks.student import Student, StudentSpec, save_student
+from gazeclip.networks.student import Student, StudentOutput, StudentSpec, save_student
 from gazeclip.networks.student_encoder import StudentEncoder
 from gazeclip.networks.weights import backbone_stats
 from gazeclip.recipe.stages import FROM_TEACHER, DistillLoss
@@ -64,9 +64,13 @@ class DistillTask(FaceTask):
         return groups + split_decay(self.model.head, config.lr, config.weight_decay)
 
     def loss(self, batch: Batch, model: nn.Module) -> dict[str, Tensor]:
+        return self.compare_with_teacher(model(batch["pixels"]), batch)
+
+    def compare_with_teacher(self, output: StudentOutput, batch: Batch) -> dict[str, Tensor]:
+        """The terms of the loss, and `loss`, their sum, of a student's answers to a batch."""
         targets = self.cache.targets(batch["index"].cpu(), batch["number"].cpu())
         teacher = {name: value.to(batch["pixels"].device) for name, value in targets.items()}
-        return dict(self.criterion(model(batch["pixels"]), teacher, batch["label"]))
+        return dict(self.criterion(output, teacher, batch["label"]))
 
 
 def load_cache(context: Context) -> TeacherCache:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export import registry
 from export.batch import Pair, build_table, export_each, refuse_failures
 from export.choose import choose_precisions, choose_targets, pair_up
-from export.gate import GateOptions, parse_max_drop, refuse_rejected_files
+from export.gate import TWIN, GateOptions, parse_max_drop, refuse_rejected_files
 from export.quiet import quiet
 from gazeclip.bundle.layout import PRECISIONS, Precision
 from gazeclip.cli.options import add_stage_options, open_run
@@ -120,12 +121,10 @@ def export_run(args: argparse.Namespace) -> int:
     choose_targets(args.target or [], ())  # typing errors are told before anything is read
     choose_precisions(args.precision or [], ())
     refuse_stray_options(args)
+    options = GateOptions(tuple(args.max_drop), args.allow_undecided)
     if args.checkpoint is not None:
-        args.set += [f"gate.max_drop.{figure}={limit}" for figure, limit in args.max_drop]
-        if args.allow_undecided:
-            args.set.append("gate.allow_undecided=true")
         with lock_run(Run(args.out)):
-            export_checkpoint(args)
+            export_checkpoint(args, options)
         return 0
     with open_run(args, "export") as run:
         run.manifest("student")
@@ -133,7 +132,6 @@ def export_run(args: argparse.Namespace) -> int:
         from export.stage import Exporter
 
         place = run if args.out is None else RedirectedRun(run.root, args.out)
-        options = GateOptions(tuple(args.max_drop), args.allow_undecided)
         exporter = Exporter(place, gate_options=options)
         # What the report asks for; a target that was named is wanted as it ships.
         stage = exporter.context.recipe.export
@@ -181,7 +179,7 @@ def refuse_stray_options(args: argparse.Namespace) -> None:
         )
 
 
-def export_checkpoint(args: argparse.Namespace) -> None:
+def export_checkpoint(args: argparse.Namespace, options: GateOptions) -> None:
     """Export a student that has no run; see `export_run`."""
     for item in args.set:
         section = item.partition(".")[0]
@@ -198,7 +196,8 @@ def export_checkpoint(args: argparse.Namespace) -> None:
     )
     if lacking:
         say("export: int8 is left out: it needs a quantized encoder (--quantized)")
-    export_wanted(open_checkpoint(given, args.out, args.set), wanted, args.force)
+    exporter = replace(open_checkpoint(given, args.out, args.set), gate_options=options)
+    export_wanted(exporter, wanted, args.force)
 
 
 def export_wanted(exporter: Exporter, wanted: list[Pair], force: bool) -> None:
@@ -230,7 +229,7 @@ def export_wanted(exporter: Exporter, wanted: list[Pair], force: bool) -> None:
 def list_touched(wanted: list[Pair]) -> list[str]:
     """Stages whose folders may be replaced: those that are wanted, and their fp32 twins."""
     names = [bundle_stage(*pair) for pair in wanted]
-    twins = [bundle_stage(target, "fp32") for target, _ in wanted]
+    twins = [bundle_stage(target, TWIN) for target, _ in wanted]
     return list(dict.fromkeys([*names, *twins]))
 
 

@@ -24,7 +24,7 @@ from gazeclip.recipe.stages import GateConfig
 from gazeclip.run.context import Context
 from gazeclip.run.folder import Run
 from gazeclip.run.stages import bundle_stage
-from gazeclip.scoring.drops import FIGURES, Judged
+from gazeclip.scoring.drops import FIGURES, Judged, title_figure
 from gazeclip.stages.gate import VAL, build_entry, judge_by_config, judge_outputs, read_truth
 from runtimes.batches import Infer, infer_in_batches
 
@@ -80,8 +80,7 @@ class Gatekeeper:
     @cached_property
     def pixels(self) -> np.ndarray:
         """The val split `(N, S, S, 3)` uint8."""
-        contract = self.context.contract
-        return np.stack([contract.apply(item.path) for item in self.context.manifest.split(VAL)])
+        return self.context.read_pixels(VAL)
 
     def judge_file(
         self, target: str, precision: Precision, infer: Infer, rule: Rule
@@ -130,8 +129,7 @@ def refuse_rejected_files(run: Run, stages: Sequence[str]) -> None:
     for name, entry in rejected.items():
         print_table(build_table(name, entry), sys.stdout)
     if rejected:
-        first = next(iter(rejected.values()))
-        name = next(iter(rejected))
+        name, first = next(iter(rejected.items()))
         raise GateError(
             f"the gate rejected {', '.join(rejected)}; {name}: "
             f"{explain_rejection({'gate': first})}",
@@ -149,14 +147,11 @@ def build_table(name: str, entry: Mapping[str, Any]) -> Table:
 
 
 def _format_drop(drop: Mapping[str, Any]) -> tuple[str, ...]:
-    title, unit, _ = FIGURES[drop["figure"]]
-    if drop["generator"] is not None:
-        title = f"{title}: {drop['generator']}"
     figures = [drop[key] for key in ("before", "after", "drop", "low", "high", "limit")]
     kind = "forged images" if drop["figure"] == "tpr" else "images"
     enough = "" if drop["enough"] is None else f"about {drop['enough']} {kind}"
     return (
-        f"{title} ({unit})" if unit else title,
+        title_figure(drop["figure"], drop["generator"]),
         *("-" if value is None else f"{value:.4f}" for value in figures),
         drop["outcome"],
         enough,

@@ -12,7 +12,7 @@ import numpy as np
 
 from export import registry
 from export.facts import describe_answers, describe_sources
-from export.gate import TWIN, Gatekeeper, GateOptions, refuse_rejected_files
+from export.gate import BATCH_SIZE, TWIN, Gatekeeper, GateOptions, refuse_rejected_files
 from export.head_weights import pack_head
 from export.job import ExportJob, Result
 from export.lower import StrippedEncoder
@@ -38,7 +38,6 @@ from quantize.stage import load_quantized_student
 from runtimes.batches import Infer, infer_in_batches
 
 GOLDEN_IMAGES = 8
-BATCH_SIZE = 16
 # Golden vectors are the file's own outputs; another CPU may round differently. int8: a few
 # quantization steps of the last layers, in units of each output (logits carry the logit scale).
 GOLDEN_TOLERANCE = {
@@ -85,13 +84,13 @@ class Exporter:
     @cached_property
     def calibration(self) -> np.ndarray:
         """The calibration split `(N, S, S, 3)` uint8."""
-        return self._read_images(CALIBRATION, None)
+        return self.context.read_pixels(CALIBRATION)
 
     @cached_property
     def probes(self) -> np.ndarray:
         """Images for parity: some of val, spread over all labels, and the golden ones."""
         return np.concatenate(
-            [self._read_images("val", self.context.recipe.export.parity_images), self.golden]
+            [self.context.read_pixels("val", self.context.recipe.export.parity_images), self.golden]
         )
 
     @cached_property
@@ -103,14 +102,6 @@ class Exporter:
     def gate(self) -> GateConfig:
         """The recipe's gate with the options of this command, which the recipe does not keep."""
         return self.gate_options.apply(self.context.recipe.gate)
-
-    def _read_images(self, split: str, limit: int | None) -> np.ndarray:
-        samples = self.context.manifest.split(split)
-        if limit is not None and len(samples) > limit:
-            # Spread over all labels: manifests are sorted by them.
-            places = np.linspace(0, len(samples) - 1, limit).round().astype(int)
-            samples = [samples[place] for place in places]
-        return np.stack([self.context.contract.apply(sample.path) for sample in samples])
 
     def model_of(self, precision: Precision) -> Student:
         """The PyTorch model that an export of this precision must reproduce."""

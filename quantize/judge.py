@@ -30,12 +30,7 @@ class StudentJudge:
             for split in (CALIBRATION, VAL)
         }
         self.twin_rule = self._calibrate(student)
-        self.twin_outputs = self._predict(student, VAL)
-        self.twin = judge_outputs(self.twin_outputs, self.twin_rule)
-
-    def judge(self, model: Student) -> Judged:
-        """What a model in eval mode says of val."""
-        return judge_outputs(self._predict(model, VAL), self._calibrate(model))
+        self.twin = self._judge(student, self.twin_rule)
 
     def compare(self, model: Student) -> Gate:
         """The gate of a model in eval mode."""
@@ -47,8 +42,11 @@ class StudentJudge:
 
     def _compare(self, model: Student, rounds: int | None) -> Gate:
         recipe = self.context.recipe
-        judged = self.judge(model)
+        judged = self._judge(model, self._calibrate(model))
         return judge_by_config(recipe.gate, self.twin, judged, self.truth, recipe.seed, rounds)
+
+    def _judge(self, model: Student, rule: Rule) -> Judged:
+        return judge_outputs(self._predict(model, VAL), rule)
 
     def _calibrate(self, model: Student) -> Rule:
         outputs = self._predict(model, CALIBRATION)

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from gazeclip.console.progress import progress
 from gazeclip.console.tables import Table
-from gazeclip.data.dataset import FaceDataset
 from gazeclip.files.atomic import write_json, write_text
 from gazeclip.networks.student import Student
 from gazeclip.stages.gate import VAL
@@ -80,12 +79,8 @@ def measure_sensitivity(workshop: Workshop, model: Student) -> list[LayerEffect]
 
 def _read_pixels(workshop: Workshop) -> Tensor:
     """`(N, 3, S, S)` uint8 of val."""
-    context = workshop.context
-    dataset = FaceDataset(context.manifest, VAL, context.contract, context.classes)
-    count = min(IMAGES, len(dataset))
-    places = np.linspace(0, len(dataset) - 1, count).round().astype(int)
-    images = [context.contract.apply(dataset.samples[place].path) for place in places]
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+    images = workshop.context.read_pixels(VAL, IMAGES)
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
 
 
 def _group_quantizers(workshop: Workshop, model: Student) -> Iterator[tuple[str, list[nn.Module]]]:

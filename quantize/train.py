@@ -21,8 +21,8 @@ from gazeclip.recipe.training import TrainConfig
 from gazeclip.run.context import Context
 from quantize.judge import StudentJudge
 
-_SCALE = "_scale_param_storage"  # NNCF's name of a symmetric quantizer's range
-_RANGES = (_SCALE, "input_low", "input_range")
+# NNCF's names of the ranges of symmetric and of other quantizers.
+_RANGES = ("_scale_param_storage", "input_low", "input_range")
 
 
 class QatTask(DistillTask):
@@ -59,9 +59,7 @@ class QatTask(DistillTask):
         matched = self.match(output, wanted)
         if not self.stage.teach:
             return {"match": matched, "loss": self.stage.match * matched}
-        targets = self.cache.targets(batch["index"].cpu(), batch["number"].cpu())
-        teacher = {name: value.to(batch["pixels"].device) for name, value in targets.items()}
-        terms = dict(self.criterion(output, teacher, batch["label"]))
+        terms = self.compare_with_teacher(output, batch)
         taught = terms.pop("loss")
         total = self.stage.teach * taught + self.stage.match * matched
         return {**terms, "match": matched, "loss": total}

@@ -13,7 +13,8 @@ from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.errors import ConfigError
 from gazeclip.system.packages import is_installed, require
-from runtimes.openvino_core import share_core
+from runtimes.onnx_options import make_options
+from runtimes.openvino_core import make_cpu_settings, share_core
 
 Call = Callable[[np.ndarray], object]
 
@@ -31,10 +32,7 @@ def open_bare(bundle: Bundle, engine: str, threads: int) -> Call:
 
 def _open_onnxruntime(bundle: Bundle, threads: int) -> Call:
     ort = require("onnxruntime", extra="onnx")
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options = make_options(ort, threads)
     session = ort.InferenceSession(
         str(bundle.model_path), options, providers=["CPUExecutionProvider"]
     )
@@ -45,13 +43,7 @@ def _open_onnxruntime(bundle: Bundle, threads: int) -> Call:
 
 def _open_openvino(bundle: Bundle, threads: int) -> Call:
     core = share_core()
-    settings = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": "f32",
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-        "ENABLE_CPU_PINNING": False,
-    }
+    settings = make_cpu_settings(threads)
     compiled = core.compile_model(core.read_model(str(bundle.model_path)), "CPU", settings)
     request = compiled.create_infer_request()
     # nothing is copied: the results are views that the next call overwrites

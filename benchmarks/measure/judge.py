@@ -43,12 +43,7 @@ def load_images(context: Context) -> dict[str, np.ndarray]:
 
 def read_splits(context: Context, splits: Sequence[str]) -> dict[str, np.ndarray]:
     """The same of any splits."""
-    images = {}
-    for split in splits:
-        samples = context.manifest.split(split)
-        if samples:
-            images[split] = np.stack([context.contract.apply(sample.path) for sample in samples])
-    return images
+    return {split: context.read_pixels(split) for split in splits if context.manifest.split(split)}
 
 
 def judge_subjects(
@@ -79,7 +74,7 @@ def _calibrate_subjects(context: Context, subjects: Sequence[Subject]) -> list[S
     """Those without a rule get one."""
     if all(subject.rule is not None for subject in subjects):
         return list(subjects)
-    pixels = read_splits(context, [CALIBRATION])[CALIBRATION]
+    pixels = context.read_pixels(CALIBRATION)
     calibrated = []
     for subject in subjects:
         if subject.rule is None:

@@ -24,14 +24,10 @@ def build_gates(context: Context, judged: Sequence[Judged]) -> list[dict[str, An
     gate was off), `val` (its drops, as bundle.json has them) and `test` (drops on test; none where
     the report does not measure the twin).
     """
-    by_identity = {item.subject.identity: item for item in judged}
     truth = read_truth(context, TEST)
     entries = []
-    for after in judged:
+    for before, after in _pair_files(judged):
         subject = after.subject
-        before = by_identity.get(subject.identity.at_precision("fp32"))
-        if subject.framework == TORCH or subject.precision == "fp32":
-            continue
         if before is None:
             if subject.gate is not None:
                 entries.append(_describe_val(subject))
@@ -48,6 +44,16 @@ def build_gates(context: Context, judged: Sequence[Judged]) -> list[dict[str, An
             }
         )
     return entries
+
+
+def _pair_files(judged: Sequence[Judged]) -> list[tuple[Judged | None, Judged]]:
+    """Each exported file that is not fp32, behind its fp32 twin, if that is here."""
+    by_identity = {item.subject.identity: item for item in judged}
+    return [
+        (by_identity.get(item.subject.identity.at_precision("fp32")), item)
+        for item in judged
+        if item.subject.framework != TORCH and item.subject.precision != "fp32"
+    ]
 
 
 def _describe_val(subject: Subject) -> dict[str, Any]:
@@ -67,11 +73,9 @@ def _describe_val(subject: Subject) -> dict[str, Any]:
 
 def list_slower_files(judged: Sequence[Judged]) -> list[str]:
     """A sentence for each smaller file that takes longer here than its fp32 twin."""
-    by_identity = {item.subject.identity: item for item in judged}
     sentences = []
-    for item in judged:
-        twin = by_identity.get(item.subject.identity.at_precision("fp32"))
-        if twin is None or twin is item or item.latency is None or twin.latency is None:
+    for twin, item in _pair_files(judged):
+        if twin is None or item.latency is None or twin.latency is None:
             continue
         if item.latency.p50 > twin.latency.p50:
             sentences.append(

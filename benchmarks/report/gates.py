@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gazeclip.console.tables import MISSING, Table, markdown_table
-from gazeclip.scoring.drops import FIGURES
+from gazeclip.scoring.drops import FIGURES, title_figure
 
 Drop = Mapping[str, Any]
 HEADER = ("figure", "fp32", "file", "worse by, val", "allowed", "outcome", "worse by, test")
@@ -44,10 +44,7 @@ def _build_table(entry: Mapping[str, Any]) -> Table:
 def _format_row(val: Drop | None, test: Drop | None) -> tuple[str, ...]:
     """`val` is None where the gate was off, `test` where the twin is not measured."""
     shown: Drop = val or test or {}
-    title, unit, _ = FIGURES[shown["figure"]]
-    name = f"{title} ({unit})" if unit else title
-    if shown["generator"] is not None:
-        name = f"{name}: {shown['generator']}"
+    name = title_figure(shown["figure"], shown["generator"])
     decided = (MISSING,) * 3
     if val is not None:
         decided = (_format_drop(val), f"{val['limit']:g}", val["outcome"])

@@ -80,6 +80,19 @@ class Context:
         place = {name: number for number, name in enumerate(self.classes)}
         return np.array([place[label] for label in self.manifest.labels(split)])
 
+    def read_pixels(self, split: str, limit: int | None = None) -> np.ndarray:
+        """Images of a split, which has some, as models take them: uint8 `(N, S, S, 3)`.
+
+        Args:
+            limit: no more than so many, spread over all labels; None: all.
+        """
+        samples = self.manifest.split(split)
+        if limit is not None and len(samples) > limit:
+            # Manifests are sorted by labels.
+            places = np.linspace(0, len(samples) - 1, limit).round().astype(int)
+            samples = [samples[place] for place in places]
+        return np.stack([self.contract.apply(sample.path) for sample in samples])
+
     @property
     def contract(self) -> PixelContract:
         """How images become pixels in this run."""

@@ -27,6 +27,14 @@ LEAST_PERSONS = 30
 _SMALLEST_UNIT = 1e-4  # of a drop whose limit is 0
 
 
+def title_figure(figure: str, generator: str | None) -> str:
+    """What tables call one of `FIGURES`, with its unit or the generator that it is about."""
+    title, unit, _ = FIGURES[figure]
+    if generator is not None:
+        return f"{title}: {generator}"
+    return f"{title} ({unit})" if unit else title
+
+
 @dataclass(frozen=True)
 class Judged:
     """What one file says of N images at its own shipped threshold.

@@ -20,6 +20,7 @@ from runtimes.engines.base import (
     in_batches_of,
     read_version,
 )
+from runtimes.onnx_options import make_options
 
 _DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 
@@ -39,7 +40,7 @@ class OnnxRuntimeEngine(Engine):
         path = bundle.model_path
         try:
             session = ort.InferenceSession(
-                str(path), _make_options(ort, threads), providers=[provider]
+                str(path), make_options(ort, threads), providers=[provider]
             )
         except Exception as error:  # its exceptions share no public base class
             raise cannot_load(self.name, path, error) from error
@@ -78,12 +79,3 @@ def _choose_provider(device: str, there: list[str]) -> str:
             f"ONNX Runtime has no device '{device}' here", remedy=f"Available: {', '.join(known)}"
         )
     return known[device.lower()]
-
-
-def _make_options(ort: Any, threads: int) -> Any:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 3
-    return options

@@ -21,7 +21,7 @@ from runtimes.engines.base import (
     in_batches_of,
     read_version,
 )
-from runtimes.openvino_core import share_core
+from runtimes.openvino_core import make_cpu_settings, share_core
 
 _CPU = "CPU"
 
@@ -85,16 +85,7 @@ def _check_device(place: str, there: list[str]) -> None:
 
 
 def _make_settings(place: str, threads: int) -> dict[str, Any]:
-    """Latency first, and the precision of the file.
-
-    Left alone, some CPUs would compute fp32 layers in bf16 or fp16.
-    """
-    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    """Latency first, and the precision of the file."""
     if place == _CPU:
-        # unpinned, because two processes would otherwise be pinned to the same cores
-        settings |= {
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
-            "ENABLE_CPU_PINNING": False,
-        }
-    return settings
+        return make_cpu_settings(threads)
+    return {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}

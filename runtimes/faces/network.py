@@ -10,7 +10,8 @@ import numpy as np
 
 from gazeclip.errors import ArtifactError, MissingDependencyError
 from gazeclip.system.packages import install_command, is_installed, require
-from runtimes.openvino_core import share_core
+from runtimes.onnx_options import make_options
+from runtimes.openvino_core import make_cpu_settings, share_core
 
 MODEL = Path(__file__).with_name("yunet.onnx")
 MODEL_SHA256 = "218189ac3cfdd2aa74b4afbb2dae8299a5a2a07de08da50eb3bf9903b8aeb46c"
@@ -65,10 +66,7 @@ def _read_model() -> bytes:
 
 def _load_onnxruntime(threads: int) -> Network:
     ort = require("onnxruntime", extra="onnx")
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options = make_options(ort, threads)
     session = ort.InferenceSession(str(MODEL), options, providers=["CPUExecutionProvider"])
 
     def run(pixels: np.ndarray) -> Answers:
@@ -80,14 +78,7 @@ def _load_onnxruntime(threads: int) -> Network:
 
 def _load_openvino(threads: int) -> Network:
     core = share_core()
-    settings = {
-        "PERFORMANCE_HINT": "LATENCY",
-        # some CPUs would compute in bf16 otherwise
-        "INFERENCE_PRECISION_HINT": "f32",
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-        "ENABLE_CPU_PINNING": False,
-    }
+    settings = make_cpu_settings(threads)
     compiled = core.compile_model(core.read_model(str(MODEL)), "CPU", settings)
     ports = [compiled.output(name) for name in _OUTPUTS]
 
