@@ -164,9 +164,11 @@ def test_the_fp32_twin_of_a_run_is_packed_too(
     def pack(bundle: Path) -> str:
         return (build.build_page(bundle, source) / "index.html").read_text(encoding="utf-8").strip()
 
-    shipped = write("onnx", precision="int8")
+    student = {"student_sha256": "a" * 64, "taxonomy_sha256": "b" * 64}
+    made_from = {**student, "quantized_encoder_sha256": "d" * 64, "recipe_sha256": "e" * 64}
+    shipped = write("onnx", precision="int8", provenance=made_from)
     assert pack(shipped) == ""
-    twin = write("onnx-fp32", precision="fp32")
+    twin = write("onnx-fp32", precision="fp32", provenance=student)
     assert pack(shipped) == str(twin)
     assert pack(twin) == ""  # the one that was named, and no other
     shutil.rmtree(twin)
