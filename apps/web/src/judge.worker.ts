@@ -1,4 +1,5 @@
 /** The thread that judges, so that the page stays awake. */
+import { Detector } from "./faces/network";
 import type { Bundle } from "./model/bundle";
 import { Engine, type Differences, type Times } from "./model/engine";
 import { judge, type CropKind, type Judgement } from "./model/judge";
@@ -40,6 +41,8 @@ interface Ready {
 }
 
 const ready = new Map<number, Ready>();
+/** Begun before a bundle is loaded: with it comes the library, which takes longest. */
+let detector: Promise<Detector> | undefined;
 
 self.onmessage = async ({ data }: MessageEvent<Request & { id: number }>) => {
   let reply: Reply;
@@ -64,10 +67,10 @@ async function answer(request: Request): Promise<Opened | Judgement | Times | nu
 
 async function open({ bundle: place, base, threads }: Extract<Request, { kind: "open" }>) {
   const started = performance.now();
-  if (!(await givesTruePixels())) throw new Refused("pixels", "canvas");
   const packed = PACKED[place];
-  const parts = await loadParts(base, packed);
-  const engine = await Engine.open(parts, threads);
+  detector ??= Detector.open(base, threads);
+  const [faces, parts] = await Promise.all([detector, loadParts(base, packed), probePixels()]);
+  const engine = await Engine.open(parts, faces, threads);
   const differences = await engine.test(parts.golden);
   const { bundle, card, golden } = parts;
   const sample = (golden.image.data as Uint8Array).slice(0, bundle.image_size ** 2 * 3);
@@ -76,6 +79,10 @@ async function open({ bundle: place, base, threads }: Extract<Request, { kind: "
   const milliseconds = performance.now() - started;
   const { folder } = packed;
   return { folder, bundle, card, engine: engine.label, threads, differences, milliseconds };
+}
+
+async function probePixels(): Promise<void> {
+  if (!(await givesTruePixels())) throw new Refused("pixels", "canvas");
 }
 
 function describe(error: unknown): Failure {

@@ -12,6 +12,9 @@ import { listPoints, showOpened } from "./ui/page";
 import { ThresholdSlider } from "./ui/slider";
 import { keepOnly, measureWays, open, type Start } from "./ways";
 
+/** Who opens the page with a picture at hand gets the whole machine for it. */
+const QUIET_MS = 1500;
+
 export class Page {
   private readonly cards: Card[] = [];
   private readonly slider = new ThresholdSlider(() => this.choosePoint());
@@ -37,7 +40,11 @@ export class Page {
 
   /** Measures which file is fastest here, unless that is known or the address asks for one. */
   async settle(): Promise<void> {
-    if (!this.start.asked && chooseFastest(this.trials) === null) await this.measure();
+    if (this.start.asked || chooseFastest(this.trials) !== null) return;
+    byId<HTMLButtonElement>("measure").disabled = true;
+    await new Promise((end) => setTimeout(end, QUIET_MS));
+    await this.queue;
+    await this.measure();
   }
 
   private get kind(): HTMLSelectElement {

@@ -1,10 +1,10 @@
-/** The networks in ONNX Runtime's WASM: the self-test, faces of a picture, outputs of a crop. */
-import * as ort from "onnxruntime-web/wasm";
-import { fitIntoSquare, INPUT_SIZE, readFaces } from "../faces/detect";
-import type { FaceBox } from "../faces/face";
-import type { Picture } from "../pixels/picture";
+/** A bundle's network in ONNX Runtime's WASM: the self-test, outputs of a crop. */
+import type * as ort from "onnxruntime-web/wasm";
+import { INPUT_SIZE } from "../faces/detect";
+import type { Detector } from "../faces/network";
 import { OUTPUTS, type Bundle, type OutputName } from "./bundle";
 import { Refused, type Parts } from "./load";
+import { LABEL, makeTensor, startSession } from "./session";
 import type { Outputs } from "./verdict";
 
 export type Differences = Record<OutputName, number>;
@@ -16,27 +16,16 @@ export interface Times {
 }
 
 export class Engine {
-  readonly label = `onnxruntime-web ${ort.env.versions.web} WASM`;
+  readonly label = LABEL;
 
   private constructor(
     private readonly bundle: Bundle,
     private readonly student: ort.InferenceSession,
-    private readonly detector: ort.InferenceSession,
+    readonly detector: Detector,
   ) {}
 
-  /** `threads` counts for the first engine of a page: the library asks for it only once. */
-  static async open(parts: Parts, threads: number): Promise<Engine> {
-    ort.env.wasm.numThreads = threads;
-    ort.env.logLevel = "error";
-    const start = (model: Uint8Array) =>
-      ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
-    try {
-      // one after the other: both would compile the library at once
-      const student = await start(parts.model);
-      return new Engine(parts.bundle, student, await start(parts.detector));
-    } catch (error) {
-      throw new Refused("engine", String(error));
-    }
+  static async open(parts: Parts, detector: Detector, threads: number): Promise<Engine> {
+    return new Engine(parts.bundle, await startSession(parts.model, threads), detector);
   }
 
   /** The largest differences from what the bundle says of its golden images; refuses if too large. */
@@ -59,29 +48,20 @@ export class Engine {
     return differences;
   }
 
-  async findFaces(picture: Picture): Promise<FaceBox[]> {
-    const square = fitIntoSquare(picture);
-    const shape = [1, INPUT_SIZE, INPUT_SIZE, 3];
-    const found = await this.detector.run({ image: new ort.Tensor("uint8", square.pixels, shape) });
-    const read = (name: string) => found[name].data as Float32Array;
-    const answers = { boxes: read("boxes"), points: read("points"), scores: read("scores") };
-    return readFaces(answers, square);
-  }
-
   /** What one face and one search for faces take; a search takes as long on an empty picture. */
   async time(sample: Uint8Array): Promise<Times> {
     const started = performance.now();
     await this.run(sample);
     const judged = performance.now();
     const [width, height] = [INPUT_SIZE, INPUT_SIZE];
-    await this.findFaces({ data: new Uint8Array(width * height * 3), width, height });
+    await this.detector.find({ data: new Uint8Array(width * height * 3), width, height });
     return { judge: judged - started, find: performance.now() - judged };
   }
 
   /** Outputs of `count` squares in one array of RGB bytes, one after the other. */
   async run(pixels: Uint8Array, count = 1): Promise<Outputs> {
     const { io, image_size: size } = this.bundle;
-    const input = new ort.Tensor("uint8", pixels, [count, size, size, 3]);
+    const input = makeTensor(pixels, [count, size, size, 3]);
     const answer = await this.student.run({ [io.image]: input });
     const read = (name: OutputName) => [...(answer[io[name]].data as Float32Array)];
     const outputs = Object.fromEntries(OUTPUTS.map((name) => [name, read(name)])) as Outputs;

@@ -91,7 +91,7 @@ async function sortFaces(engine: Engine, bundle: Bundle, picture: Picture): Prom
   const { width, height } = picture;
   const rule = readRule(bundle) ?? USUAL_RULE;
   const sorted: Sorted = { usable: [], unjudged: [] };
-  for (const face of await engine.findFaces(picture)) {
+  for (const face of await engine.detector.find(picture)) {
     const crop = cutSquare(face, width, height, rule);
     const pixels = cutOut(picture, crop);
     const box = face.box.map(roundHalfUp) as Crop;

@@ -34,14 +34,16 @@ export class Refused extends Error {
 export interface Parts {
   bundle: Bundle;
   model: Uint8Array;
-  detector: Uint8Array;
   golden: Record<string, NumberArray>;
   card: string;
 }
 
+export function loadDetector(base: string): Promise<Uint8Array> {
+  return fetchChecked(base, DETECTOR, __DETECTOR_SHA256__);
+}
+
 /** `base`: the page's own address. */
 export async function loadParts(base: string, { folder, sha256 }: Packed): Promise<Parts> {
-  if (globalThis.crypto?.subtle === undefined) throw new Refused("insecure", base);
   const fetchHere = (name: string, digest: string) => fetchChecked(base, folder + name, digest);
   const decoder = new TextDecoder();
   const bundle: Bundle = JSON.parse(decoder.decode(await fetchHere(MANIFEST, sha256)));
@@ -49,16 +51,16 @@ export async function loadParts(base: string, { folder, sha256 }: Packed): Promi
     throw new Refused("schema", `${bundle.schema}, ${bundle.contract.version}`);
   }
   const part = (name: string) => fetchHere(name, bundle.files[name].sha256);
-  const [model, golden, card, detector] = await Promise.all([
+  const [model, golden, card] = await Promise.all([
     part(bundle.model_file),
     part(GOLDEN),
     part(CARD),
-    fetchChecked(base, DETECTOR, __DETECTOR_SHA256__),
   ]);
-  return { bundle, model, detector, golden: await readNpz(golden), card: decoder.decode(card) };
+  return { bundle, model, golden: await readNpz(golden), card: decoder.decode(card) };
 }
 
 async function fetchChecked(base: string, name: string, digest: string): Promise<Uint8Array> {
+  if (globalThis.crypto?.subtle === undefined) throw new Refused("insecure", base);
   let bytes: ArrayBuffer;
   try {
     const answer = await fetch(base + name);

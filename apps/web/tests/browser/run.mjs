@@ -54,7 +54,7 @@ function compare(title, wanted, got) {
       (row.box ?? []).every((side, at) => Math.abs(side - other.box[at]) <= WITHIN_PIXELS);
     const distance = Math.abs((row.fake_probability ?? 0) - (other.fake_probability ?? 0));
     apart = Math.max(apart, distance);
-    const most = wanted.bundle.precision === "int8" || reduced ? WITHIN_INT8 : WITHIN;
+    const most = reduced ? 1 : wanted.bundle.precision === "int8" ? WITHIN_INT8 : WITHIN;
     // what still tells pictures apart where evidence is at its limit
     const turns = ["pitch", "yaw"].map((angle) => Math.abs((row.gaze?.[angle] ?? 0) - (other.gaze?.[angle] ?? 0)));
     const turned = !reduced && Math.max(...turns) > (wanted.bundle.precision === "int8" ? WITHIN_GAZE_INT8 : WITHIN);
