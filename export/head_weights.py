@@ -17,23 +17,19 @@ import torch
 from torch import Tensor
 
 from export.job import ExportJob
-from export.packed_matrix import PackedMatrix
+from export.packed_matrix import FEWEST_VALUES, PackedMatrix, round_to_levels
 from gazeclip.bundle.layout import Precision
 from gazeclip.errors import StageError
 from gazeclip.networks.student import Student, StudentHead
 from gazeclip.system.place import command_line
 
-# Below that many values the description of a packed constant costs more than it saves.
-_FEWEST = 1024
-_HIGHEST_LEVEL = 127
+# Of files that hold weights in 8 bits; the names of the others say how all their weights lie.
+_PRECISIONS = ("w8", "int8")
 
 
 def pack_head(job: ExportJob, kind: Precision) -> ExportJob:
-    """The job with a rounded head, to be stored as `kind`; the job itself where nothing changes.
-
-    Only int8 files are changed: those of the other precisions say how all their weights lie.
-    """
-    if job.precision != "int8" or kind == "fp32":
+    """The job with a rounded head, to be stored as `kind`; the job itself where nothing changes."""
+    if job.precision not in _PRECISIONS or kind == "fp32":
         return job
     packed = tuple(
         _pack_matrix(name, values.detach().numpy(), kind)
@@ -51,21 +47,15 @@ def _matrices_of(head: StudentHead) -> list[tuple[str, Tensor]]:
     return [
         (name, values)
         for name, values in head.named_parameters()
-        if values.ndim == 2 and values.numel() >= _FEWEST
+        if values.ndim == 2 and values.numel() >= FEWEST_VALUES
     ]
 
 
 def _pack_matrix(name: str, matrix: np.ndarray, kind: Precision) -> PackedMatrix:
-    """Half precision, or levels -127..127 with a scale for each row.
-
-    Rows are the outputs of a layer, which differ in length.
-    """
+    """Half precision, or levels with a scale for each row, which is an output of its layer."""
     if kind == "fp16":
         return PackedMatrix(name, matrix.astype(np.float16), None)
-    largest = np.abs(matrix).max(axis=1, keepdims=True)  # (N, 1)
-    # A row of zeros keeps its zeros with any scale.
-    scale = np.where(largest > 0, largest / _HIGHEST_LEVEL, 1).astype(np.float32)
-    return PackedMatrix(name, np.rint(matrix / scale).astype(np.int8), scale)
+    return round_to_levels(name, matrix)
 
 
 def _round_head(student: Student, packed: Iterable[PackedMatrix]) -> Student:

@@ -1,4 +1,4 @@
-"""A weight matrix in a small number format, and how to find it in an exported file."""
+"""A weight in a small number format, and how to find the head's in an exported file."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# Below that many values the description of a packed constant costs more than it saves.
+FEWEST_VALUES = 1024
+_HIGHEST_LEVEL = 127
+
 
 @dataclass(frozen=True)
 class PackedMatrix:
-    """A matrix that a file stores small and every engine computes with in float32.
+    """A weight that a file stores small and every engine computes with in float32.
 
     Attributes:
-        name: key of the matrix in the head's state.
-        values: `(N, K)`, float16, or int8 levels.
-        scale: what one level is worth, float32, `(N, 1)` or `(1, K)`; None with float16.
+        name: key of a matrix in the head's state, or a convolution's name in the file.
+        values: float16, or int8 levels; `(N, K)` of the head, four axes of a convolution.
+        scale: what one level is worth, float32; as long as `values` along the axis of outputs and 1
+            along the others; None with float16.
     """
 
     name: str
@@ -25,17 +30,29 @@ class PackedMatrix:
     @property
     def axis(self) -> int:
         """The axis of `values` along which `scale` has a value each."""
-        return 0 if self.scale is None or self.scale.shape[1] == 1 else 1
+        return 0 if self.scale is None else int(np.argmax(self.scale.shape))
 
     def unpack(self) -> np.ndarray:
-        """`(N, K)` float32, to the last bit what every engine makes of the stored form."""
+        """Float32, to the last bit what every engine makes of the stored form."""
         plain: np.ndarray = self.values.astype(np.float32)
         return plain if self.scale is None else plain * self.scale
 
     def transpose(self) -> PackedMatrix:
-        """The same for `(K, N)`."""
+        """The same matrix for `(K, N)`."""
         scale = None if self.scale is None else np.ascontiguousarray(self.scale.T)
         return PackedMatrix(self.name, np.ascontiguousarray(self.values.T), scale)
+
+
+def round_to_levels(name: str, weight: np.ndarray, axis: int = 0) -> PackedMatrix:
+    """Levels -127..127 with a scale for each output, of which `axis` has one a place.
+
+    Outputs of a layer differ in length.
+    """
+    others = tuple(place for place in range(weight.ndim) if place != axis)
+    largest = np.abs(weight).max(axis=others, keepdims=True)
+    # An output of zeros keeps its zeros with any scale.
+    scale = np.where(largest > 0, largest / _HIGHEST_LEVEL, 1).astype(np.float32)
+    return PackedMatrix(name, np.rint(weight / scale).astype(np.int8), scale)
 
 
 def find_packed(packed: Iterable[PackedMatrix], constant: np.ndarray) -> PackedMatrix | None:

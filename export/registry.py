@@ -61,21 +61,21 @@ TARGETS: dict[str, Target] = {
         packages=("onnx",),
         extra="onnx",
         engine="onnxruntime",
-        precisions=("fp32", "int8"),
+        precisions=("fp32", "w8", "int8"),
     ),
     "openvino": Target(
         module="export.targets.openvino",
         packages=("openvino",),
         extra="openvino",
         engine="openvino",
-        precisions=("fp32", "fp16", "int8"),
+        precisions=("fp32", "fp16", "w8", "int8"),
     ),
     "coreml": Target(
         module="export.targets.coreml",
         packages=("coremltools",),
         extra="coreml",
         engine="coreml",
-        precisions=("fp32", "fp16", "int8"),
+        precisions=("fp32", "fp16", "w8", "int8"),
         reference="export.reference.evaluator",
     ),
     "tflite": Target(
@@ -83,7 +83,7 @@ TARGETS: dict[str, Target] = {
         packages=("litert_torch",),
         extra="tflite",
         engine="litert",
-        precisions=("fp32", "int8"),
+        precisions=("fp32", "w8", "int8"),
     ),
 }
 

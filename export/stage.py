@@ -43,6 +43,7 @@ GOLDEN_IMAGES = 8
 GOLDEN_TOLERANCE = {
     "fp32": {"embedding": 2e-3, "logits": 2e-2, "fake_logit": 2e-2, "gaze": 2e-3},
     "fp16": {"embedding": 2e-2, "logits": 2e-1, "fake_logit": 2e-1, "gaze": 2e-2},
+    "w8": {"embedding": 2e-3, "logits": 2e-2, "fake_logit": 2e-2, "gaze": 2e-3},
     "int8": {"embedding": 1e-1, "logits": 1.0, "fake_logit": 1.0, "gaze": 5e-2},
 }
 
@@ -131,7 +132,7 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
         "golden_tolerance": GOLDEN_TOLERANCE[precision],
         "parity_images": recipe.export.parity_images,
         "target_miss": recipe.export.target_miss,
-        **({"head_weights": recipe.export.head_weights} if precision == "int8" else {}),
+        **({"head_weights": recipe.export.head_weights} if precision in ("w8", "int8") else {}),
         "contract": exporter.context.contract.to_dict() | _describe_crop(exporter.context),
         "seed": recipe.seed,
     }

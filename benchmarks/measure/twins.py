@@ -81,7 +81,7 @@ def list_slower_files(judged: Sequence[Judged]) -> list[str]:
             sentences.append(
                 f"{item.subject.name} takes longer here than {twin.subject.name} "
                 f"({item.latency.p50:.2f} and {twin.latency.p50:.2f} ms): on such a machine take "
-                "the latter, unless its size matters more."
+                "the latter, or w8 where its size matters."
             )
     return sentences
 

@@ -24,7 +24,7 @@ from quantize.nncf_setup import prepare_nncf
 FILE = "model.mlpackage"
 # Activation quantization (W8A8) came with iOS 17 / macOS 14; plain ML Programs run from iOS 16 /
 # macOS 13.
-MINIMUM_SYSTEM = {"fp32": "iOS16", "fp16": "iOS16", "int8": "iOS17"}
+MINIMUM_SYSTEM = {"fp32": "iOS16", "fp16": "iOS16", "w8": "iOS16", "int8": "iOS17"}
 
 
 def export(job: ExportJob) -> Result:
@@ -98,7 +98,7 @@ def _convert_trace(ct: Any, traced: Any, job: ExportJob) -> tuple[Any, list[str]
     pipeline.remove_passes({"common::fuse_elementwise_to_batchnorm"})
     pipeline.append_pass(register_padding_pass())
     pipeline.append_pass("common::dead_code_elimination")
-    packed = append_packing_pass(pipeline, job.packed_head)
+    packed = append_packing_pass(pipeline, job.packed_head, job.precision == "w8")
     model = ct.convert(
         traced,
         source="pytorch",

@@ -1,4 +1,4 @@
-"""A conversion pass for Core ML: the head's matrices lie in the package in their small form."""
+"""A conversion pass for Core ML: weights lie in the package in their small form."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from export.packed_matrix import PackedMatrix, find_packed
+from export.packed_matrix import FEWEST_VALUES, PackedMatrix, find_packed, round_to_levels
 
 NAME = "gazeclip::store_packed"
 
 
-def append_packing_pass(pipeline: Any, packed: Sequence[PackedMatrix]) -> list[str]:
+def append_packing_pass(
+    pipeline: Any, packed: Sequence[PackedMatrix], convolutions: bool
+) -> list[str]:
     """Make the pass known to coremltools and the last one of `pipeline`.
 
     Every float32 constant that is one of `packed` is then stored small. int8 levels are expanded by
     `constexpr_affine_dequantize`, as the convolutions' weights are, half precision by
-    `constexpr_cast`: Core ML does both when it loads a package.
+    `constexpr_cast`: Core ML does both when it loads a package. With `convolutions` their weights
+    are stored in 8 bits too, where that pays.
 
     Returns:
         the names of the matrices that were found, once the conversion is over.
@@ -30,14 +33,18 @@ def append_packing_pass(pipeline: Any, packed: Sequence[PackedMatrix]) -> list[s
         class store_packed(AbstractGraphPass):
             packed: Sequence[PackedMatrix] = ()
             found: Sequence[str] = ()
+            convolutions: bool = False
 
             def apply(self, prog: Any) -> None:
                 self.found.extend(_store_packed(prog, self.packed))  # type: ignore[attr-defined]
+                if self.convolutions:
+                    _store_convolutions(prog)
 
         register_pass(namespace="gazeclip")(store_packed)
     found: list[str] = []
     pipeline.append_pass(NAME)
-    pipeline.set_options(NAME, {"packed": packed, "found": found})
+    options = {"packed": packed, "found": found, "convolutions": convolutions}
+    pipeline.set_options(NAME, options)
     return found
 
 
@@ -52,6 +59,17 @@ def _store_packed(program: Any, packed: Sequence[PackedMatrix]) -> list[str]:
                 _expand(operation, matrix)
                 found.append(matrix.name)
     return found
+
+
+def _store_convolutions(program: Any) -> None:
+    for function in program.functions.values():
+        for operation in list(function.operations):
+            if operation.op_type != "conv":
+                continue
+            constant = operation.weight.op
+            weight = np.asarray(operation.weight.val)  # (N, K / groups, H, W)
+            if constant.op_type == "const" and weight.size >= FEWEST_VALUES:
+                _expand(constant, round_to_levels(constant.name, weight))
 
 
 def _expand(constant: Any, matrix: PackedMatrix) -> None:

@@ -28,7 +28,7 @@ IR_VERSION = 8
 def export(job: ExportJob) -> Result:
     """Write the model; input uint8 `(B, S, S, 3)`, B dynamic.
 
-    int8 holds int8 weights and unsigned activations.
+    int8 holds int8 weights and unsigned activations, w8 the weights only.
 
     Returns:
         `model` and `notes` with `quantized_convolutions`, `float_convolutions`, `opset` and, for
@@ -45,13 +45,15 @@ def export(job: ExportJob) -> Result:
     if job.precision == "int8":
         encoder = job.freeze_encoder("fake")
     model = _trace_model(onnx, DeployModel(job.student, encoder, job.image_size), job.image_size)
-    from export.targets.onnx_head import store_packed
+    from export.targets.onnx_head import store_convolutions, store_packed
     from export.targets.onnx_log_sum_exp import spell_out_log_sum_exp
     from export.targets.onnx_rewrite import rewrite_quantizers
 
     spell_out_log_sum_exp(model)
     rewritten = rewrite_quantizers(model)
     packed = note_packed(job, store_packed(model, job.packed_head))
+    if job.precision == "w8":
+        store_convolutions(model)
     model.ir_version = IR_VERSION
     model.producer_name = "gazeclip"
     model.producer_version = ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from export.packed_matrix import PackedMatrix, find_packed
+from export.packed_matrix import FEWEST_VALUES, PackedMatrix, find_packed, round_to_levels
 
 
 def store_packed(model: Any, packed: Sequence[PackedMatrix]) -> list[str]:
@@ -20,23 +20,40 @@ def store_packed(model: Any, packed: Sequence[PackedMatrix]) -> list[str]:
     Returns:
         the names of the matrices that were found.
     """
-    graph = model.graph
-    found = []
-    nodes: list[NodeProto] = []
-    for constant in list(graph.initializer):
+    small = {}
+    for constant in model.graph.initializer:
         if constant.data_type != TensorProto.FLOAT:
             continue
         matrix = find_packed(packed, numpy_helper.to_array(constant))
-        if matrix is None:
+        if matrix is not None:
+            small[constant.name] = matrix
+    _replace_constants(model.graph, small)
+    return [matrix.name for matrix in small.values()]
+
+
+def store_convolutions(model: Any) -> None:
+    """Store the weights of convolutions in 8 bits, where that pays."""
+    constants = {constant.name: constant for constant in model.graph.initializer}
+    small = {}
+    for node in model.graph.node:
+        if node.op_type != "Conv" or node.input[1] not in constants:
             continue
+        weight = numpy_helper.to_array(constants[node.input[1]])  # (N, K / groups, H, W)
+        if weight.size >= FEWEST_VALUES:
+            small[node.input[1]] = round_to_levels(node.input[1], weight)
+    _replace_constants(model.graph, small)
+
+
+def _replace_constants(graph: Any, small: Mapping[str, PackedMatrix]) -> None:
+    """Each constant of these names by the nodes that make its values of the small ones."""
+    nodes: list[NodeProto] = []
+    for constant in [item for item in graph.initializer if item.name in small]:
         graph.initializer.remove(constant)
-        nodes += _expand(graph, constant.name, matrix)
-        found.append(matrix.name)
+        nodes += _expand(graph, constant.name, small[constant.name])
     # Nodes stand in the order of their computation.
     others = list(graph.node)
     del graph.node[:]
     graph.node.extend([*nodes, *others])
-    return found
 
 
 def _expand(graph: Any, name: str, matrix: PackedMatrix) -> list[NodeProto]:

@@ -12,7 +12,7 @@ import torch
 from export.deploy import DeployModel, example_image, trace_nchw_model
 from export.head_weights import note_packed
 from export.job import ExportJob, Result
-from export.packed_matrix import PackedMatrix, find_packed
+from export.packed_matrix import FEWEST_VALUES, PackedMatrix, find_packed, round_to_levels
 from export.quiet import quiet
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.files.atomic import write_bytes
@@ -25,7 +25,7 @@ FILE = "model.xml"
 def export(job: ExportJob) -> Result:
     """Write the IR; input uint8 `(B, S, S, 3)`, B dynamic.
 
-    Weights are stored as int8 where a fake quantizer follows them.
+    Weights are stored as int8 where a fake quantizer follows them, and in w8 files.
 
     Returns:
         `model` and `notes` with `quantized_convolutions`, `float_convolutions`, `weight_files`.
@@ -45,6 +45,8 @@ def export(job: ExportJob) -> Result:
             model, example_input=example_image(job.image_size, 2), input=[(shape, ov.Type.u8)]
         )
         packed = note_packed(job, _store_packed(ir, job.packed_head))
+        if job.precision == "w8":
+            _store_convolutions(ir)
         ir.inputs[0].get_tensor().set_names({INPUT_NAME})
         for output, name in zip(ir.outputs, OUTPUTS, strict=True):
             output.get_tensor().set_names({name})
@@ -65,7 +67,6 @@ def _store_packed(ir: Any, packed: Sequence[PackedMatrix]) -> list[str]:
     """
     if not packed:
         return []
-    opset = require("openvino.opset13", extra="openvino")
     found = []
     for node in ir.get_ops():
         if node.get_type_name() != "Constant" or node.get_element_type().to_string() != "f32":
@@ -73,16 +74,33 @@ def _store_packed(ir: Any, packed: Sequence[PackedMatrix]) -> list[str]:
         matrix = find_packed(packed, node.data)
         if matrix is None:
             continue
-        value = opset.convert(opset.constant(matrix.values), "f32")
-        if matrix.scale is not None:
-            value = opset.multiply(value, opset.constant(matrix.scale))
-        for reader in node.output(0).get_target_inputs():
-            reader.replace_source_output(value.output(0))
+        _expand(node, matrix)
         found.append(matrix.name)
     # With integer weights OpenVINO may round the data to 8 bits as well, for each image anew; the
     # head computes in float.
     ir.set_rt_info("0", ["runtime_options", "DYNAMIC_QUANTIZATION_GROUP_SIZE"])
     return found
+
+
+def _store_convolutions(ir: Any) -> None:
+    """Store the weights of convolutions in 8 bits, where that pays."""
+    for operation in ir.get_ops():
+        if operation.get_type_name() not in ("Convolution", "GroupConvolution"):
+            continue
+        node = operation.input_value(1).get_node()
+        # Groups come before outputs, `(G, N / G, K / G, H, W)`: one output each where depthwise.
+        if node.get_type_name() == "Constant" and node.data.size >= FEWEST_VALUES:
+            _expand(node, round_to_levels(node.get_friendly_name(), node.data))
+
+
+def _expand(constant: Any, matrix: PackedMatrix) -> None:
+    """Replace a constant by the operations that make its values of the small ones."""
+    opset = require("openvino.opset13", extra="openvino")
+    value = opset.convert(opset.constant(matrix.values), "f32")
+    if matrix.scale is not None:
+        value = opset.multiply(value, opset.constant(matrix.scale))
+    for reader in constant.output(0).get_target_inputs():
+        reader.replace_source_output(value.output(0))
 
 
 def _drop_indentation(path: Path) -> None:

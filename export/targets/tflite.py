@@ -62,8 +62,9 @@ def export(job: ExportJob) -> Result:
         converted.export(str(job.out_dir / FILE))
     from export.targets.tflite_file import shrink_file
 
-    packed = note_packed(job, shrink_file(job.out_dir / FILE, job.packed_head))
-    return {"model": FILE, "notes": {**inspect_file(job.out_dir / FILE), **packed}}
+    packed = shrink_file(job.out_dir / FILE, job.packed_head, job.precision == "w8")
+    notes = note_packed(job, packed)
+    return {"model": FILE, "notes": {**inspect_file(job.out_dir / FILE), **notes}}
 
 
 def rehearse(job: ExportJob) -> None:

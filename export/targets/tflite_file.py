@@ -14,7 +14,7 @@ import flatbuffers
 import numpy as np
 from litert_converter import schema_py_generated as schema
 
-from export.packed_matrix import PackedMatrix, find_packed
+from export.packed_matrix import FEWEST_VALUES, PackedMatrix, find_packed, round_to_levels
 from gazeclip.files.atomic import write_bytes
 
 _IDENTIFIER = b"TFL3"
@@ -23,19 +23,28 @@ _ALIGNMENT = 16
 # The first version of DEQUANTIZE that takes what is stored here: half precision, and one scale for
 # each row.
 _VERSIONS = {"float16": 3, "int8": 5}
+# Where a convolution's weight has its outputs: `(N, H, W, K)`, depthwise `(1, H, W, N)`.
+_OUTPUT_AXES = {
+    schema.BuiltinOperator.CONV_2D: 0,
+    schema.BuiltinOperator.DEPTHWISE_CONV_2D: 3,
+}
 
 
-def shrink_file(path: Path, packed: Sequence[PackedMatrix]) -> list[str]:
+def shrink_file(
+    path: Path, packed: Sequence[PackedMatrix], convolutions: bool = False
+) -> list[str]:
     """Write the file anew: names of inner tensors dropped, equal zero-points once.
 
     Every float32 constant that is one of `packed` is stored small behind DEQUANTIZE, which the
-    interpreters compute once.
+    interpreters compute once. With `convolutions` so are their weights, where that pays.
 
     Returns:
         the names of the matrices that were found.
     """
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
     found = _store_packed(model, packed)
+    if convolutions:
+        _store_convolutions(model)
     for graph in model.subgraphs:
         _drop_names(graph)
     write_bytes(path, _serialize(model))
@@ -53,12 +62,36 @@ def _store_packed(model: Any, packed: Sequence[PackedMatrix]) -> list[str]:
         matrix = find_packed(packed, constant)
         if matrix is None:
             continue
-        model.buffers[tensor.buffer].data = None
-        tensor.buffer = 0  # by convention the empty one, of what is computed
-        graph.tensors.append(_make_constant(model, matrix))
-        graph.operators.insert(0, _make_dequantizer(model, len(graph.tensors) - 1, index, matrix))
+        _expand(model, index, matrix)
         found.append(matrix.name)
     return found
+
+
+def _store_convolutions(model: Any) -> None:
+    graph = model.subgraphs[0]
+    for operator in list(graph.operators):
+        code = model.operatorCodes[operator.opcodeIndex]
+        axis = _OUTPUT_AXES.get(max(code.builtinCode, code.deprecatedBuiltinCode))
+        if axis is None:
+            continue
+        index = operator.inputs[1]
+        tensor = graph.tensors[index]
+        data = model.buffers[tensor.buffer].data
+        if tensor.type != schema.TensorType.FLOAT32 or data is None:
+            continue
+        weight = np.frombuffer(bytes(data), np.float32).reshape(tensor.shape)
+        if weight.size >= FEWEST_VALUES:
+            _expand(model, index, round_to_levels(str(index), weight, axis))
+
+
+def _expand(model: Any, index: int, matrix: PackedMatrix) -> None:
+    """Make the constant of that index the result of an operation on the small values."""
+    graph = model.subgraphs[0]
+    tensor = graph.tensors[index]
+    model.buffers[tensor.buffer].data = None
+    tensor.buffer = 0  # by convention the empty one, of what is computed
+    graph.tensors.append(_make_constant(model, matrix))
+    graph.operators.insert(0, _make_dequantizer(model, len(graph.tensors) - 1, index, matrix))
 
 
 def _make_constant(model: Any, matrix: PackedMatrix) -> Any:

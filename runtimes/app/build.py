@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 
 from gazeclip.bundle.bundle import Bundle
-from gazeclip.bundle.gate import refuse_rejected
-from gazeclip.bundle.layout import MANIFEST
+from gazeclip.bundle.gate import is_rejected, refuse_rejected
+from gazeclip.bundle.layout import MANIFEST, Precision
 from gazeclip.bundle.trust import load_trusted
 from gazeclip.console.progress import say
 from gazeclip.errors import ConfigError, MissingDependencyError, StageError
@@ -25,7 +25,8 @@ _PARTIAL = "dist.partial"
 _LOCK = "package-lock.json"
 _STAMP = Path("node_modules") / ".lock.sha256"
 _TARGET = "onnx"
-_TWIN = "fp32"
+# What computes in float, the smaller file first.
+_TWINS: tuple[Precision, ...] = ("w8", "fp32")
 _STUDENT = ("student", "data_manifest", "taxonomy")
 _LAST_LINES = 4  # of npm's complaint
 
@@ -33,8 +34,8 @@ _LAST_LINES = 4  # of npm's complaint
 def build_page(bundle_folder: Path, source: Path = SOURCE) -> Path:
     """The built page's folder, with a copy of the bundle and of the face detector inside.
 
-    Beside a run's INT8 bundle its fp32 one is packed too, where the run has it: which of them is
-    faster depends on the browser.
+    Beside a run's INT8 bundle one that computes in float is packed too, where the run has it: which
+    of them is faster depends on the browser.
 
     Args:
         bundle_folder: an ONNX bundle; every hash is checked.
@@ -78,19 +79,25 @@ def build_page(bundle_folder: Path, source: Path = SOURCE) -> Path:
 
 
 def find_twin(bundle: Bundle) -> Path | None:
-    """The fp32 bundle that the same run exported from the same student beside its INT8 one.
+    """What the same run exported from the same student beside its INT8 bundle: w8, else fp32.
 
     Raises:
         BundleError: it is there, and not whole or not signed by the key that is pinned.
     """
-    folder = bundle.folder.parent / Path(bundle_stage(_TARGET, _TWIN)).name
-    if bundle.precision != SHIPPED or not (folder / MANIFEST).is_file():
+    if bundle.precision != SHIPPED:
         return None
-    twin = load_trusted(folder)
-    if _describe_student(twin) != _describe_student(bundle):
-        say(f"left out {folder}: it was made from another student than {bundle.folder.name}")
-        return None
-    return folder
+    for precision in _TWINS:
+        folder = bundle.folder.parent / Path(bundle_stage(_TARGET, precision)).name
+        if not (folder / MANIFEST).is_file():
+            continue
+        twin = load_trusted(folder)
+        if _describe_student(twin) != _describe_student(bundle):
+            say(f"left out {folder}: it was made from another student than {bundle.folder.name}")
+        elif is_rejected(twin.meta):
+            say(f"left out {folder}: the forensic gate rejected it")
+        else:
+            return folder
+    return None
 
 
 def _describe_student(bundle: Bundle) -> list[str | None]:

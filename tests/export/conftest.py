@@ -90,7 +90,7 @@ def expected(
     with torch.no_grad():
         x = student.normalise(pixels(images))
         floating, fake = student.head(student.encoder(x)), student.head(quantized(x))
-    outputs = {"fp32": floating, "fp16": floating, "int8": fake}
+    outputs = {"fp32": floating, "fp16": floating, "w8": floating, "int8": fake}
     return {
         precision: {name: getattr(out, name).numpy() for name in OUTPUTS}
         for precision, out in outputs.items()
@@ -139,11 +139,17 @@ def check() -> Callable[[Outputs, Outputs, str], None]:
     fp32: the same operations in another order, some fifty layers deep; logits are ten times a
         cosine.
     fp16: eleven bits of mantissa.
+    w8: weights rounded to 255 levels.
     int8: a value between two levels may be rounded either way, and the step travels on. Between
     this network's own outputs for an image and for the same image moved by 1e-4 the cosine is
     0.9986, so that is what parity can mean.
     """
-    bounds = {"fp32": (2e-4, 0.99999), "fp16": (5e-2, 0.9999), "int8": (0.6, 0.995)}
+    bounds = {
+        "fp32": (2e-4, 0.99999),
+        "fp16": (5e-2, 0.9999),
+        "w8": (0.3, 0.999),
+        "int8": (0.6, 0.995),
+    }
 
     def compare(found: Outputs, wanted: Outputs, precision: str) -> None:
         assert set(found) == set(OUTPUTS)

@@ -63,7 +63,7 @@ def test_unknown_target_is_refused_with_a_hint() -> None:
 def test_impossible_precision_and_missing_encoder_are_refused(
     job: Any, student: Any, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="Choose one of: fp32, int8"):
+    with pytest.raises(ConfigError, match="Choose one of: fp32, w8, int8"):
         job("fp16").require_precision("onnx")
     with pytest.raises(ConfigError, match="python -m gazeclip quantize"):
         ExportJob(student, None, "int8", tmp_path, ("real",), 64).require_precision("onnx")
@@ -211,6 +211,6 @@ def test_impossible_exports_are_refused_together() -> None:
     with pytest.raises(ConfigError) as caught:
         registry.refuse_impossible(["onnx", "openvino", "tflite", "onx"], ["fp16", "int8"])
     text = str(caught.value)
-    assert "onnx cannot be exported as fp16, only as fp32, int8" in text
+    assert "onnx cannot be exported as fp16, only as fp32, w8, int8" in text
     assert "tflite cannot be exported as fp16" in text and "openvino" not in text
     assert "no export target 'onx'" in text

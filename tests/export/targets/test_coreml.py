@@ -26,7 +26,7 @@ skip_without("coremltools")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "w8", "int8"])
 def test_package_matches_pytorch(
     job: Any, images: np.ndarray, expected: Any, check: Any, tmp_path: Path, precision: str
 ) -> None:

@@ -42,7 +42,7 @@ def exported(make_job: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return export_once
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", "w8", "int8"])
 def test_file_matches_pytorch_at_any_batch_size(
     exported: Any, images: np.ndarray, expected: Any, check: Any, precision: str
 ) -> None:
@@ -62,7 +62,7 @@ def test_file_matches_pytorch_at_any_batch_size(
     )
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", "w8", "int8"])
 def test_openvino_reads_the_file_alike_at_any_batch_size(
     exported: Any, images: np.ndarray, expected: Any, check: Any, precision: str
 ) -> None:

@@ -27,7 +27,7 @@ def exported(make_job: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return export_once
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "w8", "int8"])
 def test_file_matches_pytorch_at_any_batch_size(
     exported: Any, images: np.ndarray, expected: Any, check: Any, precision: str
 ) -> None:

@@ -26,7 +26,7 @@ def _run(library: str, path: Path, images: np.ndarray) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", "w8", "int8"])
 def test_file_matches_pytorch_in_both_interpreters(
     job: Any, images: np.ndarray, expected: Any, check: Any, tmp_path: Path, precision: str
 ) -> None:

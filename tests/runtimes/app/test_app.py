@@ -144,7 +144,7 @@ def test_a_failed_build_leaves_the_page_and_says_why(
     assert (source / "dist" / "index.html").exists()
 
 
-def test_the_fp32_twin_of_a_run_is_packed_too(
+def test_what_computes_in_float_beside_a_run_s_int8_is_packed_too(
     source: Path,
     tmp_path: Path,
     weights: dict[str, np.ndarray],
@@ -171,6 +171,23 @@ def test_the_fp32_twin_of_a_run_is_packed_too(
     twin = write("onnx-fp32", precision="fp32", provenance=student)
     assert pack(shipped) == str(twin)
     assert pack(twin) == ""  # the one that was named, and no other
+    drop = {"figure": "tpr", "before": 0.9, "after": 0.5, "limit": 0.03, "generator": None}
+    rejected = {
+        "outcome": "fail",
+        "accepted": False,
+        "agreement": 0.5,
+        "split": "val",
+        "n_real": 9,
+        "n_fake": 9,
+        "twin": "f" * 64,
+        "drops": [{**drop, "outcome": "fail"}],
+    }
+    smaller = write("onnx-w8", precision="w8", provenance=student)
+    assert pack(shipped) == str(smaller)
+    write("onnx-w8", precision="w8", provenance=student, gate=rejected)
+    assert pack(shipped) == str(twin)
+    assert "the forensic gate rejected it" in capsys.readouterr().err
+    shutil.rmtree(smaller)
     shutil.rmtree(twin)
     write("onnx-fp32", precision="fp32", provenance={"student_sha256": "c" * 64})
     assert pack(shipped) == ""
