@@ -168,6 +168,20 @@ class Taxonomy:
             found.append({key: str(value) for key, value in entry.items()})
         return found
 
+    def extend(self, generator: Generator) -> Taxonomy:
+        """This one and a generator more, or in the place of the one that has its name.
+
+        Raises:
+            ConfigError: its category or family is unknown, or it is called `real`.
+        """
+        faults = _find_generator_faults(generator)
+        if generator.name == REAL:
+            faults.append("'real' is always there")
+        if faults:
+            raise ConfigError("; ".join(faults), remedy="Correct what is named")
+        others = tuple(item for item in self.generators if item.name != generator.name)
+        return Taxonomy(self.name, (*others, generator), self.cite)
+
     @property
     def hash(self) -> str:
         """SHA-256 over all entries: where it differs, a class may mean something else."""

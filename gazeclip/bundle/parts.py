@@ -18,6 +18,8 @@ from gazeclip.errors import BundleError
 from gazeclip.files.atomic import parse_json, write_bytes
 
 _BANK = "text_bank"
+_METADATA = "__metadata__"  # where safetensors keeps texts
+_FACTS = "gazeclip"
 # What NumPy and zipfile raise on damaged archives, depending on where the damage is.
 _READ_ERRORS = (
     OSError,
@@ -29,15 +31,21 @@ _READ_ERRORS = (
 )
 
 
-def write_text_bank(path: Path, bank: np.ndarray) -> None:
+def write_text_bank(path: Path, bank: np.ndarray, facts: str | None = None) -> None:
     """Write the `(C, D)` float32 text bank as safetensors.
 
     Written out here (8 bytes length, JSON header, values) so that a gateway needs no further
     package for one matrix.
+
+    Args:
+        facts: what a bank that travels alone says of itself: see `gazeclip.bundle.text_bank`.
     """
     data = np.ascontiguousarray(bank, dtype="<f4").tobytes()
     entry = {"dtype": "F32", "shape": list(bank.shape), "data_offsets": [0, len(data)]}
-    header = json.dumps({_BANK: entry}, separators=(",", ":")).encode()
+    entries: dict[str, object] = {_BANK: entry}
+    if facts is not None:
+        entries[_METADATA] = {_FACTS: facts}
+    header = json.dumps(entries, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)  # the format asks for aligned values
     write_bytes(path, len(header).to_bytes(8, "little") + header + data)
 
@@ -48,15 +56,26 @@ def read_text_bank(path: Path) -> np.ndarray:
     Raises:
         BundleError: missing or damaged.
     """
+    return read_bank_and_facts(path)[0]
+
+
+def read_bank_and_facts(path: Path) -> tuple[np.ndarray, str | None]:
+    """The bank `(C, D)` float32, and what `write_text_bank` was given as its facts.
+
+    Raises:
+        BundleError: missing or damaged.
+    """
     try:
         raw = path.read_bytes()
         start = 8 + int.from_bytes(raw[:8], "little")
-        entry = parse_json(raw[8:start])[_BANK]
+        header = parse_json(raw[8:start])
+        entry = header[_BANK]
         first, last = entry["data_offsets"]
         if entry["dtype"] != "F32" or first != 0 or last != len(raw) - start:
             raise ValueError("not one float32 tensor")
-        return np.frombuffer(raw, "<f4", offset=start).astype(np.float32).reshape(entry["shape"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        values = np.frombuffer(raw, "<f4", offset=start).astype(np.float32)
+        return values.reshape(entry["shape"]), header.get(_METADATA, {}).get(_FACTS)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BundleError(
             f"{path} is damaged ({error})", remedy="Export the bundle again"
         ) from error

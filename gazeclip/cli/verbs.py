@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
@@ -32,11 +33,14 @@ class Verb:
         options: `module:function`. The function puts the command's options on a parser and sets
             `command`, which gets the parsed options and returns the exit code.
         summary: one line for the overview and the head of the command's own help.
+        actions: what stands behind the command's name -> `module:function` of options that are
+            this action's own; anything else is parsed by `options`.
     """
 
     name: str
     options: str
     summary: str
+    actions: Mapping[tuple[str, ...], str] = field(default_factory=dict)
 
 
 _STAGE = "gazeclip.commands.stage"
@@ -60,7 +64,15 @@ GROUPS = {
             f"{_STAGE}:add_baseline_options",
             "train the student's backbone on labels alone, to compare with",
         ),
-        Verb("distill", "distill.command:add_options", "distil the teacher into the student"),
+        Verb(
+            "distill",
+            "distill.command:add_options",
+            "distil the teacher into the student",
+            {
+                ("text-bank", "add"): "distill.bank_command:add_name_options",
+                ("text-bank", "few-shot"): "distill.bank_command:add_image_options",
+            },
+        ),
         Verb("quantize", "quantize.command:add_options", "make the student INT8 and fine-tune it"),
         Verb("export", "export.command:add_options", "export the student as bundles"),
         Verb(
@@ -139,9 +151,16 @@ def run_verb(name: str, argv: list[str], prog: str) -> int:
         prog: what the command's own help calls it; each package has a door of its own.
     """
     verb = VERBS[name]
+    options = verb.options
+    for words, own in verb.actions.items():
+        if tuple(argv[: len(words)]) == words:
+            options = own
+            prog = " ".join((prog, *words))
+            argv = argv[len(words) :]
+            break
     summary = f"{verb.summary[0].upper()}{verb.summary[1:]}."
     parser = CommandParser(prog=prog, description=summary, allow_abbrev=False)
-    module, _, function = verb.options.partition(":")
+    module, _, function = options.partition(":")
     getattr(importlib.import_module(module), function)(parser)
     args = parser.parse_args(argv)
     return int(args.command(args))

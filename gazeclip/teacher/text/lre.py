@@ -132,6 +132,28 @@ class LanguageEncoder(nn.Module):
         weights = self.level_weights.softmax(0)[:, None]  # (levels, 1)
         return F.normalize((weights * levels).sum(1), dim=-1)
 
+    def embed_prompts(self, prompts: Sequence[str]) -> Tensor:
+        """The embedding `(D,)`, L2-normalised, of a class that need not be one of the trained ones.
+
+        Fewer prompts than levels, the coarser ones, are mixed by the weights of their levels alone.
+
+        Raises:
+            ConfigError: no prompt or more than levels, or as of `tokenize`.
+        """
+        if not 0 < len(prompts) <= self.levels:
+            what = f"{len(prompts)} prompts for {self.levels} levels"
+            raise ConfigError(what, remedy=f"Give 1 to {self.levels} of them")
+        levels = F.normalize(self.encode(*self.tokenize(prompts)), dim=-1)  # (levels, D)
+        weights = self.level_weights[: len(prompts)].softmax(0)[:, None]  # (levels, 1)
+        return F.normalize((weights * levels).sum(0), dim=-1)
+
+    def find_unknown_words(self, prompt: str) -> list[str]:
+        """The words of a prompt that a text side trained from scratch never saw, as they stand."""
+        if not len(self.vocabulary):
+            return []
+        known = set(self.vocabulary.tolist())
+        return [word for word in prompt.split() if not set(self._tokenizer.encode(word)) <= known]
+
     def encode(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """Token ids `(N, L)`, `lengths (N,)` with end-of-text -> `(N, D)`, not normalised."""
         count, length = tokens.shape
