@@ -16,7 +16,9 @@ def test_all_means_what_each_target_can_write() -> None:
     able = {(name, each) for name, target in TARGETS.items() for each in target.precisions}
     assert set(pairs) == able and len(pairs) == len(able)
     order = [precision for _, precision in pairs]
-    assert order == sorted(order, key=["fp32", "fp16", "w8", "int8"].index)  # the gate needs fp32 first
+    assert order == sorted(
+        order, key=["fp32", "fp16", "w8", "int8"].index
+    )  # the gate needs fp32 first
     without = pair_up(targets, ["all"], without=("int8",))
     assert set(without) == {pair for pair in able if pair[1] != "int8"}
 
@@ -43,12 +45,16 @@ def test_a_wrong_target_is_only_hinted_at(name: str) -> None:
 def test_a_wrong_precision_is_only_hinted_at() -> None:
     with pytest.raises(ConfigError, match=r"no precision 'int4'. Did you mean 'int8'\?"):
         choose_precisions(["int4"], ())
-    with pytest.raises(ConfigError, match=r"no precision 'bfloat'. Known: fp32, fp16, w8, int8, all"):
+    with pytest.raises(
+        ConfigError, match=r"no precision 'bfloat'. Known: fp32, fp16, w8, int8, all"
+    ):
         choose_precisions(["bfloat"], ())
 
 
 def test_the_impossible_is_refused_with_the_possible() -> None:
     unable = [name for name, target in TARGETS.items() if "fp16" not in target.precisions]
-    with pytest.raises(ConfigError, match="cannot be exported as fp16, only as fp32, w8, int8") as told:
+    with pytest.raises(
+        ConfigError, match="cannot be exported as fp16, only as fp32, w8, int8"
+    ) as told:
         pair_up(list(TARGETS), ["fp32", "fp16"])
     assert all(f"{name} cannot" in str(told.value) for name in unable) and unable
