@@ -8,6 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from gazeclip.console.progress import say
 from gazeclip.errors import ConfigError
 from gazeclip.networks.student import Student
 from gazeclip.recipe.stages import QuantizeStage
@@ -15,8 +18,10 @@ from gazeclip.recipe.training import TrainConfig
 from gazeclip.run.context import Context
 from gazeclip.training import fit
 from quantize.encoder import quantize_encoder
+from quantize.fuse import prepare_encoder
 from quantize.images import calibration_batches
 from quantize.judge import StudentJudge
+from quantize.seven_bits import bound_levels
 from quantize.train import QatTask
 
 
@@ -69,4 +74,14 @@ class Workshop:
         config: TrainConfig = self.stage.train
         config = replace(config, epochs=config.epochs * epochs, lr=config.lr * lr)
         task = QatTask(self.context, model, self.student, self.judge, config)
-        return fit(task, config, self.folder / "resume" / step, self.context.recipe.seed)
+        result = fit(task, config, self.folder / "resume" / step, self.context.recipe.seed)
+        if self.stage.overflow_fix:
+            self._keep_seven_bits(model)
+        return result
+
+    def _keep_seven_bits(self, model: Student) -> None:
+        size = self.context.contract.size
+        prepared = prepare_encoder(self.student.encoder, size)
+        moved = bound_levels(model.encoder, prepared, torch.zeros(1, 3, size, size))
+        if moved:
+            say(f"quantize: {moved} weights had left the 7 bits of the overflow fix")

@@ -43,7 +43,7 @@ def prune_encoder(encoder: nn.Module, ratio: float, size: int) -> nn.Module:
         mode = nncf.PruneMode.UNSTRUCTURED_MAGNITUDE_GLOBAL
         masked = nncf.prune(encoder, mode, ratio=ratio, examples_inputs=example)
         stripped: nn.Module = nncf.strip(
-            masked, strip_format=nncf.StripFormat.PRUNE_IN_PLACE, example_input=example
+            masked, strip_format=nncf.StripFormat.IN_PLACE, example_input=example
         )
     return stripped
 

@@ -14,6 +14,8 @@ from torch import nn
 
 from gazeclip.networks import torchvision_shim
 from quantize.encoder import named_quantizers, quantize_encoder
+from quantize.fuse import prepare_encoder
+from quantize.seven_bits import bound_levels
 
 SIZE = 32
 LOWEST = -(2**15)
@@ -94,6 +96,39 @@ def levels(quantizers: None) -> dict[bool, list[np.ndarray]]:
     for fix in (True, False):
         found[fix] = _list_levels(_quantize(network, fix))
     return found
+
+
+def test_weights_that_training_moved_beyond_seven_bits_are_brought_back(quantizers: None) -> None:
+    torchvision_shim.ensure()
+    network = _Network().eval()
+    quantized = _quantize(network, True)
+    prepared = prepare_encoder(network, SIZE)
+    example = torch.zeros(1, 3, SIZE, SIZE)
+    assert bound_levels(quantized, prepared, example) == 0
+    before = [levels.copy() for levels in _list_levels(quantized)]
+    with torch.no_grad():
+        for module in quantized.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight.mul_(1.2)
+    assert max(abs(levels).max() for levels in _list_levels(quantized)) > 70
+    assert bound_levels(quantized, prepared, example) > len(FILTERS)
+    after = _list_levels(quantized)
+    for small, bounded in zip(before, after, strict=True):
+        assert abs(bounded).max() == 64
+        assert (abs(bounded) >= abs(small)).all()  # those within are as the training left them
+
+
+def test_depthwise_convolutions_keep_all_eight_bits(quantizers: None) -> None:
+    torchvision_shim.ensure()
+    network = _Network().eval()
+    network.layers[2] = nn.Conv2d(FILTERS[0], FILTERS[0], 3, groups=FILTERS[0])
+    network.layers[4] = nn.Conv2d(FILTERS[0], FILTERS[2], 3)
+    quantized = _quantize(network, True)
+    example = torch.zeros(1, 3, SIZE, SIZE)
+    assert bound_levels(quantized, prepare_encoder(network, SIZE), example) == 0
+    scales = [part.scale for _, part, on_weight in named_quantizers(quantized) if on_weight]
+    weight = quantized.get_submodule("layers.2").weight
+    assert (weight.abs() / scales[1].detach().abs()).max() > 0.9  # type: ignore[operator,union-attr]
 
 
 def test_two_products_of_eight_bits_do_not_fit_and_of_seven_they_do() -> None:
