@@ -7,6 +7,8 @@ level or two beyond. Two products of such weights may again not fit into 16 bits
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -31,7 +33,7 @@ def bound_levels(quantized: nn.Module, prepared: nn.Module, example: Tensor) -> 
         example: normalised `(1, 3, S, S)`.
     """
     storage = require("nncf.torch.function_hook.hook_storage", extra="train")
-    scales = {
+    scales: dict[str, Any] = {
         storage.decode_hook_name(name)[1]: quantizer.scale
         for name, quantizer, on_weight in named_quantizers(quantized)
         if on_weight
