@@ -12,6 +12,7 @@ from benchmarks.measure import machine, sweep
 from benchmarks.measure.gather import Gathered, open_bundle
 from benchmarks.measure.grid import measure_grid
 from benchmarks.measure.latency import LatencyConfig, LatencyStats, measure_latency
+from benchmarks.peers.ask import measure_if_asked
 from benchmarks.report.data import ReportData, describe_subject
 from benchmarks.report.write import write_report
 from gazeclip.bundle.bundle import Bundle
@@ -70,6 +71,7 @@ def report_bundles(
         },
         speed=sweep.measure_speed(folders, stage, threads),
         robustness=grid,
+        peers=measure_if_asked(folders, stage),
     )
     write_report(out, data)
 

@@ -56,6 +56,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="measure fresh processes as well: start, memory, stages from a JPEG to a verdict",
     )
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="time other networks, with random weights, and the machine's limits as well",
+    )
+    parser.add_argument(
+        "--peer-rounds", type=int, metavar="N", help="of the peers: so many rounds (default: 10)"
+    )
+    parser.add_argument(
+        "--peer-threads", type=int, metavar="N", help="of the peers: threads (default: 1)"
+    )
     parser.set_defaults(command=measure_run)
 
 
@@ -118,10 +129,27 @@ def read_changes(args: argparse.Namespace) -> dict[str, Any]:
         changes["robustness_images"] = args.images
     if args.starts:
         changes["starts"] = True
+    changes |= _read_peer_options(args)
     if args.threads is not None or args.batch is not None:
         changes["sweep_threads"] = _read_numbers("--threads", args.threads or EVERYTHING)
     if args.batch is not None:
         changes["sweep_batches"] = _read_numbers("--batch", args.batch)
+    return changes
+
+
+def _read_peer_options(args: argparse.Namespace) -> dict[str, Any]:
+    """`--peers` and what belongs to it."""
+    changes: dict[str, Any] = {"peers": True} if args.peers else {}
+    for key in ("peer_rounds", "peer_threads"):
+        number = getattr(args, key)
+        if number is None:
+            continue
+        option = f"--{key.replace('_', '-')}"
+        if not args.peers:
+            raise ConfigError(f"{option} is of the peers", remedy="Add --peers")
+        if number < 1:
+            raise ConfigError(f"{option} {number} is too few", remedy="Give 1 or more")
+        changes[key] = number
     return changes
 
 

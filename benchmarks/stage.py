@@ -18,6 +18,7 @@ from benchmarks.measure.gather import find_usable_targets, gather_subjects
 from benchmarks.measure.grid import measure_grid
 from benchmarks.measure.judge import Judged, judge_subjects, load_images
 from benchmarks.measure.twins import build_gates, list_slower_files
+from benchmarks.peers.ask import measure_if_asked
 from benchmarks.report import compose
 from benchmarks.report.console import console_table
 from benchmarks.report.data import ReportData
@@ -100,6 +101,7 @@ def make_report(context: Context, folder: Path, inputs: Mapping[str, str]) -> di
         scores=build_scores(context, judged),
         robustness=measure_robustness(context, judged),
         speed=sweep.measure_speed(list_bundles(context), context.recipe.report, threads),
+        peers=measure_if_asked(list_bundles(context), context.recipe.report),
     )
     write_report(folder, data)
     return {"subjects": len(data.subjects)}

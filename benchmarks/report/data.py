@@ -82,6 +82,7 @@ class ReportData:
     scores: Mapping[str, Any] | None = None  # of scores.json
     speed: Mapping[str, Any] | None = None  # of benchmarks.measure.sweep.measure_speed
     robustness: Mapping[str, Any] | None = None  # of benchmarks.measure.grid.measure_grid
+    peers: Mapping[str, Any] | None = None  # of benchmarks.peers.measure.measure_peers
 
     def to_json(self) -> dict[str, Any]:
         """The contents of report.json (`benchmarks.report.schema`); images stay out of it."""
@@ -103,6 +104,7 @@ class ReportData:
             "gates": list(self.gates),
             "robustness": self.robustness,
             "speed": self.speed,
+            "peers": self.peers,
             "gallery": [_without_image(item.__dict__) for item in self.gallery],
         }
         return dict(to_builtin(report))

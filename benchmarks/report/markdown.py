@@ -9,6 +9,7 @@ from benchmarks.report import answers, plots, tables
 from benchmarks.report.data import Entry, ReportData, find_headline
 from benchmarks.report.gates import render_gates_markdown
 from benchmarks.report.gaze import render_gaze_markdown
+from benchmarks.report.peers import render_peers_markdown, summarise_peers
 from benchmarks.report.robustness import render_robustness_markdown, summarise_robustness
 from benchmarks.report.speed import render_speed_markdown
 from benchmarks.report.summary import summarise_headline
@@ -18,9 +19,7 @@ def render_markdown(data: ReportData) -> str:
     """The report as GitHub Markdown."""
     subjects = data.subjects
     headline = find_headline(subjects, data.headline)
-    hardest = summarise_robustness(data.robustness, headline)
-    summary = f"{summarise_headline(subjects, headline)} {hardest}".rstrip()
-    lines = [f"# {data.title}: {data.run}", "", summary, ""]
+    lines = [f"# {data.title}: {data.run}", "", write_summary(data, headline), ""]
     lines += [
         tables.markdown_table(subjects),
         "",
@@ -41,6 +40,7 @@ def render_markdown(data: ReportData) -> str:
     lines += render_gaze_markdown(subjects, headline)
     lines += render_gates_markdown(data.gates)
     lines += render_speed_markdown(data.speed)
+    lines += render_peers_markdown(data.peers)
     lines += render_robustness_markdown(data.robustness)
     for flips in data.flips:
         lines += ["", f"## Verdicts that changed: {flips.before} to {flips.after}", ""]
@@ -60,6 +60,16 @@ def render_markdown(data: ReportData) -> str:
                 *(f"- {key}: {value}" for key, value in flatten_table(table)),
             ]
     return "\n".join(lines) + "\n"
+
+
+def write_summary(data: ReportData, headline: Entry | None) -> str:
+    """What the headline subject achieves, where it bears least, and how it stands to its peers."""
+    sentences = (
+        summarise_headline(data.subjects, headline),
+        summarise_robustness(data.robustness, headline),
+        summarise_peers(data.peers),
+    )
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _intervals_line(subjects: Sequence[Entry]) -> str:

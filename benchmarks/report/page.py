@@ -9,10 +9,10 @@ from typing import Any
 from benchmarks.report import answers, gates, plots, scatter, tables
 from benchmarks.report.data import Entry, ReportData, find_headline, find_teacher
 from benchmarks.report.gaze import build_gaze_context
-from benchmarks.report.markdown import flatten_table
-from benchmarks.report.robustness import build_robustness_context, summarise_robustness
+from benchmarks.report.markdown import flatten_table, write_summary
+from benchmarks.report.peers import build_peers_context
+from benchmarks.report.robustness import build_robustness_context
 from benchmarks.report.speed import build_speed_context
-from benchmarks.report.summary import summarise_headline
 from gazeclip.system.packages import require
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -39,10 +39,9 @@ def page_context(data: ReportData) -> dict[str, Any]:
     subjects = list(data.subjects)
     headline = find_headline(subjects, data.headline)
     teacher = find_teacher(subjects)
-    hardest = summarise_robustness(data.robustness, headline)
     return {
         "data": data,
-        "summary": f"{summarise_headline(subjects, headline)} {hardest}".rstrip(),
+        "summary": write_summary(data, headline),
         "tiles": _build_tiles(subjects, headline),
         "columns": tables.COLUMNS,
         "groups": _column_groups(),
@@ -61,6 +60,7 @@ def page_context(data: ReportData) -> dict[str, Any]:
         "confusion": _by_split(lambda split: _draw_confusion(headline, split)),
         **build_gaze_context(subjects, headline, data.gaze),
         **build_speed_context(data.speed),
+        **build_peers_context(data.peers),
         **build_robustness_context(data.robustness),
         "shown_flips": SHOWN_FLIPS,
         "gate_tables": gates.build_tables(data.gates),

@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.measure.gaze import REFERENCES
 from benchmarks.measure.subject import ROLES, TORCH, engine_titles
+from benchmarks.report.peers_schema import check_peers
 from export.registry import TARGETS
 from gazeclip.bundle.layout import PRECISIONS
 
@@ -48,6 +49,7 @@ def validate_report(report: Any) -> list[str]:
         faults.append("run: must be the name of the run")
     if not isinstance(report.get("machine"), Mapping):
         faults.append("machine: must be an object")
+    faults += check_peers(report)
     subjects = report.get("subjects")
     if not isinstance(subjects, list):
         return [*faults, "subjects: must be a list"]

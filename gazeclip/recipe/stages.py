@@ -200,7 +200,8 @@ class ReportStage:
 
     `robustness` judges the test images under disturbances as well, `robustness_images` of each
     split (0: all). `sweep_threads` (0: all that the quota allows) and `sweep_batches` are timed as
-    well, and `starts` measures fresh processes.
+    well, and `starts` measures fresh processes. `peers` times other networks beside the bundles, in
+    `peer_rounds` rounds with `peer_threads` threads.
     """
 
     threads: Natural = 0
@@ -211,6 +212,9 @@ class ReportStage:
     sweep_threads: tuple[Natural, ...] = ()
     sweep_batches: tuple[Count, ...] = (1, 8)
     starts: bool = False
+    peers: bool = False
+    peer_rounds: Count = 10
+    peer_threads: Count = 1
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,14 @@ LIMITS: dict[str, Any] = {
         "rounds": 99,
     },
     "export": {"targets": [], "precisions": [], "parity_images": 0, "target_miss": 0},
-    "report": {"threads": -1, "latency_seconds": 0, "bootstrap": -1, "robustness_images": -1},
+    "report": {
+        "threads": -1,
+        "latency_seconds": 0,
+        "bootstrap": -1,
+        "robustness_images": -1,
+        "peer_rounds": 0,
+        "peer_threads": 0,
+    },
 }
 
 

@@ -1,0 +1,1 @@
+"""Other networks in the same rounds, and the machine's own limits: `benchmark --peers`."""

@@ -1,0 +1,154 @@
+"""The files of the peers: made once, kept in the user's cache, made again for other packages."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gazeclip.console.progress import progress_callback
+from gazeclip.errors import StageError
+from gazeclip.files.atomic import read_json, write_json
+from gazeclip.files.hashes import fingerprint, sha256
+from gazeclip.run.versions import read_versions
+from gazeclip.system.place import ROOT
+from quantize.nncf_setup import cache_root
+
+MADE = "made.json"
+FOR = "for.json"  # what the files were made by
+TARGETS = ("onnx", "openvino", "tflite")
+CONVERTER = "benchmarks.peers.convert"
+CONVERSION_SECONDS = 1500  # of one network in all its forms
+_ROOM_MB = 8000  # of all files together, with what a conversion leaves aside for a while
+
+
+@dataclass(frozen=True)
+class PeerFile:
+    """A model file, or the reason why there is none."""
+
+    path: Path | None
+    reason: str = ""
+    io: Mapping[str, str] | None = None
+
+    @property
+    def size_mb(self) -> float | None:
+        """Of the file and of its weights beside it."""
+        if self.path is None:
+            return None
+        files = self.path.parent.glob(f"{self.path.stem}.*")
+        return sum(file.stat().st_size for file in files) / 1e6
+
+
+def name_form(target: str, precision: str) -> str:
+    """The folder of a form."""
+    return f"{target}-{precision}"
+
+
+def parse_form(form: str) -> tuple[str, str]:
+    """The other way round."""
+    target, _, precision = form.partition("-")
+    return target, precision
+
+
+def choose_folder() -> Path:
+    """`gazeclip/peers` in the user's cache.
+
+    Raises:
+        StageError: this user has no home.
+    """
+    try:
+        return cache_root() / "peers"
+    except RuntimeError as error:
+        what = "the peers' files need a cache, and this user has no home"
+        raise StageError(what, remedy="Set XDG_CACHE_HOME to a folder") from error
+
+
+def prepare_files(
+    wanted: Mapping[str, Sequence[str]], root: Path
+) -> dict[tuple[str, str], PeerFile]:
+    """The files of each network by name and form; those that are missing are made now.
+
+    Args:
+        wanted: name -> forms, as `name_form` has them.
+        root: the folder that keeps them.
+    """
+    made_by = _describe_makers()
+    found = {}
+    with progress_callback("peers as files") as update:
+        for number, (name, forms) in enumerate(wanted.items()):
+            update(number, len(wanted))
+            folder = root / _name_folder(name)
+            trouble = _make_missing(name, forms, folder, made_by)
+            for form in forms:
+                found[name, form] = _read_file(folder / form, trouble)
+    return found
+
+
+def _describe_makers() -> str:
+    """One hash of the packages and of the modules that say what is built."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    building = [sha256(path) for path in sources if path.stem in _BUILDING]
+    return fingerprint({"versions": read_versions(), "source": building})
+
+
+_BUILDING = ("catalogue", "convert", "settle", "students")
+
+
+def _name_folder(name: str) -> str:
+    kept = [letter if letter.isalnum() else "-" for letter in name.lower()]
+    return "".join(kept)
+
+
+def _make_missing(name: str, forms: Sequence[str], folder: Path, made_by: str) -> str:
+    """Convert what is not there; why that ended early, if it did."""
+    if (folder / FOR).is_file() and read_json(folder / FOR) != made_by:
+        shutil.rmtree(folder)
+    missing = [form for form in forms if not (folder / form / MADE).is_file()]
+    if not missing:
+        return ""
+    _require_room(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / FOR, made_by)
+    command = [sys.executable, "-m", CONVERTER, name, str(folder), *missing]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            errors="backslashreplace",
+            timeout=CONVERSION_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return f"not converted within {CONVERSION_SECONDS} s"
+    if done.returncode < 0:
+        return f"the conversion was ended by signal {-done.returncode}"
+    if done.returncode > 0:
+        lines = done.stderr.strip().splitlines()
+        return f"the conversion failed: {lines[-1][:200]}" if lines else "the conversion failed"
+    return ""
+
+
+def _require_room(folder: Path) -> None:
+    there = folder
+    while not there.exists():
+        there = there.parent
+    free = shutil.disk_usage(there).free / 1e6
+    if free < _ROOM_MB:
+        raise StageError(
+            f"the peers' files need up to {_ROOM_MB} MB, and {there} has {free:.0f} MB left",
+            remedy="Make room, or set XDG_CACHE_HOME to a larger disk",
+        )
+
+
+def _read_file(place: Path, trouble: str) -> PeerFile:
+    if not (place / MADE).is_file():
+        return PeerFile(None, trouble or "it was not made")
+    made: dict[str, Any] = read_json(place / MADE)
+    if "model" not in made:
+        return PeerFile(None, str(made["reason"]))
+    return PeerFile(place / made["model"], io=made["io"])

@@ -1,0 +1,293 @@
+"""Peers, students and bundles in the same interleaved rounds, and the machine's limits beside them.
+
+Weights are random: only latency is meant.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.measure.latency import LatencyConfig, LatencyStats, measure_latency
+from benchmarks.measure.sweep import name_bundles
+from benchmarks.peers.aims import weigh_aims
+from benchmarks.peers.catalogue import PEERS, Peer
+from benchmarks.peers.count import Work, count_work
+from benchmarks.peers.engines import open_file
+from benchmarks.peers.files import TARGETS, PeerFile, choose_folder, name_form, prepare_files
+from benchmarks.peers.limits import Limits, find_intensity, measure_limits
+from benchmarks.peers.room import find_shortage
+from benchmarks.peers.students import BACKBONES, RandomStudent
+from export.registry import find_target
+from export.runner import open_runner, unfinished_bundle
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.layout import Precision
+from gazeclip.console.progress import progress_callback, say
+from gazeclip.recipe.stages import ReportStage
+
+MEASURED = "measured"
+TORCH = "torch"
+SECONDS_A_ROUND = 0.2  # for each row; a slower one is called once
+_WARM_UP_SECONDS = 2.0
+_LAYOUT_CALLS = 3
+NOTE = (
+    "Random weights: these rows say what a network costs, and nothing of what it knows. Peers are "
+    "given normalised floats and are called as directly as their engine allows. The teacher and "
+    "the students are given bytes and normalise by themselves; the students' files run through "
+    "this program's own runtime."
+)
+
+
+@dataclass
+class Row:
+    """One network in one engine.
+
+    Attributes:
+        form: what was done to it in this engine.
+        state: `MEASURED`, or why it was not.
+        call: one pass; None where there is none to time.
+    """
+
+    name: str
+    role: str
+    engine: str
+    precision: Precision
+    size: int
+    form: str = ""
+    state: str = MEASURED
+    size_mb: float | None = None
+    work: Work | None = None
+    call: Callable[[], object] | None = field(default=None, repr=False)
+    stats: LatencyStats | None = None
+
+
+def measure_peers(
+    bundles: Sequence[Path], stage: ReportStage, folder: Path | None = None
+) -> dict[str, Any]:
+    """`peers` of report.json.
+
+    Args:
+        bundles: folders of the report's own; those that run here are timed in the same rounds.
+        folder: keeps the peers' files; default: in the user's cache.
+    """
+    threads = stage.peer_threads
+    torch.set_num_threads(threads)
+    wanted = {peer.name: [name_form(target, "fp32") for target in TARGETS] for peer in PEERS}
+    for name in BACKBONES:
+        wanted[name] = [name_form(t, p) for p in ("int8", "fp32") for t in TARGETS]
+    files = prepare_files(wanted, folder or choose_folder())
+    limits = measure_limits(threads)
+    rows = []
+    with progress_callback("peers are loaded") as update:
+        sources = [partial(open_peer, peer) for peer in PEERS]
+        sources += [partial(open_student, name) for name in BACKBONES]
+        for number, source in enumerate(sources):
+            update(number, len(sources))
+            rows += source(files, threads)
+    rows += open_bundles(name_bundles(bundles), threads)
+    time_rows(rows, stage.peer_rounds, threads)
+    entries = [describe_row(row, limits) for row in rows]
+    return {
+        "note": NOTE,
+        "threads": threads,
+        "batch": 1,
+        "rounds": stage.peer_rounds,
+        "random_weights": True,
+        "limits": limits.to_dict(),
+        "rows": entries,
+        "aims": weigh_aims(entries),
+    }
+
+
+Files = Mapping[tuple[str, str], PeerFile]
+
+
+def open_peer(peer: Peer, files: Files, threads: int) -> list[Row]:
+    """In PyTorch, and in every engine that has a file of it."""
+    network = peer.build().requires_grad_(False)
+    example = peer.make_example()
+    work = count_work(network, example)
+    make = partial(Row, peer.name, peer.role, precision="fp32", size=peer.size, work=work)
+    row = make(TORCH)
+    row.size_mb = work.weights * 4 / 1e6
+    row.call, row.form = choose_layout(network, example, peer.convolutional)
+    rows = [row]
+    for target in TARGETS:
+        row = make(find_target(target).engine)
+        file = files[peer.name, name_form(target, "fp32")]
+        image = example.numpy()
+        _open_row(row, file, partial(open_file, target, example=image, threads=threads))
+        rows.append(row)
+    return rows
+
+
+def open_student(name: str, files: Files, threads: int) -> list[Row]:
+    """In PyTorch in fp32, and its files in this program's runtime."""
+    source = RandomStudent(BACKBONES[name])
+    network = source.deploy().requires_grad_(False)
+    faces = source.faces[:1].permute(0, 2, 3, 1).contiguous()  # (1, S, S, 3)
+    work = count_work(network, faces)
+    make = partial(Row, name, "student", size=source.size, work=work)
+    row = make(TORCH, "fp32", size_mb=work.weights * 4 / 1e6)
+    row.call, row.form = choose_layout(network, faces, convolutional=True)
+    rows = [row]
+    precisions: tuple[Precision, ...] = ("int8", "fp32")
+    for precision in precisions:
+        for target in TARGETS:
+            row = make(find_target(target).engine, precision)
+            file = files[name, name_form(target, precision)]
+            given = (target, precision, file.io or {}, faces.numpy(), threads)
+            _open_row(row, file, partial(_open_student_file, *given))
+            rows.append(row)
+    return rows
+
+
+def _open_student_file(
+    target: str,
+    precision: str,
+    io: Mapping[str, str],
+    image: np.ndarray,
+    threads: int,
+    path: Path,
+) -> Callable[[], object]:
+    side = image.shape[1]
+    bundle = unfinished_bundle(path.parent, target, precision, path.name, side, dict(io))
+    return partial(open_runner(bundle, threads)[0], image)
+
+
+def open_bundles(bundles: Mapping[str, Bundle], threads: int) -> list[Row]:
+    """The report's own bundles; how much work they are is not known."""
+    rows = []
+    for name, bundle in bundles.items():
+        engine = find_target(bundle.target).engine
+        row = Row(name, "bundle", engine, bundle.precision, bundle.image_size)
+        image = bundle.golden[0][:1]
+        row.call = partial(open_runner(bundle, threads)[0], image)
+        rows.append(row)
+    return rows
+
+
+def _open_row(row: Row, file: PeerFile, open_path: Callable[[Path], Callable[[], object]]) -> None:
+    """Load and run once; what goes wrong becomes the row's state."""
+    row.size_mb = file.size_mb
+    if file.path is None:
+        row.state = f"not converted: {file.reason}"
+        return
+    shortage = find_shortage(file.size_mb or 0.0)
+    if shortage:
+        row.state = f"not loaded: {shortage}"
+        return
+    try:
+        call = open_path(file.path)
+        call()
+    except Exception as error:  # engines have no common one
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        row.state = f"does not run: {lines[-1][:160] if lines else type(error).__name__}"
+        return
+    row.call = call
+
+
+def choose_layout(
+    network: nn.Module, example: Tensor, convolutional: bool
+) -> tuple[Callable[[], object], str]:
+    """A pass in PyTorch in the faster memory layout, and its name."""
+    plain = _call_torch(network, example)
+    if not convolutional:
+        return plain, ""
+    images = example
+    if example.shape[1] == 3:
+        images = example.contiguous(memory_format=torch.channels_last)
+    before = _time_calls(plain)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    inner = _call_torch(network, images)
+    if _time_calls(inner) < before:
+        return inner, "channels last"
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return plain, "channels first"
+
+
+def _call_torch(network: nn.Module, images: Tensor) -> Callable[[], object]:
+    def call() -> object:
+        with torch.inference_mode():
+            return network(images)
+
+    return call
+
+
+def _time_calls(call: Callable[[], object]) -> float:
+    """Seconds, the median of a few calls after one that is left out."""
+    call()
+    times = []
+    for _ in range(_LAYOUT_CALLS):
+        before = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - before)
+    return statistics.median(times)
+
+
+def time_rows(rows: Sequence[Row], rounds: int, threads: int) -> None:
+    """All of them in interleaved rounds."""
+    calls = {f"{row.name} {row.engine} {row.precision}": row for row in rows if row.call}
+    config = LatencyConfig(
+        rounds=rounds,
+        budget_s=rounds * SECONDS_A_ROUND,
+        warmup_max_s=_WARM_UP_SECONDS,
+        max_repeats=rounds,
+    )
+    with progress_callback(f"peers, {len(calls)} rows") as update:
+        found = measure_latency(
+            {name: row.call for name, row in calls.items() if row.call},
+            config,
+            threads=threads,
+            progress=update,
+        )
+    for name, stats in found.items():
+        calls[name].stats = stats
+    missing = len(rows) - len(calls)
+    if missing:
+        say(f"peers: {missing} rows could not be measured; the report says why")
+
+
+def describe_row(row: Row, limits: Limits) -> dict[str, Any]:
+    """A row as report.json has it; null where it was not measured or counted."""
+    entry: dict[str, Any] = {
+        "name": row.name,
+        "role": row.role,
+        "engine": row.engine,
+        "precision": row.precision,
+        "image_size": row.size,
+        "form": row.form,
+        "state": row.state,
+        "size_mb": row.size_mb,
+        "p50_ms": row.stats.p50 if row.stats else None,
+        "min_ms": row.stats.min if row.stats else None,
+        "calls": row.stats.calls if row.stats else None,
+        "disturbed": bool(row.stats and row.stats.disturbed),
+    }
+    keys = ("macs", "weights", "least_bytes", "moved_bytes", "intensity", "bound_gops")
+    entry |= dict.fromkeys((*keys, "gops", "of_bound"))
+    work = row.work
+    if work is None:
+        return entry
+    bound = limits.bound(work, row.precision)
+    entry |= {
+        "macs": work.macs,
+        "weights": work.weights,
+        "least_bytes": work.count_least_bytes(row.precision),
+        "moved_bytes": work.count_moved_bytes(row.precision),
+        "intensity": find_intensity(work, row.precision),
+        "bound_gops": bound,
+    }
+    if row.stats is not None:
+        gops = 2 * work.macs / (row.stats.p50 * 1e-3) / 1e9
+        entry |= {"gops": gops, "of_bound": gops / bound if bound else None}
+    return entry

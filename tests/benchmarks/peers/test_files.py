@@ -1,0 +1,53 @@
+"""The peers' files: made by a process of its own, kept, and made again for other packages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.peers import files
+from gazeclip.errors import StageError
+
+FORMS = ("onnx-fp32", "tflite-fp32")
+
+
+@pytest.fixture(autouse=True)
+def use_fake_converter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "CONVERTER", "tests.benchmarks.peers.fake_converter")
+    monkeypatch.setattr(files, "_ROOM_MB", 1)
+
+
+def list_starts(root: Path) -> list[str]:
+    return (root / "starts.txt").read_text().splitlines()
+
+
+def test_files_are_made_once_and_reasons_are_kept(tmp_path: Path) -> None:
+    for _ in range(2):
+        found = files.prepare_files({"Peer 1/2": FORMS}, tmp_path)
+        assert found["Peer 1/2", "onnx-fp32"].size_mb == pytest.approx(0.002)
+        assert found["Peer 1/2", "tflite-fp32"].path is None
+        assert found["Peer 1/2", "tflite-fp32"].reason == "ValueError: odd"
+    assert list_starts(tmp_path) == ["Peer 1/2: onnx-fp32 tflite-fp32"]
+    files.prepare_files({"Peer 1/2": (*FORMS, "openvino-fp32")}, tmp_path)
+    assert list_starts(tmp_path)[1:] == ["Peer 1/2: openvino-fp32"]
+
+
+def test_other_packages_make_them_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.prepare_files({"one": FORMS}, tmp_path)
+    monkeypatch.setattr(files, "read_versions", lambda: {"torch": "99"})
+    files.prepare_files({"one": FORMS}, tmp_path)
+    assert len(list_starts(tmp_path)) == 2
+
+
+def test_a_killed_conversion_is_a_reason_and_is_tried_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        found = files.prepare_files({"dies": FORMS}, tmp_path)
+        assert found["dies", "onnx-fp32"].reason == "the conversion was ended by signal 9"
+    assert len(list_starts(tmp_path)) == 2
+
+
+def test_too_little_room_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_ROOM_MB", 10**9)
+    with pytest.raises(StageError, match="MB left"):
+        files.prepare_files({"one": FORMS}, tmp_path)
