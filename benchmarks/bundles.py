@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measure import machine, sweep
 from benchmarks.measure.gather import Gathered, open_bundle
 from benchmarks.measure.grid import measure_grid
 from benchmarks.measure.latency import LatencyConfig, LatencyStats, measure_latency
 from benchmarks.peers.ask import measure_if_asked
+from benchmarks.protocols import build_bundle_protocols
 from benchmarks.report.data import ReportData, describe_subject
 from benchmarks.report.write import write_report
 from gazeclip.bundle.bundle import Bundle
@@ -24,14 +26,14 @@ from gazeclip.system.threads import usable_threads
 from gazeclip.taxonomy import Taxonomy
 
 CAVEAT = (
-    "Bundles without their run: nothing is said here of accuracy but in the robustness grid, where "
-    "each answers at its own threshold."
+    "Bundles without their run: nothing is said here of accuracy but on images that were named, "
+    "where each answers at its own threshold."
 )
 
 
 @dataclass(frozen=True)
 class Images:
-    """The data set whose test splits are judged under disturbances."""
+    """The data set whose test splits are judged, with --robustness under disturbances too."""
 
     manifest: Path
     taxonomy: str
@@ -39,8 +41,10 @@ class Images:
 
 def report_bundles(
     folders: Sequence[Path], stage: ReportStage, images: Images | None, out: Path, seed: int = 0
-) -> None:
+) -> dict[str, Any]:
     """Measure bundles and write report.json, report.md and report.html into `out`.
+
+    Returns the contents of report.json.
 
     Raises:
         ConfigError: a grid without images, or of bundles that take images of different sizes.
@@ -55,10 +59,15 @@ def report_bundles(
         describe_subject(item.subject, latencies.get(item.subject.name)) for item in gathered
     ]
     grid = None
+    protocols = None
     if manifest is not None:
-        subjects = [item.subject for item in gathered if item.timed]
-        contract = bundles[0].contract
-        grid = measure_grid(manifest, contract, subjects, stage.robustness_images, seed)
+        timed = [number for number, item in enumerate(gathered) if item.timed]
+        subjects = [gathered[number].subject for number in timed]
+        chosen = [bundles[number] for number in timed]
+        protocols = build_bundle_protocols(manifest, subjects, chosen, stage, seed)
+        if stage.robustness:
+            contract = bundles[0].contract
+            grid = measure_grid(manifest, contract, subjects, stage.robustness_images, seed)
     data = ReportData(
         run=", ".join(dict.fromkeys(folder.name for folder in folders)),
         machine=machine.describe_machine(),
@@ -70,19 +79,21 @@ def report_bundles(
             "source": machine.read_commit(),
         },
         speed=sweep.measure_speed(folders, stage, threads),
+        protocols=protocols,
         robustness=grid,
         peers=measure_if_asked(folders, stage),
     )
     write_report(out, data)
+    return data.to_json()
 
 
 def _read_images(
     bundles: Sequence[Bundle], stage: ReportStage, images: Images | None
 ) -> Manifest | None:
-    """The manifest of the grid, checked without decoding; None where no grid is wanted."""
-    if not stage.robustness:
-        return None
+    """The manifest, checked without decoding; None where no images are given."""
     if images is None:
+        if not stage.robustness:
+            return None
         raise ConfigError(
             "the robustness grid of bundles needs images",
             remedy="Name a data set: --manifest FILE --taxonomy NAME",
@@ -90,7 +101,7 @@ def _read_images(
     sizes = sorted({bundle.image_size for bundle in bundles})
     if len(sizes) > 1:
         raise ConfigError(
-            f"bundles for images of {' and '.join(map(str, sizes))} px in one grid",
+            f"bundles for images of {' and '.join(map(str, sizes))} px on one data set",
             remedy="Measure those of one size at a time",
         )
     return read_manifest(images.manifest, Taxonomy.load(images.taxonomy), check_images=False)

@@ -29,9 +29,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_stage_options(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="of bundles: where the report goes")
     parser.add_argument(
-        "--manifest", type=Path, metavar="FILE", help="of bundles: images for the grid"
+        "--manifest",
+        type=Path,
+        metavar="FILE",
+        help="of bundles: images to judge; of a run: another data set, for P4",
     )
-    parser.add_argument("--taxonomy", metavar="NAME", help="of bundles: the images' taxonomy")
+    parser.add_argument(
+        "--taxonomy", metavar="NAME", help="its taxonomy (default, of a run: the run's)"
+    )
     parser.add_argument(
         "--robustness",
         action="store_true",
@@ -79,16 +84,18 @@ def measure_run(args: argparse.Namespace) -> int:
     changes = read_changes(args)
     if args.bundles:
         return _measure_bundles(args, changes)
+    changes |= _read_other_options(args)
     args.set = [*args.set, *(f"report.{key}={json.dumps(value)}" for key, value in changes.items())]
-    for option in ("manifest", "taxonomy", "out"):
-        if getattr(args, option) is not None:
-            raise ConfigError(f"--{option} is for bundles", remedy="Name bundles, or leave it out")
+    if args.out is not None:
+        raise ConfigError("--out is for bundles", remedy="Name bundles, or leave it out")
     with open_run(args, "report") as run:
         run.manifest("student")
+        from benchmarks.protocols import choose_exit_code
         from benchmarks.stage import run_stage
+        from gazeclip.files.atomic import read_json
 
         run_stage(run, force=args.force)
-    return 0
+        return choose_exit_code(read_json(run.folder("report") / "report.json"))
 
 
 def _measure_bundles(args: argparse.Namespace, changes: Mapping[str, Any]) -> int:
@@ -103,13 +110,14 @@ def _measure_bundles(args: argparse.Namespace, changes: Mapping[str, Any]) -> in
             "--manifest and --taxonomy belong together", remedy="Give both of them or none"
         )
     from benchmarks.bundles import Images, report_bundles
+    from benchmarks.protocols import choose_exit_code
     from gazeclip.console.lines import print_line
     from gazeclip.recipe.stages import ReportStage
 
     images = None if args.manifest is None else Images(args.manifest, args.taxonomy)
-    report_bundles(args.bundles, ReportStage(**changes), images, args.out)
+    report = report_bundles(args.bundles, ReportStage(**changes), images, args.out)
     print_line(f"report: {args.out / 'report.html'}")
-    return 0
+    return choose_exit_code(report)
 
 
 def read_changes(args: argparse.Namespace) -> dict[str, Any]:
@@ -134,6 +142,19 @@ def read_changes(args: argparse.Namespace) -> dict[str, Any]:
         changes["sweep_threads"] = _read_numbers("--threads", args.threads or EVERYTHING)
     if args.batch is not None:
         changes["sweep_batches"] = _read_numbers("--batch", args.batch)
+    return changes
+
+
+def _read_other_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Of a run: the data set of P4."""
+    if args.manifest is None:
+        if args.taxonomy is not None:
+            what = "--taxonomy is that of another data set"
+            raise ConfigError(what, remedy="Name its manifest as well: --manifest FILE")
+        return {}
+    changes = {"other_manifest": str(args.manifest.resolve())}
+    if args.taxonomy is not None:
+        changes["other_taxonomy"] = args.taxonomy
     return changes
 
 

@@ -19,6 +19,7 @@ from benchmarks.measure.grid import measure_grid
 from benchmarks.measure.judge import Judged, judge_subjects, load_images
 from benchmarks.measure.twins import build_gates, list_slower_files
 from benchmarks.peers.ask import measure_if_asked
+from benchmarks.protocols import build_run_protocols, read_other
 from benchmarks.report import compose
 from benchmarks.report.console import console_table
 from benchmarks.report.data import ReportData
@@ -28,6 +29,7 @@ from benchmarks.report.write import write_report
 from gazeclip.console.lines import print_line
 from gazeclip.console.progress import say
 from gazeclip.files.atomic import read_json
+from gazeclip.files.hashes import sha256
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run
@@ -48,6 +50,9 @@ def run_stage(run: Run, force: bool = False) -> bool:
     inputs = {name: run.output_hash(name) for name in stages}
     # Part of what the report is made from: a bundle that could not be run is not in it.
     usable = find_usable_targets(recipe.export.targets)
+    named = recipe.report.other_manifest
+    if named is not None:
+        inputs["other"] = sha256(Path(named))
     ran = execute(
         run,
         "report",
@@ -72,6 +77,7 @@ def print_result(run: Run) -> None:
 def make_report(context: Context, folder: Path, inputs: Mapping[str, str]) -> dict[str, Any]:
     """Measure everything and write the files; returns the stage's metrics."""
     threads = context.recipe.report.threads or usable_threads()
+    other = read_other(context)  # before anything is computed: a faulty one is told at once
     gathered, left_out = gather_subjects(context, threads)
     images = load_images(context)
     judged = judge_subjects(context, gathered, images, threads)
@@ -99,6 +105,7 @@ def make_report(context: Context, folder: Path, inputs: Mapping[str, str]) -> di
         gates=build_gates(context, judged),
         gallery=compose.build_gallery(context, headline, images["test"]),
         scores=build_scores(context, judged),
+        protocols=build_run_protocols(context, judged, headline.subject.name, other),
         robustness=measure_robustness(context, judged),
         speed=sweep.measure_speed(list_bundles(context), context.recipe.report, threads),
         peers=measure_if_asked(list_bundles(context), context.recipe.report),

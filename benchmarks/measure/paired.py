@@ -7,17 +7,15 @@ images). NumPy only.
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from gazeclip.scoring.metrics import bootstrap_counts, percentile_interval
-from gazeclip.scoring.weighted import weigh_auc, weigh_mean
+from gazeclip.scoring.weighted import stack_in_chunks, weigh_auc, weigh_mean
 
-CHUNK = 128  # draws at a time
 Z95 = 1.959963984540054  # of the normal distribution, two-sided 95%
 
 
@@ -97,19 +95,10 @@ def resample_difference(
 ) -> tuple[float, float] | None:
     """95% interval of AUC(b) - AUC(a), both on the same draws; None if never defined."""
     values: list[float] = []
-    for counts in _stack_draws(len(fake), rounds, seed, clusters):
+    for counts in stack_in_chunks(bootstrap_counts(len(fake), rounds, seed, clusters)):
         difference = weigh_auc(b, fake, counts) - weigh_auc(a, fake, counts)
         values += difference[np.isfinite(difference)].tolist()
     return percentile_interval(values)
-
-
-def _stack_draws(
-    n: int, rounds: int, seed: int, clusters: np.ndarray | None
-) -> Iterator[np.ndarray]:
-    """The draws as weights `(up to CHUNK, n)`, some at a time to bound the memory."""
-    draws = bootstrap_counts(n, rounds, seed, clusters)
-    while chunk := list(itertools.islice(draws, CHUNK)):
-        yield np.stack(chunk).astype(np.float64)
 
 
 def resample_shares(
@@ -125,7 +114,7 @@ def resample_shares(
         differences: each `(N,)`: an image's figure of `b` less that of `a`, -1, 0 or 1 for answers.
     """
     values: list[list[float]] = [[] for _ in differences]
-    for counts in _stack_draws(len(rows), rounds, seed, clusters):
+    for counts in stack_in_chunks(bootstrap_counts(len(rows), rounds, seed, clusters)):
         for found, one in zip(values, differences, strict=True):
             means = weigh_mean(np.asarray(one)[rows], counts[:, rows])
             found += means[np.isfinite(means)].tolist()

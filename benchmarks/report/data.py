@@ -83,6 +83,7 @@ class ReportData:
     speed: Mapping[str, Any] | None = None  # of benchmarks.measure.sweep.measure_speed
     robustness: Mapping[str, Any] | None = None  # of benchmarks.measure.grid.measure_grid
     peers: Mapping[str, Any] | None = None  # of benchmarks.peers.measure.measure_peers
+    protocols: Mapping[str, Any] | None = None  # of benchmarks.protocols
 
     def to_json(self) -> dict[str, Any]:
         """The contents of report.json (`benchmarks.report.schema`); images stay out of it."""
@@ -105,6 +106,7 @@ class ReportData:
             "robustness": self.robustness,
             "speed": self.speed,
             "peers": self.peers,
+            "protocols": self.protocols,
             "gallery": [_without_image(item.__dict__) for item in self.gallery],
         }
         return dict(to_builtin(report))

@@ -10,6 +10,7 @@ from benchmarks.report.data import Entry, ReportData, find_headline
 from benchmarks.report.gates import render_gates_markdown
 from benchmarks.report.gaze import render_gaze_markdown
 from benchmarks.report.peers import render_peers_markdown, summarise_peers
+from benchmarks.report.protocols import render_protocols_markdown
 from benchmarks.report.robustness import render_robustness_markdown, summarise_robustness
 from benchmarks.report.speed import render_speed_markdown
 from benchmarks.report.summary import summarise_headline
@@ -39,6 +40,7 @@ def render_markdown(data: ReportData) -> str:
         ]
     lines += render_gaze_markdown(subjects, headline)
     lines += render_gates_markdown(data.gates)
+    lines += render_protocols_markdown(data.protocols)
     lines += render_speed_markdown(data.speed)
     lines += render_peers_markdown(data.peers)
     lines += render_robustness_markdown(data.robustness)

@@ -11,6 +11,7 @@ from benchmarks.report.data import Entry, ReportData, find_headline, find_teache
 from benchmarks.report.gaze import build_gaze_context
 from benchmarks.report.markdown import flatten_table, write_summary
 from benchmarks.report.peers import build_peers_context
+from benchmarks.report.protocols import build_protocols_context
 from benchmarks.report.robustness import build_robustness_context
 from benchmarks.report.speed import build_speed_context
 from gazeclip.system.packages import require
@@ -61,6 +62,7 @@ def page_context(data: ReportData) -> dict[str, Any]:
         **build_gaze_context(subjects, headline, data.gaze),
         **build_speed_context(data.speed),
         **build_peers_context(data.peers),
+        **build_protocols_context(data.protocols),
         **build_robustness_context(data.robustness),
         "shown_flips": SHOWN_FLIPS,
         "gate_tables": gates.build_tables(data.gates),

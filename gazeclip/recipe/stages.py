@@ -201,7 +201,8 @@ class ReportStage:
     `robustness` judges the test images under disturbances as well, `robustness_images` of each
     split (0: all). `sweep_threads` (0: all that the quota allows) and `sweep_batches` are timed as
     well, and `starts` measures fresh processes. `peers` times other networks beside the bundles, in
-    `peer_rounds` rounds with `peer_threads` threads.
+    `peer_rounds` rounds with `peer_threads` threads. `other_manifest`: another data set for P4,
+    with its `other_taxonomy` (none: that of the run).
     """
 
     threads: Natural = 0
@@ -215,6 +216,8 @@ class ReportStage:
     peers: bool = False
     peer_rounds: Count = 10
     peer_threads: Count = 1
+    other_manifest: str | None = None
+    other_taxonomy: str | None = None
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,12 @@ Every draw is a row of weights: how often each image is in it. NumPy only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+
+CHUNK = 128  # draws at a time
 
 
 def weigh_auc(score: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -60,11 +63,17 @@ def weigh_macro_accuracy(
 
 
 def draw_in_chunks(
-    figure: Callable[[np.ndarray], np.ndarray], counts: np.ndarray, chunk: int = 128
+    figure: Callable[[np.ndarray], np.ndarray], counts: Iterable[np.ndarray], chunk: int = CHUNK
 ) -> np.ndarray:
-    """`figure(weights)` of all draws `counts (B, N)`, a few rows at a time to bound the memory."""
-    rows = range(0, len(counts), chunk)
-    return np.concatenate([figure(counts[row : row + chunk].astype(float)) for row in rows])
+    """`figure(weights)` of all draws, each `counts (N,)`, some at a time."""
+    return np.concatenate([figure(weights) for weights in stack_in_chunks(counts, chunk)])
+
+
+def stack_in_chunks(counts: Iterable[np.ndarray], chunk: int = CHUNK) -> Iterator[np.ndarray]:
+    """Draws, each `(N,)`, as weights `(up to chunk, N)`: some at a time, to bound the memory."""
+    draws = iter(counts)
+    while stacked := list(itertools.islice(draws, chunk)):
+        yield np.stack(stacked).astype(np.float64)
 
 
 def _divide(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:

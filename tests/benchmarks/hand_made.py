@@ -35,9 +35,9 @@ CLASSES = ("real", "swap", "gan", "flow")
 SIDE = 32
 
 
-def write_images(folder: Path) -> Path:
+def write_images(folder: Path, seed: int = 0) -> Path:
     """A manifest with two small pictures per label and split."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     folder.mkdir()
     lines = ["path,label,split"]
     splits = dict.fromkeys(("train", "val", "calibration", "test"), CLASSES)

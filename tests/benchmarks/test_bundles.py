@@ -47,6 +47,51 @@ def test_bundles_are_measured_and_disturbed(bundles: dict[str, Path], tmp_path: 
         assert entry["splits"]["test"]["clean"]["n"] == 4
         assert entry["splits"]["test"]["clean"]["n_real"] == 2
     assert (out / "report.html").is_file() and not (out / "scores.json").exists()
+    for entry in report["protocols"]["subjects"]:
+        assert entry["protocols"]["P1"]["n_real"] == 2
+        assert set(entry["protocols"]["P1"]["per_generator"]) == {"swap", "gan", "flow"}
+        assert set(entry["protocols"]["P2"]["per_generator"]) == {"gan_new"}
+    coverage = report["protocols"]["coverage"]
+    assert (coverage["images"], coverage["not_judged"]) == (12, 0)
+
+
+def test_images_that_cannot_be_judged_are_an_exit_code(
+    bundles: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = write_images(tmp_path / "data")
+    taxonomy = tmp_path / "hand.yaml"
+    taxonomy.write_text(json.dumps({"name": "hand", "generators": GENERATORS}))
+    rows = [line.split(",") for line in manifest.read_text().splitlines()]
+    broken = next(tmp_path / "data" / row[0] for row in rows if row[2] == "test")
+    broken.write_bytes(broken.read_bytes()[:50])
+    out = tmp_path / "out"
+    images = ["--manifest", str(manifest), "--taxonomy", str(taxonomy)]
+    assert run_command(str(bundles["onnx"]), *images, "--out", str(out)) == 3
+    coverage = read_json(out / "report.json")["protocols"]["coverage"]
+    assert coverage["covered"] is False
+    assert [one["path"] for one in coverage["first"]] == [str(broken)]
+    told = "1 of 12 images could not be judged (8.3%, allowed 1%)"
+    assert told in capsys.readouterr().err
+    assert told in (out / "report.html").read_text(encoding="utf-8")
+    assert told in (out / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_data_set_that_does_not_know_a_bundles_classes_is_another_one(
+    bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    manifest = write_images(tmp_path / "data")
+    taxonomy = tmp_path / "hand.yaml"
+    generators = {f"other_{name}": entry for name, entry in GENERATORS.items()}
+    taxonomy.write_text(json.dumps({"name": "hand", "generators": generators}))
+    text = manifest.read_text()
+    for name in sorted(GENERATORS, key=len, reverse=True):
+        text = text.replace(f",{name},", f",other_{name},")
+    manifest.write_text(text)
+    out = tmp_path / "out"
+    images = ["--manifest", str(manifest), "--taxonomy", str(taxonomy)]
+    assert run_command(str(bundles["onnx"]), *images, "--out", str(out)) == 0
+    (entry,) = read_json(out / "report.json")["protocols"]["subjects"]
+    assert set(entry["protocols"]) == {"P4 test", "P4 test_unseen"}
 
 
 @pytest.mark.parametrize(
@@ -57,6 +102,7 @@ def test_bundles_are_measured_and_disturbed(bundles: dict[str, Path], tmp_path: 
         (["a", "--out", "o", "--set", "report.threads=1"], "are for runs"),
         (["a", "--out", "o", "--manifest", "m"], "belong together"),
         (["--out", "o"], "--out is for bundles"),
+        (["--taxonomy", "dfad"], "Name its manifest as well"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(words: list[str], message: str) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +14,9 @@ import pytest
 from benchmarks.measure import gather
 from benchmarks.measure.subject import Subject
 from benchmarks.stage import run_stage
+from gazeclip.errors import ManifestError
 from gazeclip.files.atomic import read_json
+from gazeclip.recipe.load import load_recipe, save_recipe
 from gazeclip.run.folder import Run
 from tests.benchmarks.hand_made import (
     MODEL_FILES,
@@ -19,6 +24,7 @@ from tests.benchmarks.hand_made import (
     judge_brightness,
     make_run,
     read_gaze,
+    write_images,
 )
 
 __all__ = ["make_run"]  # a fixture
@@ -106,3 +112,37 @@ def test_a_dead_gaze_head_is_told_each_time_and_a_live_one_is_drawn(
         assert of_split["teacher"]["beats_constant"] is alive
     assert not run_stage(run)  # finished, and told again
     assert told in capsys.readouterr().err
+
+
+def name_other(run: Run, manifest: Path) -> None:
+    """Let the run's recipe name another data set."""
+    path = run.root / "recipe.yaml"
+    recipe = load_recipe(path)
+    report = replace(recipe.report, other_manifest=str(manifest))
+    save_recipe(replace(recipe, report=report), path)
+
+
+def test_another_data_set_is_p4_and_makes_the_report_again(run: Run, tmp_path: Path) -> None:
+    assert run_stage(run)
+    other = write_images(tmp_path / "other", seed=1)
+    name_other(run, other)
+    assert run_stage(run)
+    protocols = read_json(run.folder("report") / "report.json")["protocols"]
+    assert len(protocols["subjects"]) == 2 + len(MODEL_FILES)
+    for entry in protocols["subjects"]:
+        assert entry["protocols"]["P1"]["n_real"] == 2
+        assert entry["protocols"]["P4"]["n_real"] == 4  # of test and test_unseen
+    assert protocols["coverage"]["images"] == 12
+    assert not run_stage(run)
+
+
+def test_another_data_set_with_images_that_were_learned_is_refused(
+    run: Run, tmp_path: Path
+) -> None:
+    other = write_images(tmp_path / "other", seed=1)
+    rows = [line.split(",") for line in other.read_text().splitlines()]
+    learned = next(row[0] for row in rows if row[2] == "train")
+    shutil.copy(tmp_path / "data" / learned, tmp_path / "other" / rows[-1][0])
+    name_other(run, other)
+    with pytest.raises(ManifestError, match="trained or tuned on"):
+        run_stage(run)

@@ -1,0 +1,144 @@
+"""P1 to P4 of a report's subjects, and how many of the images that nobody checked were judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure.coverage import EXIT_UNJUDGED, Coverage, describe_coverage, read_covered
+from benchmarks.measure.judge import SPLITS, Judged
+from benchmarks.measure.protocols import (
+    BOTH,
+    OTHER,
+    Figures,
+    Resampling,
+    measure_images,
+    measure_protocols,
+)
+from benchmarks.measure.subject import Subject
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.console.progress import say
+from gazeclip.data.manifest import Manifest
+from gazeclip.data.rows import Sample
+from gazeclip.recipe.stages import ReportStage
+from gazeclip.run.context import Context
+from gazeclip.scoring.outputs import SplitOutputs
+from gazeclip.studies.judge import label_outputs
+from gazeclip.studies.protocol.leaks import read_other_manifest
+from gazeclip.taxonomy import Taxonomy
+
+
+def read_other(context: Context) -> Manifest | None:
+    """The data set of P4 that the recipe names; None where it names none.
+
+    Raises:
+        ManifestError: it is faulty, or holds images that the run has learned from.
+    """
+    stage = context.recipe.report
+    if stage.other_manifest is None:
+        return None
+    taxonomy = context.taxonomy
+    if stage.other_taxonomy is not None:
+        taxonomy = Taxonomy.load(stage.other_taxonomy)
+    return read_other_manifest(Path(stage.other_manifest), taxonomy, context.manifest)
+
+
+def build_run_protocols(
+    context: Context, judged: Sequence[Judged], headline: str, other: Manifest | None
+) -> dict[str, Any]:
+    """`protocols` of report.json: P1 to P3 of every subject, and of every one that is timed P4."""
+    resampling = Resampling(context.recipe.report.bootstrap, context.recipe.seed)
+    subjects = []
+    for item in judged:
+        found = measure_protocols(
+            item.outputs, item.rule, context.taxonomy, context.classes, resampling
+        )
+        subjects.append(_describe(item.subject, found))
+    coverage = None
+    if other is not None:
+        coverage = Coverage()
+        samples = [sample for split in SPLITS for sample in other.split(split)]
+        pixels, kept = read_covered(samples, context.contract, coverage, other.path.name)
+        for item, entry in zip(judged, subjects, strict=True):
+            # Reference evaluators judge as the engine's file does, and take minutes.
+            if item.latency is not None:
+                outputs = label_outputs(kept, item.subject.predict(pixels))
+                entry["protocols"][OTHER] = measure_images(
+                    OTHER, BOTH, outputs, item.rule, resampling
+                )
+    return _finish(subjects, headline, coverage)
+
+
+def build_bundle_protocols(
+    manifest: Manifest,
+    subjects: Sequence[Subject],
+    bundles: Sequence[Bundle],
+    stage: ReportStage,
+    seed: int,
+) -> dict[str, Any]:
+    """The same of bundles on a data set: P1 to P3 where it knows their classes, P4 elsewhere."""
+    resampling = Resampling(stage.bootstrap, seed)
+    coverage = Coverage()
+    contract = bundles[0].contract
+    images = {}
+    kept: dict[str, list[Sample]] = {}
+    for split in SPLITS:
+        samples = manifest.split(split)
+        if samples:
+            images[split], kept[split] = read_covered(samples, contract, coverage, split)
+    entries = []
+    for subject, bundle in zip(subjects, bundles, strict=True):
+        outputs = {
+            split: label_outputs(kept[split], subject.predict(pixels))
+            for split, pixels in images.items()
+        }
+        found = _measure_bundle(subject, bundle, outputs, manifest.taxonomy, resampling)
+        entries.append(_describe(subject, found))
+    return _finish(entries, None, coverage)
+
+
+def _measure_bundle(
+    subject: Subject,
+    bundle: Bundle,
+    outputs: Mapping[str, SplitOutputs],
+    taxonomy: Taxonomy,
+    resampling: Resampling,
+) -> dict[str, Figures]:
+    rule = subject.require_rule()
+    classes = [one.name for one in bundle.classes]
+    known = {one.name for one in taxonomy.generators}
+    if known.issuperset(classes):
+        return measure_protocols(outputs, rule, taxonomy, classes, resampling)
+    return {
+        f"{OTHER} {split}": measure_images(OTHER, split, one, rule, resampling)
+        for split, one in outputs.items()
+    }
+
+
+def _describe(subject: Subject, found: dict[str, Figures]) -> dict[str, Any]:
+    return {
+        "name": subject.name,
+        "engine": subject.engine,
+        "precision": subject.precision,
+        "protocols": found,
+    }
+
+
+def _finish(
+    subjects: list[dict[str, Any]], headline: str | None, coverage: Coverage | None
+) -> dict[str, Any]:
+    return {
+        "subjects": subjects,
+        "headline": headline,
+        "coverage": None if coverage is None else coverage.to_dict(),
+    }
+
+
+def choose_exit_code(report: Mapping[str, Any]) -> int:
+    """3 and a line if more images than may be could not be judged; else 0."""
+    coverage = (report.get("protocols") or {}).get("coverage")
+    if coverage is None or not coverage["not_judged"]:
+        return 0
+    say(f"report: {describe_coverage(coverage)}")
+    return 0 if coverage["covered"] else EXIT_UNJUDGED
