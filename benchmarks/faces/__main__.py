@@ -5,6 +5,7 @@
     python -m benchmarks.faces framing [MANIFEST] [--bundle DIR]
     python -m benchmarks.faces detail [MANIFEST] --bundle DIR
     python -m benchmarks.faces outcomes --bundle DIR
+    python -m benchmarks.faces turned [MANIFEST]
 
 Without a manifest the faces are drawn. Of a manifest the split val is read: nothing may be chosen
 on test images.
@@ -24,6 +25,8 @@ from benchmarks.faces.outcomes import answer_kinds
 from benchmarks.faces.photo import STAGES, draw_photo, measure_stages
 from benchmarks.faces.recall import EDGES, count_found
 from benchmarks.faces.scenes import Scene, draw_background, make_scenes, read_crops
+from benchmarks.faces.turned import EDGES as TURNS
+from benchmarks.faces.turned import USABLE, Seen, count_turned, turn_drawn
 from gazeclip.cli.guard import guard
 from gazeclip.console.lines import print_line
 from gazeclip.console.parser import CommandParser
@@ -31,8 +34,10 @@ from gazeclip.console.tables import Table, print_table
 from gazeclip.images.crop_rule import LIFT
 from runtimes import load
 from runtimes.faces.detect import FaceDetector
+from runtimes.faces.usable import OUTCOMES
 
 RATIOS = (1.0, 1.25, 1.5, 2.0, 3.0)
+DEGREES = (0, 15, 30, 45, 60, 75, 90)
 SIDES = (1.25, 1.3, 1.35, 1.4, 1.45, 1.5, 1.55, 1.6)
 
 
@@ -58,7 +63,10 @@ def main(argv: list[str]) -> int:
     detail = commands.add_parser("detail", help="how many pixels of a crop are enough")
     detail.add_argument("--bundle", type=Path, required=True, metavar="DIR")
     detail.set_defaults(command=print_detail)
-    for command in (recall, framing, detail):
+    turned = commands.add_parser("turned", help="faces that are turned to the side")
+    turned.add_argument("--people", type=int, default=16, metavar="N", help="drawn, by angle")
+    turned.set_defaults(command=print_turned)
+    for command in (recall, framing, detail, turned):
         command.add_argument("manifest", type=Path, nargs="?")
         command.add_argument("--taxonomy", default="dfad")
     args = parser.parse_args(argv)
@@ -138,6 +146,32 @@ def print_detail(args: argparse.Namespace) -> int:
     title = f"{len(crops)} crops in JPEGs, decoded at 1/2 and whole"
     print_table(Table(header, rows, title=title, left=()), sys.stdout)
     return 0
+
+
+def print_turned(args: argparse.Namespace) -> int:
+    """One row for each angle of drawn faces, or for each range of turns of photographs."""
+    detector = FaceDetector(threads=1)
+    if args.manifest is None:
+        names = [f"{angle} degrees" for angle in DEGREES]
+        found = turn_drawn(detector, DEGREES, args.people)
+        title = f"{args.people} drawn people, turned"
+    else:
+        names = [*(f"from {turn}" for turn in TURNS), "not found"]
+        crops = read_crops(args.manifest, args.taxonomy, "val")
+        found = count_turned(detector, crops)
+        title = f"{len(crops)} crops, by the nose's distance from the middle of the eyes"
+    shown = [USABLE, *(name for name in OUTCOMES if any(name in seen.outcomes for seen in found))]
+    rows = [_describe_seen(name, seen, shown) for name, seen in zip(names, found, strict=True)]
+    header = ["turned", *shown, "turn p10", "p50", "p90"]
+    print_table(Table(header, rows, title=title, left=(0,)), sys.stdout)
+    return 0
+
+
+def _describe_seen(name: str, seen: Seen, shown: list[str]) -> list[str]:
+    figures = ["-"] * 3
+    if seen.turns:
+        figures = [f"{value:.2f}" for value in np.percentile(seen.turns, (10, 50, 90))]
+    return [name, *(str(seen.outcomes[outcome]) for outcome in shown), *figures]
 
 
 def print_outcomes(args: argparse.Namespace) -> int:

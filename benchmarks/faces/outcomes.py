@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from benchmarks.faces.scenes import DRAWN_SIDE, draw_background, draw_crop
+from benchmarks.faces.turned import draw_turned
 from gazeclip.errors import FaceError, ImageError
 from gazeclip.images.crop_rule import FACE
 from runtimes import Verifier
@@ -74,12 +75,18 @@ def _draw_blurred(_size: int) -> Image.Image:
     return _draw_scene(_draw_face().filter(ImageFilter.GaussianBlur(8)))
 
 
+def _draw_aside(_size: int) -> Image.Image:
+    """One whose nose the detector places beside the eyes: of others it says less."""
+    return _draw_scene(draw_turned(-80, 3).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC))
+
+
 KINDS: dict[str, Callable[[int], Image.Image]] = {
     "a face": lambda size: _draw_scene(_draw_face()),
     "a scene without a face": lambda size: _draw_scene(None),
     "a face that is too small": _draw_small,
     "a face cut off at the edge": _draw_cut,
     "a blurred face": _draw_blurred,
+    "a face turned aside": _draw_aside,
     "one colour": lambda size: Image.new("RGB", _SIZE, (90, 120, 150)),
     "a drawing of lines": lambda size: Image.fromarray(_draw_lines()),
     "a face on its side": lambda size: _draw_scene(_draw_face()).rotate(90, expand=True),

@@ -9,19 +9,17 @@ import numpy as np
 
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import OUTPUTS
-from gazeclip.errors import ConfigError, Fault
-from gazeclip.system.packages import require
+from gazeclip.errors import ConfigError, Fault, MissingDependencyError
 from runtimes.engines.base import (
     Engine,
     Outputs,
     cannot_load,
     check_input,
     check_names,
-    find_library_fault,
     in_batches_of,
     read_version,
 )
-from runtimes.openvino_core import make_cpu_settings, share_core
+from runtimes.openvino_core import import_openvino, make_cpu_settings, share_core
 
 _CPU = "CPU"
 
@@ -33,10 +31,14 @@ class OpenVinoEngine(Engine):
 
     @classmethod
     def find_fault(cls) -> Fault | None:
-        return find_library_fault("openvino", "openvino")
+        try:
+            import_openvino()
+        except MissingDependencyError as error:
+            return Fault(error.message, error.remedy or "", MissingDependencyError)
+        return None
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
-        library = require("openvino", extra="openvino")
+        library = import_openvino()
         core = share_core()
         place = (device or _CPU).upper()
         if place != _CPU:  # which is always there; to ask loads the plugins of all devices

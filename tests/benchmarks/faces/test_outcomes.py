@@ -18,6 +18,7 @@ def test_each_kind_has_the_outcome_of_its_name(bundles: dict[str, Path]) -> None
     assert outcomes["a scene without a face"] == outcomes["one colour"] == "no_face"
     assert outcomes["a face cut off at the edge"] == "cut_off"
     assert outcomes["a blurred face"] == "blurred"
+    assert outcomes["a face turned aside"] == "turned_away"
     for answer in answers.values():
         faceless = answer.outcome not in ("real", "fake", "inconclusive")
         assert (answer.exit_code == 4) is faceless
