@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.faces.photo import draw_photo
 from benchmarks.measure.latency import LatencyConfig, LatencyStats, measure_latency
+from benchmarks.measure.part_costs import measure_parts
 from export.registry import find_target
 from export.runner import open_runner
 from gazeclip.bundle.bundle import Bundle
@@ -36,17 +37,18 @@ STARTS = 3  # fresh processes of each bundle after one that fills the system's c
 def measure_speed(
     folders: Sequence[Path], stage: ReportStage, threads: int
 ) -> dict[str, Any] | None:
-    """`sweep` and `starts` of report.json's `speed`, as far as asked for; None if nothing is."""
+    """`sweep`, `starts` and `parts` of report.json's `speed`, as far as asked for, else None."""
     if not stage.sweep_threads and not stage.starts:
         return None
     bundles = name_bundles(folders)
     counts = tuple(dict.fromkeys(count or usable_threads() for count in stage.sweep_threads))
-    found: dict[str, Any] = {"sweep": [], "starts": []}
+    found: dict[str, Any] = {"sweep": [], "starts": [], "parts": []}
     if counts:
         seconds = stage.latency_seconds
         found["sweep"] = measure_sweep(bundles, counts, stage.sweep_batches, seconds)
     if stage.starts:
         found["starts"] = measure_starts_on_photo(bundles, threads)
+        found["parts"] = measure_parts(bundles, threads, stage.latency_seconds)
     return found
 
 

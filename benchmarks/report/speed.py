@@ -17,6 +17,8 @@ STAGES = {
     "inference": "inference",
     "post": "decide",
 }
+# Of the inference: what the file without the part is faster by.
+PARTS = {"gaze": "gaze adds ms", "pixels": "bytes to floats add ms"}
 COLOURS = ("var(--c1)", "var(--c2)", "var(--c3)", "var(--c4)")
 WIDTH = 1000.0
 LEFT = 130.0
@@ -29,7 +31,9 @@ NOTE = (
     "Batches: median time of a whole batch. Fresh processes: medians of several starts; import of "
     "the runtime, loading of the bundle with all its checks, and the first verdict on a "
     "12-megapixel JPEG with one drawn face, the face detector's loading included; peak memory is "
-    "that of the process until its last verdict."
+    "that of the process until its last verdict. Parts of an inference: the file's own graph with "
+    "and without the branch and head of the gaze, and from normalised floats instead of bytes, "
+    "called directly in the same interleaved rounds."
 )
 
 
@@ -61,6 +65,19 @@ def build_start_table(rows: Sequence[Row]) -> Table:
         table.append([str(row["name"]), *cells, peak])
     header = ["bundle", *(f"{part} ms" for part in parts), "in all ms", "peak MB"]
     return Table(header, table, left=(0,))
+
+
+def build_part_table(rows: Sequence[Row]) -> Table:
+    """A row for each bundle whose file was cut: the whole inference, and what two parts add."""
+    table = []
+    for row in rows:
+        mark = " *" if row["disturbed"] else ""
+        cells = [f"{format_milliseconds(row['whole_ms'])}{mark}"]
+        for part in PARTS:
+            added = row[f"{part}_ms"]
+            cells.append(f"{added:+.2f} ({added / row['whole_ms']:+.0%})")
+        table.append([str(row["name"]), *cells])
+    return Table(["bundle", "inference ms", *PARTS.values()], table, left=(0,))
 
 
 def draw_stages(rows: Sequence[Row]) -> str | None:
@@ -106,6 +123,8 @@ def build_speed_context(speed: Mapping[str, Any] | None) -> dict[str, Any]:
         tables.append(("Threads and batches", build_sweep_table(speed["sweep"])))
     if speed["starts"]:
         tables.append(("Fresh processes", build_start_table(speed["starts"])))
+    if speed.get("parts"):
+        tables.append(("Parts of an inference", build_part_table(speed["parts"])))
     pairs = zip(STAGES.values(), COLOURS, strict=True)
     legend = [{"label": title, "colour": colour} for title, colour in pairs]
     shown = {
@@ -113,7 +132,7 @@ def build_speed_context(speed: Mapping[str, Any] | None) -> dict[str, Any]:
         "stages": draw_stages(speed["starts"]),
         "legend": legend,
         "note": NOTE,
-        "disturbed": any(row["disturbed"] for row in speed["sweep"]),
+        "disturbed": any(row["disturbed"] for row in (*speed["sweep"], *speed.get("parts", ()))),
     }
     return {"speed": shown}
 

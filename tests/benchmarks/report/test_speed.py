@@ -25,7 +25,12 @@ def make_speed() -> dict[str, Any]:
             sweep.append({**one, "p50": 4.0, "images_per_s": 250.0 * batch, "disturbed": False})
     start = {"import": 100.0, "load": 50.0, "first verdict": 250.0}
     one = {"name": "onnx", "threads": 1, "peak_mb": 180.4}
-    return {"sweep": sweep, "starts": [{**one, "start_ms": start, "stages_ms": STAGES}]}
+    parts = {"name": "onnx", "threads": 1, "whole_ms": 4.0, "gaze_ms": 0.5, "pixels_ms": -0.1}
+    return {
+        "sweep": sweep,
+        "starts": [{**one, "start_ms": start, "stages_ms": STAGES}],
+        "parts": [{**parts, "disturbed": False}],
+    }
 
 
 def test_a_bar_has_a_part_for_each_stage_in_proportion() -> None:
@@ -47,12 +52,20 @@ def test_tables_have_every_setting_and_the_sum_of_a_start() -> None:
     assert row == ["onnx", "100", "50", "250", "400", "180"]
 
 
+def test_parts_are_what_they_add_and_their_share() -> None:
+    (row,) = speed.build_part_table(make_speed()["parts"]).rows
+    assert row == ["onnx", "4.00", "+0.50 (+12%)", "-0.10 (-2%)"]
+
+
 def test_page_and_markdown_have_what_was_measured(report_data: Callable[..., ReportData]) -> None:
     data = report_data(speed=make_speed())
     assert validate_report(data.to_json()) == []
     page = render_html(data)
     assert "From a JPEG to a verdict, by stage" in page and "2000/s" in page
     assert "Fresh processes:" in render_markdown(data)
+    assert "Parts of an inference" in page and "+0.50 (+12%)" in render_markdown(data)
+    old = {key: rows for key, rows in make_speed().items() if key != "parts"}  # an older report's
+    assert "Parts of an inference</h3>" not in render_html(report_data(speed=old))
     for nothing in (None, {"sweep": [], "starts": []}):
         assert "by stage" not in render_html(report_data(speed=nothing))
     assert "Fresh processes" not in render_markdown(report_data())
