@@ -18,7 +18,7 @@ from torch import Tensor
 
 from export.job import ExportJob
 from export.packed_matrix import FEWEST_VALUES, PackedMatrix, round_to_levels
-from gazeclip.bundle.layout import Precision
+from gazeclip.bundle.layout import WeightFormat
 from gazeclip.errors import StageError
 from gazeclip.networks.student import Student, StudentHead
 from gazeclip.system.place import command_line
@@ -27,7 +27,7 @@ from gazeclip.system.place import command_line
 _PRECISIONS = ("w8", "int8")
 
 
-def pack_head(job: ExportJob, kind: Precision) -> ExportJob:
+def pack_head(job: ExportJob, kind: WeightFormat) -> ExportJob:
     """The job with a rounded head, to be stored as `kind`; the job itself where nothing changes."""
     if job.precision not in _PRECISIONS or kind == "fp32":
         return job
@@ -51,7 +51,7 @@ def _matrices_of(head: StudentHead) -> list[tuple[str, Tensor]]:
     ]
 
 
-def _pack_matrix(name: str, matrix: np.ndarray, kind: Precision) -> PackedMatrix:
+def _pack_matrix(name: str, matrix: np.ndarray, kind: WeightFormat) -> PackedMatrix:
     """Half precision, or levels with a scale for each row, which is an output of its layer."""
     if kind == "fp16":
         return PackedMatrix(name, matrix.astype(np.float16), None)

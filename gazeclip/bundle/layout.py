@@ -9,6 +9,8 @@ from typing import Literal, get_args
 
 # w8: weights of 8 bits, computing in float32. int8: weights and activations.
 Precision = Literal["fp32", "fp16", "w8", "int8"]
+# How a single weight lies in a file.
+WeightFormat = Literal["fp32", "fp16", "int8"]
 
 # 2: evidence as a log-likelihood ratio, two thresholds for three answers.
 SCHEMA = 2

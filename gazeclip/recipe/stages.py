@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from gazeclip.bundle.layout import Precision
+from gazeclip.bundle.layout import Precision, WeightFormat
 from gazeclip.recipe.bounds import BelowOne, Bounds, Count, Natural, NonNegative, Positive, Share
 from gazeclip.recipe.faces import FacesConfig
 from gazeclip.recipe.teacher import TeacherConfig
@@ -149,7 +149,7 @@ class ExportStage:
     `target_miss`: share of forgeries that may be called real; more evidence is asked for until it
     holds, and what lies below is inconclusive. The rates of false alarms are the operating points'.
 
-    `head_weights`: how int8 bundles store the head's matrices, which compute in float32 either way.
+    `head_weights`: how int8 and w8 bundles store the head's matrices, which compute in float32 either way.
     """
 
     # Names of export/registry.py, which stands above this room: the checks before a run know them.
@@ -162,7 +162,7 @@ class ExportStage:
     precisions: Annotated[tuple[Precision, ...], Bounds(min_length=1)] = ("int8", "fp32")
     parity_images: Count = 64
     target_miss: Share = 0.05
-    head_weights: Precision = "int8"
+    head_weights: WeightFormat = "int8"
 
 
 @dataclass(frozen=True)
