@@ -149,7 +149,7 @@ class ExportStage:
     `target_miss`: share of forgeries that may be called real; more evidence is asked for until it
     holds, and what lies below is inconclusive. The rates of false alarms are the operating points'.
 
-    `head_weights`: how int8 and w8 bundles store the head's matrices, which compute in float32 either way.
+    `head_weights`: how int8 and w8 bundles store the head's matrices; they compute in float32.
     """
 
     # Names of export/registry.py, which stands above this room: the checks before a run know them.
