@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gazeclip.console.progress import say, working
 from gazeclip.errors import StageError
+from gazeclip.system.cache import cache_root
 from gazeclip.system.cpu import compiler_fault, cpp_compiler
 from gazeclip.system.packages import require
 from gazeclip.system.place import command_line, name_python
@@ -24,18 +25,6 @@ from quantize.build_lock import enter_build_folder, find_build_locks
 
 _SLOWER = "NNCF computes its quantizers with torch's own operations, which takes longer"
 _prepared = False
-
-
-def cache_root() -> Path:
-    """The user's cache folder of this program, which may not exist.
-
-    `$XDG_CACHE_HOME` or `~/.cache`, then `gazeclip`.
-
-    Raises:
-        RuntimeError: this user has no home.
-    """
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "gazeclip"
 
 
 @functools.cache

@@ -28,6 +28,8 @@ from gazeclip.system.memory import take_arrow_from_mimalloc
 take_arrow_from_mimalloc()  # before any test imports pyarrow
 # As in an activated environment, so that the commands in messages say `python`.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+# Tests of it choose a folder of their own; all others leave the user's cache as it is.
+os.environ["GAZECLIP_MODEL_CACHE"] = "off"
 
 SIZE = 32
 DIM = 6

@@ -15,8 +15,8 @@ from gazeclip.errors import StageError
 from gazeclip.files.atomic import read_json, write_json
 from gazeclip.files.hashes import fingerprint, sha256
 from gazeclip.run.versions import read_versions
+from gazeclip.system.cache import cache_root
 from gazeclip.system.place import ROOT
-from quantize.nncf_setup import cache_root
 
 MADE = "made.json"
 FOR = "for.json"  # what the files were made by

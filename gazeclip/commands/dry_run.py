@@ -29,6 +29,7 @@ from gazeclip.files.hashes import fingerprint, name_weights_by_content, sha256
 from gazeclip.recipe.stages import Recipe
 from gazeclip.run.folder import Run
 from gazeclip.run.versions import read_versions
+from gazeclip.system.cache import cache_root
 from gazeclip.system.place import OWN_PACKAGES
 
 _NOT_TRIED = ("benchmarks", "recipes")  # packages of which the trial imports nothing
@@ -110,10 +111,10 @@ def _remembered_path(recipe: Recipe) -> Path | None:
         "machine": [sys.version, platform.platform(), platform.machine()],
     }
     try:
-        cache = importlib.import_module("quantize.nncf_setup").cache_root()
+        cache = cache_root()
     except RuntimeError:
         return None
-    return Path(cache) / "dry_run" / f"{fingerprint(facts)}.json"
+    return cache / "dry_run" / f"{fingerprint(facts)}.json"
 
 
 def _hash_source() -> str:

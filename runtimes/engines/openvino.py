@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from runtimes.engines.base import (
     in_batches_of,
     read_version,
 )
+from runtimes.openvino_cache import compile_for_cpu
 from runtimes.openvino_core import import_openvino, make_cpu_settings, share_core
 
 _CPU = "CPU"
@@ -39,15 +41,12 @@ class OpenVinoEngine(Engine):
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
         library = import_openvino()
-        core = share_core()
         place = (device or _CPU).upper()
         if place != _CPU:  # which is always there; to ask loads the plugins of all devices
-            _check_device(place, core.available_devices)
+            _check_device(place, share_core().available_devices)
         path = bundle.model_path
         try:
-            compiled = core.compile_model(
-                core.read_model(str(path)), place, _make_settings(place, threads)
-            )
+            compiled = _compile(path, place, _make_settings(place, threads))
             port = compiled.input(0)
         except RuntimeError as error:
             raise cannot_load(self.name, path, error) from error
@@ -84,6 +83,13 @@ def _check_device(place: str, there: list[str]) -> None:
         raise ConfigError(
             f"OpenVINO finds no device '{place}' here", remedy=f"Available: {', '.join(there)}"
         )
+
+
+def _compile(path: Path, place: str, settings: dict[str, Any]) -> Any:
+    if place == _CPU and path.suffix == ".xml":
+        return compile_for_cpu([path, path.with_suffix(".bin")], settings)
+    core = share_core()
+    return core.compile_model(core.read_model(str(path)), place, settings)
 
 
 def _make_settings(place: str, threads: int) -> dict[str, Any]:

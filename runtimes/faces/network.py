@@ -11,7 +11,8 @@ import numpy as np
 from gazeclip.errors import ArtifactError, MissingDependencyError
 from gazeclip.system.packages import install_command, is_installed, require
 from runtimes.onnx_options import make_options
-from runtimes.openvino_core import make_cpu_settings, share_core
+from runtimes.openvino_cache import compile_for_cpu
+from runtimes.openvino_core import make_cpu_settings
 
 MODEL = Path(__file__).with_name("yunet.onnx")
 MODEL_SHA256 = "218189ac3cfdd2aa74b4afbb2dae8299a5a2a07de08da50eb3bf9903b8aeb46c"
@@ -77,9 +78,7 @@ def _load_onnxruntime(threads: int) -> Network:
 
 
 def _load_openvino(threads: int) -> Network:
-    core = share_core()
-    settings = make_cpu_settings(threads)
-    compiled = core.compile_model(core.read_model(str(MODEL)), "CPU", settings)
+    compiled = compile_for_cpu([MODEL], make_cpu_settings(threads))
     ports = [compiled.output(name) for name in _OUTPUTS]
 
     def run(pixels: np.ndarray) -> Answers:

@@ -50,7 +50,6 @@ PACKAGES: dict[str, set[str]] = {
 }
 # Imported by name when needed: the one way in which what is below reaches what stands above.
 BY_NAME_ALLOWED = {
-    ("gazeclip.commands.dry_run", "quantize.nncf_setup"),
     ("gazeclip.commands.pipeline", "quantize.nncf_setup"),
     ("gazeclip.commands.preflight", "distill.student"),
     ("gazeclip.commands.preflight", "export.registry"),
