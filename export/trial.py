@@ -33,11 +33,12 @@ from gazeclip.system.privacy import switch_telemetry_off
 switch_telemetry_off()  # before timm and its hub are imported, which look at the switches only then
 
 from export import registry
+from export.blame import name_layer, shorten_reason
 from export.head_weights import pack_head
 from export.job import ExportJob
 from export.lower import StrippedEncoder
 from export.quiet import quiet
-from gazeclip.errors import ArtifactError, GazeClipError, MissingDependencyError
+from gazeclip.errors import ArtifactError, MissingDependencyError
 from gazeclip.files.atomic import write_json
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.networks.backbones import build_encoder
@@ -120,7 +121,7 @@ def _try_clip(recipe: Recipe) -> Faults:
     except NOT_THE_RECIPE:
         raise
     except Exception as error:
-        what = f"stage teacher would fail: clip_model=small at {size} px: {_shorten_reason(error)}"
+        what = f"stage teacher would fail: clip_model=small at {size} px: {shorten_reason(error)}"
         remedy = "Choose other teacher.model.width, heads or input_size, or tower=hybrid"
         return [(what, remedy)]
     return []
@@ -140,7 +141,7 @@ def _try_teacher(recipe: Recipe) -> Faults:
     except NOT_THE_RECIPE:
         raise
     except Exception as error:
-        return [(f"stage teacher would fail: {where}: {_shorten_reason(error)}", remedy)]
+        return [(f"stage teacher would fail: {where}: {shorten_reason(error)}", remedy)]
     faults = Faults()
     cnns = nn.ModuleList([tower.backbone, *tower.extra])
     if recipe.backbone.enabled:
@@ -182,8 +183,8 @@ def _try_training(recipe: Recipe) -> tuple[Student | None, Faults]:
     except NOT_THE_RECIPE:
         raise
     except Exception as error:
-        place = f"{where}{_name_layer(error, network)}"
-        what = f"stage student would fail: {place}: {_shorten_reason(error)}"
+        place = f"{where}{name_layer(error, network)}"
+        what = f"stage student would fail: {place}: {shorten_reason(error)}"
         return None, [(what, ANOTHER_BACKBONE)]
     faults = _single_image_faults("student.train", recipe.student.train, student)
     if recipe.baseline.enabled:
@@ -206,8 +207,8 @@ def _try_shipping(recipe: Recipe, student: Student) -> Faults:
     except NOT_THE_RECIPE:
         raise
     except Exception as error:
-        place = f"{where}{_name_layer(error, student)}"
-        what = f"stage quantized would fail: {place}: {_shorten_reason(error)}"
+        place = f"{where}{name_layer(error, student)}"
+        what = f"stage quantized would fail: {place}: {shorten_reason(error)}"
         faults.append((what, ANOTHER_BACKBONE))
     stripped = None if quantized is None else StrippedEncoder(quantized, size)
     for precision in dict.fromkeys(recipe.export.precisions):
@@ -229,28 +230,9 @@ def _rehearse_target(target: str, job: ExportJob, where: str) -> Faults:
         raise
     except Exception as error:
         place = f"{target} {job.precision}: {where}"
-        what = f"stage export would fail for {place}: {_shorten_reason(error)}"
+        what = f"stage export would fail for {place}: {shorten_reason(error)}"
         return [(what, f"{ANOTHER_BACKBONE}, or leave {target} out of export.targets")]
     return []
-
-
-def _name_layer(error: Exception, network: nn.Module | None) -> str:
-    """` in LAYER`: the innermost named module of `network` whose method was running."""
-    if network is None:
-        return ""
-    names = {id(module): name for name, module in network.named_modules()}
-    found = ""
-    trace = error.__traceback__
-    while trace is not None:
-        found = names.get(id(trace.tb_frame.f_locals.get("self")), "") or found
-        trace = trace.tb_next
-    return f" in {found}" if found else ""
-
-
-def _shorten_reason(error: Exception) -> str:
-    """In one line, at most 300 characters. Remedies of stages speak of runs that exist."""
-    text = error.message if isinstance(error, GazeClipError) else f"{type(error).__name__}: {error}"
-    return " ".join(text.split())[:300].rstrip(".")
 
 
 def main() -> None:

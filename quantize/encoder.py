@@ -28,7 +28,7 @@ from gazeclip.system.packages import require
 from gazeclip.system.place import command_line
 from quantize.bias import correct_biases
 from quantize.fuse import prepare_encoder
-from quantize.layers import name_operations
+from quantize.layers import find_pooled_layers, map_operations, name_operations
 from quantize.nncf_setup import prepare_nncf
 
 STATE_FILE = "encoder.safetensors"
@@ -96,7 +96,7 @@ def quantize_encoder(
             ignored_scope=ignored,
             advanced_parameters=advanced,
         )
-    _require_complete(quantized, len(float_layers))
+    _require_complete(quantized, prepared, float_layers, batches[0][:1])
     if not fast_bias_correction:
         correct_biases(prepared, quantized.eval(), torch.cat(batches))
     return quantized
@@ -156,13 +156,29 @@ def named_quantizers(quantized: nn.Module) -> list[tuple[str, nn.Module, bool]]:
     return found
 
 
-def _require_complete(quantized: nn.Module, float_layers: int) -> None:
-    """NNCF skips what it cannot place without a word; read the graph instead of trusting it."""
+def _require_complete(
+    quantized: nn.Module, prepared: nn.Module, float_layers: Collection[str], example: Tensor
+) -> None:
+    """NNCF skips what it cannot place without a word; read the graph instead of trusting it.
+
+    It leaves the gates of squeeze-and-excitation in float on purpose, whose two convolutions read
+    one place: they take no time, and every value of a map hangs on their answer.
+    """
     counts = count_quantizers(quantized)
-    wanted = counts["convolutions"] - float_layers
-    if counts["weight_quantizers"] != wanted:
+    if counts["weight_quantizers"] == counts["convolutions"] - len(float_layers):
+        return
+    hooks = {name.partition(".")[2] for name, _, _ in named_quantizers(quantized)}
+    allowed = {*float_layers, *find_pooled_layers(prepared, example)}
+    missing = [
+        layer
+        for layer, operation in map_operations(prepared, example).items()
+        # A hook is named by its operation and port: 1 is the weight.
+        if f"{operation}__1.0" not in hooks and layer not in allowed
+    ]
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise StageError(
-            f"only {counts['weight_quantizers']} of {wanted} convolutions got a weight quantizer",
+            f"the convolutions {', '.join(missing[:3])}{more} got no weight quantizer",
             remedy="This backbone cannot be quantized yet; choose another one of the zoo",
         )
 

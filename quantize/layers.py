@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from gazeclip.errors import StageError
@@ -24,6 +25,26 @@ def map_operations(encoder: nn.Module, example: Tensor) -> dict[str, str]:
     `example`: normalised `(1, 3, S, S)`.
     """
     return {name: node.node_name for name, node in _map_nodes(encoder, example)[0].items()}
+
+
+@torch.no_grad()
+def find_pooled_layers(encoder: nn.Module, example: Tensor) -> list[str]:
+    """Names of the convolutions that read one place, `(B, C, 1, 1)`, whatever the image's size."""
+    found = []
+
+    def look(name: str, images: Tensor) -> None:
+        if images.shape[-2:] == (1, 1):
+            found.append(name)
+
+    handles = [
+        part.register_forward_pre_hook(lambda _, args, name=name: look(name, args[0]))
+        for name, part in encoder.named_modules()
+        if isinstance(part, nn.Conv2d)
+    ]
+    encoder(example)
+    for handle in handles:
+        handle.remove()
+    return found
 
 
 def map_inputs(encoder: nn.Module, example: Tensor) -> dict[str, str]:

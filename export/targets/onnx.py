@@ -75,7 +75,7 @@ def rehearse(job: ExportJob) -> None:
     """The whole export, which takes seconds, and whether its convolutions became integer ones."""
     notes = export(job)["notes"]
     if job.precision == "int8":
-        convolutions = count_quantizers(job.require_quantized())["convolutions"]
+        convolutions = count_quantizers(job.require_quantized())["weight_quantizers"]
         require_integer(notes, convolutions, "onnx int8")
 
 

@@ -111,6 +111,13 @@ GROUPS = {
             "compare the gaze of real and forged faces, by generator",
         ),
     ),
+    "students": (
+        Verb(
+            "zoo",
+            "benchmarks.zoo.command:add_options",
+            "the students that are held to work: operations, sizes and times of each export",
+        ),
+    ),
     "this machine": (
         Verb(
             "doctor",

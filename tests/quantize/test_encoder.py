@@ -151,3 +151,35 @@ def test_no_calibration_image_is_refused(encoder: nn.Module) -> None:
 def test_float_module_is_not_taken_for_a_quantized_one(encoder: nn.Module) -> None:
     with pytest.raises(ArtifactError, match="not quantized"):
         count_quantizers(encoder)
+
+
+class Gated(nn.Module):
+    """Two convolutions around a squeeze-and-excitation gate of two more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=4)
+        self.squeeze = nn.Conv2d(8, 4, 1)
+        self.excite = nn.Conv2d(4, 8, 1)
+        self.last = nn.Conv2d(8, 6, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.stem(images).relu()  # (B, 8, h, w)
+        gate = self.excite(self.squeeze(maps.mean((2, 3), keepdim=True)).relu())
+        return self.last(maps * gate.sigmoid()).mean((2, 3))
+
+
+def test_a_gate_over_one_place_stays_in_float(quantizers: None) -> None:
+    torch.manual_seed(0)
+    quantized = quantize_encoder(Gated().eval(), [_batch(4, 1)], overflow_fix=True)
+    counts = count_quantizers(quantized)
+    assert (counts["convolutions"], counts["weight_quantizers"]) == (4, 2)
+
+
+def test_any_other_layer_in_float_is_named(
+    quantizers: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr("quantize.encoder.find_pooled_layers", lambda *_: ["excite"])
+    with pytest.raises(StageError, match="the convolutions squeeze got no weight quantizer"):
+        quantize_encoder(Gated().eval(), [_batch(4, 1)], overflow_fix=True)

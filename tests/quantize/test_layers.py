@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gazeclip.errors import StageError
 from quantize.encoder import count_quantizers, named_quantizers, quantize_encoder
-from quantize.layers import map_inputs, map_operations, name_operations
+from quantize.layers import find_pooled_layers, map_inputs, map_operations, name_operations
 
 EXAMPLE = torch.zeros(1, 3, 16, 16)
 
@@ -55,3 +55,10 @@ def test_an_unknown_layer_is_refused(quantizers: None) -> None:
     assert name_operations(Twice(), [], EXAMPLE) == []
     with pytest.raises(StageError, match=r"no such convolution: blocks\.7\.0"):
         name_operations(Twice(), ["blocks.7.0"], EXAMPLE)
+
+
+def test_a_layer_over_one_place_is_told_from_one_over_a_small_map() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=8), nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 4, 1), nn.ReLU()
+    )
+    assert find_pooled_layers(network, EXAMPLE) == ["2"]

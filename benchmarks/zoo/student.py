@@ -1,0 +1,90 @@
+"""A student as the zoo measures it: untrained, and sound enough that every figure means something.
+
+Operations, sizes and times do not depend on what the weights were trained for. Parity does not
+either, as long as activations keep their spread through the layers, so random weights get batch
+statistics from drawn faces first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gazeclip.faces.dataset import render_golden
+from gazeclip.images.preprocess import PixelContract
+from gazeclip.networks.student import Student, StudentSpec
+from gazeclip.networks.student_encoder import build_student_encoder
+from gazeclip.networks.weights import RANDOM_WEIGHTS, backbone_stats
+from gazeclip.networks.zoo import ZooStudent
+from quantize.encoder import quantize_encoder
+
+# As wide as the demo's head on as many classes; what follows the encoder is the same for all.
+EMBED_DIM = 128
+CLASSES = ("real", "one", "two", "three", "four")
+LOGIT_SCALE = 10.0
+PROBES = 16  # images that parity is measured on
+_CALIBRATION = 16
+_BATCH = 8
+_PASSES = 4
+_DRAWN_SIZE = 96  # drawing costs time by the pixel
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A student with its quantized encoder, and images `(N, S, S, 3)` uint8 to compare on."""
+
+    student: Student
+    quantized: torch.nn.Module
+    probes: np.ndarray
+
+
+def make_subject(entry: ZooStudent, weights: str = "none", seed: int = 0) -> Subject:
+    """Build, warm and calibrate a student; the same for the same seed.
+
+    Args:
+        weights: of the backbone, as `gazeclip.networks.weights.load_backbone` names them.
+
+    Raises:
+        ConfigError: timm has no such network.
+        StageError: it cannot be folded or quantized.
+    """
+    torch.manual_seed(seed)
+    pictures = draw_pictures(_CALIBRATION + PROBES, entry.size, seed)
+    student = build_student(entry, weights)
+    calibration = torch.from_numpy(pictures[:_CALIBRATION]).permute(0, 3, 1, 2).contiguous()
+    batches = list(calibration.split(_BATCH))  # each (8, 3, S, S)
+    if weights in RANDOM_WEIGHTS:
+        _warm_statistics(student, batches)
+    normalised = [student.normalise(batch) for batch in batches]
+    quantized = quantize_encoder(student.encoder, normalised, overflow_fix=True).eval()
+    return Subject(student, quantized, pictures[_CALIBRATION:])
+
+
+def build_student(entry: ZooStudent, weights: str = "none") -> Student:
+    """The student in eval mode, with a random text bank."""
+    mean, std = backbone_stats(entry.name, weights)
+    spec = StudentSpec(entry.name, EMBED_DIM, CLASSES, PixelContract(entry.size), mean, std)
+    encoder = build_student_encoder(entry.name, entry.size, weights)
+    bank = torch.randn(len(CLASSES), EMBED_DIM)
+    return Student(spec, encoder, bank, LOGIT_SCALE).eval()
+
+
+def draw_pictures(count: int, size: int, seed: int) -> np.ndarray:
+    """Drawn faces, uint8 `(count, size, size, 3)`, enlarged from smaller ones."""
+    drawn = torch.from_numpy(render_golden(count, _DRAWN_SIZE, seed=seed)).permute(0, 3, 1, 2)
+    scaled = torch.nn.functional.interpolate(
+        drawn.float(), size=(size, size), mode="bicubic", align_corners=False
+    )
+    return scaled.clamp(0, 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+@torch.no_grad()
+def _warm_statistics(student: Student, batches: list[Tensor]) -> None:
+    student.train()
+    for _ in range(_PASSES):
+        for batch in batches:
+            student(batch)
+    student.eval()

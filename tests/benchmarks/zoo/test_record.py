@@ -1,0 +1,79 @@
+"""The file of figures: cells keep the session in which they were measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.zoo.outcome import FAILED, OK, find_surprise
+from benchmarks.zoo.record import SHIPPED, Record, is_ok, read_record
+from export.registry import TARGETS
+from gazeclip.errors import ArtifactError
+from gazeclip.networks.zoo import ZooStudent, name_cell, read_zoo
+
+GOOD = {"state": OK, "step": None, "why": None}
+BAD = {"state": FAILED, "step": "convert", "why": "aten::roll in encoder.stages.1 is unknown"}
+STUDENT = ZooStudent("resnet18", 96, {"coreml-int8": "aten::roll in encoder"})
+
+
+def test_a_cell_names_its_session_and_the_last_measurement_counts(tmp_path: Path) -> None:
+    record = Record()
+    record.begin_session("none", 0)
+    record.add_cell("resnet18", "onnx-int8", BAD)
+    record.add_cell("resnet18", "onnx-fp32", GOOD)
+    record.begin_session("timm", 1)
+    record.describe_student("resnet18", {"macs": 5})
+    record.add_cell("resnet18", "onnx-int8", GOOD)
+    record.save(tmp_path / "zoo.json")
+    found = read_record(tmp_path / "zoo.json")
+    assert found == record
+    assert found.find_cell("resnet18", "onnx-int8") == {**GOOD, "session": 1}
+    assert found.find_cell("resnet18", "onnx-fp32") == {**GOOD, "session": 0}
+    assert found.find_cell("resnet18", "tflite-int8") is None
+    assert found.students["resnet18"]["macs"] == 5
+    assert [session["weights"] for session in found.sessions] == ["none", "timm"]
+
+
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text('{"sessions": []}')
+    with pytest.raises(ArtifactError, match="no record of the zoo"):
+        read_record(tmp_path / "other.json")
+    assert read_record(tmp_path / "none.json") == Record()
+
+
+@pytest.mark.parametrize(
+    ("target", "cell", "said"),
+    [
+        ("onnx", GOOD, ""),
+        ("onnx", BAD, "resnet18 onnx int8 fails: aten::roll"),
+        ("coreml", BAD, ""),
+        ("coreml", GOOD, "resnet18 coreml int8 works, and zoo.yaml says: aten::roll in encoder"),
+        ("coreml", {**BAD, "why": "no memory"}, "resnet18 coreml int8 fails otherwise than"),
+    ],
+)
+def test_what_differs_from_the_zoo_is_said(target: str, cell: dict[str, str], said: str) -> None:
+    found = find_surprise(STUDENT, target, "int8", cell)
+    assert found.startswith(said) and bool(found) == bool(said)
+
+
+def test_the_shipped_figures_are_those_that_the_zoo_promises() -> None:
+    """A record that was measured again with a broken cell cannot be committed unseen."""
+    record = read_record(SHIPPED)
+    zoo = read_zoo()
+    cells = {
+        name_cell(target, precision): (target, precision)
+        for target, entry in TARGETS.items()
+        for precision in entry.precisions
+    }
+    assert set(record.students) <= set(zoo)
+    surprises = []
+    for name, student in record.students.items():
+        assert set(student["cells"]) <= set(cells)
+        assert set(zoo[name].refuses) <= set(cells)
+        for cell_name, cell in student["cells"].items():
+            surprises.append(find_surprise(zoo[name], *cells[cell_name], cell))
+            assert cell["session"] < len(record.sessions)
+            if is_ok(cell) and cell_name.endswith("int8"):
+                assert 0 < cell["integer"] <= cell["convolutions"]
+    assert [said for said in surprises if said] == []
