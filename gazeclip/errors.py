@@ -48,6 +48,7 @@ class FaceError(ImageError):
         frame: the number of the frame that has none, of `frames` in the file.
         note: what was done about the image's colours; None: nothing.
         remarks: of a film, what the user must be told of how it was looked at.
+        faces: of an image, why each face cannot be judged, and its box `x0, y0, x1, y1`.
     """
 
     def __init__(self, message: str, outcome: str, remedy: str | None = None) -> None:
@@ -57,6 +58,7 @@ class FaceError(ImageError):
         self.frames = 1
         self.note: str | None = None
         self.remarks: tuple[str, ...] = ()
+        self.faces: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 class ArtifactError(GazeClipError):

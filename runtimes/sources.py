@@ -12,6 +12,7 @@ from gazeclip.errors import ImageError
 from gazeclip.images.crop_rule import CropRule
 from gazeclip.images.preprocess import DecodedImage, PixelContract, decode_frames
 from gazeclip.images.source import ImageSource, name_source
+from runtimes.faces.box import FaceBox
 from runtimes.faces.crop import choose_rule, round_half_up
 from runtimes.faces.detect import LOOK_SIDE, FaceDetector
 from runtimes.faces.search import search_faces
@@ -116,22 +117,28 @@ class FaceReader:
             return
         told = (photo.frame, photo.frames, photo.note)
         decode_ms += found.decode_ms
+        obstacles = tuple(found.obstacles)
+        boxes = tuple(_round_box(face) for face in found.unjudged)
         if not found.usable:
             label = name if photo.frame == 1 else f"{name}, frame {photo.frame}"
             reason = describe_obstacle(label, found.obstacles[0] if found.obstacles else NO_FACE)
             reason.frame = photo.frame
             reason.frames = photo.frames
             reason.note = photo.note
+            reason.faces = tuple(zip(obstacles, boxes, strict=True))
             timings_ms = {"decode": decode_ms, "detect": found.detect_ms}
             yield Decoded(number, name, reason, timings_ms, *told)
         share = max(1, len(found.usable))
         for place, (face, crop, cut) in enumerate(found.usable, start=1):
             # an array: what else the image carries has been heeded and must not be so again
             pixels = self.contract.apply(np.asarray(cut))
-            box = tuple(round_half_up(value) for value in face.box)
-            about = Face(place, box, tuple(crop), face.score, tuple(found.obstacles))
+            about = Face(place, _round_box(face), tuple(crop), face.score, obstacles, boxes)
             timings_ms = {"decode": decode_ms / share, "detect": found.detect_ms / share}
             yield Decoded(number, name, pixels, timings_ms, *told, about)
+
+
+def _round_box(face: FaceBox) -> tuple[int, ...]:
+    return tuple(round_half_up(value) for value in face.box)
 
 
 def read_sources(

@@ -38,6 +38,7 @@ class Face(NamedTuple):
             photograph was a crop already and was taken whole (`runtimes.faces.crop.MAX_ASPECT`).
         score: how sure the detector is that it is a face, from 0 to 1.
         unjudged: why the photograph's other faces were not judged, one name for each.
+        unjudged_boxes: their boxes, in the same order.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Face(NamedTuple):
     crop: tuple[int, ...]
     score: float
     unjudged: tuple[str, ...] = ()
+    unjudged_boxes: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)

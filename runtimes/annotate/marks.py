@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ Colour = tuple[int, int, int]
 _BLACK: Colour = (0, 0, 0)
 _WHITE: Colour = (255, 255, 255)
 _NO_EVIDENCE = name_strength(0.0)
+_MOST_LABELS = 6  # of faces that are not judged: more of them would hide those that are
 
 
 class Style(NamedTuple):
@@ -61,14 +63,28 @@ def make_marks(outcomes: Sequence[Verdict | FaceError]) -> list[Mark]:
     marks = []
     for outcome in outcomes:
         if isinstance(outcome, FaceError):
-            marks.append(Mark(UNJUDGED, "no verdict", (outcome.outcome.replace("_", " "),)))
+            marks += _mark_obstacles("no verdict", outcome.faces or [(outcome.outcome, None)])
         else:
             marks.append(_mark_verdict(outcome, numbered))
     first = outcomes[0] if outcomes else None
     if isinstance(first, Verdict) and first.face is not None and first.face.unjudged:
-        names = ", ".join(name.replace("_", " ") for name in first.face.unjudged)
-        marks.append(Mark(UNJUDGED, "other faces not judged", (names,), framed=False))
+        face = first.face
+        others = zip(face.unjudged, face.unjudged_boxes, strict=True)
+        marks += _mark_obstacles("not judged", list(others))
     return marks
+
+
+def _mark_obstacles(title: str, faces: Sequence[tuple[str, tuple[int, ...] | None]]) -> list[Mark]:
+    """A mark for each face that cannot be judged; of a crowd one that counts the reasons."""
+    if len(faces) > _MOST_LABELS:
+        counts = Counter(_name_reason(reason) for reason, _ in faces)
+        said = ", ".join(f"{name}: {count}" for name, count in counts.items())
+        return [Mark(UNJUDGED, f"{len(faces)} faces: {title}", (said,), framed=False)]
+    return [Mark(UNJUDGED, title, (_name_reason(reason),), box) for reason, box in faces]
+
+
+def _name_reason(reason: str) -> str:
+    return reason.replace("_", " ")
 
 
 def _mark_verdict(verdict: Verdict, numbered: bool) -> Mark:

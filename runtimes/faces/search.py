@@ -41,11 +41,13 @@ class Search:
     Attributes:
         usable: the largest first.
         obstacles: why the other faces cannot be judged, the largest first.
+        unjudged: these faces, in the same order.
         decode_ms, detect_ms: for decoding again, and for all the rest.
     """
 
     usable: list[UsableFace] = field(default_factory=list)
     obstacles: list[str] = field(default_factory=list)
+    unjudged: list[FaceBox] = field(default_factory=list)
     decode_ms: float = 0.0
     detect_ms: float = 0.0
 
@@ -80,6 +82,7 @@ def search_faces(photo: DecodedImage, detector: FaceDetector, rule: CropRule, si
                 continue
             obstacle = BLURRED
         found.obstacles.append(obstacle)
+        found.unjudged.append(face)
     found.detect_ms = (time.perf_counter() - started) * 1e3 - found.decode_ms
     return found
 

@@ -166,16 +166,27 @@ def test_faces_of_every_page(verifier: Verifier, group: Image.Image) -> None:
         assert found.llr == pytest.approx(alone.llr, abs=1e-5)
 
 
+def lies_in(box: tuple[int, ...], place: tuple[int, int, int, int]) -> bool:
+    """Whether the middle of a box lies in a place."""
+    x = (box[0] + box[2]) / 2
+    y = (box[1] + box[3]) / 2
+    return place[0] < x < place[2] and place[1] < y < place[3]
+
+
 def test_too_small_beside_a_usable_face(verifier: Verifier) -> None:
     picture = make_picture(500, 400)
     small = draw_face(1).resize((30, 30), Image.Resampling.BICUBIC)
     picture.paste(small, (400, 300))
     (alone,) = verifier.outcomes(picture.resize((250, 200)), crop="face")
     assert isinstance(alone, FaceError) and alone.outcome == "too_small"
+    ((reason, box),) = alone.faces
+    assert reason == "too_small" and lies_in(box, (200, 150, 215, 165))
     both = picture.resize((250, 200))
     both.paste(draw_face(2, 150), (20, 20))
     (judged,) = verifier.outcomes(both, crop="face")
-    assert find_face(judged).unjudged == ("too_small",)
+    face = find_face(judged)
+    assert face.unjudged == ("too_small",)
+    assert lies_in(face.unjudged_boxes[0], (200, 150, 215, 165))
 
 
 def read_faces(source: ImageSource, size: int) -> list[Decoded]:

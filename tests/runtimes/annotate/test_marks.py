@@ -67,7 +67,9 @@ def verdict(bundles: dict[str, Path], photos: dict[str, Path]) -> Verdict:
 
 
 def with_face(verdict: Verdict, number: int, *unjudged: str) -> Verdict:
-    return replace(verdict, face=Face(number, (1, 2, 30, 40), (0, 0, 50, 50), 0.9, unjudged))
+    boxes = tuple((place, 0, place + 9, 9) for place, _ in enumerate(unjudged))
+    face = Face(number, (1, 2, 30, 40), (0, 0, 50, 50), 0.9, unjudged, boxes)
+    return replace(verdict, face=face)
 
 
 def test_a_mark_says_what_was_found(verdict: Verdict) -> None:
@@ -79,11 +81,12 @@ def test_a_mark_says_what_was_found(verdict: Verdict) -> None:
         f"LLR {verdict.llr:+.2f}, {verdict.strength} evidence",
         f"{generator.title} {generator.p:.2f}",
     )
-    first, second, others = make_marks(
+    first, second, small, blurred = make_marks(
         [with_face(verdict, 1, "too_small", "blurred"), with_face(verdict, 2)]
     )
     assert (first.title, second.title, first.box) == ("1: fake", "2: fake", (1, 2, 30, 40))
-    assert others.details == ("too small, blurred",) and not others.framed
+    assert (small.title, small.details, small.box) == ("not judged", ("too small",), (0, 0, 9, 9))
+    assert (blurred.details, blurred.box, blurred.style) == (("blurred",), (1, 0, 10, 9), UNJUDGED)
     (alone,) = make_marks([with_face(verdict, 1)])
     assert alone.title == "fake"
 
@@ -91,6 +94,22 @@ def test_a_mark_says_what_was_found(verdict: Verdict) -> None:
 def test_a_picture_without_a_verdict_says_why(verdict: Verdict) -> None:
     (mark,) = make_marks([FaceError("a.jpg: no face found", "no_face")])
     assert (mark.title, mark.details, mark.style) == ("no verdict", ("no face",), UNJUDGED)
+
+
+def test_each_face_of_a_picture_without_a_verdict_says_why() -> None:
+    error = FaceError("a.jpg: its face is cut off", "cut_off")
+    error.faces = (("cut_off", (5, 5, 9, 9)), ("too_small", (1, 1, 2, 2)))
+    marks = make_marks([error])
+    assert [(mark.title, mark.details, mark.box) for mark in marks] == [
+        ("no verdict", ("cut off",), (5, 5, 9, 9)),
+        ("no verdict", ("too small",), (1, 1, 2, 2)),
+    ]
+
+
+def test_a_crowd_is_counted(verdict: Verdict) -> None:
+    _, crowd = make_marks([with_face(verdict, 1, *["too_small"] * 6, "blurred")])
+    assert (crowd.title, crowd.details) == ("7 faces: not judged", ("too small: 6, blurred: 1",))
+    assert crowd.box is None and not crowd.framed
 
 
 def test_letters_that_the_font_lacks_are_not_drawn(verdict: Verdict) -> None:
