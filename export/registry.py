@@ -83,7 +83,7 @@ TARGETS: dict[str, Target] = {
         packages=("litert_torch",),
         extra="tflite",
         engine="litert",
-        precisions=("fp32", "w8", "int8"),
+        precisions=("fp32", "fp16", "w8", "int8"),
     ),
 }
 

@@ -48,6 +48,7 @@ def export(job: ExportJob) -> Result:
         if job.precision == "w8":
             _store_convolutions(ir)
         ir.inputs[0].get_tensor().set_names({INPUT_NAME})
+        ir.get_parameters()[0].set_layout(ov.Layout("NHWC"))  # for tools that would have to guess
         for output, name in zip(ir.outputs, OUTPUTS, strict=True):
             output.get_tensor().set_names({name})
         for key, value in job.all_metadata().items():

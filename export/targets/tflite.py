@@ -35,7 +35,9 @@ class _Named(nn.Module):
 def export(job: ExportJob) -> Result:
     """Write the model; input `image` uint8 `(1, S, S, 3)`, outputs in the order of `OUTPUTS`.
 
-    The signature `serving_default` carries the names. The batch is 1, as on a phone.
+    The signature `serving_default` carries the names, TFLite's metadata the labels. The batch is 1,
+    as on a phone. fp16 stores weights in half precision; the interpreters compute in float32 with
+    them.
 
     Returns:
         `model`, `io` (contract name to tensor name for runtimes that ignore signatures), and
@@ -61,8 +63,10 @@ def export(job: ExportJob) -> Result:
         converted = litert.convert(model, sample_kwargs={INPUT_NAME: image}, quant_config=config)
         converted.export(str(job.out_dir / FILE))
     from export.targets.tflite_file import shrink_file
+    from export.targets.tflite_metadata import describe_file
 
-    packed = shrink_file(job.out_dir / FILE, job.packed_head, job.precision == "w8")
+    packed = shrink_file(job.out_dir / FILE, job.packed_head, job.precision)
+    describe_file(job.out_dir / FILE, job)
     notes = note_packed(job, packed)
     return {"model": FILE, "notes": {**inspect_file(job.out_dir / FILE), **notes}}
 

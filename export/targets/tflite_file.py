@@ -15,6 +15,8 @@ import numpy as np
 from litert_converter import schema_py_generated as schema
 
 from export.packed_matrix import FEWEST_VALUES, PackedMatrix, find_packed, round_to_levels
+from gazeclip.bundle.layout import Precision
+from gazeclip.errors import StageError
 from gazeclip.files.atomic import write_bytes
 
 _IDENTIFIER = b"TFL3"
@@ -23,6 +25,8 @@ _ALIGNMENT = 16
 # The first version of DEQUANTIZE that takes what is stored here: half precision, and one scale for
 # each row.
 _VERSIONS = {"float16": 3, "int8": 5}
+# Of fewer values the half that is saved is less than the tensor and the operation that read them.
+_FEWEST_HALVED = 256
 # Where a convolution's weight has its outputs: `(N, H, W, K)`, depthwise `(1, H, W, N)`.
 _OUTPUT_AXES = {
     schema.BuiltinOperator.CONV_2D: 0,
@@ -31,23 +35,29 @@ _OUTPUT_AXES = {
 
 
 def shrink_file(
-    path: Path, packed: Sequence[PackedMatrix], convolutions: bool = False
+    path: Path, packed: Sequence[PackedMatrix], precision: Precision = "fp32"
 ) -> list[str]:
     """Write the file anew: names of inner tensors dropped, equal zero-points once.
 
     Every float32 constant that is one of `packed` is stored small behind DEQUANTIZE, which the
-    interpreters compute once. With `convolutions` so are their weights, where that pays.
+    interpreters compute once. Of w8 so are the weights of convolutions in 8 bits, and of fp16 all
+    constants in half precision, where that pays: the form that LiteRT calls float16 quantization.
 
     Returns:
         the names of the matrices that were found.
+
+    Raises:
+        StageError: a constant is larger than half precision can be.
     """
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
     found = _store_packed(model, packed)
-    if convolutions:
+    if precision == "w8":
         _store_convolutions(model)
+    if precision == "fp16":
+        _halve_constants(model)
     for graph in model.subgraphs:
         _drop_names(graph)
-    write_bytes(path, _serialize(model))
+    write_bytes(path, serialize_model(model))
     return found
 
 
@@ -65,6 +75,26 @@ def _store_packed(model: Any, packed: Sequence[PackedMatrix]) -> list[str]:
         _expand(model, index, matrix)
         found.append(matrix.name)
     return found
+
+
+def _halve_constants(model: Any) -> None:
+    graph = model.subgraphs[0]
+    for index, tensor in enumerate(list(graph.tensors)):
+        data = model.buffers[tensor.buffer].data
+        if tensor.type != schema.TensorType.FLOAT32 or data is None:
+            continue
+        constant = np.frombuffer(bytes(data), np.float32).reshape(tensor.shape)
+        if constant.size < _FEWEST_HALVED:
+            continue
+        with np.errstate(over="ignore"):
+            half = constant.astype(np.float16)
+        if not np.isfinite(half).all():
+            raise StageError(
+                f"the constant of shape {constant.shape} holds {np.abs(constant).max():.3g}, more "
+                "than half precision can",
+                remedy="Export this student as fp32",
+            )
+        _expand(model, index, PackedMatrix(str(index), half, None))
 
 
 def _store_convolutions(model: Any) -> None:
@@ -143,7 +173,7 @@ def _drop_names(graph: Any) -> None:
             tensor.name = None
 
 
-def _serialize(model: Any) -> bytes:
+def serialize_model(model: Any) -> bytes:
     """The file, constants aligned."""
     model.buffers = [_AlignedBuffer(buffer.data) for buffer in model.buffers]
     builder = _SharingBuilder(1 << 20)

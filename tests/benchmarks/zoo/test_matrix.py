@@ -21,6 +21,7 @@ from benchmarks.zoo.measure import count_student, measure_folding, measure_stude
 from benchmarks.zoo.outcome import FAILED, OK, find_surprise
 from benchmarks.zoo.record import SHIPPED, Record, read_record
 from benchmarks.zoo.student import Subject, make_subject
+from export.batch import Pair
 from export.registry import TARGETS
 from gazeclip.bundle.layout import OUTPUTS, Precision
 from gazeclip.networks.zoo import ZooStudent, name_cell, read_zoo
@@ -116,7 +117,7 @@ def test_a_network_that_timm_lacks_fails_in_every_cell() -> None:
     record = Record()
     told = []
     entry = ZooStudent("no_such_network")
-    pairs = [("onnx", "fp32"), ("tflite", "int8")]
+    pairs: list[Pair] = [("onnx", "fp32"), ("tflite", "int8")]
     measure_student(record, entry, pairs, "none", 0, lambda *cell: told.append(cell[3]["why"]))
     assert told == ["timm has no model 'no_such_network'"] * 2
     assert {cell["step"] for cell in record.students[entry.name]["cells"].values()} == {"quantize"}

@@ -34,6 +34,8 @@ def test_file_matches_pytorch_at_any_batch_size(
     folder, result = exported(precision)
     model = ov.Core().read_model(folder / result["model"])
     assert model.get_rt_info(["gazeclip", "precision"]).astype(str) == precision
+    # benchmark_app and others look for the batch there.
+    assert str(model.get_parameters()[0].get_layout()) == "[N,H,W,C]"
     # Some CPUs would otherwise compute in bfloat16.
     compiled = ov.Core().compile_model(
         model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}

@@ -240,7 +240,6 @@ def test_all_faults_are_reported_together() -> None:
         "baseline.weights",
         "student.weights=teacher",
         "onnx cannot",
-        "tflite cannot",
         "unknown taxonomy 'demmo'",
     )
     assert [what for what in expected if what not in message] == []
