@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.devices.measure import measure_device
 from benchmarks.measure import machine, sweep
 from benchmarks.measure.gather import Gathered, open_bundle
 from benchmarks.measure.grid import measure_grid
@@ -82,6 +83,7 @@ def report_bundles(
         protocols=protocols,
         robustness=grid,
         peers=measure_if_asked(folders, stage),
+        device=measure_device(folders, stage),
     )
     write_report(out, data)
     return data.to_json()

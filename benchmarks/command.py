@@ -72,6 +72,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--peer-threads", type=int, metavar="N", help="of the peers: threads (default: 1)"
     )
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        help="time the bundles there as well: adb, adb:SERIAL, coreml or coreml:UNITS",
+    )
+    parser.add_argument(
+        "--benchmark-model", type=Path, metavar="FILE", help="of adb: LiteRT's tool for the device"
+    )
     parser.set_defaults(command=measure_run)
 
 
@@ -138,6 +146,12 @@ def read_changes(args: argparse.Namespace) -> dict[str, Any]:
     if args.starts:
         changes["starts"] = True
     changes |= _read_peer_options(args)
+    if args.benchmark_model is not None and args.device is None:
+        raise ConfigError("--benchmark-model is of a device", remedy="Add --device adb")
+    if args.device is not None:
+        changes["device"] = args.device
+    if args.benchmark_model is not None:
+        changes["benchmark_model"] = str(args.benchmark_model.resolve())
     if args.threads is not None or args.batch is not None:
         changes["sweep_threads"] = _read_numbers("--threads", args.threads or EVERYTHING)
     if args.batch is not None:

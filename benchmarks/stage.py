@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.caveats import list_caveats
+from benchmarks.devices.measure import measure_device
 from benchmarks.measure import machine, sweep
 from benchmarks.measure.gather import find_usable_targets, gather_subjects
 from benchmarks.measure.grid import measure_grid
@@ -109,6 +110,7 @@ def make_report(context: Context, folder: Path, inputs: Mapping[str, str]) -> di
         robustness=measure_robustness(context, judged),
         speed=sweep.measure_speed(list_bundles(context), context.recipe.report, threads),
         peers=measure_if_asked(list_bundles(context), context.recipe.report),
+        device=measure_device(list_bundles(context), context.recipe.report),
     )
     write_report(folder, data)
     return {"subjects": len(data.subjects)}

@@ -84,6 +84,7 @@ class ReportData:
     robustness: Mapping[str, Any] | None = None  # of benchmarks.measure.grid.measure_grid
     peers: Mapping[str, Any] | None = None  # of benchmarks.peers.measure.measure_peers
     protocols: Mapping[str, Any] | None = None  # of benchmarks.protocols
+    device: Mapping[str, Any] | None = None  # of benchmarks.devices.measure.measure_device
 
     def to_json(self) -> dict[str, Any]:
         """The contents of report.json (`benchmarks.report.schema`); images stay out of it."""
@@ -107,6 +108,7 @@ class ReportData:
             "speed": self.speed,
             "peers": self.peers,
             "protocols": self.protocols,
+            "device": self.device,
             "gallery": [_without_image(item.__dict__) for item in self.gallery],
         }
         return dict(to_builtin(report))

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.report import answers, plots, tables
 from benchmarks.report.data import Entry, ReportData, find_headline
+from benchmarks.report.device import render_device_markdown
 from benchmarks.report.gates import render_gates_markdown
 from benchmarks.report.gaze import render_gaze_markdown
 from benchmarks.report.peers import render_peers_markdown, summarise_peers
@@ -42,6 +43,7 @@ def render_markdown(data: ReportData) -> str:
     lines += render_gates_markdown(data.gates)
     lines += render_protocols_markdown(data.protocols)
     lines += render_speed_markdown(data.speed)
+    lines += render_device_markdown(data.device)
     lines += render_peers_markdown(data.peers)
     lines += render_robustness_markdown(data.robustness)
     for flips in data.flips:

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.report import answers, gates, plots, scatter, tables
 from benchmarks.report.data import Entry, ReportData, find_headline, find_teacher
+from benchmarks.report.device import build_device_context
 from benchmarks.report.gaze import build_gaze_context
 from benchmarks.report.markdown import flatten_table, write_summary
 from benchmarks.report.peers import build_peers_context
@@ -63,6 +64,7 @@ def page_context(data: ReportData) -> dict[str, Any]:
         **build_speed_context(data.speed),
         **build_peers_context(data.peers),
         **build_protocols_context(data.protocols),
+        **build_device_context(data.device),
         **build_robustness_context(data.robustness),
         "shown_flips": SHOWN_FLIPS,
         "gate_tables": gates.build_tables(data.gates),

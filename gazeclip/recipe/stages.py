@@ -202,7 +202,8 @@ class ReportStage:
     split (0: all). `sweep_threads` (0: all that the quota allows) and `sweep_batches` are timed as
     well, and `starts` measures fresh processes. `peers` times other networks beside the bundles, in
     `peer_rounds` rounds with `peer_threads` threads. `other_manifest`: another data set for P4,
-    with its `other_taxonomy` (none: that of the run).
+    with its `other_taxonomy` (none: that of the run). `device`: `adb[:SERIAL]` with the file
+    `benchmark_model`, or `coreml[:UNITS]`.
     """
 
     threads: Natural = 0
@@ -218,6 +219,8 @@ class ReportStage:
     peer_threads: Count = 1
     other_manifest: str | None = None
     other_taxonomy: str | None = None
+    device: str | None = None
+    benchmark_model: str | None = None
 
 
 @dataclass(frozen=True)
