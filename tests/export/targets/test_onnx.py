@@ -96,6 +96,17 @@ def test_int8_file_has_int8_weights_and_fuses(exported: Any, tmp_path: Path) -> 
     assert notes["quantized_convolutions"] == 51 and notes["folded_weights"] == 51
 
 
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_the_file_asks_for_no_more_than_operator_set_17(exported: Any, precision: str) -> None:
+    """ONNX Runtime knows it since 1.13, Mobile and Web included; and no operator is its own."""
+    model = onnx.load(exported(precision)[0])
+    assert [(each.domain, each.version) for each in model.opset_import] == [("", 17)]
+    assert model.ir_version == 8
+    assert {node.domain for node in model.graph.node} <= {"", "ai.onnx"}
+    ports = [*model.graph.input, *model.graph.output]
+    assert {port.type.tensor_type.shape.dim[0].dim_param for port in ports} == {"batch"}
+
+
 def test_two_exports_are_the_same_bytes(exported: Any, job: Any, tmp_path: Path) -> None:
     first, _ = exported("fp32")
     target.export(job("fp32"))
