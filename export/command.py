@@ -52,6 +52,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "default: the recipe's, int8 with --target)",
     )
     parser.add_argument(
+        "--text-bank",
+        choices=("baked", "external"),
+        help="external: the model takes the rows of its classes as an input, so that an app "
+        "changes them without another model (default: the recipe's)",
+    )
+    parser.add_argument(
         "--max-drop",
         action="append",
         default=[],
@@ -132,7 +138,7 @@ def export_run(args: argparse.Namespace) -> int:
         from export.stage import Exporter
 
         place = run if args.out is None else RedirectedRun(run.root, args.out)
-        exporter = Exporter(place, gate_options=options)
+        exporter = Exporter(place, gate_options=options, text_bank=args.text_bank)
         # What the report asks for; a target that was named is wanted as it ships.
         stage = exporter.context.recipe.export
         precisions = [SHIPPED] if args.target else list(stage.precisions)
@@ -196,7 +202,8 @@ def export_checkpoint(args: argparse.Namespace, options: GateOptions) -> None:
     )
     if lacking:
         say("export: int8 is left out: it needs a quantized encoder (--quantized)")
-    exporter = replace(open_checkpoint(given, args.out, args.set), gate_options=options)
+    opened = open_checkpoint(given, args.out, args.set)
+    exporter = replace(opened, gate_options=options, text_bank=args.text_bank)
     export_wanted(exporter, wanted, args.force)
 
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from export.job import ExportJob
 from export.quiet import quiet
-from gazeclip.errors import StageError
+from gazeclip.bundle.layout import BANK_ROWS
+from gazeclip.errors import ConfigError, StageError
 from gazeclip.networks.student import Student
 from quantize.fuse import prepare_encoder
 
@@ -51,12 +52,14 @@ class DeployModel(nn.Module):
         self.nhwc = layout == "NHWC"
         self.eval()
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """See the class."""
+    def forward(
+        self, image: Tensor, text_bank: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """See the class; `text_bank (K, D)` takes the place of the student's own classes."""
         if self.nhwc:
             image = image.permute(0, 3, 1, 2)
         normalised = image.to(torch.float32) * self.scale + self.offset
-        out = self.head(self.encoder(normalised))
+        out = self.head(self.encoder(normalised), text_bank)
         return out.embedding, out.logits, out.fake_logit, out.gaze
 
 
@@ -105,5 +108,27 @@ def trace_nchw_model(job: ExportJob, encoder: nn.Module | None) -> Any:
     """
     model = DeployModel(job.student, encoder, job.image_size, layout="NCHW")
     image = example_image(job.image_size, 1, "NCHW").float()
+    inputs = (image, *example_banks(job, BANK_ROWS))
     with quiet(native=True), torch.no_grad():
-        return torch.jit.trace(model, image, check_trace=False)
+        return torch.jit.trace(model, inputs, check_trace=False)
+
+
+def example_banks(job: ExportJob, rows: int | None = None) -> tuple[Tensor, ...]:
+    """The student's own bank `(rows, D)`, zeros below it, where the graph takes one; else none.
+
+    Args:
+        rows: None: as many as there are classes.
+
+    Raises:
+        ConfigError: there are more classes than rows.
+    """
+    if not job.external_bank:
+        return ()
+    own = job.student.head.text_bank.detach()
+    missing = 0 if rows is None else rows - len(own)
+    if missing < 0:
+        what = (
+            f"this target takes a text bank of {rows} rows, and the student has {len(own)} classes"
+        )
+        raise ConfigError(what, remedy="Use --text-bank baked, or the target onnx or openvino")
+    return (torch.nn.functional.pad(own, (0, 0, 0, missing)),)

@@ -44,3 +44,20 @@ def describe_answers(
     targets = context.list_targets(CALIBRATION)
     counts = count_answers(outputs, targets, context.classes, calibration.evidence, point)
     return {KEY: counts, "images": "rendered" if rendered else "given"}
+
+
+def describe_crop(context: Context) -> dict[str, Any]:
+    """Empty where nobody says how the images were cut, so that such exports stay up to date."""
+    return {} if context.crop is None else context.crop.to_entry()
+
+
+def model_size_mb(folder: Path, model_file: str) -> float:
+    """Size of what an app must carry.
+
+    That is the model file with the weight file beside it, or the whole package.
+    """
+    path = folder / model_file
+    files = list(folder.glob(f"{path.stem}.*"))
+    if path.is_dir():  # a package holds its weights itself
+        files = [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files) / 1e6

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.registry import find_target
-from gazeclip.bundle.layout import Precision
+from gazeclip.bundle.contents import BankInput
+from gazeclip.bundle.layout import BANK_INPUT, Precision
 from gazeclip.errors import ConfigError
 from gazeclip.system.place import command_line
 
@@ -36,6 +37,7 @@ class ExportJob:
             makes its own.
         packed_head: matrices of the student's head that are stored in a small form: see
             `export.head_weights`.
+        external_bank: the graph takes the rows of its classes as an input, `BANK_INPUT`.
     """
 
     student: Student
@@ -47,6 +49,7 @@ class ExportJob:
     metadata: dict[str, str] = field(default_factory=dict)
     stripped: StrippedEncoder | None = None
     packed_head: tuple[PackedMatrix, ...] = ()
+    external_bank: bool = False
 
     def require_precision(self, target: str) -> None:
         """Refuse what the target's entry does not list, and int8 without a quantized encoder.
@@ -98,3 +101,12 @@ class ExportJob:
 
 
 Result = dict[str, Any]
+
+
+def describe_bank_input(job: ExportJob, rows: int | None) -> Result:
+    """What an export's result says of its input for the text bank; nothing where it has none.
+
+    Args:
+        rows: how many the format makes it take; None: any number.
+    """
+    return {"bank_input": BankInput(BANK_INPUT, rows)} if job.external_bank else {}

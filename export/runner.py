@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ import torch
 
 from export.registry import find_target, reference_name
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.contents import BankInput
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.system.threads import usable_threads
 from runtimes.batches import Infer
+from runtimes.engines.bank import BankFeed
 from runtimes.engines.registry import ENGINES, choose_engine
 
 
@@ -27,10 +30,13 @@ def open_runner(bundle: Bundle, threads: int | None = None) -> tuple[Infer, str]
     target = find_target(bundle.target)
     if target.reference is not None and not ENGINES[target.engine].exists_here():
         evaluator = importlib.import_module(target.reference)
+        feed = BankFeed.of_bundle(bundle)
 
         def evaluate(images: np.ndarray) -> dict[str, np.ndarray]:
-            found: dict[str, np.ndarray] = evaluator.evaluate(bundle.model_path, images)
-            return found
+            found: dict[str, np.ndarray] = evaluator.evaluate(
+                bundle.model_path, images, {} if feed is None else {feed.name: feed.values}
+            )
+            return found if feed is None else feed.cut(found)
 
         return evaluate, reference_name(target.engine)
     engine = choose_engine(bundle, target.engine)(bundle, threads or usable_threads())
@@ -63,9 +69,19 @@ def is_reference(engine: str) -> bool:
 
 
 def unfinished_bundle(
-    folder: Path, target: str, precision: str, model_file: str, image_size: int, io: dict[str, str]
+    folder: Path,
+    target: str,
+    precision: str,
+    model_file: str,
+    image_size: int,
+    io: dict[str, str],
+    bank: tuple[BankInput, np.ndarray] | None = None,
 ) -> Bundle:
-    """Just enough of a bundle for an engine to load the model file; nothing of it is written."""
+    """Just enough of a bundle for an engine to load the model file; nothing of it is written.
+
+    Args:
+        bank: the model's input for its classes, and the rows `(C, D)` that it is given.
+    """
     names = {name: name for name in (INPUT_NAME, *OUTPUTS)}
     meta: dict[str, Any] = {
         "target": target,
@@ -74,4 +90,7 @@ def unfinished_bundle(
         "image_size": image_size,
         "io": names | io,
     }
-    return Bundle(folder, meta)
+    if bank is None:
+        return Bundle(folder, meta)
+    port, rows = bank
+    return Bundle(folder, {**meta, "text_bank": asdict(port)}).with_bank((), rows)

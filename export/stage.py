@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from export import registry
-from export.facts import describe_answers, describe_sources
+from export.facts import describe_answers, describe_crop, describe_sources, model_size_mb
 from export.gate import BATCH_SIZE, TWIN, Gatekeeper, GateOptions, refuse_rejected_files
 from export.head_weights import pack_head
 from export.job import ExportJob, Result
@@ -31,6 +32,7 @@ from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run
 from gazeclip.run.stages import bundle_stage
 from gazeclip.run.versions import read_versions
+from gazeclip.scoring.evidence import CANDIDATES
 from gazeclip.stages.calibrate import CALIBRATION, calibrate_on_run
 from gazeclip.stages.load import load_run_student
 from quantize.encoder import count_quantizers
@@ -54,6 +56,7 @@ class Exporter:
 
     run: Run
     gate_options: GateOptions = field(default_factory=GateOptions, kw_only=True)
+    text_bank: str | None = field(default=None, kw_only=True)  # None: as the recipe says
 
     @cached_property
     def context(self) -> Context:
@@ -104,6 +107,16 @@ class Exporter:
         """The recipe's gate with the options of this command, which the recipe does not keep."""
         return self.gate_options.apply(self.context.recipe.gate)
 
+    @property
+    def external_bank(self) -> bool:
+        """Whether the models take the rows of their classes as an input."""
+        return (self.text_bank or self.context.recipe.export.text_bank) == "external"
+
+    @property
+    def candidates(self) -> Sequence[tuple[str, ...]]:
+        """What evidence may weigh: where classes may change, the fake logit, which has its own."""
+        return CANDIDATES[:1] if self.external_bank else CANDIDATES
+
     def model_of(self, precision: Precision) -> Student:
         """The PyTorch model that an export of this precision must reproduce."""
         return self.quantized if precision == "int8" else self.student
@@ -133,7 +146,9 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
         "parity_images": recipe.export.parity_images,
         "target_miss": recipe.export.target_miss,
         **({"head_weights": recipe.export.head_weights} if precision in ("w8", "int8") else {}),
-        "contract": exporter.context.contract.to_dict() | _describe_crop(exporter.context),
+        # Nothing where it is baked, so that earlier exports stay up to date.
+        **({"text_bank": "external"} if exporter.external_bank else {}),
+        "contract": exporter.context.contract.to_dict() | describe_crop(exporter.context),
         "seed": recipe.seed,
     }
     if exporter.gate.enabled and precision != TWIN:
@@ -171,10 +186,7 @@ def _write_export(
         # Not all convolutions: the ladder may have left some in float.
         convolutions = count_quantizers(exporter.quantized.encoder)["weight_quantizers"]
         require_integer(result["notes"], convolutions, what)
-    size = exporter.context.contract.size
-    names = result.get("io", {})
-    unfinished = unfinished_bundle(folder, target, precision, result["model"], size, names)
-    infer, engine = open_runner(unfinished)
+    infer, engine = _open_file(exporter, target, precision, result, folder)
     parity = compare_outputs(
         exporter.compute_reference(precision), infer_in_batches(infer, exporter.probes, BATCH_SIZE)
     )
@@ -199,6 +211,19 @@ def _write_export(
     }
 
 
+def _open_file(
+    exporter: Exporter, target: str, precision: Precision, result: Result, folder: Path
+) -> tuple[Infer, str]:
+    """The converted file in its engine, with the student's own classes; and the engine's name."""
+    bank = None
+    if "bank_input" in result:
+        bank = (result["bank_input"], exporter.model_of(precision).head.text_bank.numpy())
+    size = exporter.context.contract.size
+    names = result.get("io", {})
+    file = result["model"]
+    return open_runner(unfinished_bundle(folder, target, precision, file, size, names, bank))
+
+
 def _make_job(exporter: Exporter, precision: Precision, folder: Path) -> ExportJob:
     # The head tuned for the precision over the float encoder: targets take the quantized encoder
     # from the job.
@@ -212,6 +237,7 @@ def _make_job(exporter: Exporter, precision: Precision, folder: Path) -> ExportJ
         image_size=exporter.context.contract.size,
         metadata={"run": exporter.context.recipe.name},
         stripped=exporter.stripped if precision == "int8" else None,
+        external_bank=exporter.external_bank,
     )
     return pack_head(job, exporter.context.recipe.export.head_weights)
 
@@ -227,7 +253,7 @@ def _gather_contents(
     """All of a bundle but the model file; calibrated on what that file itself says."""
     context = exporter.context
     outputs = infer_in_batches(infer, exporter.calibration, BATCH_SIZE)
-    calibration = calibrate_on_run(context, outputs)
+    calibration = calibrate_on_run(context, outputs, exporter.candidates)
     gate = None
     if exporter.gate.enabled and precision != TWIN:
         rule = Rule(calibration.evidence, calibration.thresholds[SHIPPED_POINT])
@@ -255,24 +281,8 @@ def _gather_contents(
         io_names=result.get("io", {}),
         crop=context.crop,
         gate=gate,
+        bank_input=result.get("bank_input"),
     )
-
-
-def _describe_crop(context: Context) -> dict[str, Any]:
-    """Empty where nobody says how the images were cut, so that such exports stay up to date."""
-    return {} if context.crop is None else context.crop.to_entry()
-
-
-def model_size_mb(folder: Path, model_file: str) -> float:
-    """Size of what an app must carry.
-
-    That is the model file with the weight file beside it, or the whole package.
-    """
-    path = folder / model_file
-    files = list(folder.glob(f"{path.stem}.*"))
-    if path.is_dir():  # a package holds its weights itself
-        files = [file for file in path.rglob("*") if file.is_file()]
-    return sum(file.stat().st_size for file in files) / 1e6
 
 
 def run_stage(run: Run, force: bool = False) -> bool:

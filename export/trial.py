@@ -216,6 +216,7 @@ def _try_shipping(recipe: Recipe, student: Student) -> Faults:
             continue  # told already
         job = ExportJob(student, quantized, precision, Path(), CLASSES, size, stripped=stripped)
         job = pack_head(job, recipe.export.head_weights)
+        job = replace(job, external_bank=recipe.export.text_bank == "external")
         for target in dict.fromkeys(recipe.export.targets):
             faults += _rehearse_target(target, job, where)
     return faults

@@ -23,6 +23,7 @@ from gazeclip.errors import BundleError, ConfigError, ImageError, nearest
 from gazeclip.images.crop_rule import CROPS, WHOLE
 from gazeclip.images.source import ImageSource
 from gazeclip.system.threads import usable_threads
+from runtimes.bank import open_with_bank
 from runtimes.batches import Outputs
 from runtimes.engines.base import Engine
 from runtimes.engines.registry import choose_engine
@@ -46,6 +47,7 @@ def load(
     device: str | None = None,
     allow_rejected: bool = False,
     trusted: str | Path | None = None,
+    text_bank: str | Path | None = None,
 ) -> Verifier:
     """Load a bundle (every hash is checked) into an engine.
 
@@ -58,9 +60,10 @@ def load(
         allow_rejected: run also a file that the forensic gate refused when it was exported.
         trusted: file of the public key that must have signed the bundle; None takes the one that
             GAZECLIP_TRUSTED_KEY names, and without that takes any whole bundle.
+        text_bank: a bank file with other classes, for a bundle that was exported to take one.
 
     Raises:
-        BundleError, ConfigError, MissingDependencyError.
+        ArtifactError, BundleError, ConfigError, MissingDependencyError.
     """
     bundle = load_trusted(bundle_dir, trusted)
     if not allow_rejected:
@@ -72,7 +75,8 @@ def load(
     warning = describe_saturation(bundle, chosen.name, device)
     if warning is not None:
         say(f"warning: {warning}")
-    return Verifier(bundle, chosen(bundle, count, device), count)
+    verifier = Verifier(bundle, chosen(bundle, count, device), count)
+    return verifier if text_bank is None else verifier.with_bank(Path(text_bank))
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,18 @@ class Verifier:
         self._whole = WholeReader(bundle.contract)
         self._faces: FaceReader | None = None
         self._lock = threading.Lock()
+        self._own: Verifier | None = None
+
+    def with_bank(self, path: Path) -> Verifier:
+        """The same loaded model with the classes of a bank file; detection stays as it is.
+
+        Raises:
+            ArtifactError, ConfigError: the bank or the bundle is not made for that.
+        """
+        bundle = open_with_bank(self.bundle, path)
+        other = Verifier(bundle, self.engine.with_bank(bundle), self.threads)
+        other._own = self._own or self
+        return other
 
     def verify(
         self,
@@ -256,6 +272,8 @@ class Verifier:
         Raises:
             BundleError: an output lies outside the bundle's tolerance on this machine.
         """
+        if self._own is not None:  # the golden outputs are those of the bundle's own classes
+            return self._own.self_test()
         images, expected = self.bundle.golden
         outputs = self.infer(images)
         tolerance = self.bundle.golden_tolerance

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from export.stage import model_size_mb
+from export.facts import model_size_mb
 from gazeclip.console.lines import print_line
 from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare_nncf

@@ -23,10 +23,13 @@ def open_bare(bundle: Bundle, engine: str, threads: int) -> Call:
     """A session of its own on a bundle's model.
 
     Raises:
-        ConfigError: of this engine no direct call is written down here.
+        ConfigError: of this engine, or for such a bundle, no direct call is written down here.
     """
     if engine not in _OPENERS:
         raise ConfigError(f"{engine} is not measured bare", remedy=f"Use {', '.join(_OPENERS)}")
+    if bundle.bank_input is not None:
+        what = f"{bundle.folder} takes its text bank from outside, which no direct call here feeds"
+        raise ConfigError(what, remedy="Use a bundle that was exported with --text-bank baked")
     return _OPENERS[engine](bundle, threads)
 
 

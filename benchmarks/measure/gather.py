@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from benchmarks.measure.subject import TORCH, Subject
+from export.facts import model_size_mb
 from export.registry import find_target
 from export.runner import is_reference, open_runner, wrap_torch
-from export.stage import model_size_mb
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.gate import KEY as GATE
 from gazeclip.bundle.rule import Rule

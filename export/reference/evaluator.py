@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,12 +29,15 @@ from gazeclip.system.place import command_line
 _TYPES = {"fp16": torch.float16, "fp32": torch.float32}
 
 
-def evaluate(package: Path, images: np.ndarray) -> dict[str, np.ndarray]:
+def evaluate(
+    package: Path, images: np.ndarray, others: Mapping[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
     """The package's outputs for RGB images.
 
     Args:
         package: a `.mlpackage` folder.
         images: uint8 `(B, S, S, 3)`; they run one by one, as on the device.
+        others: values of further inputs by name, the same for all images.
 
     Returns:
         output name to float32 `(B, ...)`.
@@ -44,7 +47,8 @@ def evaluate(package: Path, images: np.ndarray) -> dict[str, np.ndarray]:
         StageError: it uses something that this evaluator does not know.
     """
     program = _prepare_program(Path(package).resolve(), _find_newest_ns(Path(package)))
-    results = [program.run({INPUT_NAME: _to_pixel_tensor(image)}) for image in images]
+    more = {name: torch.from_numpy(value) for name, value in (others or {}).items()}
+    results = [program.run({INPUT_NAME: _to_pixel_tensor(image), **more}) for image in images]
     return {
         name: np.concatenate([result[name].float().numpy() for result in results])
         for name in results[0]

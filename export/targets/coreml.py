@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from export.deploy import trace_nchw_model
+from export.deploy import example_banks, trace_nchw_model
 from export.head_weights import note_packed
-from export.job import ExportJob, Result
+from export.job import ExportJob, Result, describe_bank_input
 from export.quiet import quiet
 from export.targets.coreml_head import append_packing_pass
 from export.targets.coreml_padding import register_padding_pass
 from export.targets.coreml_settle import settle_package
-from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
+from gazeclip.bundle.layout import BANK_INPUT, BANK_ROWS, INPUT_NAME, OUTPUTS
 from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare_nncf
 
@@ -61,7 +61,8 @@ def export(job: ExportJob) -> Result:
         converted.save(str(package))
     settle_package(package)
     notes = {"minimum_target": MINIMUM_SYSTEM[job.precision], **note_packed(job, packed)}
-    return {"model": FILE, "notes": {**inspect_package(package), **notes}}
+    notes = {**inspect_package(package), **notes}
+    return {"model": FILE, "notes": notes, **describe_bank_input(job, BANK_ROWS)}
 
 
 def rehearse(job: ExportJob) -> None:
@@ -99,11 +100,14 @@ def _convert_trace(ct: Any, traced: Any, job: ExportJob) -> tuple[Any, list[str]
     pipeline.append_pass(register_padding_pass())
     pipeline.append_pass("common::dead_code_elimination")
     packed = append_packing_pass(pipeline, job.packed_head, job.precision == "w8")
+    inputs = [ct.ImageType(name=INPUT_NAME, shape=shape, color_layout=ct.colorlayout.RGB)]
+    for bank in example_banks(job, BANK_ROWS):
+        inputs.append(ct.TensorType(name=BANK_INPUT, shape=tuple(bank.shape), dtype=np.float32))
     model = ct.convert(
         traced,
         source="pytorch",
         convert_to="mlprogram",
-        inputs=[ct.ImageType(name=INPUT_NAME, shape=shape, color_layout=ct.colorlayout.RGB)],
+        inputs=inputs,
         outputs=[ct.TensorType(name=name, dtype=np.float32) for name in OUTPUTS],
         minimum_deployment_target=getattr(ct.target, MINIMUM_SYSTEM[job.precision]),
         compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
@@ -121,6 +125,8 @@ def _describe_model(model: Any, job: ExportJob) -> None:
     model.short_description = "Face forgery detection and attribution"
     model.user_defined_metadata.update(job.all_metadata())
     model.input_description[INPUT_NAME] = f"RGB image, {job.image_size} x {job.image_size} pixels"
+    if job.external_bank:
+        model.input_description[BANK_INPUT] = f"One row a class, {BANK_ROWS} rows, zeros below"
     model.output_description["embedding"] = "L2-normalised image embedding"
     model.output_description["logits"] = f"Attribution logits of {json.dumps(list(job.classes))}"
     model.output_description["fake_logit"] = "Detection logit, above 0 means forged"

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from export.deploy import DeployModel, example_image
+from export.deploy import DeployModel, example_banks, example_image
 from export.head_weights import note_packed
-from export.job import ExportJob, Result
+from export.job import ExportJob, Result, describe_bank_input
 from export.parity import require_integer
 from export.quiet import quiet
-from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
+from gazeclip.bundle.layout import BANK_INPUT, INPUT_NAME, OUTPUTS
 from gazeclip.files.atomic import atomic_write
 from gazeclip.system.packages import require
 from quantize.encoder import count_quantizers
@@ -44,7 +44,7 @@ def export(job: ExportJob) -> Result:
     encoder = None
     if job.precision == "int8":
         encoder = job.freeze_encoder("fake")
-    model = _trace_model(onnx, DeployModel(job.student, encoder, job.image_size), job.image_size)
+    model = _trace_model(onnx, DeployModel(job.student, encoder, job.image_size), job)
     from export.targets.onnx_head import store_convolutions, store_packed
     from export.targets.onnx_log_sum_exp import spell_out_log_sum_exp
     from export.targets.onnx_rewrite import rewrite_quantizers
@@ -68,7 +68,7 @@ def export(job: ExportJob) -> Result:
         **(rewritten if job.precision == "int8" else {}),
         **packed,
     }
-    return {"model": FILE, "notes": notes}
+    return {"model": FILE, "notes": notes, **describe_bank_input(job, None)}
 
 
 def rehearse(job: ExportJob) -> None:
@@ -79,20 +79,25 @@ def rehearse(job: ExportJob) -> None:
         require_integer(notes, convolutions, "onnx int8")
 
 
-def _trace_model(onnx: Any, model: DeployModel, image_size: int) -> Any:
+def _trace_model(onnx: Any, model: DeployModel, job: ExportJob) -> Any:
     buffer = io.BytesIO()
-    names = [INPUT_NAME, *OUTPUTS]
+    inputs = [INPUT_NAME]
+    axes = {name: {0: "batch"} for name in (INPUT_NAME, *OUTPUTS)}
+    if job.external_bank:
+        inputs.append(BANK_INPUT)
+        axes[BANK_INPUT] = {0: "classes"}
+        axes["logits"][1] = "classes"
     with quiet(), torch.no_grad():
         torch.onnx.export(
             model,
-            (example_image(image_size, 2),),
+            (example_image(job.image_size, 2), *example_banks(job)),
             buffer,  # type: ignore[arg-type]
             dynamo=False,
             opset_version=OPSET,
             do_constant_folding=True,
-            input_names=[INPUT_NAME],
+            input_names=inputs,
             output_names=list(OUTPUTS),
-            dynamic_axes={name: {0: "batch"} for name in names},
+            dynamic_axes=axes,
         )
     return onnx.load_from_string(buffer.getvalue())
 

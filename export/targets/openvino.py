@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from export.deploy import DeployModel, example_image, trace_nchw_model
+from export.deploy import DeployModel, example_banks, example_image, trace_nchw_model
 from export.head_weights import note_packed
-from export.job import ExportJob, Result
+from export.job import ExportJob, Result, describe_bank_input
 from export.packed_matrix import FEWEST_VALUES, PackedMatrix, find_packed, round_to_levels
 from export.quiet import quiet
-from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
+from gazeclip.bundle.layout import BANK_INPUT, INPUT_NAME, OUTPUTS
 from gazeclip.files.atomic import write_bytes
 from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare_nncf
@@ -40,14 +40,18 @@ def export(job: ExportJob) -> Result:
     encoder = job.quantized_encoder if job.precision == "int8" else None
     model = DeployModel(job.student, encoder, job.image_size)
     shape = [-1, job.image_size, job.image_size, 3]
+    banks = example_banks(job)
+    inputs = [(shape, ov.Type.u8), *(([-1, bank.shape[1]], ov.Type.f32) for bank in banks)]
+    example = example_image(job.image_size, 2)
     with quiet(), torch.no_grad():
         ir = ov.convert_model(
-            model, example_input=example_image(job.image_size, 2), input=[(shape, ov.Type.u8)]
+            model, example_input=(example, *banks) if banks else example, input=inputs
         )
         packed = note_packed(job, _store_packed(ir, job.packed_head))
         if job.precision == "w8":
             _store_convolutions(ir)
-        ir.inputs[0].get_tensor().set_names({INPUT_NAME})
+        for port, name in zip(ir.inputs, (INPUT_NAME, BANK_INPUT), strict=False):
+            port.get_tensor().set_names({name})
         ir.get_parameters()[0].set_layout(ov.Layout("NHWC"))  # for tools that would have to guess
         for output, name in zip(ir.outputs, OUTPUTS, strict=True):
             output.get_tensor().set_names({name})
@@ -57,7 +61,7 @@ def export(job: ExportJob) -> Result:
     _drop_indentation(job.out_dir / FILE)
     saved = ov.Core().read_model(job.out_dir / FILE)
     notes = {**_count_convolutions(saved), "weight_files": ["model.bin"], **packed}
-    return {"model": FILE, "notes": notes}
+    return {"model": FILE, "notes": notes, **describe_bank_input(job, None)}
 
 
 def _store_packed(ir: Any, packed: Sequence[PackedMatrix]) -> list[str]:

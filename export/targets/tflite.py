@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from export.deploy import DeployModel, example_image
+from export.deploy import DeployModel, example_banks, example_image
 from export.head_weights import note_packed
-from export.job import ExportJob, Result
+from export.job import ExportJob, Result, describe_bank_input
 from export.quiet import quiet
-from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
+from gazeclip.bundle.layout import BANK_INPUT, BANK_ROWS, INPUT_NAME, OUTPUTS
 from gazeclip.errors import StageError
 from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare_nncf
@@ -28,8 +28,8 @@ class _Named(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
-        return dict(zip(OUTPUTS, self.model(image), strict=True))
+    def forward(self, image: Tensor, text_bank: Tensor | None = None) -> dict[str, Tensor]:
+        return dict(zip(OUTPUTS, self.model(image, text_bank), strict=True))
 
 
 def export(job: ExportJob) -> Result:
@@ -58,9 +58,11 @@ def export(job: ExportJob) -> Result:
         encoder = job.freeze_encoder("decomposed")
         config = _int8_config()
     model = _Named(DeployModel(job.student, encoder, job.image_size)).eval()
-    image = example_image(job.image_size, 1)
+    inputs = {INPUT_NAME: example_image(job.image_size, 1)}
+    for bank in example_banks(job, BANK_ROWS):
+        inputs[BANK_INPUT] = bank
     with quiet(native=True), torch.no_grad():
-        converted = litert.convert(model, sample_kwargs={INPUT_NAME: image}, quant_config=config)
+        converted = litert.convert(model, sample_kwargs=inputs, quant_config=config)
         converted.export(str(job.out_dir / FILE))
     from export.targets.tflite_file import shrink_file
     from export.targets.tflite_metadata import describe_file
@@ -68,7 +70,8 @@ def export(job: ExportJob) -> Result:
     packed = shrink_file(job.out_dir / FILE, job.packed_head, job.precision)
     describe_file(job.out_dir / FILE, job)
     notes = note_packed(job, packed)
-    return {"model": FILE, "notes": {**inspect_file(job.out_dir / FILE), **notes}}
+    notes = {**inspect_file(job.out_dir / FILE), **notes}
+    return {"model": FILE, "notes": notes, **describe_bank_input(job, BANK_ROWS)}
 
 
 def rehearse(job: ExportJob) -> None:
@@ -78,7 +81,8 @@ def rehearse(job: ExportJob) -> None:
         encoder = job.freeze_encoder("decomposed")
     model = DeployModel(job.student, encoder, job.image_size)
     with quiet(), torch.no_grad():
-        torch.export.export(model, (example_image(job.image_size, 1),))
+        image = example_image(job.image_size, 1)
+        torch.export.export(model, (image, *example_banks(job, BANK_ROWS)))
 
 
 def _int8_config() -> Any:

@@ -18,7 +18,7 @@ from litert_converter import schema_py_generated as schema
 
 from export.job import ExportJob
 from export.targets.tflite_file import serialize_model
-from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
+from gazeclip.bundle.layout import BANK_INPUT, BANK_ROWS, INPUT_NAME, OUTPUTS
 from gazeclip.files.atomic import atomic_write
 
 ENTRY = "TFLITE_METADATA"
@@ -42,7 +42,8 @@ def describe_file(path: Path, job: ExportJob) -> None:
     """Write labels and descriptions into a finished model file."""
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
     buffer = schema.BufferT()
-    buffer.data = np.frombuffer(build_metadata(job), np.uint8)
+    names = _list_inputs(model) if job.external_bank else [INPUT_NAME]
+    buffer.data = np.frombuffer(build_metadata(job, names), np.uint8)
     model.buffers.append(buffer)
     entry = schema.MetadataT()
     entry.name = ENTRY
@@ -52,24 +53,42 @@ def describe_file(path: Path, job: ExportJob) -> None:
     atomic_write(path, lambda partial: _write_with_labels(partial, data, job.classes))
 
 
+def _list_inputs(model: Any) -> list[str]:
+    """Their names in the order of the graph, which descriptions follow."""
+    by_index = {item.tensorIndex: item.name.decode() for item in model.signatureDefs[0].inputs}
+    return [by_index[index] for index in model.subgraphs[0].inputs]
+
+
 def _write_with_labels(path: Path, data: bytes, classes: Sequence[str]) -> None:
     path.write_bytes(data)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo(LABELS, _EPOCH), "\n".join(classes) + "\n")
 
 
-def build_metadata(job: ExportJob) -> bytes:
-    """The flatbuffer of the file's description."""
+def build_metadata(job: ExportJob, names: Sequence[str] = (INPUT_NAME,)) -> bytes:
+    """The flatbuffer of the file's description.
+
+    Args:
+        names: of the inputs, in the order of the graph. Where one is the text bank, labels come
+            with whatever bank is given, and logits have none here.
+    """
     builder = flatbuffers.Builder(1024)
     size = job.image_size
     picture = _write_image_properties(builder, size)
     text = f"RGB image, {size} x {size} pixels, values 0 to 255"
-    image = _write_tensor(builder, INPUT_NAME, text, content=picture)
+    bank = f"One row a class, {BANK_ROWS} rows, zeros below the classes"
+    described = []
+    for name in names:
+        if name == INPUT_NAME:
+            described.append(_write_tensor(builder, name, text, content=picture))
+        else:
+            described.append(_write_tensor(builder, name, bank))
+    labelled = BANK_INPUT not in names
     outputs = [
-        _write_tensor(builder, name, _OUTPUT_TEXTS[name], labels=name == "logits")
+        _write_tensor(builder, name, _OUTPUT_TEXTS[name], labels=labelled and name == "logits")
         for name in OUTPUTS
     ]
-    inputs = _write_vector(builder, [image])
+    inputs = _write_vector(builder, described)
     results = _write_vector(builder, outputs)
     graph = _write_table(builder, 4, {2: inputs, 3: results})
     fields = {

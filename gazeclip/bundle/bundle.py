@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gazeclip.bundle.check import array_faults, refuse, refuse_changed
-from gazeclip.bundle.contents import BundleClass, OperatingPoint
+from gazeclip.bundle.contents import BankInput, BundleClass, OperatingPoint
 from gazeclip.bundle.contract import read_contract
 from gazeclip.bundle.layout import GOLDEN, MANIFEST, SHIPPED_POINT, TEXT_BANK, Precision
 from gazeclip.bundle.parts import read_golden, read_text_bank
@@ -120,6 +120,19 @@ class Bundle:
     def text_bank(self) -> np.ndarray:
         """`(C, D)` float32, the precomputed text embeddings behind the attribution logits."""
         return read_text_bank(self.folder / TEXT_BANK)
+
+    @property
+    def bank_input(self) -> BankInput | None:
+        """The model's input for the text bank; None: its classes are part of it."""
+        entry = self.meta.get("text_bank")
+        return None if entry is None else BankInput(entry["name"], entry["rows"])
+
+    def with_bank(self, classes: tuple[BundleClass, ...], rows: np.ndarray) -> Bundle:
+        """The same bundle with other classes, `rows (C, D)`; the files stay as they are."""
+        entries = [asdict(entry) for entry in classes]
+        other = Bundle(self.folder, {**self.meta, "classes": entries})
+        other.__dict__["text_bank"] = rows  # where the cached property looks first
+        return other
 
     @property
     def golden(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:

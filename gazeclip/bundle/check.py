@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from gazeclip.bundle.bank_input import find_bank_faults
 from gazeclip.bundle.contents import BundleClass, OperatingPoint
 from gazeclip.bundle.contract import contract_faults
 from gazeclip.bundle.gate import find_gate_faults
@@ -24,7 +25,7 @@ from gazeclip.bundle.layout import (
     OUTPUTS,
     PARTS,
     PRECISIONS,
-    SCHEMA,
+    SCHEMAS,
     SHIPPED_POINT,
     TEXT_BANK,
     UNHASHED,
@@ -103,8 +104,9 @@ def meta_faults(meta: Mapping[str, Any], files: bool = True) -> list[str]:
 
     `files=False` while it is being written and has neither file list nor digest.
     """
-    if meta.get("schema") != SCHEMA:
-        return [f"schema {meta.get('schema')!r} is unknown to this version, which reads {SCHEMA}"]
+    if meta.get("schema") not in SCHEMAS:
+        known = " and ".join(map(str, SCHEMAS))
+        return [f"schema {meta.get('schema')!r} is unknown to this version, which reads {known}"]
     faults = [f"{MANIFEST} lacks '{key}'" for key in _TYPES if key not in meta]
     faults += [
         f"'{key}' has the wrong type"
@@ -118,7 +120,7 @@ def meta_faults(meta: Mapping[str, Any], files: bool = True) -> list[str]:
     if meta["precision"] not in PRECISIONS:
         faults.append(f"precision '{meta['precision']}' is not one of {', '.join(PRECISIONS)}")
     faults += _class_faults(meta["classes"]) + contract_faults(meta) + _number_faults(meta)
-    faults += find_gate_faults(meta)
+    faults += find_gate_faults(meta) + find_bank_faults(meta)
     faults += [
         f"io lacks '{name}'"
         for name in (INPUT_NAME, *OUTPUTS)
@@ -244,7 +246,7 @@ def refuse_changed(folder: Path, meta: Mapping[str, Any], verify: bool) -> None:
     Raises:
         BundleError: `meta_faults` or `file_faults` found any.
     """
-    if meta.get("schema") == SCHEMA:
+    if meta.get("schema") in SCHEMAS:
         refuse(folder, meta_faults(meta))
     else:
         remedy = "Use the version of this program that wrote it, or export it again with this one"

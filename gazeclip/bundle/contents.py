@@ -73,6 +73,19 @@ def _is_kept(bound: float | None, target: float | None) -> bool:
 
 
 @dataclass(frozen=True)
+class BankInput:
+    """A model's input for the rows of its classes, float32 `(rows, D)`.
+
+    Attributes:
+        name: of the input in the model file.
+        rows: how many it takes, zeros where there are fewer classes; None: any number.
+    """
+
+    name: str
+    rows: int | None
+
+
+@dataclass(frozen=True)
 class Golden:
     """The self-test of a bundle.
 
@@ -104,6 +117,7 @@ class BundleContents:
         text_bank: `(C, D)` float32, rows of unit length.
         io_names: the model file's own names for `image` and `OUTPUTS`, where they differ.
         crop: how the training images were cut; None where nobody said.
+        bank_input: the model takes its classes from outside; None: they are part of it.
         gate: what the forensic gate found, see `gazeclip/bundle/gate.py`; None: it was not asked.
     """
 
@@ -125,3 +139,4 @@ class BundleContents:
     licence: str = "Apache-2.0"
     crop: CropRule | None = None
     gate: Mapping[str, Any] | None = None
+    bank_input: BankInput | None = None

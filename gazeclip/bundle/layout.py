@@ -14,10 +14,16 @@ WeightFormat = Literal["fp32", "fp16", "int8"]
 
 # 2: evidence as a log-likelihood ratio, two thresholds for three answers.
 SCHEMA = 2
+# 3: the text bank is an input of the model. Whoever reads 2 only would not feed it.
+BANK_SCHEMA = 3
+SCHEMAS = (SCHEMA, BANK_SCHEMA)
 MANIFEST = "bundle.json"
 TEXT_BANK = "text_bank.safetensors"
 GOLDEN = "golden.npz"
 INPUT_NAME = "image"
+BANK_INPUT = "text_bank"  # of models that take their classes from outside
+# Of a model whose format has no free axis: rows that are not used are zeros.
+BANK_ROWS = 64
 # The order matters: the graphs of all targets give their outputs in it.
 OUTPUTS = ("embedding", "logits", "fake_logit", "gaze")
 CARD = "MODEL_CARD.md"

@@ -18,6 +18,7 @@ from gazeclip.bundle.contents import BundleContents, OperatingPoint
 from gazeclip.bundle.gate import KEY as GATE
 from gazeclip.bundle.gate import is_rejected
 from gazeclip.bundle.layout import (
+    BANK_SCHEMA,
     CARD,
     GOLDEN,
     INPUT_NAME,
@@ -141,6 +142,9 @@ def describe_contents(contents: BundleContents) -> dict[str, Any]:
     }
     if contents.gate is not None:
         meta["gate"] = contents.gate
+    if contents.bank_input is not None:
+        meta["schema"] = BANK_SCHEMA
+        meta["text_bank"] = asdict(contents.bank_input)
     return {key: _to_json_values(value) for key, value in meta.items()}
 
 

@@ -82,7 +82,11 @@ class StudentHead(nn.Module):
         self.text_bank: Tensor
         self.logit_scale: Tensor
 
-    def forward(self, features: Tensor) -> StudentOutput:
+    def forward(self, features: Tensor, bank: Tensor | None = None) -> StudentOutput:
+        """The outputs; with another `bank (K, D)` its classes' logits `(B, K)`.
+
+        The fake logit comes of the bank that the student was trained with in either case.
+        """
         pooled = features
         places = features
         if self.gaze_features:
@@ -95,6 +99,8 @@ class StudentHead(nn.Module):
         # (B, 1): the mass of all forgeries; class 0 is real.
         forged = torch.logsumexp(logits[:, 1:], dim=-1, keepdim=True)
         fake_logit = 0.5 * (self.detection(pooled) + forged - logits[:, :1])
+        if bank is not None:
+            logits = self.logit_scale * embedding @ bank.t()  # (B, D) @ (D, K)
         return StudentOutput(embedding, logits, fake_logit, self.gaze(places))
 
 

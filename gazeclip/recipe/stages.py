@@ -150,6 +150,9 @@ class ExportStage:
     holds, and what lies below is inconclusive. The rates of false alarms are the operating points'.
 
     `head_weights`: how int8 and w8 bundles store the head's matrices; they compute in float32.
+
+    `text_bank`: `baked` into the model, or an `external` input of it, so that an app changes its
+    classes without another model.
     """
 
     # Names of export/registry.py, which stands above this room: the checks before a run know them.
@@ -163,6 +166,7 @@ class ExportStage:
     parity_images: Count = 64
     target_miss: Share = 0.05
     head_weights: WeightFormat = "int8"
+    text_bank: Literal["baked", "external"] = "baked"
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,7 @@ def fit_evidence(
     logits: np.ndarray,
     fake: np.ndarray,
     clusters: np.ndarray | None = None,
+    candidates: Sequence[tuple[str, ...]] = CANDIDATES,
 ) -> Evidence:
     """Choose scores by cross-validated Cllr, the simpler where it is as good, and fit their map.
 
@@ -136,7 +137,7 @@ def fit_evidence(
     """
     fake = np.asarray(fake, dtype=bool)
     scores = read_scores(fake_logit, logits)
-    chosen = choose_scores(scores, fake, clusters)
+    chosen = choose_scores(scores, fake, clusters, candidates)
     weights, bias = fit_affine(stack_scores(scores, chosen), fake)
     if weights.min() < 0:  # the scores speak against the labels: they are no evidence at all
         weights = np.zeros(len(chosen))
@@ -148,9 +149,12 @@ def fit_evidence(
 
 
 def choose_scores(
-    scores: Mapping[str, np.ndarray], fake: np.ndarray, clusters: np.ndarray | None = None
+    scores: Mapping[str, np.ndarray],
+    fake: np.ndarray,
+    clusters: np.ndarray | None = None,
+    candidates: Sequence[tuple[str, ...]] = CANDIDATES,
 ) -> tuple[str, ...]:
-    """The first of `CANDIDATES` whose Cllr is not shown to be worse than the best one's.
+    """The first of `candidates` whose Cllr is not shown to be worse than the best one's.
 
     That is, worse by more than one standard error of the difference, over clusters; after the rule
     of Breiman et al. 1984, Classification and Regression Trees, section 3.4.3. A candidate with a
@@ -163,9 +167,9 @@ def choose_scores(
         codes = np.unique(clusters, return_inverse=True)[1]
     folds = _assign_folds(codes)
     if not _can_train(folds, fake):
-        return CANDIDATES[0]
+        return candidates[0]
     losses: dict[tuple[str, ...], np.ndarray] = {}
-    for names in CANDIDATES:
+    for names in candidates:
         columns = stack_scores(scores, names)
         llr = np.empty(len(fake))
         for fold in range(FOLDS):
@@ -175,14 +179,14 @@ def choose_scores(
         if fit_affine(columns, fake)[0].min() >= 0.0:
             losses[names] = _share_losses(llr, fake)
     if not losses:
-        return CANDIDATES[0]
+        return candidates[0]
     best = min(losses.values(), key=lambda loss: float(loss.sum()))
     for names, loss in losses.items():
         excess = np.bincount(codes, loss - best)  # per cluster; the sum is the difference of Cllr
         error = math.sqrt(len(excess)) * float(excess.std())
         if float(excess.sum()) <= error:
             return names
-    return CANDIDATES[0]
+    return candidates[0]
 
 
 def _share_losses(llr: np.ndarray, fake: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.errors import StageError
 from gazeclip.run.context import Context
-from gazeclip.scoring.evidence import Evidence, fit_evidence, measure_evidence
+from gazeclip.scoring.evidence import CANDIDATES, Evidence, fit_evidence, measure_evidence
 from gazeclip.scoring.metrics import fit_temperature
 from gazeclip.scoring.thresholds import (
     CONFIDENCE,
@@ -40,13 +40,18 @@ class Calibration:
     metrics: dict[str, Any]
 
 
-def calibrate_on_run(context: Context, outputs: dict[str, np.ndarray]) -> Calibration:
+def calibrate_on_run(
+    context: Context,
+    outputs: dict[str, np.ndarray],
+    candidates: Sequence[tuple[str, ...]] = CANDIDATES,
+) -> Calibration:
     """`calibrate_outputs` of what a model says of a run's calibration images, in their order."""
     return calibrate_outputs(
         outputs,
         context.list_targets(CALIBRATION),
         [sample.person for sample in context.manifest.split(CALIBRATION)],
         context.recipe.export.target_miss,
+        candidates,
     )
 
 
@@ -55,6 +60,7 @@ def calibrate_outputs(
     targets: np.ndarray,
     persons: Sequence[str] | None = None,
     target_miss: float = 0.05,
+    candidates: Sequence[tuple[str, ...]] = CANDIDATES,
 ) -> Calibration:
     """Fit on the calibration split.
 
@@ -64,6 +70,7 @@ def calibrate_outputs(
         persons: who is seen on each image. Cross-validation keeps a person together, and the
             thresholds rest on one image of each, so that their rates are over persons.
         target_miss: rate of forgeries that may be called real.
+        candidates: combinations of scores that the evidence may weigh.
 
     Raises:
         StageError: real or forged images are missing.
@@ -77,7 +84,7 @@ def calibrate_outputs(
     fake_logit = outputs["fake_logit"]
     logits = outputs["logits"]
     clusters = None if persons is None else np.array(persons)
-    evidence = fit_evidence(fake_logit, logits, fake, clusters)
+    evidence = fit_evidence(fake_logit, logits, fake, clusters, candidates)
     llr = evidence.weigh_unlimited(fake_logit, logits)
     thresholds = {
         name: place_point(name, llr, fake, fpr, target_miss, clusters)

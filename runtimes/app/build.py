@@ -59,6 +59,9 @@ def build_page(bundle_folder: Path, source: Path = SOURCE) -> Path:
     if bundle.target != _TARGET:
         what = f"{bundle_folder} is a bundle for {bundle.target}, and the page runs ONNX"
         raise ConfigError(what, remedy="Name an ONNX bundle with --bundle")
+    if bundle.bank_input is not None:
+        what = f"{bundle_folder} takes its text bank from outside, and the page has none to give"
+        raise ConfigError(what, remedy="Name a bundle that was exported with --text-bank baked")
     twin = find_twin(bundle)
     _install_packages(npm, source)
     beside = f" and {twin.name}" if twin else ""
@@ -93,6 +96,8 @@ def find_twin(bundle: Bundle) -> Path | None:
         twin = load_trusted(folder)
         if _describe_student(twin) != _describe_student(bundle):
             say(f"left out {folder}: it was made from another student than {bundle.folder.name}")
+        elif twin.bank_input is not None:
+            say(f"left out {folder}: it takes its text bank from outside")
         elif is_rejected(twin.meta):
             say(f"left out {folder}: the forensic gate rejected it")
         else:

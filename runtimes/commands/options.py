@@ -96,6 +96,13 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         help="run a bundle although the forensic gate rejected it when it was exported",
     )
     parser.add_argument(
+        "--text-bank",
+        type=Path,
+        metavar="FILE",
+        help="classes to attribute to instead of the bundle's own, for a bundle that was exported "
+        "with --text-bank external",
+    )
+    parser.add_argument(
         "--trusted",
         type=Path,
         metavar="KEY.pub",

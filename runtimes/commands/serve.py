@@ -146,7 +146,13 @@ def _load_verifier(args: argparse.Namespace) -> Verifier:
         folder = recent_bundle(args.engine)
         say(f"bundle: {folder} (the most recent; choose another with --bundle)")
     verifier = load(
-        folder, args.engine, args.threads, args.device, args.allow_rejected, args.trusted
+        folder,
+        args.engine,
+        args.threads,
+        args.device,
+        args.allow_rejected,
+        args.trusted,
+        args.text_bank,
     )
     rule = verifier.judge.make_rule(args.threshold, args.prior)
     for warning in describe_doubts(rule.point, verifier.bundle.evidence):

@@ -101,7 +101,13 @@ def _load_verifier(args: argparse.Namespace) -> tuple[Verifier, OperatingPoint]:
         folder = recent_bundle(args.engine)
         say(f"bundle: {folder} (the most recent; choose another with --bundle)")
     verifier = load(
-        folder, args.engine, args.threads, args.device, args.allow_rejected, args.trusted
+        folder,
+        args.engine,
+        args.threads,
+        args.device,
+        args.allow_rejected,
+        args.trusted,
+        args.text_bank,
     )
     args.crop = args.crop or verifier.default_crop
     point = verifier.bundle.operating_point(args.threshold, args.prior)

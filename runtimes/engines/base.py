@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from gazeclip.bundle.bundle import Bundle
 from gazeclip.errors import BundleError, Fault
 from gazeclip.system.packages import find_import_faults
 from runtimes.batches import Outputs, infer_in_batches
+from runtimes.engines.bank import BankFeed
+
+EngineT = TypeVar("EngineT", bound="Engine")
 
 
 class Engine(ABC):
@@ -27,6 +31,9 @@ class Engine(ABC):
 
     name: ClassVar[str]
     """Its key in `runtimes.engines.registry.ENGINES`."""
+
+    bank: BankFeed | None = None
+    """The classes that the model is given; None where they are part of it."""
 
     label: str
     """Library, version and device that really run, as verdicts name them."""
@@ -64,6 +71,12 @@ class Engine(ABC):
 
         The arrays belong to the caller.
         """
+
+    def with_bank(self: EngineT, bundle: Bundle) -> EngineT:
+        """The same loaded model, given the classes of `bundle`, which has another text bank."""
+        other = copy.copy(self)
+        other.bank = BankFeed.of_bundle(bundle)
+        return other
 
 
 def find_library_fault(module: str, extra: str) -> Fault | None:

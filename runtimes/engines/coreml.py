@@ -13,6 +13,7 @@ from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.errors import ConfigError, Fault
 from gazeclip.system.packages import require
+from runtimes.engines.bank import BankFeed
 from runtimes.engines.base import (
     Engine,
     Outputs,
@@ -56,6 +57,7 @@ class CoreMlEngine(Engine):
         self._names = {name: bundle.graph_name(name) for name in OUTPUTS}
         check_names(path, self._names, found)
         self._input = bundle.graph_name(INPUT_NAME)
+        self.bank = BankFeed.of_bundle(bundle)
         self._model: Any = model
         self._lock = threading.Lock()
         # Core ML schedules its own threads; the count cannot be set
@@ -66,8 +68,12 @@ class CoreMlEngine(Engine):
 
     def _run_batch(self, images: np.ndarray) -> Outputs:
         with self._lock:
-            results = self._model.predict({self._input: Image.fromarray(images[0])})
-        return {
+            feeds: dict[str, Any] = {self._input: Image.fromarray(images[0])}
+            if self.bank is not None:
+                feeds[self.bank.name] = self.bank.values
+            results = self._model.predict(feeds)
+        outputs = {
             name: np.asarray(results[graph], np.float32).reshape(1, -1)
             for name, graph in self._names.items()
         }
+        return outputs if self.bank is None else self.bank.cut(outputs)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from gazeclip.bundle.bundle import Bundle
-from gazeclip.bundle.layout import OUTPUTS
+from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
 from gazeclip.errors import ConfigError, Fault
 from gazeclip.system.packages import require
+from runtimes.engines.bank import BankFeed
 from runtimes.engines.base import (
     Engine,
     Outputs,
@@ -48,7 +49,14 @@ class LiteRtEngine(Engine):
             interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise cannot_load(self.name, path, error) from error
-        entry = interpreter.get_input_details()[0]
+        self.bank = BankFeed.of_bundle(bundle)
+        inputs = _input_details(interpreter)
+        entry = (
+            inputs[bundle.graph_name(INPUT_NAME)]
+            if self.bank
+            else interpreter.get_input_details()[0]
+        )
+        self._bank_index = -1 if self.bank is None else int(inputs[self.bank.name]["index"])
         shape = tuple(int(axis) for axis in entry["shape"])
         self._fixed = check_input(path, np.dtype(entry["dtype"]).name, shape, bundle.image_size)
         names = {name: bundle.graph_name(name) for name in OUTPUTS}
@@ -67,10 +75,13 @@ class LiteRtEngine(Engine):
     def _run_batch(self, images: np.ndarray) -> Outputs:
         with self._lock:
             self._interpreter.set_tensor(self._input, images)
+            if self.bank is not None:
+                self._interpreter.set_tensor(self._bank_index, self.bank.values)
             self._interpreter.invoke()
-            return {
+            outputs = {
                 name: self._interpreter.get_tensor(index) for name, index in self._indices.items()
             }
+        return outputs if self.bank is None else self.bank.cut(outputs)
 
 
 def _usable_library() -> str | None:
@@ -82,6 +93,16 @@ def _usable_library() -> str | None:
         if find_library_fault(f"{library}.interpreter", "tflite") is None:
             return library
     return None
+
+
+def _input_details(interpreter: Any) -> dict[str, Any]:
+    """What is known of the inputs, by the tensors' names and those of the signature."""
+    details = {entry["name"]: entry for entry in interpreter.get_input_details()}
+    signatures = interpreter.get_signature_list()
+    if signatures:
+        runner = interpreter.get_signature_runner(next(iter(signatures)))
+        details |= runner.get_input_details()
+    return details
 
 
 def _output_indices(interpreter: Any) -> dict[str, int]:

@@ -10,6 +10,7 @@ from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.errors import ConfigError, Fault
 from gazeclip.system.packages import require
+from runtimes.engines.bank import BankFeed
 from runtimes.engines.base import (
     Engine,
     Outputs,
@@ -53,6 +54,7 @@ class OnnxRuntimeEngine(Engine):
         self._fixed = check_input(path, _DTYPES.get(port.type, port.type), shape, bundle.image_size)
         names = {name: bundle.graph_name(name) for name in OUTPUTS}
         check_names(path, names, [output.name for output in session.get_outputs()])
+        self.bank = BankFeed.of_bundle(bundle)
         self._session: Any = session
         self._input = port.name
         self._outputs = list(names.values())
@@ -63,8 +65,12 @@ class OnnxRuntimeEngine(Engine):
         return in_batches_of(self._fixed, images, self._run_batch)
 
     def _run_batch(self, images: np.ndarray) -> Outputs:
-        results = self._session.run(self._outputs, {self._input: images})
-        return dict(zip(OUTPUTS, results, strict=True))
+        feeds = {self._input: images}
+        if self.bank is not None:
+            feeds[self.bank.name] = self.bank.values
+        results = self._session.run(self._outputs, feeds)
+        outputs = dict(zip(OUTPUTS, results, strict=True))
+        return outputs if self.bank is None else self.bank.cut(outputs)
 
 
 def _choose_provider(device: str, there: list[str]) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.errors import ConfigError, Fault, MissingDependencyError
+from runtimes.engines.bank import BankFeed
 from runtimes.engines.base import (
     Engine,
     Outputs,
@@ -59,6 +60,7 @@ class OpenVinoEngine(Engine):
         found = {alias: output for output in compiled.outputs for alias in output.get_names()}
         check_names(path, names, list(found))
         self._ports = {name: found[graph] for name, graph in names.items()}
+        self.bank = BankFeed.of_bundle(bundle)
         self._compiled: Any = compiled
         self._local = threading.local()
         self.label = f"openvino {read_version(library)} {place}"
@@ -72,10 +74,12 @@ class OpenVinoEngine(Engine):
             request = self._local.request = self._compiled.create_infer_request()
         # the input is only read while this call lasts, so it may be shared; the results are copied
         # out
-        results = request.infer(
-            {0: np.ascontiguousarray(images)}, share_inputs=True, share_outputs=False
-        )
-        return {name: results[port] for name, port in self._ports.items()}
+        feeds: dict[int | str, np.ndarray] = {0: np.ascontiguousarray(images)}
+        if self.bank is not None:
+            feeds[self.bank.name] = self.bank.values
+        results = request.infer(feeds, share_inputs=True, share_outputs=False)
+        outputs = {name: results[port] for name, port in self._ports.items()}
+        return outputs if self.bank is None else self.bank.cut(outputs)
 
 
 def _check_device(place: str, there: list[str]) -> None:

@@ -113,7 +113,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         "weight of margin is -1.0.*bias is None.*limits are ",
     ),
     "schema of the past": (lambda f: _edit(f, True, schema=1), "schema 1 is unknown.*wrote it"),
-    "schema of the future": (lambda f: _edit(f, True, schema=3), "schema 3 is unknown"),
+    "schema of the future": (lambda f: _edit(f, True, schema=4), "schema 4 is unknown"),
     "fewer classes": (
         lambda f: _edit(
             f, True, classes=json.loads((f / "bundle.json").read_text())["classes"][:3]
@@ -201,7 +201,7 @@ def test_remedies_can_help(spoiled: Path) -> None:
     (spoiled / "MODEL_CARD.md").unlink()
     with pytest.raises(BundleError, match="Copy or download the whole folder again"):
         Bundle.load(spoiled)
-    _edit(spoiled, True, schema=3)
+    _edit(spoiled, True, schema=4)
     with pytest.raises(BundleError, match="Use the version of this program that wrote it"):
         Bundle.load(spoiled)
 

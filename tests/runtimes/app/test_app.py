@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gazeclip.bundle.contents import BundleContents
+from gazeclip.bundle.contents import BankInput, BundleContents
 from gazeclip.bundle.write import write_bundle
 from gazeclip.errors import BundleError, ConfigError, MissingDependencyError, StageError
+from gazeclip.scoring.evidence import Evidence
 from gazeclip.system import place
 from runtimes.app import build
 from runtimes.app.server import HEADERS, POLICY, open_server
@@ -229,3 +230,18 @@ def test_the_page_carries_the_same_policy_as_the_server() -> None:
 def test_the_source_is_where_the_command_looks() -> None:
     assert place.ROOT / "apps" / "web" == build.SOURCE
     assert (build.SOURCE / "package-lock.json").is_file()
+
+
+def test_the_page_has_no_text_bank_to_give(
+    contents: BundleContents, bundles: dict[str, Path], tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: "npm")
+    (tmp_path / "package-lock.json").write_text("{}", encoding="utf-8")
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    shutil.copyfile(bundles["onnx"] / "model.onnx", folder / "model.onnx")
+    evidence = Evidence(("detection",), (0.7,), 0.1, -6.0, 5.7)
+    told = replace(contents, evidence=evidence, bank_input=BankInput("text_bank", None))
+    write_bundle(folder, told)
+    with pytest.raises(ConfigError, match="takes its text bank from outside"):
+        build.build_page(folder, tmp_path)

@@ -1,0 +1,38 @@
+"""Other classes for a bundle: a text bank from a file takes the place of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.text_bank import TextBankFile
+from gazeclip.errors import ArtifactError, ConfigError
+from gazeclip.system.place import command_line
+
+
+def open_with_bank(bundle: Bundle, path: Path) -> Bundle:
+    """The bundle with the classes of a bank file.
+
+    Raises:
+        ConfigError: the bundle's classes are part of its model, or the bank has too many.
+        ArtifactError: the bank is faulty, or of another teacher or student.
+    """
+    port = bundle.bank_input
+    if port is None:
+        again = command_line("export", "--target", bundle.target, "--text-bank", "external")
+        what = f"the classes of bundle {bundle.folder} are part of its model"
+        raise ConfigError(what, remedy=f"Export one that takes a text bank: {again}")
+    bank = TextBankFile.read(path)
+    sources = bundle.meta["provenance"]
+    for who, have in (("teacher", bank.teacher), ("student", bank.student)):
+        wanted = sources.get(f"{who}_sha256")
+        if have is not None and have != wanted:
+            what = f"text bank {path} is of the {who} {have[:12]}, the bundle of {str(wanted)[:12]}"
+            raise ArtifactError(what, remedy=f"Use a bank of this bundle's {who}")
+    if bank.embeddings.shape[1] != bundle.embedding_dim:
+        what = f"text bank {path} has rows of {bank.embeddings.shape[1]} values"
+        raise ArtifactError(what, remedy=f"This bundle's have {bundle.embedding_dim}")
+    if port.rows is not None and len(bank.classes) > port.rows:
+        what = f"text bank {path} has {len(bank.classes)} classes"
+        raise ConfigError(what, remedy=f"The model of this bundle takes {port.rows}")
+    return bundle.with_bank(bank.classes, bank.embeddings)
