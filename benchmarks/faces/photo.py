@@ -81,8 +81,8 @@ def _judge_once(
     watched = photo
     if (again := photo.decode_again) is not None:
 
-        def decode_again(by: int) -> DecodedImage:
-            larger = _clock(spent, "decode again", lambda: again(by))
+        def decode_again(by: int, needed: tuple[int, int, int, int]) -> DecodedImage:
+            larger = _clock(spent, "decode again", lambda: again(by, needed))
             _note_fraction(larger, decoded)
             return larger
 

@@ -28,7 +28,13 @@ from gazeclip.images.opened import (
     read_orientation,
     turn_upright,
 )
-from gazeclip.images.reduced import Reduced, choose_fraction, place_reduced, reduce_jpeg
+from gazeclip.images.reduced import (
+    Reduced,
+    choose_fraction,
+    find_end,
+    place_reduced,
+    reduce_jpeg,
+)
 from gazeclip.images.scale import scale_in_order
 from gazeclip.images.source import (
     SLASHES_REMEDY,
@@ -51,7 +57,8 @@ class DecodedImage(NamedTuple):
     `frames` is how many its file has (1: a still one), `frame` which this is, from 1. `note` says
     what was done about its colours (None: nothing). Of a JPEG that was reduced to be looked at,
     `reduced` is how it lies in the whole one, and `decode_again` decodes it reduced by less; it may
-    raise `ImageError` and be called until the next frame is asked for.
+    raise `ImageError` and be called until the next frame is asked for. Given a box `x0, y0, x1, y1`
+    of the whole picture beside the number, it may leave black what lies outside.
     """
 
     image: Image.Image
@@ -59,7 +66,7 @@ class DecodedImage(NamedTuple):
     note: str | None
     frame: int
     reduced: Reduced | None = None
-    decode_again: Callable[[int], DecodedImage] | None = None
+    decode_again: Callable[..., DecodedImage] | None = None
 
 
 class Pixels(NamedTuple):
@@ -230,21 +237,28 @@ def _decode_frame(
     return DecodedImage(flat, opened.frames, note, number + 1)
 
 
-def _decode_reduced(opened: OpenImage, number: int, name: str, by: int) -> DecodedImage:
-    """A frame of a JPEG, reduced as it is decoded."""
+def _decode_reduced(
+    opened: OpenImage,
+    number: int,
+    name: str,
+    by: int,
+    needed: tuple[int, int, int, int] | None = None,
+) -> DecodedImage:
+    """A frame of a JPEG, reduced as it is decoded; of it what is needed, if that is said."""
     image = open_again(opened, name)
     if number:
         image.seek(number)
     # It may have to be decoded whole.
     _refuse_too_many_pixels(image, MAX_PIXELS, name)
     stored = image.size
-    upright = reduce_jpeg(image, by)
+    end = None if needed is None else find_end(needed, stored, read_orientation(image))
+    upright = reduce_jpeg(image, by, end)
     place = place_reduced(stored, by, read_orientation(upright))
     flat, note = flatten(turn_upright(upright), name)
 
-    def decode_again(by: int) -> DecodedImage:
+    def decode_again(by: int, needed: tuple[int, int, int, int] | None = None) -> DecodedImage:
         with _explain_errors(name):
-            return _decode_reduced(opened, number, name, by)
+            return _decode_reduced(opened, number, name, by, needed)
 
     return DecodedImage(flat, opened.frames, note, number + 1, place, decode_again)
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from gazeclip.images.rows import decode_rows
+
 # Beyond its whole size a reduced picture has a last row or column that is not whole.
 _FRACTIONS = (8, 4, 2, 1)
 # Which edges EXIF's orientations take to the other side, left and top (CIPA DC-008, 4.6.4).
@@ -42,15 +44,34 @@ def choose_fraction(side: int, needed: int) -> int:
     return next((by for by in _FRACTIONS if side >= by * needed), 1)
 
 
-def reduce_jpeg(image: Image.Image, by: int) -> Image.Image:
-    """An opened JPEG that is not decoded yet, as a picture whose pixels are all whole."""
+def reduce_jpeg(image: Image.Image, by: int, end: int | None = None) -> Image.Image:
+    """An opened JPEG that is not decoded yet, as a picture whose pixels are all whole.
+
+    Args:
+        end: only the rows above this one of the whole picture, as stored, are needed.
+    """
     width, height = image.size
     image.draft("RGB", (width // by, height // by))
-    image.load()
     whole = (width // by, height // by)
+    last = whole[1] if end is None else end // by
+    if last < whole[1]:
+        decode_rows(image, last)
+    image.load()
     if image.size == whole:
         return image
     return image.crop((0, 0, *whole))
+
+
+def find_end(box: tuple[int, int, int, int], size: tuple[int, int], orientation: int) -> int:
+    """The row of a picture of `size`, as stored, above which all of a box of the upright one lies.
+
+    Args:
+        box: `x0, y0, x1, y1`.
+    """
+    flip_x, flip_y = _FLIPS.get(orientation, (False, False))
+    if orientation >= 5:  # its rows are columns when it is upright
+        return size[1] - box[0] if flip_x else box[2]
+    return size[1] - box[1] if flip_y else box[3]
 
 
 def place_reduced(size: tuple[int, int], by: int, orientation: int) -> Reduced:

@@ -7,6 +7,7 @@ fraction. It is decoded again, larger, only where a crop needs more pixels than 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ from runtimes.faces.usable import BLURRED, find_obstacle
 # Pixels of a crop for one of the model's input, so that scaling still has detail to average: what
 # the pixel contract asks for where a whole JPEG is the crop.
 _DETAIL = 3
+# Pixels around crops that are decoded too, because whole pixels of a fraction move a crop a little.
+_MARGIN = 16
 
 
 class UsableFace(NamedTuple):
@@ -66,11 +69,11 @@ def search_faces(photo: DecodedImage, detector: FaceDetector, rule: CropRule, si
     picture = _place(photo)
     places = _place_faces(photo, detector, rule)
     obstacles = [find_obstacle(face, crop, picture.size, size) for face, crop in places]
-    sides = [crop.side for (_, crop), why in zip(places, obstacles, strict=True) if why is None]
+    crops = [crop for (_, crop), why in zip(places, obstacles, strict=True) if why is None]
     detail = photo
-    if sides:
+    if crops:
         decoding = time.perf_counter()
-        detail = _decode_enough(photo, min(sides), size)
+        detail = _decode_enough(photo, crops, size)
         found.decode_ms = (time.perf_counter() - decoding) * 1e3
     for (face, crop), why in zip(places, obstacles, strict=True):
         obstacle = why
@@ -106,9 +109,13 @@ def _place(photo: DecodedImage) -> Reduced:
     return photo.reduced or Reduced(1, photo.image.size)
 
 
-def _decode_enough(photo: DecodedImage, side: int, size: int) -> DecodedImage:
-    """The photograph with enough pixels for a crop of this side."""
-    by = choose_fraction(side, _DETAIL * size)
+def _decode_enough(photo: DecodedImage, crops: Sequence[Crop], size: int) -> DecodedImage:
+    """The photograph with enough pixels for these crops, and perhaps black beside them."""
+    by = choose_fraction(min(crop.side for crop in crops), _DETAIL * size)
     if photo.decode_again is None or by >= _place(photo).by:
         return photo
-    return photo.decode_again(by)
+    x0 = min(crop.x0 for crop in crops) - _MARGIN
+    y0 = min(crop.y0 for crop in crops) - _MARGIN
+    x1 = max(crop.x1 for crop in crops) + _MARGIN
+    y1 = max(crop.y1 for crop in crops) + _MARGIN
+    return photo.decode_again(by, (x0, y0, x1, y1))

@@ -228,7 +228,9 @@ def test_a_jpeg_is_decoded_again_where_a_crop_needs_it(
     seen: list[int] = []
     reduce_jpeg = preprocess.reduce_jpeg
     monkeypatch.setattr(
-        preprocess, "reduce_jpeg", lambda image, by: (seen.append(by), reduce_jpeg(image, by))[1]
+        preprocess,
+        "reduce_jpeg",
+        lambda image, by, end: (seen.append(by), reduce_jpeg(image, by, end))[1],
     )
     faces = read_faces(file.getvalue(), size)
     assert seen == decoded and len(faces) == len(PLACES)

@@ -32,7 +32,7 @@ def test_a_face_of_a_reduced_photograph_in_its_whole_pixels(detector: FaceDetect
     picture = make_photo()
     asked: list[int] = []
 
-    def decode_again(by: int) -> DecodedImage:
+    def decode_again(by: int, needed: tuple[int, int, int, int]) -> DecodedImage:
         asked.append(by)
         return DecodedImage(picture, 1, None, 1, Reduced(by, picture.size))
 
@@ -49,7 +49,7 @@ def test_a_face_of_a_reduced_photograph_in_its_whole_pixels(detector: FaceDetect
 
 
 def test_a_photograph_without_a_usable_face_is_not_decoded_again(detector: FaceDetector) -> None:
-    def decode_again(by: int) -> DecodedImage:
+    def decode_again(by: int, needed: tuple[int, int, int, int]) -> DecodedImage:
         raise AssertionError(f"decoded at 1/{by}")
 
     for half in (make_picture(450, 350), make_photo().resize((450, 350))):
@@ -59,7 +59,7 @@ def test_a_photograph_without_a_usable_face_is_not_decoded_again(detector: FaceD
 
 
 def test_a_photograph_that_cannot_be_decoded_again_is_an_error(detector: FaceDetector) -> None:
-    def decode_again(by: int) -> DecodedImage:
+    def decode_again(by: int, needed: tuple[int, int, int, int]) -> DecodedImage:
         raise ImageError("it has gone", remedy="Bring it back")
 
     half = make_photo().resize((450, 350))
