@@ -22,6 +22,8 @@ def render_markdown(data: ReportData) -> str:
     subjects = data.subjects
     headline = find_headline(subjects, data.headline)
     lines = [f"# {data.title}: {data.run}", "", write_summary(data, headline), ""]
+    beside = summarise_peers(data.peers)
+    lines += [beside, ""] if beside else []
     lines += [
         tables.markdown_table(subjects),
         "",
@@ -67,11 +69,10 @@ def render_markdown(data: ReportData) -> str:
 
 
 def write_summary(data: ReportData, headline: Entry | None) -> str:
-    """What the headline subject achieves, where it bears least, and how it stands to its peers."""
+    """What the headline subject achieves, and where it bears least."""
     sentences = (
         summarise_headline(data.subjects, headline),
         summarise_robustness(data.robustness, headline),
-        summarise_peers(data.peers),
     )
     return " ".join(sentence for sentence in sentences if sentence)
 

@@ -43,6 +43,7 @@ def build_peers_context(peers: Mapping[str, Any] | None) -> dict[str, Any]:
         "limits": describe_limits(peers["limits"]),
         "roofline": draw_roofline(peers),
         "roofline_note": ROOFLINE_NOTE,
+        "sentence": summarise_peers(peers),
         "legend": build_roofline_legend(peers),
         "disturbed": any(row["disturbed"] for row in peers["rows"]),
     }

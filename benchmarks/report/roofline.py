@@ -93,12 +93,15 @@ def _draw_dots(canvas: Canvas, x: Scale, y: Scale, rows: Sequence[Row]) -> None:
         if row["of_bound"] is not None:
             hint += f", {row['of_bound']:.0%} of the bound"
         canvas.draw_circle(x(row["intensity"]), y(row["gops"]), DOT, style, hint)
-    labels = [(x(row["intensity"]), y(row["gops"]), name) for name, row in fastest.items()]
+    named = {id(row): name for name, row in fastest.items()}
+    # The other dots have no name, and none may lie on them.
+    labels = [(x(row["intensity"]), y(row["gops"]), named.get(id(row), "")) for row in rows]
+    labels.sort(key=lambda label: not label[2])
     inside = (LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM)
-    for (left, foot, anchor), (_, _, name) in zip(
-        place_labels(labels, inside), labels, strict=True
-    ):
-        canvas.draw_text(left, foot, name, anchor, "tick")
+    for place, (_, _, name) in zip(place_labels(labels, inside), labels, strict=True):
+        left, foot, anchor = place
+        if name:
+            canvas.draw_text(left, foot, name, anchor, "tick")
 
 
 def _find_colour(engine: str) -> str:
