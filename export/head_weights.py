@@ -9,7 +9,7 @@ it loads the file.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -65,6 +65,22 @@ def _round_head(student: Student, packed: Iterable[PackedMatrix]) -> Student:
         state[matrix.name] = torch.from_numpy(matrix.unpack())
     rounded.head.load_state_dict(state)
     return rounded
+
+
+def require_packed_convolutions(left: Collection[str], what: str) -> None:
+    """Refuse a w8 file that would hold filters in float32 under that name.
+
+    `left`: convolutions whose filters are no constants of the file.
+
+    Raises:
+        StageError: there are some.
+    """
+    if left:
+        raise StageError(
+            f"{what}: the filters of {', '.join(sorted(left))} are computed in the file and "
+            "cannot be stored in 8 bits",
+            remedy="Export this student with another precision",
+        )
 
 
 def note_packed(job: ExportJob, found: Iterable[str]) -> dict[str, object]:

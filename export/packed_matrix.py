@@ -19,7 +19,7 @@ class PackedMatrix:
     Attributes:
         name: key of a matrix in the head's state, or a convolution's name in the file.
         values: float16, or int8 levels; `(N, K)` of the head, four axes of a convolution.
-        scale: what one level is worth, float32; as long as `values` along the axis of outputs and 1
+        scale: what one level is worth, float32; as long as `values` along the axes of outputs and 1
             along the others; None with float16.
     """
 
@@ -29,7 +29,7 @@ class PackedMatrix:
 
     @property
     def axis(self) -> int:
-        """The axis of `values` along which `scale` has a value each."""
+        """The axis of `values` along which `scale` has a value each, where there is but one."""
         return 0 if self.scale is None else int(np.argmax(self.scale.shape))
 
     def unpack(self) -> np.ndarray:
@@ -43,12 +43,14 @@ class PackedMatrix:
         return PackedMatrix(self.name, np.ascontiguousarray(self.values.T), scale)
 
 
-def round_to_levels(name: str, weight: np.ndarray, axis: int = 0) -> PackedMatrix:
-    """Levels -127..127 with a scale for each output, of which `axis` has one a place.
+def round_to_levels(name: str, weight: np.ndarray, *axes: int) -> PackedMatrix:
+    """Levels -127..127 with a scale for each output, since the outputs of a layer differ in length.
 
-    Outputs of a layer differ in length.
+    `axes`: those along which the outputs lie, such as groups and outputs of a group; none: the
+    first.
     """
-    others = tuple(place for place in range(weight.ndim) if place != axis)
+    kept = axes or (0,)
+    others = tuple(place for place in range(weight.ndim) if place not in kept)
     largest = np.abs(weight).max(axis=others, keepdims=True)
     # An output of zeros keeps its zeros with any scale.
     scale = np.where(largest > 0, largest / _HIGHEST_LEVEL, 1).astype(np.float32)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from export.head_weights import require_packed_convolutions
 from export.packed_matrix import FEWEST_VALUES, PackedMatrix, find_packed, round_to_levels
 
 NAME = "gazeclip::store_packed"
@@ -38,7 +39,7 @@ def append_packing_pass(
             def apply(self, prog: Any) -> None:
                 self.found.extend(_store_packed(prog, self.packed))  # type: ignore[attr-defined]
                 if self.convolutions:
-                    _store_convolutions(prog)
+                    require_packed_convolutions(_store_convolutions(prog), "coreml w8")
 
         register_pass(namespace="gazeclip")(store_packed)
     found: list[str] = []
@@ -61,15 +62,23 @@ def _store_packed(program: Any, packed: Sequence[PackedMatrix]) -> list[str]:
     return found
 
 
-def _store_convolutions(program: Any) -> None:
+def _store_convolutions(program: Any) -> list[str]:
+    """The names of convolutions whose weights are no constants; the others' are stored."""
+    constants = {}
+    left = []
     for function in program.functions.values():
         for operation in list(function.operations):
             if operation.op_type != "conv":
                 continue
             constant = operation.weight.op
-            weight = np.asarray(operation.weight.val)  # (N, K / groups, H, W)
-            if constant.op_type == "const" and weight.size >= FEWEST_VALUES:
-                _expand(constant, round_to_levels(constant.name, weight))
+            if constant is None or constant.op_type != "const":
+                left.append(operation.name)
+            elif operation.weight.val.size >= FEWEST_VALUES:
+                constants[constant.name] = constant
+    for name, constant in constants.items():
+        weight = np.asarray(constant.outputs[0].val)  # (N, K / groups, H, W)
+        _expand(constant, round_to_levels(name, weight))
+    return left
 
 
 def _expand(constant: Any, matrix: PackedMatrix) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from export.deploy import DeployModel, example_banks, example_image
-from export.head_weights import note_packed
+from export.head_weights import note_packed, require_packed_convolutions
 from export.job import ExportJob, Result, describe_bank_input
 from export.parity import require_integer
 from export.quiet import quiet
@@ -53,7 +53,7 @@ def export(job: ExportJob) -> Result:
     rewritten = rewrite_quantizers(model)
     packed = note_packed(job, store_packed(model, job.packed_head))
     if job.precision == "w8":
-        store_convolutions(model)
+        require_packed_convolutions(store_convolutions(model), "onnx w8")
     model.ir_version = IR_VERSION
     model.producer_name = "gazeclip"
     model.producer_version = ""

@@ -31,17 +31,26 @@ def store_packed(model: Any, packed: Sequence[PackedMatrix]) -> list[str]:
     return [matrix.name for matrix in small.values()]
 
 
-def store_convolutions(model: Any) -> None:
-    """Store the weights of convolutions in 8 bits, where that pays."""
+def store_convolutions(model: Any) -> list[str]:
+    """Store the weights of convolutions in 8 bits, where that pays.
+
+    Returns:
+        the names of convolutions whose weights are no constants.
+    """
     constants = {constant.name: constant for constant in model.graph.initializer}
     small = {}
+    left = []
     for node in model.graph.node:
-        if node.op_type != "Conv" or node.input[1] not in constants:
+        if node.op_type != "Conv":
+            continue
+        if node.input[1] not in constants:
+            left.append(node.name)
             continue
         weight = numpy_helper.to_array(constants[node.input[1]])  # (N, K / groups, H, W)
         if weight.size >= FEWEST_VALUES:
             small[node.input[1]] = round_to_levels(node.input[1], weight)
     _replace_constants(model.graph, small)
+    return left
 
 
 def _replace_constants(graph: Any, small: Mapping[str, PackedMatrix]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from export.deploy import DeployModel, example_banks, example_image, trace_nchw_model
-from export.head_weights import note_packed
+from export.head_weights import note_packed, require_packed_convolutions
 from export.job import ExportJob, Result, describe_bank_input
 from export.packed_matrix import FEWEST_VALUES, PackedMatrix, find_packed, round_to_levels
 from export.quiet import quiet
@@ -20,6 +20,8 @@ from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare_nncf
 
 FILE = "model.xml"
+# Where weights have their outputs: `(N, K, H, W)` and, groups first, `(G, N / G, K / G, H, W)`.
+_OUTPUT_AXES = {"Convolution": (0,), "GroupConvolution": (0, 1)}
 
 
 def export(job: ExportJob) -> Result:
@@ -49,7 +51,7 @@ def export(job: ExportJob) -> Result:
         )
         packed = note_packed(job, _store_packed(ir, job.packed_head))
         if job.precision == "w8":
-            _store_convolutions(ir)
+            require_packed_convolutions(_store_convolutions(ir), "openvino w8")
         for port, name in zip(ir.inputs, (INPUT_NAME, BANK_INPUT), strict=False):
             port.get_tensor().set_names({name})
         ir.get_parameters()[0].set_layout(ov.Layout("NHWC"))  # for tools that would have to guess
@@ -87,15 +89,27 @@ def _store_packed(ir: Any, packed: Sequence[PackedMatrix]) -> list[str]:
     return found
 
 
-def _store_convolutions(ir: Any) -> None:
-    """Store the weights of convolutions in 8 bits, where that pays."""
+def _store_convolutions(ir: Any) -> list[str]:
+    """Store the weights of convolutions in 8 bits, where that pays.
+
+    Returns:
+        the names of convolutions whose weights are no constants.
+    """
+    # Before the first is replaced: two convolutions may read one constant.
+    weights = {}
+    left = []
     for operation in ir.get_ops():
-        if operation.get_type_name() not in ("Convolution", "GroupConvolution"):
+        kind = operation.get_type_name()
+        if kind not in _OUTPUT_AXES:
             continue
         node = operation.input_value(1).get_node()
-        # Groups come before outputs, `(G, N / G, K / G, H, W)`: one output each where depthwise.
-        if node.get_type_name() == "Constant" and node.data.size >= FEWEST_VALUES:
-            _expand(node, round_to_levels(node.get_friendly_name(), node.data))
+        if node.get_type_name() != "Constant":
+            left.append(operation.get_friendly_name())
+        elif node.data.size >= FEWEST_VALUES:
+            weights[node.get_friendly_name()] = (node, _OUTPUT_AXES[kind])
+    for name, (node, axes) in weights.items():
+        _expand(node, round_to_levels(name, node.data, *axes))
+    return left
 
 
 def _expand(constant: Any, matrix: PackedMatrix) -> None:

@@ -14,6 +14,7 @@ import flatbuffers
 import numpy as np
 from litert_converter import schema_py_generated as schema
 
+from export.head_weights import require_packed_convolutions
 from export.packed_matrix import FEWEST_VALUES, PackedMatrix, find_packed, round_to_levels
 from gazeclip.bundle.layout import Precision
 from gazeclip.errors import StageError
@@ -52,7 +53,7 @@ def shrink_file(
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
     found = _store_packed(model, packed)
     if precision == "w8":
-        _store_convolutions(model)
+        require_packed_convolutions(_store_convolutions(model), "tflite w8")
     if precision == "fp16":
         _halve_constants(model)
     for graph in model.subgraphs:
@@ -97,9 +98,12 @@ def _halve_constants(model: Any) -> None:
         _expand(model, index, PackedMatrix(str(index), half, None))
 
 
-def _store_convolutions(model: Any) -> None:
+def _store_convolutions(model: Any) -> list[str]:
+    """The places of convolutions whose weights are no constants; the others' are stored."""
     graph = model.subgraphs[0]
-    for operator in list(graph.operators):
+    axes = {}  # by the weight's index: two convolutions may read one
+    left = []
+    for place, operator in enumerate(graph.operators):
         code = model.operatorCodes[operator.opcodeIndex]
         axis = _OUTPUT_AXES.get(max(code.builtinCode, code.deprecatedBuiltinCode))
         if axis is None:
@@ -108,10 +112,15 @@ def _store_convolutions(model: Any) -> None:
         tensor = graph.tensors[index]
         data = model.buffers[tensor.buffer].data
         if tensor.type != schema.TensorType.FLOAT32 or data is None:
-            continue
-        weight = np.frombuffer(bytes(data), np.float32).reshape(tensor.shape)
-        if weight.size >= FEWEST_VALUES:
-            _expand(model, index, round_to_levels(str(index), weight, axis))
+            left.append(f"operator {place}")
+        elif np.prod(tensor.shape) >= FEWEST_VALUES:
+            axes[index] = axis
+    for index, axis in axes.items():
+        tensor = graph.tensors[index]
+        data = bytes(model.buffers[tensor.buffer].data)
+        weight = np.frombuffer(data, np.float32).reshape(tensor.shape)
+        _expand(model, index, round_to_levels(str(index), weight, axis))
+    return left
 
 
 def _expand(model: Any, index: int, matrix: PackedMatrix) -> None:

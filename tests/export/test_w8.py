@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from export.head_weights import require_packed_convolutions
 from export.registry import load_target
 from gazeclip.bundle.layout import OUTPUTS
+from gazeclip.errors import StageError
 from tests.export.test_head_weights import RUNNERS
 
 onnx = pytest.importorskip("onnx")
@@ -77,3 +80,52 @@ def test_a_file_is_as_small_as_its_weights_and_no_convolution_is_of_integers(
     saved = 3 * sum(size for size in weights if size >= _FEWEST)
     # A scale for each output, and what describes the operations.
     assert 0.9 * saved < _size(plain) - _size(folder / result["model"]) <= saved
+
+
+class Grouped(torch.nn.Module):
+    """Two groups of filters of very different lengths, and a filter that is computed."""
+
+    def __init__(self, computed: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = torch.nn.Conv2d(32, 32, 3, groups=2)
+        with torch.no_grad():
+            self.layer.weight[::2] *= 100
+        self.computed = computed
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """`(1, 32, 8, 8)`."""
+        if self.computed:
+            weight = self.layer.weight * x.mean()
+            return torch.nn.functional.conv2d(x, weight, groups=2)
+        found: torch.Tensor = self.layer(x)
+        return found
+
+
+def test_each_filter_of_a_group_has_a_scale_of_its_own_in_openvino() -> None:
+    ov = pytest.importorskip("openvino")
+    from export.targets.openvino import _store_convolutions
+
+    model = Grouped(computed=False).eval()
+    x = torch.rand(1, 32, 8, 8)
+    ir = ov.convert_model(model, example_input=x)
+    assert _store_convolutions(ir) == []
+    settings = {"INFERENCE_PRECISION_HINT": "f32"}
+    found = next(iter(ov.Core().compile_model(ir, "CPU", settings)(x.numpy()).values()))
+    weight = model.layer.weight.detach()
+    step = weight.abs().amax(dim=(1, 2, 3), keepdim=True) / 127
+    with torch.no_grad():
+        model.layer.weight.copy_((weight / step).round() * step)
+        wanted = model(x).numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_filters_that_are_computed_are_refused() -> None:
+    ov = pytest.importorskip("openvino")
+    from export.targets.openvino import _store_convolutions
+
+    ir = ov.convert_model(Grouped(computed=True).eval(), example_input=torch.rand(1, 32, 8, 8))
+    left = _store_convolutions(ir)
+    assert len(left) == 1
+    with pytest.raises(StageError, match=f"{left[0]}.* cannot be stored in 8 bits"):
+        require_packed_convolutions(left, "openvino w8")

@@ -69,7 +69,9 @@ async function open({ bundle: place, base, threads }: Extract<Request, { kind: "
   const started = performance.now();
   const packed = PACKED[place];
   detector ??= Detector.open(base, threads);
-  const [faces, parts] = await Promise.all([detector, loadParts(base, packed), probePixels()]);
+  const loading = detector;
+  loading.catch(() => (detector = undefined)); // the next one to ask tries again
+  const [faces, parts] = await Promise.all([loading, loadParts(base, packed), probePixels()]);
   const engine = await Engine.open(parts, faces, threads);
   const differences = await engine.test(parts.golden);
   const { bundle, card, golden } = parts;

@@ -23,6 +23,8 @@ const OTHERWISE = ["animated.png", "transparent.png"];
 // the whole one. Boxes then differ by pixels of many hundreds.
 const REDUCED = "large.jpg";
 const WITHIN_PIXELS = 4;
+// What such a shift moved the weakest of three drawn faces by, and half as much again.
+const WITHIN_REDUCED = 0.18;
 const REPOSITORY = resolve(import.meta.dirname, "../../../..");
 const MODEL = resolve(import.meta.dirname, "../../dist/model");
 const TWIN = resolve(import.meta.dirname, "../../dist/model-fp32");
@@ -54,7 +56,7 @@ function compare(title, wanted, got) {
       (row.box ?? []).every((side, at) => Math.abs(side - other.box[at]) <= WITHIN_PIXELS);
     const distance = Math.abs((row.fake_probability ?? 0) - (other.fake_probability ?? 0));
     apart = Math.max(apart, distance);
-    const most = reduced ? 1 : wanted.bundle.precision === "int8" ? WITHIN_INT8 : WITHIN;
+    const most = reduced ? WITHIN_REDUCED : wanted.bundle.precision === "int8" ? WITHIN_INT8 : WITHIN;
     // what still tells pictures apart where evidence is at its limit
     const turns = ["pitch", "yaw"].map((angle) => Math.abs((row.gaze?.[angle] ?? 0) - (other.gaze?.[angle] ?? 0)));
     const turned = !reduced && Math.max(...turns) > (wanted.bundle.precision === "int8" ? WITHIN_GAZE_INT8 : WITHIN);
