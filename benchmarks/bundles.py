@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.devices.measure import measure_device
+from benchmarks.devices.measure import check_device, measure_device
 from benchmarks.measure import machine, sweep
 from benchmarks.measure.gather import Gathered, open_bundle
 from benchmarks.measure.grid import measure_grid
@@ -49,9 +49,11 @@ def report_bundles(
 
     Raises:
         ConfigError: a grid without images, or of bundles that take images of different sizes.
+        ConfigError, StageError: the device that was named cannot be reached.
         BundleError, ManifestError: a bundle or the manifest is unusable.
     """
     bundles = [Bundle.load(folder) for folder in folders]
+    check_device(stage)
     manifest = _read_images(bundles, stage, images)
     threads = stage.threads or usable_threads()
     gathered = [_open_named(bundle, threads) for bundle in bundles]

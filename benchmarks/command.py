@@ -90,8 +90,9 @@ def measure_run(args: argparse.Namespace) -> int:
         ConfigError: options that do not go together, or numbers that are none.
     """
     changes = read_changes(args)
+    on_device = read_device(args)
     if args.bundles:
-        return _measure_bundles(args, changes)
+        return _measure_bundles(args, {**changes, **on_device})
     changes |= _read_other_options(args)
     args.set = [*args.set, *(f"report.{key}={json.dumps(value)}" for key, value in changes.items())]
     if args.out is not None:
@@ -102,7 +103,7 @@ def measure_run(args: argparse.Namespace) -> int:
         from benchmarks.stage import run_stage
         from gazeclip.files.atomic import read_json
 
-        run_stage(run, force=args.force)
+        run_stage(run, force=args.force, on_device=on_device)
         return choose_exit_code(read_json(run.folder("report") / "report.json"))
 
 
@@ -146,17 +147,27 @@ def read_changes(args: argparse.Namespace) -> dict[str, Any]:
     if args.starts:
         changes["starts"] = True
     changes |= _read_peer_options(args)
-    if args.benchmark_model is not None and args.device is None:
-        raise ConfigError("--benchmark-model is of a device", remedy="Add --device adb")
-    if args.device is not None:
-        changes["device"] = args.device
-    if args.benchmark_model is not None:
-        changes["benchmark_model"] = str(args.benchmark_model.resolve())
     if args.threads is not None or args.batch is not None:
         changes["sweep_threads"] = _read_numbers("--threads", args.threads or EVERYTHING)
     if args.batch is not None:
         changes["sweep_batches"] = _read_numbers("--batch", args.batch)
     return changes
+
+
+def read_device(args: argparse.Namespace) -> dict[str, str]:
+    """`device` and `benchmark_model` of this report alone: what is plugged in today is no recipe.
+
+    Raises:
+        ConfigError: a tool without a device.
+    """
+    if args.device is None:
+        if args.benchmark_model is not None:
+            raise ConfigError("--benchmark-model is of a device", remedy="Add --device adb")
+        return {}
+    found = {"device": args.device}
+    if args.benchmark_model is not None:
+        found["benchmark_model"] = str(args.benchmark_model.resolve())
+    return found
 
 
 def _read_other_options(args: argparse.Namespace) -> dict[str, Any]:

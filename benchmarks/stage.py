@@ -8,12 +8,12 @@ from __future__ import annotations
 import datetime
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.caveats import list_caveats
-from benchmarks.devices.measure import measure_device
+from benchmarks.devices.measure import check_device, measure_device
 from benchmarks.measure import machine, sweep
 from benchmarks.measure.gather import find_usable_targets, gather_subjects
 from benchmarks.measure.grid import measure_grid
@@ -31,6 +31,7 @@ from gazeclip.console.lines import print_line
 from gazeclip.console.progress import say
 from gazeclip.files.atomic import read_json
 from gazeclip.files.hashes import sha256
+from gazeclip.recipe.stages import ReportStage
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run
@@ -38,10 +39,16 @@ from gazeclip.run.stages import bundle_stage
 from gazeclip.system.threads import usable_threads
 
 
-def run_stage(run: Run, force: bool = False) -> bool:
-    """Write `report/`."""
+def run_stage(run: Run, force: bool = False, on_device: Mapping[str, str] | None = None) -> bool:
+    """Write `report/`.
+
+    Args:
+        on_device: `device` and `benchmark_model` of this report alone, which is made anew then; one
+            that is up to date keeps what it has of a device.
+    """
     context = Context(run)
     recipe = context.recipe
+    measured = replace(recipe.report, **(on_device or {}))
     stages = ["data", "teacher", "student"]
     if recipe.baseline.enabled:
         stages.append("baseline")
@@ -59,8 +66,8 @@ def run_stage(run: Run, force: bool = False) -> bool:
         "report",
         config={**asdict(recipe.report), "usable_targets": usable},
         inputs=inputs,
-        body=lambda folder: make_report(context, folder, inputs),
-        force=force,
+        body=lambda folder: make_report(context, folder, inputs, measured),
+        force=force or bool(on_device),
     )
     print_result(run)
     return ran
@@ -75,10 +82,14 @@ def print_result(run: Run) -> None:
     print_line(f"report: {run.folder('report') / 'report.html'}")
 
 
-def make_report(context: Context, folder: Path, inputs: Mapping[str, str]) -> dict[str, Any]:
+def make_report(
+    context: Context, folder: Path, inputs: Mapping[str, str], stage: ReportStage
+) -> dict[str, Any]:
     """Measure everything and write the files; returns the stage's metrics."""
-    threads = context.recipe.report.threads or usable_threads()
-    other = read_other(context)  # before anything is computed: a faulty one is told at once
+    threads = stage.threads or usable_threads()
+    # Before anything is computed: what is faulty or missing is told at once.
+    check_device(stage)
+    other = read_other(context)
     gathered, left_out = gather_subjects(context, threads)
     images = load_images(context)
     judged = judge_subjects(context, gathered, images, threads)
@@ -108,9 +119,9 @@ def make_report(context: Context, folder: Path, inputs: Mapping[str, str]) -> di
         scores=build_scores(context, judged),
         protocols=build_run_protocols(context, judged, headline.subject.name, other),
         robustness=measure_robustness(context, judged),
-        speed=sweep.measure_speed(list_bundles(context), context.recipe.report, threads),
-        peers=measure_if_asked(list_bundles(context), context.recipe.report),
-        device=measure_device(list_bundles(context), context.recipe.report),
+        speed=sweep.measure_speed(list_bundles(context), stage, threads),
+        peers=measure_if_asked(list_bundles(context), stage),
+        device=measure_device(list_bundles(context), stage),
     )
     write_report(folder, data)
     return {"subjects": len(data.subjects)}

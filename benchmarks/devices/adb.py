@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.devices.base import Device, Timing
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.console.progress import say
 from gazeclip.errors import ConfigError, StageError
 
 PLACE = "/data/local/tmp/gazeclip-benchmark"
@@ -58,8 +59,11 @@ class AdbDevice(Device):
         self._call("shell", "chmod", "755", f"{PLACE}/benchmark_model")
 
     def __exit__(self, *args: object) -> None:
-        """Nothing of it stays on the device."""
-        self._call("shell", "rm", "-r", PLACE)
+        """Nothing of it stays on the device; where that fails, it is told and no more."""
+        try:
+            self._call("shell", "rm", "-r", PLACE)
+        except StageError as error:
+            say(f"warning: {PLACE} may still be on the device: {error}")
 
     def time_bundle(self, bundle: Bundle, threads: int) -> Timing:
         """A TFLite file; those of other targets say in their state that they do not run there."""
@@ -104,6 +108,9 @@ class AdbDevice(Device):
         except subprocess.TimeoutExpired as error:
             what = f"adb {arguments[0]} did not answer within {SECONDS} s"
             raise StageError(what, remedy="Connect the device again") from error
+        except OSError as error:
+            what = f"{self._command[0]} cannot be started: {error.strerror}"
+            raise StageError(what, remedy="Install Android's platform-tools") from error
 
 
 def read_timing(said: str, threads: int) -> Timing:

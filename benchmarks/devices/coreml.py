@@ -7,7 +7,7 @@ from functools import partial
 from benchmarks.devices.base import Device, Timing
 from benchmarks.measure.latency import LatencyConfig, measure_latency
 from gazeclip.bundle.bundle import Bundle
-from gazeclip.errors import ConfigError
+from gazeclip.errors import ConfigError, StageError
 from runtimes.engines.registry import ENGINES
 
 TARGET = "coreml"
@@ -35,5 +35,8 @@ class CoreMlDevice(Device):
         engine = ENGINES[TARGET].load()(bundle, threads, self._units)
         call = partial(engine.infer, bundle.golden[0][:1])
         config = LatencyConfig(budget_s=self._seconds)
-        stats = measure_latency({"bundle": call}, config)["bundle"]
+        try:
+            stats = measure_latency({"bundle": call}, config)["bundle"]
+        except StageError as error:  # of this file: the units are still there
+            return Timing(f"not measured: {error.message}")
         return Timing(calls=stats.calls, p50_ms=stats.p50, min_ms=stats.min)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.devices.adb import AdbDevice
-from benchmarks.devices.base import Device
+from benchmarks.devices.base import Device, Timing
 from benchmarks.devices.coreml import CoreMlDevice
 from gazeclip.bundle.bundle import Bundle
-from gazeclip.console.progress import progress_callback
-from gazeclip.errors import ConfigError
+from gazeclip.console.progress import progress_callback, say
+from gazeclip.errors import ConfigError, GazeClipError, StageError
 from gazeclip.recipe.stages import ReportStage
 
 KINDS = ("adb", "coreml")
@@ -22,6 +22,7 @@ def open_device(stage: ReportStage) -> Device | None:
 
     Raises:
         ConfigError: another name, or no tool for it.
+        StageError: the device is not reached.
     """
     if stage.device is None:
         return None
@@ -41,21 +42,67 @@ def open_device(stage: ReportStage) -> Device | None:
     return AdbDevice(which or None, Path(stage.benchmark_model))
 
 
-def measure_device(folders: Sequence[Path], stage: ReportStage) -> dict[str, Any] | None:
-    """`device` of report.json; None where none is named."""
+def check_device(stage: ReportStage) -> None:
+    """Reach the device once, before anything is measured that its absence would throw away.
+
+    Raises:
+        ConfigError, StageError: as `open_device` has it.
+    """
     device = open_device(stage)
-    if device is None:
-        return None
-    threads = stage.threads or 1
+    if device is not None:
+        with device:
+            say(f"report: reached {device.label}")
+
+
+def measure_device(folders: Sequence[Path], stage: ReportStage) -> dict[str, Any] | None:
+    """`device` of report.json; None where none is named.
+
+    A device that is gone by now is told in the state of each bundle: the rest of the report is
+    finished.
+    """
+    bundles = [Bundle.load(folder) for folder in folders]
+    label = str(stage.device)
+    try:
+        device = open_device(stage)
+        if device is None:
+            return None
+        label = device.label
+        with device:
+            timings = _time_bundles(device, bundles, stage.threads or 1)
+    except GazeClipError as error:
+        timings = [Timing(f"not measured: {error.message}")] * len(bundles)
+        say(f"warning: {label}: {error}")
     rows = []
-    with device, progress_callback(device.label) as update:
-        for number, folder in enumerate(folders):
-            update(number, len(folders))
-            bundle = Bundle.load(folder)
-            timing = device.time_bundle(bundle, threads)
-            names = {"name": _name_bundle(folder, folders), "precision": bundle.precision}
-            rows.append({**names, **timing.to_dict()})
-    return {"label": device.label, "rows": rows}
+    for folder, bundle, timing in zip(folders, bundles, timings, strict=True):
+        names = {"name": _name_bundle(folder, folders), "precision": bundle.precision}
+        rows.append({**names, **timing.to_dict()})
+    return {"label": label, "rows": rows}
+
+
+def _time_bundles(device: Device, bundles: Sequence[Bundle], threads: int) -> list[Timing]:
+    """What fails is a state. A device that is gone is not asked again: each call may wait long."""
+    timings: list[Timing] = []
+    gone = False
+    with progress_callback(device.label) as update:
+        for number, bundle in enumerate(bundles):
+            update(number, len(bundles))
+            if gone:
+                timings.append(Timing("not tried: the device failed before"))
+                continue
+            try:
+                timings.append(device.time_bundle(bundle, threads))
+            except Exception as error:  # engines have no common one
+                gone = isinstance(error, StageError)
+                reason = _find_reason(error)
+                timings.append(Timing(f"not measured: {reason}"))
+                say(f"warning: {device.label}: {bundle.folder.name}: {reason}")
+    return timings
+
+
+def _find_reason(error: Exception) -> str:
+    """In one line, without a remedy."""
+    text = error.message if isinstance(error, GazeClipError) else str(error)
+    return next(iter(text.splitlines()), type(error).__name__)
 
 
 def _name_bundle(folder: Path, folders: Sequence[Path]) -> str:

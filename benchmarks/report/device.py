@@ -9,11 +9,15 @@ from benchmarks.report.tables import format_milliseconds
 from gazeclip.console.tables import MISSING, Table, markdown_table
 
 NOTE = (
-    "One image at a time, timed on the device itself, by adb with LiteRT's benchmark_model: no "
-    "rounds are interleaved there, and an older tool tells the mean only. Ready: from the file to "
-    "the first inference. MB: what the process grew by."
+    "One image at a time, timed on the device itself, one bundle after the other: no rounds are "
+    "interleaved there."
 )
-HEADER = ["bundle", "p50 ms", "mean ms", "min ms", "ready ms", "MB", "calls", "state"]
+# Of what only a tool behind adb tells.
+TOOL_NOTE = (
+    "By LiteRT's benchmark_model, of which an older one tells the mean only. Ready: from the file "
+    "to the first inference. MB: what the process grew by."
+)
+HEADER = ["bundle", "threads", "p50 ms", "mean ms", "min ms", "ready ms", "MB", "calls", "state"]
 
 
 def build_device_table(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -24,10 +28,17 @@ def build_device_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             MISSING if row[key] is None else format_milliseconds(row[key])
             for key in ("p50_ms", "mean_ms", "min_ms", "init_ms")
         ]
+        threads = MISSING if row["threads"] is None else str(row["threads"])
         peak = MISSING if row["peak_mb"] is None else f"{row['peak_mb']:.1f}"
         calls = MISSING if row["calls"] is None else str(row["calls"])
-        cells.append([str(row["name"]), *times, peak, calls, str(row["state"])])
+        cells.append([str(row["name"]), threads, *times, peak, calls, str(row["state"])])
     return Table(HEADER, cells, left=(0, len(HEADER) - 1))
+
+
+def describe_device(device: Mapping[str, Any]) -> str:
+    """How the figures came about: threads are the tool's, and Core ML tells none."""
+    by_tool = any(row["threads"] is not None for row in device["rows"])
+    return f"{NOTE} {TOOL_NOTE}" if by_tool else NOTE
 
 
 def build_device_context(device: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -35,7 +46,7 @@ def build_device_context(device: Mapping[str, Any] | None) -> dict[str, Any]:
     if device is None:
         return {"device": None}
     table = build_device_table(device["rows"])
-    return {"device": {"label": device["label"], "note": NOTE, "table": table}}
+    return {"device": {"label": device["label"], "note": describe_device(device), "table": table}}
 
 
 def render_device_markdown(device: Mapping[str, Any] | None) -> list[str]:
@@ -43,4 +54,4 @@ def render_device_markdown(device: Mapping[str, Any] | None) -> list[str]:
     if device is None:
         return []
     table = markdown_table(build_device_table(device["rows"]))
-    return ["", f"## On {device['label']}", "", NOTE, "", table]
+    return ["", f"## On {device['label']}", "", describe_device(device), "", table]

@@ -11,12 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import stage
+from benchmarks.command import add_options
+from benchmarks.devices import measure
+from benchmarks.devices.base import Device, Timing
 from benchmarks.measure import gather
 from benchmarks.measure.subject import Subject
 from benchmarks.stage import run_stage
-from gazeclip.errors import ManifestError
+from gazeclip.bundle.bundle import Bundle
+from gazeclip.console.parser import CommandParser
+from gazeclip.errors import ConfigError, ManifestError
 from gazeclip.files.atomic import read_json
 from gazeclip.recipe.load import load_recipe, save_recipe
+from gazeclip.recipe.stages import ReportStage
 from gazeclip.run.folder import Run
 from tests.benchmarks.hand_made import (
     MODEL_FILES,
@@ -112,6 +119,43 @@ def test_a_dead_gaze_head_is_told_each_time_and_a_live_one_is_drawn(
         assert of_split["teacher"]["beats_constant"] is alive
     assert not run_stage(run)  # finished, and told again
     assert told in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_there_is_told_before_anything_is_measured(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (run.root / "recipe.yaml").read_bytes()
+    with monkeypatch.context() as early:
+        early.setattr(stage, "gather_subjects", lambda *args: pytest.fail("it was measured"))
+        parser = CommandParser()
+        add_options(parser)
+        args: Any = parser.parse_args(["--run", str(run.root), "--device", "phone"])
+        with pytest.raises(ConfigError, match="no device 'phone'"):
+            args.command(args)
+    assert (run.root / "recipe.yaml").read_bytes() == before
+    assert run_stage(run)  # the next report knows nothing of it
+
+
+def test_a_device_is_timed_each_time_it_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Phone(Device):
+        label = "a phone"
+
+        def time_bundle(self, bundle: Bundle, threads: int) -> Timing:
+            return Timing(threads=threads, p50_ms=6.1)
+
+    opened: list[str | None] = []
+
+    def open_phone(asked: ReportStage) -> Device | None:
+        opened.append(asked.device)
+        return None if asked.device is None else Phone()
+
+    monkeypatch.setattr(measure, "open_device", open_phone)
+    for _ in range(2):
+        assert run_stage(run, on_device={"device": "adb"})
+        report = read_json(run.folder("report") / "report.json")
+        assert [row["p50_ms"] for row in report["device"]["rows"]] == [6.1] * len(MODEL_FILES)
+    assert opened == ["adb"] * 4  # looked for first, and timed at the end
+    assert not run_stage(run)  # and what is there stays
 
 
 def name_other(run: Run, manifest: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.command import add_options, read_changes
+from benchmarks.command import add_options, read_changes, read_device
 from benchmarks.devices import adb, coreml, measure
 from benchmarks.devices.base import MEASURED, Timing
 from gazeclip.bundle.bundle import Bundle
@@ -52,8 +52,9 @@ for start, (code, text) in answers.items():
 class FakeAdb:
     """What the imitation answers, and what it was asked."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, model: Path) -> None:
         self.folder = folder
+        self.model = model
         self.tool = folder / "tool"
         self.tool.write_bytes(b"a binary")
         program = folder / "adb"
@@ -67,7 +68,13 @@ class FakeAdb:
             "shell getprop": (0, "Pixel 9\n"),
             f"shell {adb.PLACE}/benchmark_model": (0, SAID),
         }
-        names = {"state": "get-state", "run": f"shell {adb.PLACE}/benchmark_model"}
+        names = {
+            "state": "get-state",
+            "run": f"shell {adb.PLACE}/benchmark_model",
+            "push": "push",
+            "model": f"push {self.model}",
+            "remove": "shell rm",
+        }
         answers |= {names[key]: value for key, value in changes.items()}
         (self.folder / "answers.json").write_text(json.dumps(answers))
 
@@ -78,11 +85,13 @@ class FakeAdb:
 
 
 @pytest.fixture(name="fake")
-def write_fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeAdb:
+def write_fake(
+    tmp_path: Path, bundles: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> FakeAdb:
     folder = tmp_path / "platform-tools"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    return FakeAdb(folder)
+    return FakeAdb(folder, Bundle.load(bundles["tflite"]).model_path)
 
 
 def test_a_tflite_bundle_is_timed_and_nothing_stays(
@@ -166,6 +175,36 @@ def test_without_adb_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.Mon
         adb.AdbDevice(None, tmp_path)
 
 
+def test_a_device_that_leaves_while_it_works_is_a_state(
+    fake: FakeAdb, bundles: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage = ReportStage(device="adb", benchmark_model=str(fake.tool))
+    measure.check_device(stage)
+    fake.answer(push=(1, "error: closed\n"), remove=(1, "error: no devices\n"))
+    folders = [bundles["tflite"], bundles["onnx"]]
+    found = measure.measure_device(folders, stage)
+    assert found is not None
+    # The tool is pushed when the device is opened, so that already fails.
+    assert {row["state"] for row in found["rows"]} == {
+        "not measured: adb push failed: error: closed"
+    }
+    fake.answer(model=(1, "error: closed\n"), remove=(1, "error: no devices\n"))
+    found = measure.measure_device(folders, stage)
+    assert found is not None and found["label"] == "Pixel 9 by adb"
+    first, second = (row["state"] for row in found["rows"])
+    assert first == "not measured: adb push failed: error: closed"
+    assert second == "not tried: the device failed before"
+    assert "may still be on the device: adb shell failed: error: no devices" in (
+        capsys.readouterr().err
+    )
+    fake.answer(state=(1, "error: no devices/emulators found\n"))
+    found = measure.measure_device(folders, stage)
+    assert found is not None and found["label"] == "adb"
+    assert all("no devices/emulators found" in row["state"] for row in found["rows"])
+    with pytest.raises(StageError, match="no devices/emulators found"):
+        measure.check_device(stage)
+
+
 @pytest.mark.skipif(sys.platform == "darwin", reason="there it may be")
 def test_core_ml_is_refused_elsewhere() -> None:
     with pytest.raises(ConfigError, match="no Core ML here"):
@@ -195,11 +234,12 @@ def test_core_ml_goes_through_the_engine(
     assert asked == ["ane"] and found.p50_ms is not None and found.p50_ms > 0
 
 
-def test_options_become_keys_of_the_recipe(tmp_path: Path) -> None:
+def test_options_are_of_one_report_and_not_of_the_recipe(tmp_path: Path) -> None:
     parser = CommandParser()
     add_options(parser)
     tool = tmp_path / "tool"
     args: Any = parser.parse_args(["--device", "adb", "--benchmark-model", str(tool)])
-    assert read_changes(args) == {"device": "adb", "benchmark_model": str(tool.resolve())}
+    assert read_changes(args) == {}
+    assert read_device(args) == {"device": "adb", "benchmark_model": str(tool.resolve())}
     with pytest.raises(ConfigError, match="Add --device adb"):
-        read_changes(parser.parse_args(["--benchmark-model", str(tool)]))
+        read_device(parser.parse_args(["--benchmark-model", str(tool)]))
