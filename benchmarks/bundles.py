@@ -19,7 +19,7 @@ from benchmarks.protocols import build_bundle_protocols
 from benchmarks.report.data import ReportData, describe_subject
 from benchmarks.report.write import write_report
 from gazeclip.bundle.bundle import Bundle
-from gazeclip.console.progress import progress_callback
+from gazeclip.console.progress import progress_callback, say
 from gazeclip.data.manifest import Manifest, read_manifest
 from gazeclip.errors import ConfigError
 from gazeclip.recipe.stages import ReportStage
@@ -67,8 +67,11 @@ def report_bundles(
         timed = [number for number, item in enumerate(gathered) if item.timed]
         subjects = [gathered[number].subject for number in timed]
         chosen = [bundles[number] for number in timed]
-        protocols = build_bundle_protocols(manifest, subjects, chosen, stage, seed)
-        if stage.robustness:
+        if chosen:
+            protocols = build_bundle_protocols(manifest, subjects, chosen, stage, seed)
+        else:
+            say("report: no image is judged: none of these bundles' engines is here")
+        if chosen and stage.robustness:
             contract = bundles[0].contract
             grid = measure_grid(manifest, contract, subjects, stage.robustness_images, seed)
     data = ReportData(

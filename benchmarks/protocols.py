@@ -77,7 +77,11 @@ def build_bundle_protocols(
     stage: ReportStage,
     seed: int,
 ) -> dict[str, Any]:
-    """The same of bundles on a data set: P1 to P3 where it knows their classes, P4 elsewhere."""
+    """The same of bundles, at least one: P1 to P3 on the data they were made from, else P4.
+
+    Another data set that names the same generators has other images of them: P4, as
+    `build_run_protocols` has it.
+    """
     resampling = Resampling(stage.bootstrap, seed)
     coverage = Coverage()
     contract = bundles[0].contract
@@ -93,7 +97,7 @@ def build_bundle_protocols(
             split: label_outputs(kept[split], subject.predict(pixels))
             for split, pixels in images.items()
         }
-        found = _measure_bundle(subject, bundle, outputs, manifest.taxonomy, resampling)
+        found = _measure_bundle(subject, bundle, outputs, manifest, resampling)
         entries.append(_describe(subject, found))
     return _finish(entries, None, coverage)
 
@@ -102,14 +106,15 @@ def _measure_bundle(
     subject: Subject,
     bundle: Bundle,
     outputs: Mapping[str, SplitOutputs],
-    taxonomy: Taxonomy,
+    manifest: Manifest,
     resampling: Resampling,
 ) -> dict[str, Figures]:
     rule = subject.require_rule()
     classes = [one.name for one in bundle.classes]
-    known = {one.name for one in taxonomy.generators}
-    if known.issuperset(classes):
-        return measure_protocols(outputs, rule, taxonomy, classes, resampling)
+    known = {one.name for one in manifest.taxonomy.generators}
+    own = bundle.meta["provenance"].get("data_manifest_sha256") == manifest.content_hash()
+    if own and known.issuperset(classes):
+        return measure_protocols(outputs, rule, manifest.taxonomy, classes, resampling)
     return {
         f"{OTHER} {split}": measure_images(OTHER, split, one, rule, resampling)
         for split, one in outputs.items()

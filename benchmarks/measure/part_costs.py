@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure.cut import GAZE, PARTS, TARGETS, cut_onnx, cut_openvino
-from benchmarks.measure.latency import LatencyConfig, measure_latency
+from benchmarks.measure.latency import LatencyConfig, LatencyStats, measure_latency
 from gazeclip.bundle.bundle import Bundle
-from gazeclip.console.progress import progress_callback
+from gazeclip.console.progress import progress_callback, say
 from gazeclip.system.packages import require
 from runtimes.onnx_options import make_options
 from runtimes.openvino_core import make_cpu_settings, share_core
@@ -25,27 +25,51 @@ def measure_parts(
     """Medians of each bundle's whole file and of what its parts add, in interleaved rounds.
 
     Rows have `name`, `threads`, `whole_ms`, `gaze_ms`, `pixels_ms` (whole less the file without the
-    part; below zero where the engine does better with it) and `disturbed`. Bundles of formats that
-    cannot be cut have none.
+    part; below zero where the engine does better with it) and `disturbed`; the times are None
+    where a cut file does not run. Bundles of formats that cannot be cut have none, nor have those
+    that take their text bank from outside, which no direct call here feeds.
     """
     calls: dict[str, Call] = {}
-    chosen = {name: bundle for name, bundle in bundles.items() if bundle.target in TARGETS}
+    chosen = {
+        name: bundle
+        for name, bundle in bundles.items()
+        if bundle.target in TARGETS and bundle.bank_input is None
+    }
     for name, bundle in chosen.items():
-        for part in (WHOLE, *PARTS):
-            calls[f"{name} {part}"] = open_cut(bundle, part, threads)
-    if not calls:
-        return []
+        calls |= _open_parts(name, bundle, threads)
     config = LatencyConfig(budget_s=seconds)
-    with progress_callback("parts of an inference") as update:
-        found = measure_latency(calls, config, threads=threads, progress=update)
+    found: dict[str, LatencyStats] = {}
+    if calls:
+        with progress_callback("parts of an inference") as update:
+            found = measure_latency(calls, config, threads=threads, progress=update)
     rows = []
     for name in chosen:
-        whole = found[f"{name} {WHOLE}"]
-        row: dict[str, Any] = {"name": name, "threads": threads, "whole_ms": whole.p50}
+        row: dict[str, Any] = {"name": name, "threads": threads, "whole_ms": None}
+        row |= {f"{part}_ms": None for part in PARTS}
+        whole = found.get(f"{name} {WHOLE}")
+        if whole is None:
+            rows.append({**row, "disturbed": False})
+            continue
+        row["whole_ms"] = whole.p50
         for part in PARTS:
             row[f"{part}_ms"] = whole.p50 - found[f"{name} {part}"].p50
         rows.append({**row, "disturbed": whole.disturbed})
     return rows
+
+
+def _open_parts(name: str, bundle: Bundle, threads: int) -> dict[str, Call]:
+    """The whole file and the cut ones, each run once; none where one of them fails."""
+    calls = {}
+    try:
+        for part in (WHOLE, *PARTS):
+            call = open_cut(bundle, part, threads)
+            call()
+            calls[f"{name} {part}"] = call
+    except Exception as error:  # engines have no common one
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        say(f"warning: parts of {name} are not measured: {reason[:160]}")
+        return {}
+    return calls
 
 
 def open_cut(bundle: Bundle, part: str, threads: int) -> Call:

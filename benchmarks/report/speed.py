@@ -71,6 +71,9 @@ def build_part_table(rows: Sequence[Row]) -> Table:
     """A row for each bundle whose file was cut: the whole inference, and what two parts add."""
     table = []
     for row in rows:
+        if row["whole_ms"] is None:
+            table.append([str(row["name"]), *[MISSING] * (1 + len(PARTS))])
+            continue
         mark = " *" if row["disturbed"] else ""
         cells = [f"{format_milliseconds(row['whole_ms'])}{mark}"]
         for part in PARTS:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,13 @@ import pytest
 from benchmarks import bundles as reporting
 from benchmarks.command import add_options
 from benchmarks.measure.latency import LatencyConfig
+from gazeclip.bundle.contents import BundleContents
+from gazeclip.bundle.write import write_bundle
 from gazeclip.console.parser import CommandParser
 from gazeclip.errors import ConfigError
 from gazeclip.files.atomic import read_json
-from tests.benchmarks.hand_made import GENERATORS, write_images
+from gazeclip.files.hashes import sha256
+from tests.benchmarks.hand_made import GENERATORS, MODEL_FILES, write_images
 
 
 @pytest.fixture(autouse=True)
@@ -32,13 +37,28 @@ def run_command(*words: str) -> int:
     return int(args.command(args))
 
 
-def test_bundles_are_measured_and_disturbed(bundles: dict[str, Path], tmp_path: Path) -> None:
+def copy_bundle(bundle: Path, contents: BundleContents, manifest: Path, folder: Path) -> str:
+    """The bundle as one that was made from this data set."""
+    target = bundle.name
+    folder.mkdir()
+    for path in bundle.glob("model.*"):
+        shutil.copy(path, folder)
+    origin = {**contents.provenance, "data_manifest_sha256": sha256(manifest)}
+    file = MODEL_FILES[target]
+    write_bundle(folder, replace(contents, target=target, model_file=file, provenance=origin))
+    return str(folder)
+
+
+def test_bundles_are_measured_and_disturbed(
+    bundles: dict[str, Path], contents: BundleContents, tmp_path: Path
+) -> None:
     manifest = write_images(tmp_path / "data")
     taxonomy = tmp_path / "hand.yaml"
     taxonomy.write_text(json.dumps({"name": "hand", "generators": GENERATORS}))
     out = tmp_path / "out"
     images = ["--manifest", str(manifest), "--taxonomy", str(taxonomy)]
-    names = [str(bundles["onnx"]), str(bundles["openvino"])]
+    own = copy_bundle(bundles["onnx"], contents, manifest, tmp_path / "own")
+    names = [own, str(bundles["openvino"])]
     assert run_command(*names, "--robustness", "--images", "4", *images, "--out", str(out)) == 0
     report = read_json(out / "report.json")
     assert [entry["name"] for entry in report["subjects"]] == names
@@ -47,12 +67,34 @@ def test_bundles_are_measured_and_disturbed(bundles: dict[str, Path], tmp_path: 
         assert entry["splits"]["test"]["clean"]["n"] == 4
         assert entry["splits"]["test"]["clean"]["n_real"] == 2
     assert (out / "report.html").is_file() and not (out / "scores.json").exists()
-    for entry in report["protocols"]["subjects"]:
-        assert entry["protocols"]["P1"]["n_real"] == 2
-        assert set(entry["protocols"]["P1"]["per_generator"]) == {"swap", "gan", "flow"}
-        assert set(entry["protocols"]["P2"]["per_generator"]) == {"gan_new"}
+    first, second = (entry["protocols"] for entry in report["protocols"]["subjects"])
+    assert first["P1"]["n_real"] == 2
+    assert set(first["P1"]["per_generator"]) == {"swap", "gan", "flow"}
+    assert set(first["P2"]["per_generator"]) == {"gan_new"}
+    # Made from another data set, whose generators only have the same names.
+    assert set(second) == {"P4 test", "P4 test_unseen"}
     coverage = report["protocols"]["coverage"]
     assert (coverage["images"], coverage["not_judged"]) == (12, 0)
+
+
+def test_bundles_that_only_a_reference_runs_judge_no_images(
+    bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = write_images(tmp_path / "data")
+    taxonomy = tmp_path / "hand.yaml"
+    taxonomy.write_text(json.dumps({"name": "hand", "generators": GENERATORS}))
+    found = reporting.open_bundle
+
+    def open_untimed(*given: Any) -> Any:
+        return replace(found(*given), timed=False)
+
+    monkeypatch.setattr(reporting, "open_bundle", open_untimed)
+    out = tmp_path / "out"
+    images = ["--manifest", str(manifest), "--taxonomy", str(taxonomy), "--robustness"]
+    assert run_command(str(bundles["onnx"]), *images, "--out", str(out)) == 0
+    report = read_json(out / "report.json")
+    assert report["protocols"] is None and report["robustness"] is None
+    assert report["subjects"][0]["latency_ms"]["p50"] is None
 
 
 def test_images_that_cannot_be_judged_are_an_exit_code(

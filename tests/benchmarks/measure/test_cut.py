@@ -14,11 +14,13 @@ import torch
 from benchmarks.measure import part_costs
 from benchmarks.measure.cut import FLOATS, PARTS, TARGETS, cut_onnx, cut_openvino
 from benchmarks.measure.latency import LatencyConfig
+from benchmarks.report.speed import build_part_table
 from export.job import ExportJob
 from export.registry import load_target
 from export.runner import unfinished_bundle
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import GOLDEN, INPUT_NAME, OUTPUTS
+from gazeclip.console.tables import MISSING
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.networks.student import Student, StudentSpec
 from gazeclip.networks.student_encoder import build_student_encoder
@@ -136,6 +138,34 @@ def test_a_part_costs_what_the_whole_takes_longer(
     for row in rows:
         assert (row["whole_ms"], row["gaze_ms"], row["pixels_ms"]) == (10.0, 3.0, -2.0)
     assert part_costs.measure_parts({}, 1, 1.0) == []
+
+
+def test_a_file_that_cannot_be_cut_has_no_figures_and_stops_nothing(
+    exported: dict[str, Bundle], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hasty = partial(LatencyConfig, rounds=1, min_round_time_s=0.0, warmup_max_s=0.0)
+    monkeypatch.setattr(part_costs, "LatencyConfig", hasty)
+
+    def fail(*given: Any) -> bytes:
+        raise ValueError("no such graph")
+
+    monkeypatch.setattr(part_costs, "cut_onnx", fail)
+    rows = {row["name"]: row for row in part_costs.measure_parts(exported, 1, 0.01)}
+    assert rows["openvino"]["whole_ms"] > 0
+    keys = ("whole_ms", *(f"{part}_ms" for part in PARTS))
+    assert [rows["onnx"][key] for key in keys] == [None] * len(keys)
+    assert "parts of onnx are not measured: no such graph" in capsys.readouterr().err
+    table = build_part_table(list(rows.values()))
+    assert table.rows[0] == ["onnx", *[MISSING] * len(keys)]
+
+
+def test_bundles_that_take_their_bank_from_outside_are_left_out(
+    exported: dict[str, Bundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part_costs, "open_cut", lambda *given: pytest.fail("it was opened"))
+    for bundle in exported.values():
+        monkeypatch.setitem(bundle.meta, "text_bank", {"name": "text_bank", "rows": None})
+    assert part_costs.measure_parts(exported, 1, 0.01) == []
 
 
 def test_the_parts_are_timed_in_one_go(
