@@ -28,7 +28,7 @@ from gazeclip.system.packages import require
 from gazeclip.system.place import command_line
 from quantize.bias import correct_biases
 from quantize.fuse import prepare_encoder
-from quantize.layers import find_pooled_layers, map_operations, name_operations
+from quantize.layers import find_gates, map_operations, name_operations
 from quantize.nncf_setup import prepare_nncf
 
 STATE_FILE = "encoder.safetensors"
@@ -162,13 +162,14 @@ def _require_complete(
     """NNCF skips what it cannot place without a word; read the graph instead of trusting it.
 
     It leaves the gates of squeeze-and-excitation in float on purpose, whose two convolutions read
-    one place: they take no time, and every value of a map hangs on their answer.
+    one place: they take no time, and every value of a map hangs on their answer. The head behind
+    the pooling reads one place as well, but holds up to half of all weights and must be quantized.
     """
     counts = count_quantizers(quantized)
     if counts["weight_quantizers"] == counts["convolutions"] - len(float_layers):
         return
     hooks = {name.partition(".")[2] for name, _, _ in named_quantizers(quantized)}
-    allowed = {*float_layers, *find_pooled_layers(prepared, example)}
+    allowed = {*float_layers, *find_gates(prepared, example)}
     missing = [
         layer
         for layer, operation in map_operations(prepared, example).items()

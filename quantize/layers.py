@@ -6,6 +6,7 @@ only the weight that such an operation reads leads back to the convolution.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -17,6 +18,7 @@ from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare_nncf
 
 _WEIGHT = ".weight"
+_PRODUCTS = ("mul", "multiply", "imul", "rmul")  # by value, with `*`, and in place
 
 
 def map_operations(encoder: nn.Module, example: Tensor) -> dict[str, str]:
@@ -45,6 +47,46 @@ def find_pooled_layers(encoder: nn.Module, example: Tensor) -> list[str]:
     for handle in handles:
         handle.remove()
     return found
+
+
+def find_gates(encoder: nn.Module, example: Tensor) -> list[str]:
+    """Names of the convolutions of squeeze-and-excitation gates (Hu et al., 2018).
+
+    They read one place, and all that follows from their output is a factor of a map. A convolution
+    behind the pooling reads one place too, and its output leaves the encoder: it is no gate. Nor is
+    any where maps themselves have only one place, since nothing tells the two apart there.
+    """
+    nodes, graph = _map_nodes(encoder, example)
+    pooled = find_pooled_layers(encoder, example)
+    return [name for name in pooled if name in nodes and _ends_in_maps(graph, nodes[name])]
+
+
+def _ends_in_maps(graph: Any, convolution: Any) -> bool:
+    """Whether every way onward holds one place, `(B, C, 1, 1)`, until it multiplies a map."""
+    waiting = [convolution]
+    seen = set()
+    while waiting:
+        node = waiting.pop()
+        seen.add(node.node_id)
+        edges = graph.get_output_edges(node)
+        if not edges or any(_count_places(edge) != 1 for edge in edges):
+            return False
+        for edge in edges:
+            after = edge.to_node
+            if after.node_id not in seen and not _multiplies_map(graph, after):
+                waiting.append(after)
+    return True
+
+
+def _multiplies_map(graph: Any, node: Any) -> bool:
+    if node.node_type.strip("_") not in _PRODUCTS:
+        return False
+    return any(_count_places(edge) > 1 for edge in graph.get_input_edges(node))
+
+
+def _count_places(edge: Any) -> int:
+    """Height times width of `(B, C, H, W)`; 0 for what is no map."""
+    return math.prod(edge.tensor_shape[2:]) if len(edge.tensor_shape) == 4 else 0
 
 
 def map_inputs(encoder: nn.Module, example: Tensor) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from quantize.encoder import (
     save_quantized,
 )
 from quantize.fuse import prepare_encoder
+from quantize.layers import name_operations
 
 SIZE = 64
 BACKBONE = "mobilenetv4_conv_small_050"
@@ -176,10 +178,47 @@ def test_a_gate_over_one_place_stays_in_float(quantizers: None) -> None:
     assert (counts["convolutions"], counts["weight_quantizers"]) == (4, 2)
 
 
+class Headed(nn.Module):
+    """A convolution behind the pooling whose output leaves the encoder, with a SiLU after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=4)
+        self.head = nn.Conv2d(8, 16, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        pooled = self.stem(images).relu().mean((2, 3), keepdim=True)
+        wide = self.head(pooled)
+        return (wide * wide.sigmoid()).flatten(1)
+
+
+@pytest.mark.parametrize(
+    ("build", "head"),
+    [(Headed, "head"), (lambda: build_encoder(BACKBONE), "conv_head")],
+    ids=["small", BACKBONE],
+)
+def test_a_head_behind_the_pooling_must_be_quantized(
+    build: Callable[[], nn.Module],
+    head: str,
+    quantizers: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """NNCF leaves it out unasked."""
+    torch.manual_seed(0)
+    find = name_operations
+
+    def leave_out(encoder: nn.Module, _: Collection[str], example: Tensor) -> list[str]:
+        return find(encoder, [head], example)
+
+    monkeypatch.setattr("quantize.encoder.name_operations", leave_out)
+    with pytest.raises(StageError, match=f"the convolutions {head} got no weight quantizer"):
+        quantize_encoder(build().eval(), [_batch(4, 1)], overflow_fix=True)
+
+
 def test_any_other_layer_in_float_is_named(
     quantizers: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    monkeypatch.setattr("quantize.encoder.find_pooled_layers", lambda *_: ["excite"])
+    monkeypatch.setattr("quantize.encoder.find_gates", lambda *_: ["excite"])
     with pytest.raises(StageError, match="the convolutions squeeze got no weight quantizer"):
         quantize_encoder(Gated().eval(), [_batch(4, 1)], overflow_fix=True)
