@@ -9,7 +9,14 @@ from pathlib import Path
 
 from benchmarks.zoo.listing import build_matrix, build_overview
 from benchmarks.zoo.outcome import find_surprise
-from benchmarks.zoo.record import SHIPPED, Cell, Record, is_ok, read_record
+from benchmarks.zoo.record import (
+    SHIPPED,
+    Cell,
+    Record,
+    describe_session,
+    is_ok,
+    read_record,
+)
 from export.batch import Pair
 from export.choose import ALL, choose_precisions, choose_targets, pair_up
 from gazeclip.console.lines import print_json, print_line
@@ -46,8 +53,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="FILE.json",
-        help="with --measure: where the figures go, after each cell; cells that the file has "
-        "already are not measured again",
+        help="with --measure: where the figures go, after each cell; cells that work "
+        "there already, with the same weights, versions and machine, are not measured again",
     )
     parser.add_argument(
         "--figures",
@@ -68,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: no such student, target or precision, or options that exclude each other.
+        ArtifactError: --figures names no record.
         StageError: an export failed that was measured.
     """
     students = find_students(args.names, read_zoo())
@@ -94,7 +102,9 @@ def _measure(
     # Imported here: a listing needs neither torch nor any converter.
     from benchmarks.zoo.measure import measure_student
 
-    record = Record() if args.out is None else read_record(args.out)
+    known = args.out is not None and args.out.exists()
+    record = read_record(args.out) if known else Record()
+    session = describe_session(args.weights, args.seed)
     begun = False
 
     def keep(entry: ZooStudent, target: str, precision: str, cell: Cell) -> None:
@@ -103,11 +113,15 @@ def _measure(
         say(f"zoo: {entry.name} {target} {precision}: {cell['why'] or cell['state']}")
 
     for entry in students:
-        missing = [pair for pair in pairs if record.find_cell(entry.name, name_cell(*pair)) is None]
+        name = entry.name
+        size = entry.size
+        missing = [
+            pair for pair in pairs if not record.is_current(name, size, name_cell(*pair), session)
+        ]
         if not missing:
             continue
         if not begun:
-            record.begin_session(args.weights, args.seed)
+            record.begin_session(session)
             begun = True
         with working(f"measuring {entry.name}"):
             measure_student(record, entry, missing, args.weights, args.seed, keep)

@@ -9,10 +9,11 @@ from benchmarks.zoo.record import Cell, Record, is_ok
 from export import registry
 from export.batch import Pair
 from gazeclip.console.tables import MISSING, Styled, Table
+from gazeclip.files.hashes import shorten_name
 from gazeclip.networks.zoo import ZooStudent, name_cell
 
 _INT8 = "int8"
-_QUIET = 0.5  # load average; the command itself begins with less
+QUIET = 0.5  # load average; the command itself begins with less
 
 
 def build_overview(students: Sequence[ZooStudent], record: Record) -> Table:
@@ -103,8 +104,9 @@ def _describe_sessions(record: Record) -> str:
 def _describe_session(session: dict[str, Any]) -> str:
     machine = session["machine"]
     flags = ", ".join(machine["flags"])
-    weights = "random weights" if session["weights"] == "none" else f"weights {session['weights']}"
+    name = shorten_name(session["weights"])
+    weights = "random weights" if name == "none" else f"weights {name}"
     load = machine["load_average"]
     # Of the minute before: what the machine did when the session began.
-    busy = f", beside other work (load {load[0]:.1f})" if load and load[0] > _QUIET else ""
+    busy = f", beside other work (load {load[0]:.1f})" if load and load[0] > QUIET else ""
     return f"measured {session['date']} on {machine['cpu']} ({flags}), one thread, {weights}{busy}"

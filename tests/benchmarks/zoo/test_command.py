@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import pytest
 
 from benchmarks.zoo import command
 from benchmarks.zoo.outcome import FAILED, OK
-from benchmarks.zoo.record import Record, read_record
+from benchmarks.zoo.record import Record, describe_session, read_record
 from gazeclip.cli.verbs import run_verb
 from gazeclip.console.tables import MISSING
-from gazeclip.errors import ConfigError, StageError
+from gazeclip.errors import ArtifactError, ConfigError, StageError
 from gazeclip.networks.zoo import ZooStudent
 
 GOOD = {
@@ -30,6 +31,7 @@ GOOD = {
     "latency_ms": 1.25,
 }
 BAD = {"state": FAILED, "step": "convert", "why": "aten::roll in backbone.stages.1 is unknown"}
+_FACTS = {"size": 224, "parameters": 11_200_000, "macs": 1_814_000_000}
 
 
 @pytest.fixture
@@ -38,8 +40,8 @@ def figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     zoo = {name: ZooStudent(name) for name in ("resnet18", "resnet34")}
     monkeypatch.setattr(command, "read_zoo", lambda: zoo)
     record = Record()
-    record.begin_session("none", 0)
-    record.describe_student("resnet18", {"parameters": 11_200_000, "macs": 1_814_000_000})
+    record.begin_session(describe_session("none", 0))
+    record.describe_student("resnet18", _FACTS)
     record.add_cell("resnet18", "onnx-int8", GOOD)
     record.add_cell("resnet18", "coreml-int8", BAD)
     path = tmp_path / "figures.json"
@@ -124,6 +126,40 @@ def test_measuring_goes_on_where_it_was_stopped(
     ]
     assert _run("--measure", "resnet18", *options, "--out", str(figures)) == 0
     assert len(asked) == 1 and len(read_record(figures).sessions) == 2
+
+
+ONE = ("--measure", "resnet18", "--target", "onnx", "--precision", "int8")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.sessions[0].update(weights="timm"),
+        lambda record: record.sessions[0].update(seed=1),
+        lambda record: record.sessions[0]["versions"].update(numpy="1.0"),
+        lambda record: record.sessions[0]["machine"].update(cpu="another"),
+        lambda record: record.students["resnet18"].update(size=192),
+        lambda record: record.students["resnet18"]["cells"]["onnx-int8"].update(BAD),
+        lambda record: record.students["resnet18"]["cells"]["onnx-int8"].pop("latency_ms"),
+    ],
+    ids=["weights", "seed", "versions", "machine", "size", "failure", "no times"],
+)
+def test_what_was_measured_otherwise_is_measured_again(
+    change: Callable[[Record], object], figures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = _measure_with(GOOD, monkeypatch)
+    record = read_record(figures)
+    record.sessions[0]["machine"]["load_average"] = [7.0, 7.0, 7.0]  # no reason by itself
+    record.save(figures)
+    assert _run(*ONE, "--out", str(figures)) == 0 and asked == []
+    change(record)
+    record.save(figures)
+    assert _run(*ONE, "--out", str(figures)) == 0 and asked == ["resnet18 onnx int8"]
+
+
+def test_a_file_that_is_not_there_is_no_empty_table(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"there is no file .*typo\.json"):
+        _run("--figures", str(tmp_path / "typo.json"))
 
 
 def test_an_export_that_fails_is_named_with_operation_and_layer(

@@ -19,7 +19,7 @@ from benchmarks.zoo import cell as module
 from benchmarks.zoo.cell import measure_cell, read_subject, write_subject
 from benchmarks.zoo.measure import count_student, measure_folding, measure_student
 from benchmarks.zoo.outcome import FAILED, OK, find_surprise
-from benchmarks.zoo.record import SHIPPED, Record, read_record
+from benchmarks.zoo.record import SHIPPED, Record, describe_session, read_record
 from benchmarks.zoo.student import Subject, make_subject
 from export.batch import Pair
 from export.registry import TARGETS
@@ -156,7 +156,7 @@ def test_every_other_student_folds_and_is_integer_in_onnx(name: str, quantizers:
 @pytest.mark.slow
 def test_a_process_of_its_own_measures_its_memory(quantizers: None) -> None:
     record = Record()
-    record.begin_session("none", 0)
+    record.begin_session(describe_session("none", 0))
     entry = _shrink(SMALLEST)
     measure_student(record, entry, [("onnx", "fp32")], "none", 0, lambda *_: None)
     cell = record.find_cell(SMALLEST, "onnx-fp32")

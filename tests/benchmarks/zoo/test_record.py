@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.zoo.listing import QUIET
 from benchmarks.zoo.outcome import FAILED, OK, find_surprise
-from benchmarks.zoo.record import SHIPPED, Record, is_ok, read_record
+from benchmarks.zoo.record import SHIPPED, TIMES, Record, describe_session, is_ok, read_record
 from export.registry import TARGETS
 from gazeclip.errors import ArtifactError
 from gazeclip.networks.zoo import ZooStudent, name_cell, read_zoo
@@ -19,10 +20,10 @@ STUDENT = ZooStudent("resnet18", 96, {"coreml-int8": "aten::roll in encoder"})
 
 def test_a_cell_names_its_session_and_the_last_measurement_counts(tmp_path: Path) -> None:
     record = Record()
-    record.begin_session("none", 0)
+    record.begin_session(describe_session("none", 0))
     record.add_cell("resnet18", "onnx-int8", BAD)
     record.add_cell("resnet18", "onnx-fp32", GOOD)
-    record.begin_session("timm", 1)
+    record.begin_session(describe_session("timm", 1))
     record.describe_student("resnet18", {"macs": 5})
     record.add_cell("resnet18", "onnx-int8", GOOD)
     record.save(tmp_path / "zoo.json")
@@ -39,7 +40,27 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text('{"sessions": []}')
     with pytest.raises(ArtifactError, match="no record of the zoo"):
         read_record(tmp_path / "other.json")
-    assert read_record(tmp_path / "none.json") == Record()
+    with pytest.raises(ArtifactError, match="there is no file"):
+        read_record(tmp_path / "none.json")
+
+
+def test_cells_of_another_size_are_dropped() -> None:
+    record = Record()
+    record.begin_session(describe_session("none", 0))
+    for size, kept in ((96, False), (224, False), (224, True)):
+        record.describe_student("resnet18", {"size": size})
+        assert (record.find_cell("resnet18", "onnx-fp32") is not None) is kept
+        record.add_cell("resnet18", "onnx-fp32", GOOD)
+
+
+def test_weights_of_a_file_are_known_by_their_content(tmp_path: Path) -> None:
+    file = tmp_path / "weights.safetensors"
+    told = []
+    for content in (b"one", b"two"):
+        file.write_bytes(content)
+        told.append(describe_session(str(file), 0)["weights"])
+    assert told[0] != told[1]
+    assert describe_session("none", 0)["weights"] == "none"
 
 
 @pytest.mark.parametrize(
@@ -55,6 +76,17 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
 def test_what_differs_from_the_zoo_is_said(target: str, cell: dict[str, str], said: str) -> None:
     found = find_surprise(STUDENT, target, "int8", cell)
     assert found.startswith(said) and bool(found) == bool(said)
+
+
+def test_shipped_times_were_taken_on_a_quiet_machine() -> None:
+    """Sizes, parity and operations do not depend on what else a machine does; times do."""
+    record = read_record(SHIPPED)
+    cells = [cell for student in record.students.values() for cell in student["cells"].values()]
+    assert cells
+    for cell in cells:
+        load = record.sessions[cell["session"]]["machine"]["load_average"]
+        timed = [key for key in (*TIMES, "peak_mb") if cell.get(key) is not None]
+        assert not timed or load[0] <= QUIET, f"{timed} at load {load[0]}"
 
 
 def test_the_shipped_figures_are_those_that_the_zoo_promises() -> None:
