@@ -24,11 +24,9 @@ def open_with_bank(bundle: Bundle, path: Path) -> Bundle:
         raise ConfigError(what, remedy=f"Export one that takes a text bank: {again}")
     bank = TextBankFile.read(path)
     sources = bundle.meta["provenance"]
-    for who, have in (("teacher", bank.teacher), ("student", bank.student)):
-        wanted = sources.get(f"{who}_sha256")
-        if have is not None and have != wanted:
-            what = f"text bank {path} is of the {who} {have[:12]}, the bundle of {str(wanted)[:12]}"
-            raise ArtifactError(what, remedy=f"Use a bank of this bundle's {who}")
+    _refuse_other(path, "teacher", bank.teacher, sources.get("teacher_sha256"))
+    if bank.student is not None:  # it has rows from images
+        _refuse_other(path, "student", bank.student, sources.get("student_sha256"))
     if bank.embeddings.shape[1] != bundle.embedding_dim:
         what = f"text bank {path} has rows of {bank.embeddings.shape[1]} values"
         raise ArtifactError(what, remedy=f"This bundle's have {bundle.embedding_dim}")
@@ -36,3 +34,20 @@ def open_with_bank(bundle: Bundle, path: Path) -> Bundle:
         what = f"text bank {path} has {len(bank.classes)} classes"
         raise ConfigError(what, remedy=f"The model of this bundle takes {port.rows}")
     return bundle.with_bank(bank.classes, bank.embeddings)
+
+
+def _refuse_other(path: Path, who: str, have: str, wanted: str | None) -> None:
+    """Refuse a bank of another network.
+
+    Args:
+        have: SHA-256 of the network's weights that the bank names.
+        wanted: what the bundle names; None: nothing, and then no bank fits.
+
+    Raises:
+        ArtifactError: the two differ.
+    """
+    if have == wanted:
+        return
+    other = "does not say of which" if wanted is None else f"of {wanted[:12]}"
+    what = f"text bank {path} is of the {who} {have[:12]}, the bundle {other}"
+    raise ArtifactError(what, remedy=f"Use a bank of this bundle's {who}")

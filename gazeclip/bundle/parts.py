@@ -20,6 +20,16 @@ from gazeclip.files.atomic import parse_json, write_bytes
 _BANK = "text_bank"
 _METADATA = "__metadata__"  # where safetensors keeps texts
 _FACTS = "gazeclip"
+# What a header of another form raises; the last two by brackets and digits without end.
+_BANK_ERRORS = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+)
 # What NumPy and zipfile raise on damaged archives, depending on where the damage is.
 _READ_ERRORS = (
     OSError,
@@ -75,7 +85,7 @@ def read_bank_and_facts(path: Path) -> tuple[np.ndarray, str | None]:
             raise ValueError("not one float32 tensor")
         values = np.frombuffer(raw, "<f4", offset=start).astype(np.float32)
         return values.reshape(entry["shape"]), header.get(_METADATA, {}).get(_FACTS)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _BANK_ERRORS as error:
         raise BundleError(
             f"{path} is damaged ({error})", remedy="Export the bundle again"
         ) from error

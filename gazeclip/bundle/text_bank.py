@@ -11,6 +11,7 @@ from images) and how each row was made. NumPy only, because apps and gateways re
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -31,6 +32,8 @@ VERSION = 1
 Origin = Literal["text", "images"]
 _HASH = re.compile(r"[0-9a-f]{64}")
 _KEYS = {"kind", "version", "teacher_sha256", "student_sha256", "classes", "rows"}
+# What facts of another form raise; the last two by brackets and digits without end.
+_READ_ERRORS = (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,8 @@ class TextBankFile:
         from_images = any(row.made == "images" for row in self.rows)
         if from_images != (self.student is not None):
             faults.append("rows from images and the student's hash do not go together")
-        for name in filter(None, (self.teacher, self.student)):
-            if not _HASH.fullmatch(name):
-                faults.append(f"'{name}' is no SHA-256")
+        hashes = [self.teacher] if self.student is None else [self.teacher, self.student]
+        faults += [f"'{name}' is no SHA-256" for name in hashes if not _HASH.fullmatch(name)]
         return faults
 
     def add(self, entry: BundleClass, row: BankRow, values: np.ndarray) -> TextBankFile:
@@ -131,7 +133,7 @@ class TextBankFile:
             raise ArtifactError(what, remedy=remedy)
         try:
             bank = cls._from_facts(values, parse_json(text))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except _READ_ERRORS as error:
             what = f"{path} says nothing of itself that this version understands ({error})"
             raise ArtifactError(what, remedy="Make the bank again") from error
         _refuse(path, bank.find_faults())
@@ -143,15 +145,68 @@ class TextBankFile:
             raise ValueError(f"kind {facts['kind']!r}, version {facts['version']!r}")
         if set(facts) != _KEYS:
             raise ValueError(f"it needs exactly {', '.join(sorted(_KEYS))}")
-        rows = []
-        for entry in facts["rows"]:
-            if set(entry) != {field.name for field in fields(BankRow)}:
-                raise ValueError("origins of rows")
-            if entry["made"] not in get_args(Origin):
-                raise ValueError(f"a row made of {entry['made']!r}")
-            rows.append(BankRow(**{**entry, "sources": tuple(entry["sources"])}))
-        classes = tuple(BundleClass(**entry) for entry in facts["classes"])
-        return cls(values, classes, tuple(rows), facts["teacher_sha256"], facts["student_sha256"])
+        rows = tuple(_read_row(entry) for entry in _take(list, facts["rows"], "rows"))
+        classes = tuple(_read_class(entry) for entry in _take(list, facts["classes"], "classes"))
+        teacher = _take(str, facts["teacher_sha256"], "teacher_sha256")
+        student = facts["student_sha256"]
+        if student is not None:
+            _take(str, student, "student_sha256")
+        return cls(values, classes, rows, teacher, student)
+
+
+def _take(kind: type, value: Any, name: str) -> Any:
+    """The value, which has to be of a kind.
+
+    Raises:
+        TypeError: it is of another, and nothing later would have to expect that.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is {_shorten(value)}")
+    return value
+
+
+def _take_number(value: Any, name: str) -> float:
+    """A finite number as float.
+
+    Raises:
+        TypeError, ValueError, OverflowError: it is none.
+    """
+    # JSON's true is an int to Python.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} is {_shorten(value)}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {value}")
+    return float(value)
+
+
+def _shorten(value: Any) -> str:
+    return repr(value)[:40]
+
+
+def _read_row(entry: Mapping[str, Any]) -> BankRow:
+    """The origin of a row.
+
+    Raises:
+        TypeError, ValueError, OverflowError: keys are missing, unknown or of another type.
+    """
+    if set(entry) != {field.name for field in fields(BankRow)}:
+        raise ValueError("origins of rows")
+    if entry["made"] not in get_args(Origin):
+        raise ValueError(f"a row made of {entry['made']!r}")
+    sources = [_take(str, item, "a source") for item in _take(list, entry["sources"], "sources")]
+    length = _take_number(entry["length"], "length")
+    weight = _take_number(entry["weight"], "weight")
+    return BankRow(entry["made"], tuple(sources), length, weight)
+
+
+def _read_class(entry: Mapping[str, Any]) -> BundleClass:
+    """A class.
+
+    Raises:
+        TypeError: keys are missing, unknown or of another type.
+    """
+    texts = {key: _take(str, value, f"{key} of a class") for key, value in entry.items()}
+    return BundleClass(**texts)
 
 
 def _find_class_faults(classes: tuple[BundleClass, ...]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ import pytest
 
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.contents import BankInput, BundleClass, BundleContents
+from gazeclip.bundle.parts import write_text_bank
 from gazeclip.bundle.text_bank import BankRow, TextBankFile
 from gazeclip.bundle.write import write_bundle
+from gazeclip.cli.guard import EXIT_ERROR, describe_error
 from gazeclip.errors import ArtifactError, BundleError, ConfigError
 from gazeclip.scoring.evidence import Evidence
 from runtimes import load
@@ -115,6 +117,33 @@ def test_the_command_takes_a_bank(
     assert "new" in json.dumps(found)
 
 
+def write_with_facts(file: Path, bank: TextBankFile, **changed: Any) -> None:
+    """A bank's file as its own writer would refuse it."""
+    facts = {
+        "kind": "gazeclip-text-bank",
+        "version": 1,
+        "teacher_sha256": bank.teacher,
+        "student_sha256": bank.student,
+        "classes": [asdict(entry) for entry in bank.classes],
+        "rows": [asdict(row) for row in bank.rows],
+    }
+    write_text_bank(file, bank.embeddings, json.dumps({**facts, **changed}))
+
+
+@pytest.mark.parametrize("teacher", [None, "", 5, []])
+def test_a_bank_that_names_no_teacher_ends_as_one_line(
+    external: Path, photos: dict[str, Path], bank: TextBankFile, file: Path, teacher: Any
+) -> None:
+    write_with_facts(file, bank)
+    load(external, text_bank=file)  # else the file would be as it should
+    write_with_facts(file, bank, teacher_sha256=teacher)
+    given = ["verify", str(photos["fake"]), "--bundle", str(external), "--text-bank", str(file)]
+    with pytest.raises(Exception, match=r"teacher_sha256|SHA-256") as caught:
+        main(given)
+    message, code = describe_error(caught.value)
+    assert code == EXIT_ERROR and str(file) in message and "\n" not in message
+
+
 def test_banks_that_do_not_belong_to_a_bundle(
     external: Path, bundles: dict[str, Path], bank: TextBankFile, file: Path
 ) -> None:
@@ -132,6 +161,20 @@ def test_banks_that_do_not_belong_to_a_bundle(
     replace(bank, embeddings=short).write(file)
     with pytest.raises(ArtifactError, match="has rows of 4 values"):
         load(external, text_bank=file)
+
+
+def test_no_bank_fits_a_bundle_that_names_no_teacher(
+    external: Path, contents: BundleContents, file: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "unnamed"
+    folder.mkdir()
+    shutil.copyfile(external / "model.onnx", folder / "model.onnx")
+    unnamed = {key: value for key, value in contents.provenance.items() if "teacher" not in key}
+    port = BankInput("text_bank", None)
+    told = replace(contents, evidence=DETECTION, bank_input=port, provenance=unnamed)
+    write_bundle(folder, told)
+    with pytest.raises(ArtifactError, match="teacher aaaaaaaaaaaa, the bundle does not say"):
+        load(folder, text_bank=file)
 
 
 def test_the_schema_tells_readers_that_they_must_feed_it(external: Path) -> None:

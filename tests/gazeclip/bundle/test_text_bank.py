@@ -90,6 +90,25 @@ def test_the_bank_of_a_bundle_says_nothing_of_itself(
         (lambda facts: facts.update(student_sha256=None), "the student's hash do not go together"),
         (lambda facts: facts.update(teacher_sha256="?"), "is no SHA-256"),
         (lambda facts: facts["classes"][1].update(family="magic"), "face_swap/magic"),
+        # no teacher, which would be no check either
+        (lambda facts: facts.update(teacher_sha256=None), "teacher_sha256 is None"),
+        (lambda facts: facts.update(teacher_sha256=""), "'' is no SHA-256"),
+        (lambda facts: facts.update(student_sha256=""), "'' is no SHA-256"),
+        # values of another type
+        (lambda facts: facts.update(teacher_sha256=5), "teacher_sha256 is 5"),
+        (lambda facts: facts.update(student_sha256=[]), r"student_sha256 is \[\]"),
+        (lambda facts: facts.update(rows={}), "rows is {}"),
+        (lambda facts: facts["rows"][1].update(length="x"), "length is 'x'"),
+        (lambda facts: facts["rows"][1].update(length=None), "length is None"),
+        (lambda facts: facts["rows"][1].update(length=True), "length is True"),
+        (lambda facts: facts["rows"][1].update(length=10**400), "too large"),
+        (lambda facts: facts["rows"][1].update(weight=float("nan")), "weight is nan"),
+        (lambda facts: facts["rows"][1].update(sources="photo"), "sources is 'photo'"),
+        (lambda facts: facts["rows"][1].update(sources=[7]), "a source is 7"),
+        (lambda facts: facts["classes"][1].update(name=5), "name of a class is 5"),
+        (lambda facts: facts["classes"][1].update(category=[]), r"category of a class is \[\]"),
+        (lambda facts: facts["classes"][1].update(title={}), "title of a class is {}"),
+        (lambda facts: facts["classes"][1].pop("title"), "title"),
     ],
 )
 def test_facts_that_do_not_fit_are_refused(
@@ -100,6 +119,23 @@ def test_facts_that_do_not_fit_are_refused(
     rewrite(path, change)
     with pytest.raises(ArtifactError, match=words):
         TextBankFile.read(path)
+
+
+def test_brackets_without_end_are_refused(bank: TextBankFile, tmp_path: Path) -> None:
+    path = tmp_path / "bank.safetensors"
+    brackets = "[" * 200_000
+    write_text_bank(path, bank.embeddings, brackets)
+    with pytest.raises(ArtifactError, match="says nothing of itself"):
+        TextBankFile.read(path)
+    header = brackets.encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(ArtifactError, match="is damaged"):
+        TextBankFile.read(path)
+
+
+def test_a_bank_without_a_teacher_is_not_written(bank: TextBankFile, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="'' is no SHA-256"):
+        replace(bank, teacher="").write(tmp_path / "bank.safetensors")
 
 
 def test_nothing_faulty_is_written(bank: TextBankFile, tmp_path: Path) -> None:
