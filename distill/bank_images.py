@@ -96,13 +96,49 @@ def make_row(embeddings: np.ndarray, bank: np.ndarray, weight: float = 1.0) -> n
             of other classes too.
     """
     total = embeddings.sum(axis=0, dtype=np.float64)  # (D,)
-    direction = total / np.linalg.norm(total)
-    others = total - embeddings  # (N, D): the sum without the image itself
+    own, best = compare_scores(embeddings, bank)
+    row: np.ndarray = (weight * best / own * total / np.linalg.norm(total)).astype(np.float32)
+    return row
+
+
+def compare_scores(embeddings: np.ndarray, bank: np.ndarray) -> tuple[float, float]:
+    """What photographs score on average on each other, and on the best row that is there.
+
+    Args:
+        embeddings: `(N, D)`, L2-normalised, N at least 2.
+        bank: `(C, D)`.
+
+    Returns:
+        The cosine of each with the mean of the others; its largest product with a row.
+    """
+    others = embeddings.sum(axis=0, dtype=np.float64) - embeddings  # (N, D): each without itself
     others /= np.linalg.norm(others, axis=1, keepdims=True)
     own = float((others * embeddings).sum(axis=1).mean())
-    best = float((embeddings @ bank.T).max(axis=1).mean())
-    row: np.ndarray = (weight * best / own * direction).astype(np.float32)
-    return row
+    return own, float((embeddings @ bank.T).max(axis=1).mean())
+
+
+def _refuse_unlike(embeddings: np.ndarray, bank: np.ndarray) -> None:
+    """Refuse photographs that make no class: they would make a row that draws most images.
+
+    No direction has a higher mean cosine with the photographs than their own mean. A row that is
+    there can therefore only do better, length for length, where different photographs have
+    different best rows, or where hardly anything but chance is common to them. The row that they
+    make would then be longer than all others.
+
+    Raises:
+        ConfigError: they resemble each other too little, or no class of the bank.
+    """
+    own, best = compare_scores(embeddings, bank)
+    remedy = "Give photographs of one generator, cut as in training"
+    if best <= 0:
+        raise ConfigError("the photographs resemble no class of the bank", remedy=remedy)
+    longest = float(np.linalg.norm(bank, axis=1).max())
+    if not own * longest >= best:
+        what = (
+            f"the photographs resemble each other (cosine {own:.2f}) less than classes that the "
+            f"bank has ({best / longest:.2f})"
+        )
+        raise ConfigError(what, remedy=remedy)
 
 
 def add_by_images(
@@ -119,7 +155,8 @@ def add_by_images(
 
     Raises:
         ArtifactError: the bank has rows of another student, or another length of embeddings.
-        ConfigError: weight not above 0, or photographs that no row of the bank resembles.
+        ConfigError: weight not above 0, or photographs that resemble each other less than the
+            rows of the bank, or none of these.
     """
     if bank.student not in (None, student):
         what = f"the bank has rows made by the student {bank.student[:12]}, not {student[:12]}"
@@ -130,11 +167,9 @@ def add_by_images(
         raise ArtifactError(what, remedy="Use a bank of this student's teacher")
     if not weight > 0:
         raise ConfigError(f"a weight of {weight} is not above 0", remedy="Use 1, or a little more")
+    _refuse_unlike(photographs.embeddings, bank.embeddings)
     row = make_row(photographs.embeddings, bank.embeddings, weight)
     length = float(np.linalg.norm(row))
-    if float(row @ photographs.embeddings.mean(axis=0)) <= 0:
-        what = "the photographs resemble neither each other nor any class of the bank"
-        raise ConfigError(what, remedy="Give photographs of one generator, cut as in training")
     entry = BundleClass(generator.name, generator.title, generator.category, generator.family)
     origin = BankRow("images", photographs.hashes, length, weight)
     return replace(bank.add(entry, origin, row), student=student)

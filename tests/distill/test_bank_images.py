@@ -74,6 +74,33 @@ def test_what_a_bank_keeps_of_photographs(embeddings: np.ndarray, bank: TextBank
             add_by_images(bank, NEW, Photographs(embeddings, hashes), STUDENT, weight)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_photographs_of_several_classes_make_no_row_that_draws_most_images(seed: int) -> None:
+    """Ten images, each near one of four rows: the best row is near, and what they share is not."""
+    rng = np.random.default_rng(seed)
+    rows = unit(rng.normal(size=(4, 128))).astype(np.float32)
+    several = unit(rows[np.arange(12) % 4] + 0.02 * rng.normal(size=(12, 128)))
+    chance = unit(rng.normal(size=(10, 128)))
+    bank = TextBankFile(rows, tuple(CLASSES), (BankRow("text"),) * 4, "a" * 64)
+    hashes = tuple(f"{number:064x}" for number in range(12))
+    for images in (several, chance):
+        given = Photographs(images.astype(np.float32), hashes[: len(images)])
+        with pytest.raises(ConfigError, match="resemble each other"):
+            add_by_images(bank, NEW, given, STUDENT)
+    one = unit(rows[0] + rng.normal(size=(10, 128)) * 0.02 + 0.2 * rng.normal(size=128))
+    photographs = Photographs(one.astype(np.float32), hashes[:10])
+    made = add_by_images(bank, NEW, photographs, STUDENT)
+    assert 0 < made.rows[-1].length <= 1
+
+
+def test_photographs_that_resemble_no_class(bank: TextBankFile) -> None:
+    rows = np.abs(bank.embeddings)
+    own = replace(bank, embeddings=rows)
+    away = unit(-rows.sum(axis=0) + 0.01 * np.arange(18).reshape(3, 6)).astype(np.float32)
+    with pytest.raises(ConfigError, match="resemble no class of the bank"):
+        add_by_images(own, NEW, Photographs(away, ("a" * 64, "b" * 64, "c" * 64)), STUDENT)
+
+
 def test_photographs_that_cannot_be_read_are_named_and_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
