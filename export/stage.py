@@ -13,6 +13,7 @@ import numpy as np
 
 from export import registry
 from export.facts import describe_answers, describe_crop, describe_sources, model_size_mb
+from export.filters import round_filters
 from export.gate import BATCH_SIZE, TWIN, Gatekeeper, GateOptions, refuse_rejected_files
 from export.head_weights import pack_head
 from export.job import ExportJob, Result
@@ -98,6 +99,11 @@ class Exporter:
         )
 
     @cached_property
+    def rounded(self) -> Student:
+        """The student with the filters of w8 files."""
+        return round_filters(self.student)
+
+    @cached_property
     def gatekeeper(self) -> Gatekeeper:
         """Judges files by their fp32 twins."""
         return Gatekeeper(self.context, self.gate)
@@ -119,7 +125,8 @@ class Exporter:
 
     def model_of(self, precision: Precision) -> Student:
         """The PyTorch model that an export of this precision must reproduce."""
-        return self.quantized if precision == "int8" else self.student
+        models = {"int8": lambda: self.quantized, "w8": lambda: self.rounded}
+        return models.get(precision, lambda: self.student)()
 
     def compute_reference(self, precision: Precision) -> dict[str, np.ndarray]:
         """Outputs of that model on `probes`."""
@@ -225,9 +232,10 @@ def _open_file(
 
 
 def _make_job(exporter: Exporter, precision: Precision, folder: Path) -> ExportJob:
-    # The head tuned for the precision over the float encoder: targets take the quantized encoder
-    # from the job.
-    student = exporter.model_of(precision).with_encoder(exporter.student.encoder)
+    student = exporter.model_of(precision)
+    if precision == "int8":
+        # The head tuned for it over the float encoder: targets take the quantized one from the job.
+        student = student.with_encoder(exporter.student.encoder)
     job = ExportJob(
         student=student,
         quantized_encoder=exporter.quantized.encoder if precision == "int8" else None,

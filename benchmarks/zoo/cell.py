@@ -20,6 +20,7 @@ from benchmarks.measure.latency import LatencyConfig, measure_latency
 from benchmarks.zoo.outcome import FAILED, OK
 from benchmarks.zoo.student import Subject
 from export.blame import explain_failure
+from export.filters import round_filters
 from export.gate import BATCH_SIZE
 from export.head_weights import pack_head
 from export.job import ExportJob
@@ -30,7 +31,7 @@ from export.runner import is_reference, open_runner, unfinished_bundle, wrap_tor
 from export.stage import model_size_mb
 from gazeclip.bundle.layout import Precision
 from gazeclip.files.atomic import write_json
-from gazeclip.networks.student import load_student, save_student
+from gazeclip.networks.student import Student, load_student, save_student
 from gazeclip.networks.student_encoder import build_student_encoder
 from quantize.encoder import count_quantizers, load_quantized, save_quantized
 from runtimes.batches import Infer, infer_in_batches
@@ -111,13 +112,23 @@ def make_job(subject: Subject, precision: Precision, folder: Path) -> ExportJob:
     quantized = subject.quantized if precision == "int8" else None
     stripped = None if quantized is None else StrippedEncoder(quantized, size)
     job = ExportJob(
-        subject.student, quantized, precision, folder, spec.classes, size, stripped=stripped
+        _choose_student(subject, precision),
+        quantized,
+        precision,
+        folder,
+        spec.classes,
+        size,
+        stripped=stripped,
     )
     return pack_head(job, "int8")
 
 
+def _choose_student(subject: Subject, precision: Precision) -> Student:
+    return round_filters(subject.student) if precision == "w8" else subject.student
+
+
 def _compute_reference(subject: Subject, precision: Precision) -> dict[str, np.ndarray]:
-    model = subject.student
+    model = _choose_student(subject, precision)
     if precision == "int8":
         model = model.with_encoder(subject.quantized)
     return infer_in_batches(wrap_torch(model), subject.probes, BATCH_SIZE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from export.filters import round_filters
 from export.head_weights import require_packed_convolutions
 from export.registry import load_target
 from gazeclip.bundle.layout import OUTPUTS
@@ -129,3 +131,21 @@ def test_filters_that_are_computed_are_refused() -> None:
     assert len(left) == 1
     with pytest.raises(StageError, match=f"{left[0]}.* cannot be stored in 8 bits"):
         require_packed_convolutions(left, "openvino w8")
+
+
+@pytest.mark.parametrize("target", ["onnx", "openvino", *_SLOW])
+def test_a_file_holds_the_very_filters_of_the_rounded_student(
+    make_job: Any, images: np.ndarray, tmp_path: Path, target: str
+) -> None:
+    job = make_job("w8", tmp_path)
+    rounded = round_filters(job.student)
+    path = tmp_path / load_target(target).export(replace(job, student=rounded))["model"]
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        wanted = rounded(pixels)
+        plain = job.student(pixels)
+    found = RUNNERS[target](path, images)
+    for name in OUTPUTS:
+        away = np.abs(found[name] - getattr(wanted, name).numpy()).max()
+        moved = float((getattr(wanted, name) - getattr(plain, name)).abs().max())
+        assert away < 2e-4 and away < 0.05 * moved, name
