@@ -39,7 +39,7 @@ from gazeclip.run.stages import bundle_stage
 from gazeclip.system.threads import usable_threads
 
 
-def run_stage(run: Run, force: bool = False, on_device: Mapping[str, str] | None = None) -> bool:
+def run_stage(run: Run, force: bool = False, on_device: Mapping[str, Any] | None = None) -> bool:
     """Write `report/`.
 
     Args:
