@@ -14,7 +14,7 @@ from benchmarks.measure import machine, sweep
 from benchmarks.measure.gather import Gathered, open_bundle
 from benchmarks.measure.grid import measure_grid
 from benchmarks.measure.latency import LatencyConfig, LatencyStats, measure_latency
-from benchmarks.peers.ask import measure_if_asked
+from benchmarks.peers.ask import check_if_asked, measure_if_asked
 from benchmarks.protocols import build_bundle_protocols
 from benchmarks.report.data import ReportData, describe_subject
 from benchmarks.report.write import write_report
@@ -49,11 +49,13 @@ def report_bundles(
 
     Raises:
         ConfigError: a grid without images, or of bundles that take images of different sizes.
-        ConfigError, StageError: the device that was named cannot be reached.
+        ConfigError, StageError: the device that was named cannot be reached, or there is no room
+            for the peers.
         BundleError, ManifestError: a bundle or the manifest is unusable.
     """
     bundles = [Bundle.load(folder) for folder in folders]
     check_device(stage)
+    check_if_asked(stage)
     manifest = _read_images(bundles, stage, images)
     threads = stage.threads or usable_threads()
     gathered = [_open_named(bundle, threads) for bundle in bundles]

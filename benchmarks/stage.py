@@ -19,7 +19,7 @@ from benchmarks.measure.gather import find_usable_targets, gather_subjects
 from benchmarks.measure.grid import measure_grid
 from benchmarks.measure.judge import Judged, judge_subjects, load_images
 from benchmarks.measure.twins import build_gates, list_slower_files
-from benchmarks.peers.ask import measure_if_asked
+from benchmarks.peers.ask import check_if_asked, measure_if_asked
 from benchmarks.protocols import build_run_protocols, read_other
 from benchmarks.report import compose
 from benchmarks.report.console import console_table
@@ -89,6 +89,7 @@ def make_report(
     threads = stage.threads or usable_threads()
     # Before anything is computed: what is faulty or missing is told at once.
     check_device(stage)
+    check_if_asked(stage)
     other = read_other(context)
     gathered, left_out = gather_subjects(context, threads)
     images = load_images(context)

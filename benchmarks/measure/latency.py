@@ -21,6 +21,12 @@ PERCENTILES = (50, 90, 95, 99)
 SETTLE_ABOVE = 5  # calls a round; fewer are of a subject too slow to notice a cold cache
 
 
+class TimingError(StageError):
+    """A subject failed while being timed; `subject` is its name."""
+
+    subject = ""
+
+
 class Probe(Protocol):
     """What tells whether a round was disturbed.
 
@@ -140,7 +146,7 @@ def measure_latency(
         name -> figures, in the order of `subjects`.
 
     Raises:
-        StageError: a subject fails while being timed (its name is in the message).
+        TimingError: a subject fails.
     """
     config = config or LatencyConfig()
     watch: Probe = probe or SystemProbe()
@@ -235,11 +241,13 @@ def _call_guarded(name: str, call: Callable[[], object]) -> None:
         raise _build_failure(name, error) from error
 
 
-def _build_failure(name: str, error: Exception) -> StageError:
-    return StageError(
+def _build_failure(name: str, error: Exception) -> TimingError:
+    failure = TimingError(
         f"'{name}' failed while being timed: {error}",
         remedy=f"Run `{command_line('verify')}` on it first",
     )
+    failure.subject = name
+    return failure
 
 
 @contextmanager

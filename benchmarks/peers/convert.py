@@ -34,6 +34,7 @@ from quantize.nncf_setup import prepare_nncf
 
 INPUT = "image"
 _LONGEST_REASON = 200
+_NO_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "bad allocation")
 
 
 class ChannelsBehind(nn.Module):
@@ -67,15 +68,31 @@ def main(arguments: list[str]) -> None:
 def try_conversion(
     make: Callable[[str, str, Path], dict[str, Any]], target: str, precision: str, place: Path
 ) -> dict[str, Any]:
-    """`model`, `io` and `seconds`; or `reason`, in one line."""
+    """`model`, `io` and `seconds`; or `reason`, in one line, which is remembered.
+
+    Raises:
+        Exception: no memory, no room and the like: another day it may go well.
+    """
     started = time.perf_counter()
     try:
         found = make(target, precision, place)
-    except MemoryError:  # this machine's fault today, nothing to be remembered
-        raise
     except Exception as error:
+        if _is_of_today(error):
+            raise
         return {"reason": shorten_reason(error)}
     return {**found, "seconds": round(time.perf_counter() - started, 1)}
+
+
+def _is_of_today(error: BaseException | None) -> bool:
+    """Whether this machine failed and not the network; torch says so in words only."""
+    while error is not None:
+        if isinstance(error, MemoryError | OSError):
+            return True
+        text = str(error).lower()
+        if any(words in text for words in _NO_MEMORY):
+            return True
+        error = error.__cause__
+    return False
 
 
 def shorten_reason(error: Exception) -> str:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peers.catalogue import PEERS
 from gazeclip.console.progress import progress_callback
-from gazeclip.errors import StageError
+from gazeclip.errors import GazeClipError, StageError
 from gazeclip.files.atomic import read_json, write_json
 from gazeclip.files.hashes import fingerprint, sha256
+from gazeclip.files.source import hash_source
 from gazeclip.run.versions import read_versions
 from gazeclip.system.cache import cache_root
 from gazeclip.system.place import ROOT
@@ -76,26 +78,46 @@ def prepare_files(
         wanted: name -> forms, as `name_form` has them.
         root: the folder that keeps them.
     """
-    made_by = _describe_makers()
     found = {}
     with progress_callback("peers as files") as update:
         for number, (name, forms) in enumerate(wanted.items()):
             update(number, len(wanted))
             folder = root / _name_folder(name)
-            trouble = _make_missing(name, forms, folder, made_by)
+            try:
+                trouble = _make_missing(name, forms, folder)
+            except (GazeClipError, OSError) as error:  # the next one may be there already
+                trouble = str(error)
             for form in forms:
                 found[name, form] = _read_file(folder / form, trouble)
     return found
 
 
-def _describe_makers() -> str:
+def check_room(wanted: Mapping[str, Sequence[str]], root: Path) -> None:
+    """Nothing where all files are there already; `wanted` and `root` as in `prepare_files`.
+
+    Raises:
+        StageError: there is too little room to make those that are missing.
+    """
+    for name, forms in wanted.items():
+        folder = root / _name_folder(name)
+        if not _is_made_by(folder, _describe_makers(name)) or _list_missing(forms, folder):
+            _require_room(root)
+            return
+
+
+def _describe_makers(name: str) -> str:
     """One hash of the packages and of the modules that say what is built."""
     sources = sorted(Path(__file__).parent.glob("*.py"))
     building = [sha256(path) for path in sources if path.stem in _BUILDING]
-    return fingerprint({"versions": read_versions(), "source": building})
+    peers = {peer.name for peer in PEERS}
+    own = hash_source(_BEHIND_PEERS if name in peers else _BEHIND_STUDENTS)
+    return fingerprint({"versions": read_versions(), "source": building, "own": own})
 
 
 _BUILDING = ("catalogue", "convert", "settle", "students")
+# What else of this program decides what is in a file.
+_BEHIND_PEERS = ("gazeclip.networks", "gazeclip.teacher", "quantize")
+_BEHIND_STUDENTS = ("gazeclip.faces", "gazeclip.networks", "gazeclip.recipe", "quantize", "export")
 
 
 def _name_folder(name: str) -> str:
@@ -103,11 +125,21 @@ def _name_folder(name: str) -> str:
     return "".join(kept)
 
 
-def _make_missing(name: str, forms: Sequence[str], folder: Path, made_by: str) -> str:
+def _is_made_by(folder: Path, made_by: str) -> bool:
+    """Whether what lies there, if anything does, is of these makers."""
+    return not (folder / FOR).is_file() or read_json(folder / FOR) == made_by
+
+
+def _list_missing(forms: Sequence[str], folder: Path) -> list[str]:
+    return [form for form in forms if not (folder / form / MADE).is_file()]
+
+
+def _make_missing(name: str, forms: Sequence[str], folder: Path) -> str:
     """Convert what is not there; why that ended early, if it did."""
-    if (folder / FOR).is_file() and read_json(folder / FOR) != made_by:
+    made_by = _describe_makers(name)
+    if not _is_made_by(folder, made_by):
         shutil.rmtree(folder)
-    missing = [form for form in forms if not (folder / form / MADE).is_file()]
+    missing = _list_missing(forms, folder)
     if not missing:
         return ""
     _require_room(folder)

@@ -5,8 +5,6 @@ Weights are random: only latency is meant.
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,13 +15,26 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.measure.latency import LatencyConfig, LatencyStats, measure_latency
+from benchmarks.measure.latency import (
+    LatencyConfig,
+    LatencyStats,
+    TimingError,
+    measure_latency,
+)
 from benchmarks.measure.sweep import name_bundles
 from benchmarks.peers.aims import weigh_aims
 from benchmarks.peers.catalogue import PEERS, Peer
 from benchmarks.peers.count import Work, count_work
 from benchmarks.peers.engines import open_file
-from benchmarks.peers.files import TARGETS, PeerFile, choose_folder, name_form, prepare_files
+from benchmarks.peers.files import (
+    TARGETS,
+    PeerFile,
+    check_room,
+    choose_folder,
+    name_form,
+    prepare_files,
+)
+from benchmarks.peers.layout import choose_layout
 from benchmarks.peers.limits import Limits, find_intensity, measure_limits
 from benchmarks.peers.room import find_shortage
 from benchmarks.peers.students import BACKBONES, RandomStudent
@@ -33,12 +44,12 @@ from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import Precision
 from gazeclip.console.progress import progress_callback, say
 from gazeclip.recipe.stages import ReportStage
+from gazeclip.system.packages import require
 
 MEASURED = "measured"
 TORCH = "torch"
 SECONDS_A_ROUND = 0.2  # for each row; a slower one is called once
 _WARM_UP_SECONDS = 2.0
-_LAYOUT_CALLS = 3
 NOTE = (
     "Random weights: these rows say what a network costs, and nothing of what it knows. Peers are "
     "given normalised floats and are called as directly as their engine allows. The teacher and "
@@ -70,6 +81,29 @@ class Row:
     stats: LatencyStats | None = None
 
 
+def check_peers(folder: Path | None = None) -> None:
+    """Packages and room, before anything is measured that their lack would throw away.
+
+    Args:
+        folder: as `measure_peers` has it.
+
+    Raises:
+        StageError: files are to be made, and there is no room for them.
+        MissingDependencyError: the networks cannot be built here.
+    """
+    require("timm", extra="train")
+    require("open_clip", extra="train")
+    check_room(_list_wanted(), folder or choose_folder())
+
+
+def _list_wanted() -> dict[str, list[str]]:
+    """The forms of each network."""
+    wanted = {peer.name: [name_form(target, "fp32") for target in TARGETS] for peer in PEERS}
+    for name in BACKBONES:
+        wanted[name] = [name_form(t, p) for p in ("int8", "fp32") for t in TARGETS]
+    return wanted
+
+
 def measure_peers(
     bundles: Sequence[Path], stage: ReportStage, folder: Path | None = None
 ) -> dict[str, Any]:
@@ -81,10 +115,7 @@ def measure_peers(
     """
     threads = stage.peer_threads
     torch.set_num_threads(threads)
-    wanted = {peer.name: [name_form(target, "fp32") for target in TARGETS] for peer in PEERS}
-    for name in BACKBONES:
-        wanted[name] = [name_form(t, p) for p in ("int8", "fp32") for t in TARGETS]
-    files = prepare_files(wanted, folder or choose_folder())
+    files = prepare_files(_list_wanted(), folder or choose_folder())
     limits = measure_limits(threads)
     rows = []
     with progress_callback("peers are loaded") as update:
@@ -113,13 +144,10 @@ Files = Mapping[tuple[str, str], PeerFile]
 
 def open_peer(peer: Peer, files: Files, threads: int) -> list[Row]:
     """In PyTorch, and in every engine that has a file of it."""
-    network = peer.build().requires_grad_(False)
     example = peer.make_example()
-    work = count_work(network, example)
-    make = partial(Row, peer.name, peer.role, precision="fp32", size=peer.size, work=work)
-    row = make(TORCH)
-    row.size_mb = work.weights * 4 / 1e6
-    row.call, row.form = choose_layout(network, example, peer.convolutional)
+    row = Row(peer.name, peer.role, TORCH, "fp32", peer.size)
+    _open_in_torch(row, peer.build, example, peer.convolutional)
+    make = partial(Row, peer.name, peer.role, precision="fp32", size=peer.size, work=row.work)
     rows = [row]
     for target in TARGETS:
         row = make(find_target(target).engine)
@@ -133,12 +161,10 @@ def open_peer(peer: Peer, files: Files, threads: int) -> list[Row]:
 def open_student(name: str, files: Files, threads: int) -> list[Row]:
     """In PyTorch in fp32, and its files in this program's runtime."""
     source = RandomStudent(BACKBONES[name])
-    network = source.deploy().requires_grad_(False)
     faces = source.faces[:1].permute(0, 2, 3, 1).contiguous()  # (1, S, S, 3)
-    work = count_work(network, faces)
-    make = partial(Row, name, "student", size=source.size, work=work)
-    row = make(TORCH, "fp32", size_mb=work.weights * 4 / 1e6)
-    row.call, row.form = choose_layout(network, faces, convolutional=True)
+    row = Row(name, "student", TORCH, "fp32", source.size)
+    _open_in_torch(row, source.deploy, faces, convolutional=True)
+    make = partial(Row, name, "student", size=source.size, work=row.work)
     rows = [row]
     precisions: tuple[Precision, ...] = ("int8", "fp32")
     for precision in precisions:
@@ -149,6 +175,25 @@ def open_student(name: str, files: Files, threads: int) -> list[Row]:
             _open_row(row, file, partial(_open_student_file, *given))
             rows.append(row)
     return rows
+
+
+def _open_in_torch(
+    row: Row, build: Callable[[], nn.Module], example: Tensor, convolutional: bool
+) -> None:
+    """Build, count and run once; what goes wrong becomes the row's state."""
+    try:
+        network = build().requires_grad_(False)
+        row.work = count_work(network, example)
+        row.size_mb = row.work.weights * 4 / 1e6
+        row.call, row.form = choose_layout(network, example, convolutional)
+    except Exception as error:  # builders have no common one
+        row.state = _describe_failure(error)
+
+
+def _describe_failure(error: Exception) -> str:
+    """A row's state: the last line that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"does not run: {lines[-1][:160] if lines else type(error).__name__}"
 
 
 def _open_student_file(
@@ -190,53 +235,36 @@ def _open_row(row: Row, file: PeerFile, open_path: Callable[[Path], Callable[[],
         call = open_path(file.path)
         call()
     except Exception as error:  # engines have no common one
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        row.state = f"does not run: {lines[-1][:160] if lines else type(error).__name__}"
+        row.state = _describe_failure(error)
         return
     row.call = call
 
 
-def choose_layout(
-    network: nn.Module, example: Tensor, convolutional: bool
-) -> tuple[Callable[[], object], str]:
-    """A pass in PyTorch in the faster memory layout, and its name."""
-    plain = _call_torch(network, example)
-    if not convolutional:
-        return plain, ""
-    images = example
-    if example.shape[1] == 3:
-        images = example.contiguous(memory_format=torch.channels_last)
-    before = _time_calls(plain)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    inner = _call_torch(network, images)
-    if _time_calls(inner) < before:
-        return inner, "channels last"
-    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return plain, "channels first"
-
-
-def _call_torch(network: nn.Module, images: Tensor) -> Callable[[], object]:
-    def call() -> object:
-        with torch.inference_mode():
-            return network(images)
-
-    return call
-
-
-def _time_calls(call: Callable[[], object]) -> float:
-    """Seconds, the median of a few calls after one that is left out."""
-    call()
-    times = []
-    for _ in range(_LAYOUT_CALLS):
-        before = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - before)
-    return statistics.median(times)
-
-
 def time_rows(rows: Sequence[Row], rounds: int, threads: int) -> None:
-    """All of them in interleaved rounds."""
-    calls = {f"{row.name} {row.engine} {row.precision}": row for row in rows if row.call}
+    """All of them in interleaved rounds; one that fails leaves, and the others begin anew."""
+    while True:
+        try:
+            found = _time_once(rows, rounds, threads)
+            break
+        except TimingError as error:
+            failed = next(row for row in rows if row.call and _name_row(row) == error.subject)
+            failed.call = None
+            failed.state = _describe_failure(error)
+            say(f"warning: peers: {error.message}")
+    for row in rows:
+        if row.call:
+            row.stats = found[_name_row(row)]
+    missing = sum(row.call is None for row in rows)
+    if missing:
+        say(f"peers: {missing} rows could not be measured; the report says why")
+
+
+def _name_row(row: Row) -> str:
+    return f"{row.name} {row.engine} {row.precision}"
+
+
+def _time_once(rows: Sequence[Row], rounds: int, threads: int) -> dict[str, LatencyStats]:
+    calls = {_name_row(row): row.call for row in rows if row.call}
     config = LatencyConfig(
         rounds=rounds,
         budget_s=rounds * SECONDS_A_ROUND,
@@ -244,17 +272,7 @@ def time_rows(rows: Sequence[Row], rounds: int, threads: int) -> None:
         max_repeats=rounds,
     )
     with progress_callback(f"peers, {len(calls)} rows") as update:
-        found = measure_latency(
-            {name: row.call for name, row in calls.items() if row.call},
-            config,
-            threads=threads,
-            progress=update,
-        )
-    for name, stats in found.items():
-        calls[name].stats = stats
-    missing = len(rows) - len(calls)
-    if missing:
-        say(f"peers: {missing} rows could not be measured; the report says why")
+        return measure_latency(calls, config, threads=threads, progress=update)
 
 
 def describe_row(row: Row, limits: Limits) -> dict[str, Any]:

@@ -9,8 +9,6 @@ program and packages: the user's cache remembers what passed, and nothing else.
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
 import json
 import os
 import platform
@@ -25,7 +23,8 @@ from gazeclip.commands.preflight import refuse_recipe
 from gazeclip.console.progress import say, working
 from gazeclip.errors import Fault, GazeClipError
 from gazeclip.files.atomic import read_json, write_json
-from gazeclip.files.hashes import fingerprint, name_weights_by_content, sha256
+from gazeclip.files.hashes import fingerprint, name_weights_by_content
+from gazeclip.files.source import hash_source
 from gazeclip.recipe.stages import Recipe
 from gazeclip.run.folder import Run
 from gazeclip.run.versions import read_versions
@@ -106,7 +105,7 @@ def _remembered_path(recipe: Recipe) -> Path | None:
     tried["data"] = recipe.data.image_size
     facts = {
         "recipe": tried,
-        "source": _hash_source(),
+        "source": hash_source(name for name in OWN_PACKAGES if name not in _NOT_TRIED),
         "versions": read_versions(),
         "machine": [sys.version, platform.platform(), platform.machine()],
     }
@@ -115,19 +114,6 @@ def _remembered_path(recipe: Recipe) -> Path | None:
     except RuntimeError:
         return None
     return cache / "dry_run" / f"{fingerprint(facts)}.json"
-
-
-def _hash_source() -> str:
-    """SHA-256 of the modules of this program: while it is worked on its version stays the same."""
-    digests = []
-    for package in OWN_PACKAGES:
-        if package in _NOT_TRIED:
-            continue
-        spec = importlib.util.find_spec(package)
-        folders = (spec.submodule_search_locations if spec is not None else None) or ()
-        for folder in folders:
-            digests += [sha256(path) for path in sorted(Path(folder).rglob("*.py"))]
-    return fingerprint(digests)
 
 
 def _bundle_kind(run: Run, stage: str) -> tuple[str, str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,27 @@ def test_a_killed_conversion_is_a_reason_and_is_tried_again(tmp_path: Path) -> N
 
 
 def test_too_little_room_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.prepare_files({"one": FORMS}, tmp_path)
     monkeypatch.setattr(files, "_ROOM_MB", 10**9)
+    files.check_room({"one": FORMS}, tmp_path)  # nothing is to be made
     with pytest.raises(StageError, match="MB left"):
-        files.prepare_files({"one": FORMS}, tmp_path)
+        files.check_room({"one": FORMS, "two": FORMS}, tmp_path)
+    # Where the room goes meanwhile, what is there is used nevertheless.
+    found = files.prepare_files({"two": FORMS, "one": FORMS}, tmp_path)
+    assert "MB left" in found["two", "onnx-fp32"].reason
+    assert found["one", "onnx-fp32"].path is not None
+
+
+def test_other_code_behind_a_file_makes_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = files.PEERS[0].name
+    before = {name: files._describe_makers(name) for name in (peer, "student")}
+    given = files.hash_source
+
+    def hash_changed(packages: Iterable[str]) -> str:
+        return given(packages) + ("changed" if "export" in packages else "")
+
+    monkeypatch.setattr(files, "hash_source", hash_changed)
+    assert files._describe_makers("student") != before["student"]
+    assert files._describe_makers(peer) == before[peer]  # no peer goes through the export

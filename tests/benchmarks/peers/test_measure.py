@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,51 @@ def test_a_file_that_does_not_run_is_a_row_with_its_reason(tmp_path: Path) -> No
     rows = {row.engine: row for row in measure.open_peer(PEER, found, 1)}
     assert rows["onnxruntime"].state.startswith("does not run: ")
     assert rows["onnxruntime"].call is None and rows["torch"].call is not None
+
+
+def test_a_network_that_cannot_be_built_is_a_row_with_its_reason() -> None:
+    def fail() -> nn.Module:
+        raise RuntimeError("no such network")
+
+    found = {(PEER.name, f"{name}-fp32"): files.PeerFile(None, "none") for name in files.TARGETS}
+    rows = measure.open_peer(replace(PEER, build=fail), found, 1)
+    assert rows[0].state == "does not run: no such network" and rows[0].work is None
+    assert len(rows) == 1 + len(files.TARGETS)
+
+
+def test_a_row_that_fails_while_it_is_timed_ends_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    hasty = partial(LatencyConfig, min_round_time_s=0.0)
+    monkeypatch.setattr(measure, "LatencyConfig", hasty)
+    monkeypatch.setattr(measure, "_WARM_UP_SECONDS", 0.0)
+    calls = iter([None] * 3)  # fails in the rounds, after the warm-up
+    rows = [measure.Row(name, "peer", "torch", "fp32", SIDE) for name in ("good", "bad")]
+    rows[0].call = lambda: None
+    rows[1].call = lambda: next(calls)
+    measure.time_rows(rows, 5, 1)
+    assert rows[0].stats is not None and rows[0].state == measure.MEASURED
+    assert rows[1].stats is None and rows[1].state.startswith("does not run: 'bad torch fp32'")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
+def test_what_this_machine_lacks_today_is_not_remembered(tmp_path: Path, error: Exception) -> None:
+    def fail(*given: Any) -> dict[str, Any]:
+        raise error
+
+    with pytest.raises(type(error)):
+        convert.try_conversion(fail, "onnx", "fp32", tmp_path)
+
+    def refuse(*given: Any) -> dict[str, Any]:
+        raise ValueError("unknown operation")
+
+    found = convert.try_conversion(refuse, "onnx", "fp32", tmp_path)
+    assert found == {"reason": "ValueError: unknown operation"}
 
 
 @pytest.mark.parametrize(
