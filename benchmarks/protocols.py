@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure.coverage import EXIT_UNJUDGED, Coverage, describe_coverage, read_covered
+from benchmarks.measure.coverage import EXIT_UNJUDGED, Coverage, describe_coverage, judge_covered
 from benchmarks.measure.judge import SPLITS, Judged
 from benchmarks.measure.protocols import (
     BOTH,
@@ -20,10 +20,12 @@ from benchmarks.measure.subject import Subject
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.console.progress import say
 from gazeclip.data.manifest import Manifest
-from gazeclip.data.rows import Sample
+from gazeclip.errors import ManifestError
+from gazeclip.files.hashes import fingerprint, sha256
 from gazeclip.recipe.stages import ReportStage
 from gazeclip.run.context import Context
 from gazeclip.scoring.outputs import SplitOutputs
+from gazeclip.stages.data import hash_file_times
 from gazeclip.studies.judge import label_outputs
 from gazeclip.studies.protocol.leaks import read_other_manifest
 from gazeclip.taxonomy import Taxonomy
@@ -44,6 +46,23 @@ def read_other(context: Context) -> Manifest | None:
     return read_other_manifest(Path(stage.other_manifest), taxonomy, context.manifest)
 
 
+def hash_other(stage: ReportStage) -> str:
+    """What P4's figures depend on: the rows, the taxonomy, and each image's size and time.
+
+    An image that could not be read and was mended since makes them anew.
+
+    Raises:
+        ManifestError: the manifest is not there.
+    """
+    manifest = Path(str(stage.other_manifest))
+    if not manifest.is_file():
+        remedy = "Name another: --manifest FILE; or leave P4 out: --set report.other_manifest=null"
+        raise ManifestError(f"manifest {manifest} does not exist", remedy=remedy)
+    named = stage.other_taxonomy
+    taxonomy = None if named is None else Taxonomy.load(named).hash
+    return fingerprint([sha256(manifest), hash_file_times(manifest), taxonomy])
+
+
 def build_run_protocols(
     context: Context, judged: Sequence[Judged], headline: str, other: Manifest | None
 ) -> dict[str, Any]:
@@ -51,22 +70,24 @@ def build_run_protocols(
     resampling = Resampling(context.recipe.report.bootstrap, context.recipe.seed)
     subjects = []
     for item in judged:
-        found = measure_protocols(
+        of_run = measure_protocols(
             item.outputs, item.rule, context.taxonomy, context.classes, resampling
         )
-        subjects.append(_describe(item.subject, found))
+        subjects.append(_describe(item.subject, of_run))
     coverage = None
     if other is not None:
         coverage = Coverage()
         samples = [sample for split in SPLITS for sample in other.split(split)]
-        pixels, kept = read_covered(samples, context.contract, coverage, other.path.name)
-        for item, entry in zip(judged, subjects, strict=True):
-            # Reference evaluators judge as the engine's file does, and take minutes.
-            if item.latency is not None:
-                outputs = label_outputs(kept, item.subject.predict(pixels))
-                entry["protocols"][OTHER] = measure_images(
-                    OTHER, BOTH, outputs, item.rule, resampling
-                )
+        # Reference evaluators judge as the engine's file does, and take minutes.
+        timed = [number for number, item in enumerate(judged) if item.latency is not None]
+        predictors = [judged[number].subject.predict for number in timed]
+        title = other.path.name
+        kept, found = judge_covered(samples, context.contract, coverage, title, predictors)
+        for number, arrays in zip(timed, found, strict=True):
+            outputs = label_outputs(kept, arrays)
+            rule = judged[number].rule
+            figures = measure_images(OTHER, BOTH, outputs, rule, resampling)
+            subjects[number]["protocols"][OTHER] = figures
     return _finish(subjects, headline, coverage)
 
 
@@ -85,18 +106,16 @@ def build_bundle_protocols(
     resampling = Resampling(stage.bootstrap, seed)
     coverage = Coverage()
     contract = bundles[0].contract
-    images = {}
-    kept: dict[str, list[Sample]] = {}
+    predictors = [subject.predict for subject in subjects]
+    judged: list[dict[str, SplitOutputs]] = [{} for _ in subjects]
     for split in SPLITS:
         samples = manifest.split(split)
         if samples:
-            images[split], kept[split] = read_covered(samples, contract, coverage, split)
+            kept, answers = judge_covered(samples, contract, coverage, split, predictors)
+            for outputs, arrays in zip(judged, answers, strict=True):
+                outputs[split] = label_outputs(kept, arrays)
     entries = []
-    for subject, bundle in zip(subjects, bundles, strict=True):
-        outputs = {
-            split: label_outputs(kept[split], subject.predict(pixels))
-            for split, pixels in images.items()
-        }
+    for subject, bundle, outputs in zip(subjects, bundles, judged, strict=True):
         found = _measure_bundle(subject, bundle, outputs, manifest, resampling)
         entries.append(_describe(subject, found))
     return _finish(entries, None, coverage)

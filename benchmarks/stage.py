@@ -20,7 +20,7 @@ from benchmarks.measure.grid import measure_grid
 from benchmarks.measure.judge import Judged, judge_subjects, load_images
 from benchmarks.measure.twins import build_gates, list_slower_files
 from benchmarks.peers.ask import check_if_asked, measure_if_asked
-from benchmarks.protocols import build_run_protocols, read_other
+from benchmarks.protocols import build_run_protocols, hash_other, read_other
 from benchmarks.report import compose
 from benchmarks.report.console import console_table
 from benchmarks.report.data import ReportData
@@ -30,7 +30,6 @@ from benchmarks.report.write import write_report
 from gazeclip.console.lines import print_line
 from gazeclip.console.progress import say
 from gazeclip.files.atomic import read_json
-from gazeclip.files.hashes import sha256
 from gazeclip.recipe.stages import ReportStage
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
@@ -58,9 +57,8 @@ def run_stage(run: Run, force: bool = False, on_device: Mapping[str, Any] | None
     inputs = {name: run.output_hash(name) for name in stages}
     # Part of what the report is made from: a bundle that could not be run is not in it.
     usable = find_usable_targets(recipe.export.targets)
-    named = recipe.report.other_manifest
-    if named is not None:
-        inputs["other"] = sha256(Path(named))
+    if recipe.report.other_manifest is not None:
+        inputs["other"] = hash_other(recipe.report)
     ran = execute(
         run,
         "report",

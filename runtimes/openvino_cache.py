@@ -26,7 +26,7 @@ from gazeclip.system.cache import cache_root, make_private_folder, read_private_
 from runtimes.openvino_core import import_openvino, share_core
 
 SWITCH = "GAZECLIP_MODEL_CACHE"
-_OFF = "off"
+OFF = "off"
 _DEVICE = "CPU"
 _ENDING = ".compiled"
 _KEPT = 16  # entries, of some megabytes each
@@ -59,7 +59,7 @@ def compile_for_cpu(files: Sequence[Path], settings: Mapping[str, Any]) -> Any:
 
 def _find_folder() -> Path | None:
     """Where entries lie; None where there can be none, or is to be none."""
-    if os.environ.get(SWITCH, "").lower() == _OFF:
+    if os.environ.get(SWITCH, "").lower() == OFF:
         return None
     with contextlib.suppress(OSError, RuntimeError):
         folder = cache_root() / "openvino"

@@ -6,7 +6,7 @@ is deepfake-workbench's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,10 @@ from gazeclip.images.preprocess import PixelContract
 
 ALLOWED = 0.01  # share of the images that may be left out
 EXIT_UNJUDGED = 3
+BATCH = 256  # images held at a time, a multiple of what models are given at once
 _SHOWN = 20  # of the images left out, by name
+Arrays = dict[str, np.ndarray]
+Predict = Callable[[np.ndarray], Arrays]
 
 
 @dataclass
@@ -41,16 +44,35 @@ class Coverage:
         }
 
 
-def read_covered(
-    samples: Sequence[Sample], contract: PixelContract, coverage: Coverage, title: str
-) -> tuple[np.ndarray, list[Sample]]:
-    """The images that can be read, uint8 `(N, S, S, 3)`, and their rows; `coverage` counts all.
+def judge_covered(
+    samples: Sequence[Sample],
+    contract: PixelContract,
+    coverage: Coverage,
+    title: str,
+    predictors: Sequence[Predict],
+) -> tuple[list[Sample], list[Arrays]]:
+    """The rows whose images can be read, and what each predictor says of them.
+
+    `coverage` counts all. No more than `BATCH` images are held at a time, as another data set may
+    be of any size.
+
+    Args:
+        predictors: each from uint8 `(B, S, S, 3)` to arrays of B rows by name.
 
     Raises:
-        StageError: none can be read.
+        StageError: no image can be read.
     """
-    pixels = []
-    kept = []
+    kept: list[Sample] = []
+    pixels: list[np.ndarray] = []
+    parts: list[list[Arrays]] = [[] for _ in predictors]
+
+    def judge_batch() -> None:
+        if pixels:
+            batch = np.stack(pixels)
+            for found, predict in zip(parts, predictors, strict=True):
+                found.append(predict(batch))
+            pixels.clear()
+
     with progress_callback(title) as update:
         for number, sample in enumerate(samples):
             update(number, len(samples))
@@ -61,12 +83,19 @@ def read_covered(
                 coverage.failed.append((str(sample.path), " ".join(str(error).split())))
                 continue
             kept.append(sample)
+            if len(pixels) == BATCH:
+                judge_batch()
+        judge_batch()
     if not kept:
         raise StageError(
             f"no image of {title} can be read, the first: {coverage.failed[-1][1]}",
             remedy="Correct the manifest's paths",
         )
-    return np.stack(pixels), kept
+    return kept, [_join_parts(found) for found in parts]
+
+
+def _join_parts(parts: Sequence[Arrays]) -> Arrays:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def describe_coverage(coverage: dict[str, Any] | None) -> str:

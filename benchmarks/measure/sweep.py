@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from gazeclip.recipe.stages import ReportStage
 from gazeclip.system.place import ROOT
 from gazeclip.system.threads import usable_threads
 from runtimes.engines.registry import ENGINES
+from runtimes.openvino_cache import OFF, SWITCH
 
 CHILD = "benchmarks.measure.fresh"
 CHILD_SECONDS = 300  # a start takes seconds; one that hangs must not hang the report
@@ -152,7 +154,7 @@ def _take_medians(tables: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def start_once(bundle: Path, image: Path, threads: int) -> dict[str, Any]:
-    """One fresh process.
+    """One fresh process, which compiles what it loads: nothing is left of an earlier start.
 
     Raises:
         StageError: it ends without figures.
@@ -161,7 +163,12 @@ def start_once(bundle: Path, image: Path, threads: int) -> dict[str, Any]:
     command += [str(threads), str(CHILD_ROUNDS)]
     try:
         done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, timeout=CHILD_SECONDS
+            command,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=CHILD_SECONDS,
+            env={**os.environ, SWITCH: OFF},
         )
     except subprocess.TimeoutExpired as error:
         what = f"{bundle}: no verdict within {CHILD_SECONDS} s"

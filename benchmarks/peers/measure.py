@@ -6,7 +6,6 @@ Weights are random: only latency is meant.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from benchmarks.measure.latency import (
 from benchmarks.measure.sweep import name_bundles
 from benchmarks.peers.aims import weigh_aims
 from benchmarks.peers.catalogue import PEERS, Peer
-from benchmarks.peers.count import Work, count_work
+from benchmarks.peers.count import count_work
 from benchmarks.peers.engines import open_file
 from benchmarks.peers.files import (
     TARGETS,
@@ -35,8 +34,9 @@ from benchmarks.peers.files import (
     prepare_files,
 )
 from benchmarks.peers.layout import choose_layout
-from benchmarks.peers.limits import Limits, find_intensity, measure_limits
+from benchmarks.peers.limits import measure_limits
 from benchmarks.peers.room import find_shortage
+from benchmarks.peers.rows import Row, describe_failure, describe_row
 from benchmarks.peers.students import BACKBONES, RandomStudent
 from export.registry import find_target
 from export.runner import open_runner, unfinished_bundle
@@ -46,7 +46,6 @@ from gazeclip.console.progress import progress_callback, say
 from gazeclip.recipe.stages import ReportStage
 from gazeclip.system.packages import require
 
-MEASURED = "measured"
 TORCH = "torch"
 SECONDS_A_ROUND = 0.2  # for each row; a slower one is called once
 _WARM_UP_SECONDS = 2.0
@@ -56,29 +55,6 @@ NOTE = (
     "the students are given bytes and normalise by themselves; the students' files run through "
     "this program's own runtime."
 )
-
-
-@dataclass
-class Row:
-    """One network in one engine.
-
-    Attributes:
-        form: what was done to it in this engine.
-        state: `MEASURED`, or why it was not.
-        call: one pass; None where there is none to time.
-    """
-
-    name: str
-    role: str
-    engine: str
-    precision: Precision
-    size: int
-    form: str = ""
-    state: str = MEASURED
-    size_mb: float | None = None
-    work: Work | None = None
-    call: Callable[[], object] | None = field(default=None, repr=False)
-    stats: LatencyStats | None = None
 
 
 def check_peers(folder: Path | None = None) -> None:
@@ -187,13 +163,7 @@ def _open_in_torch(
         row.size_mb = row.work.weights * 4 / 1e6
         row.call, row.form = choose_layout(network, example, convolutional)
     except Exception as error:  # builders have no common one
-        row.state = _describe_failure(error)
-
-
-def _describe_failure(error: Exception) -> str:
-    """A row's state: the last line that says something."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"does not run: {lines[-1][:160] if lines else type(error).__name__}"
+        row.state = describe_failure(error)
 
 
 def _open_student_file(
@@ -235,7 +205,7 @@ def _open_row(row: Row, file: PeerFile, open_path: Callable[[Path], Callable[[],
         call = open_path(file.path)
         call()
     except Exception as error:  # engines have no common one
-        row.state = _describe_failure(error)
+        row.state = describe_failure(error)
         return
     row.call = call
 
@@ -249,7 +219,7 @@ def time_rows(rows: Sequence[Row], rounds: int, threads: int) -> None:
         except TimingError as error:
             failed = next(row for row in rows if row.call and _name_row(row) == error.subject)
             failed.call = None
-            failed.state = _describe_failure(error)
+            failed.state = describe_failure(error)
             say(f"warning: peers: {error.message}")
     for row in rows:
         if row.call:
@@ -273,39 +243,3 @@ def _time_once(rows: Sequence[Row], rounds: int, threads: int) -> dict[str, Late
     )
     with progress_callback(f"peers, {len(calls)} rows") as update:
         return measure_latency(calls, config, threads=threads, progress=update)
-
-
-def describe_row(row: Row, limits: Limits) -> dict[str, Any]:
-    """A row as report.json has it; null where it was not measured or counted."""
-    entry: dict[str, Any] = {
-        "name": row.name,
-        "role": row.role,
-        "engine": row.engine,
-        "precision": row.precision,
-        "image_size": row.size,
-        "form": row.form,
-        "state": row.state,
-        "size_mb": row.size_mb,
-        "p50_ms": row.stats.p50 if row.stats else None,
-        "min_ms": row.stats.min if row.stats else None,
-        "calls": row.stats.calls if row.stats else None,
-        "disturbed": bool(row.stats and row.stats.disturbed),
-    }
-    keys = ("macs", "weights", "least_bytes", "moved_bytes", "intensity", "bound_gops")
-    entry |= dict.fromkeys((*keys, "gops", "of_bound"))
-    work = row.work
-    if work is None:
-        return entry
-    bound = limits.bound(work, row.precision)
-    entry |= {
-        "macs": work.macs,
-        "weights": work.weights,
-        "least_bytes": work.count_least_bytes(row.precision),
-        "moved_bytes": work.count_moved_bytes(row.precision),
-        "intensity": find_intensity(work, row.precision),
-        "bound_gops": bound,
-    }
-    if row.stats is not None:
-        gops = 2 * work.macs / (row.stats.p50 * 1e-3) / 1e9
-        entry |= {"gops": gops, "of_bound": gops / bound if bound else None}
-    return entry

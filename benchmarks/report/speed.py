@@ -28,12 +28,13 @@ BAR = 18.0
 TOP = 8.0
 BOTTOM = 48.0
 NOTE = (
-    "Batches: median time of a whole batch. Fresh processes: medians of several starts; import of "
-    "the runtime, loading of the bundle with all its checks, and the first verdict on a "
-    "12-megapixel JPEG with one drawn face, the face detector's loading included; peak memory is "
-    "that of the process until its last verdict. Parts of an inference: the file's own graph with "
-    "and without the branch and head of the gaze, and from normalised floats instead of bytes, "
-    "called directly in the same interleaved rounds."
+    "Batches: median time of a whole batch. Fresh processes: medians of several cold starts "
+    "(GAZECLIP_MODEL_CACHE=off: from the second start on OpenVINO otherwise takes what it compiled "
+    "from the user's cache, and is faster); import of the runtime, loading of the bundle with all "
+    "its checks, and the first verdict on a 12-megapixel JPEG with one drawn face, the face "
+    "detector's loading included; peak memory is that of the process until its last verdict. Parts "
+    "of an inference: the file's own graph with and without the branch and head of the gaze, and "
+    "from normalised floats instead of bytes, called directly in the same interleaved rounds."
 )
 
 

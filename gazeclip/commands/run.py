@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 
 from gazeclip.cli.options import add_stage_options
 from gazeclip.console.lines import print_line
 from gazeclip.errors import ConfigError
+from gazeclip.files.atomic import read_json
 from gazeclip.system.place import command_line
 
 
@@ -22,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run_pipeline(args: argparse.Namespace) -> int:
-    """Run a recipe, or list those that are there.
+    """Run a recipe, or list those that are there; 3 as of `benchmark`, whose stage is the last.
 
     Raises:
         ConfigError: no recipe was named, or it is faulty or cannot be run here.
@@ -35,8 +37,9 @@ def run_pipeline(args: argparse.Namespace) -> int:
     from gazeclip.commands.pipeline import run_recipe
     from gazeclip.recipe.shipped import find_recipe
 
-    run_recipe(find_recipe(args.recipe), args.set, args.run, args.force)
-    return 0
+    run = run_recipe(find_recipe(args.recipe), args.set, args.run, args.force)
+    choose_exit_code = importlib.import_module("benchmarks.protocols").choose_exit_code
+    return int(choose_exit_code(read_json(run.folder("report") / "report.json")))
 
 
 def print_recipes() -> int:

@@ -51,7 +51,7 @@ def run_stage(run: Run, force: bool = False) -> bool:
         made_from["faces"] = asdict(config.faces)
     else:
         made_from["manifest"] = str(source.absolute())
-        inputs = {"manifest": sha256(source), "image_files": _file_times(source)}
+        inputs = {"manifest": sha256(source), "image_files": hash_file_times(source)}
     ran = execute(
         run,
         "data",
@@ -99,8 +99,8 @@ def _content_hash(manifest: Manifest) -> str:
     return fingerprint(rows)
 
 
-def _file_times(source: Path) -> str:
-    """Hash over size and time of every image.
+def hash_file_times(source: Path) -> str:
+    """Hash over size and time of every image of a manifest.
 
     It says whether the images have to be read again to know if they changed.
     """

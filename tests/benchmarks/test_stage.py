@@ -19,6 +19,8 @@ from benchmarks.measure import gather
 from benchmarks.measure.subject import Subject
 from benchmarks.stage import run_stage
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.commands import pipeline
+from gazeclip.commands.run import add_options as add_run_options
 from gazeclip.console.parser import CommandParser
 from gazeclip.errors import ConfigError, ManifestError
 from gazeclip.files.atomic import read_json
@@ -178,6 +180,30 @@ def test_another_data_set_is_p4_and_makes_the_report_again(run: Run, tmp_path: P
         assert entry["protocols"]["P4"]["n_real"] == 4  # of test and test_unseen
     assert protocols["coverage"]["images"] == 12
     assert not run_stage(run)
+
+
+def test_mending_an_image_of_another_data_set_makes_the_report_again(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = write_images(tmp_path / "other", seed=1)
+    name_other(run, other)
+    rows = [line.split(",") for line in other.read_text().splitlines()]
+    broken = next(tmp_path / "other" / row[0] for row in rows if row[2] == "test")
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:50])
+    assert run_stage(run)
+    monkeypatch.setattr(pipeline, "run_recipe", lambda *given: run)
+    parser = CommandParser()
+    add_run_options(parser)
+    args: Any = parser.parse_args(["demo"])
+    assert args.command(args) == 3  # as `gazeclip benchmark` ends
+    assert not run_stage(run)
+    broken.write_bytes(whole)
+    assert run_stage(run)
+    assert args.command(args) == 0
+    other.unlink()
+    with pytest.raises(ManifestError, match="does not exist"):
+        run_stage(run)
 
 
 def test_another_data_set_with_images_that_were_learned_is_refused(

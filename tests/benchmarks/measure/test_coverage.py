@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.measure.coverage import Coverage, describe_coverage, read_covered
+from benchmarks.measure import coverage as coverage_room
+from benchmarks.measure.coverage import Coverage, describe_coverage, judge_covered
 from gazeclip.data.rows import Sample
 from gazeclip.errors import StageError
 from gazeclip.images.preprocess import PixelContract
@@ -28,12 +29,26 @@ def write_samples(folder: Path, good: int, broken: int) -> list[Sample]:
 
 
 @pytest.mark.parametrize(("broken", "covered"), [(0, True), (1, True), (2, False)])
-def test_more_than_one_in_a_hundred_is_too_many(tmp_path: Path, broken: int, covered: bool) -> None:
+def test_more_than_one_in_a_hundred_is_too_many(
+    tmp_path: Path, broken: int, covered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    def read_first_pixel(images: np.ndarray) -> dict[str, np.ndarray]:
+        sizes.append(len(images))
+        return {"first": images[:, 0, 0, 0]}
+
+    monkeypatch.setattr(coverage_room, "BATCH", 32)
     samples = write_samples(tmp_path, 100 - broken, broken)
     coverage = Coverage()
-    pixels, kept = read_covered(samples, PixelContract(SIDE), coverage, "test")
+    kept, found_by = judge_covered(
+        samples, PixelContract(SIDE), coverage, "test", [read_first_pixel] * 2
+    )
     assert [sample.path for sample in kept] == [one.path for one in samples[: 100 - broken]]
-    np.testing.assert_array_equal(pixels[:, 0, 0, 0], np.arange(100 - broken))
+    assert len(found_by) == 2
+    for arrays in found_by:
+        np.testing.assert_array_equal(arrays["first"], np.arange(100 - broken))
+    assert sizes == [32] * 6 + [4 - broken] * 2
     found = coverage.to_dict()
     assert (found["images"], found["not_judged"]) == (100, broken)
     assert found["covered"] is covered
@@ -44,4 +59,4 @@ def test_more_than_one_in_a_hundred_is_too_many(tmp_path: Path, broken: int, cov
 def test_nothing_to_judge_is_an_error(tmp_path: Path) -> None:
     samples = write_samples(tmp_path, 0, 2)
     with pytest.raises(StageError, match="no image of test can be read"):
-        read_covered(samples, PixelContract(SIDE), Coverage(), "test")
+        judge_covered(samples, PixelContract(SIDE), Coverage(), "test", [])

@@ -73,8 +73,9 @@ def test_starts_are_medians_and_the_first_round_does_not_count(
 def test_a_process_that_fails_is_told_with_its_own_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run(command: list[str], **_: Any) -> Any:
+    def run(command: list[str], env: dict[str, str], **_: Any) -> Any:
         assert command[2] == sweep.CHILD
+        assert env["GAZECLIP_MODEL_CACHE"] == "off" and "PATH" in env  # a cold start
         return subprocess.CompletedProcess(command, 1, "", "Traceback\nerror: no such model\n")
 
     monkeypatch.setattr(subprocess, "run", run)

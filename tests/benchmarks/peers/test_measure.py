@@ -20,6 +20,7 @@ from benchmarks.peers import convert, files, measure
 from benchmarks.peers.catalogue import Peer
 from benchmarks.peers.engines import open_file
 from benchmarks.peers.limits import Limits
+from benchmarks.peers.rows import MEASURED, Row
 from benchmarks.report.data import ReportData
 from benchmarks.report.markdown import render_markdown
 from benchmarks.report.page import render_html
@@ -149,11 +150,11 @@ def test_a_row_that_fails_while_it_is_timed_ends_no_other(monkeypatch: pytest.Mo
     monkeypatch.setattr(measure, "LatencyConfig", hasty)
     monkeypatch.setattr(measure, "_WARM_UP_SECONDS", 0.0)
     calls = iter([None] * 3)  # fails in the rounds, after the warm-up
-    rows = [measure.Row(name, "peer", "torch", "fp32", SIDE) for name in ("good", "bad")]
+    rows = [Row(name, "peer", "torch", "fp32", SIDE) for name in ("good", "bad")]
     rows[0].call = lambda: None
     rows[1].call = lambda: next(calls)
     measure.time_rows(rows, 5, 1)
-    assert rows[0].stats is not None and rows[0].state == measure.MEASURED
+    assert rows[0].stats is not None and rows[0].state == MEASURED
     assert rows[1].stats is None and rows[1].state.startswith("does not run: 'bad torch fp32'")
 
 
