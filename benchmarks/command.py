@@ -99,12 +99,10 @@ def measure_run(args: argparse.Namespace) -> int:
         raise ConfigError("--out is for bundles", remedy="Name bundles, or leave it out")
     with open_run(args, "report") as run:
         run.manifest("student")
-        from benchmarks.protocols import choose_exit_code
-        from benchmarks.stage import run_stage
-        from gazeclip.files.atomic import read_json
+        from benchmarks.stage import find_exit_code, run_stage
 
         run_stage(run, force=args.force, on_device=on_device)
-        return choose_exit_code(read_json(run.folder("report") / "report.json"))
+        return find_exit_code(run)
 
 
 def _measure_bundles(args: argparse.Namespace, changes: Mapping[str, Any]) -> int:

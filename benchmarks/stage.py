@@ -20,7 +20,7 @@ from benchmarks.measure.grid import measure_grid
 from benchmarks.measure.judge import Judged, judge_subjects, load_images
 from benchmarks.measure.twins import build_gates, list_slower_files
 from benchmarks.peers.ask import check_if_asked, measure_if_asked
-from benchmarks.protocols import build_run_protocols, hash_other, read_other
+from benchmarks.protocols import build_run_protocols, choose_exit_code, hash_other, read_other
 from benchmarks.report import compose
 from benchmarks.report.console import console_table
 from benchmarks.report.data import ReportData
@@ -69,6 +69,11 @@ def run_stage(run: Run, force: bool = False, on_device: Mapping[str, Any] | None
     )
     print_result(run)
     return ran
+
+
+def find_exit_code(run: Run) -> int:
+    """What a command ends with after this stage, see `choose_exit_code`."""
+    return choose_exit_code(read_json(run.folder("report") / "report.json"))
 
 
 def print_result(run: Run) -> None:

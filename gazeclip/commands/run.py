@@ -8,7 +8,7 @@ import importlib
 from gazeclip.cli.options import add_stage_options
 from gazeclip.console.lines import print_line
 from gazeclip.errors import ConfigError
-from gazeclip.files.atomic import read_json
+from gazeclip.run.stages import STAGES
 from gazeclip.system.place import command_line
 
 
@@ -38,8 +38,7 @@ def run_pipeline(args: argparse.Namespace) -> int:
     from gazeclip.recipe.shipped import find_recipe
 
     run = run_recipe(find_recipe(args.recipe), args.set, args.run, args.force)
-    choose_exit_code = importlib.import_module("benchmarks.protocols").choose_exit_code
-    return int(choose_exit_code(read_json(run.folder("report") / "report.json")))
+    return int(importlib.import_module(STAGES["report"].module).find_exit_code(run))
 
 
 def print_recipes() -> int:
