@@ -14,15 +14,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from distill.bank_files import open_bundle_bank
-from distill.bank_images import make_row
-from distill.bank_text import add_by_name
+from benchmarks.text_bank_scores import IMAGES, Data, Faces, Row, Share, score_images, score_row
+from distill.bank_files import open_bundle_bank, refuse_other_teacher
+from distill.bank_text import add_by_name, open_run_bank
 from gazeclip.bundle.text_bank import TextBankFile
 from gazeclip.cli.guard import guard
 from gazeclip.cli.options import RECENT_RUN, find_run
@@ -32,18 +32,15 @@ from gazeclip.console.tables import MISSING, Table, print_table
 from gazeclip.errors import ConfigError
 from gazeclip.files.atomic import write_json
 from gazeclip.run.context import Context
-from gazeclip.scoring.metrics import bootstrap_counts, percentile_interval
 from gazeclip.stages.load import load_teacher
 from gazeclip.taxonomy import Taxonomy
 from gazeclip.teacher.model import GazeCLIP
 from runtimes.batches import infer_in_batches
 from runtimes.verifier import Verifier, load
 
-IMAGES = 10
 WEIGHTS = (1.0, 1.2)
-UNIT = "unit length"  # what a prototype does that is not scaled
 BATCH = 32
-DRAWS = 1000  # of the bootstrap
+SPLITS = ("test", "test_unseen", "calibration")
 HEAD = (
     "class",
     "row made",
@@ -52,147 +49,6 @@ HEAD = (
     "others before",
     "others after",
 )
-
-
-@dataclass(frozen=True)
-class Faces:
-    """Embeddings `(N, D)` of labelled images, `labels (N,)` and who is seen, `persons (N,)`."""
-
-    embeddings: np.ndarray
-    labels: np.ndarray
-    persons: np.ndarray
-
-    def take(self, mask: np.ndarray) -> Faces:
-        """Those of a mask `(N,)`."""
-        return Faces(self.embeddings[mask], self.labels[mask], self.persons[mask])
-
-
-@dataclass(frozen=True)
-class Data:
-    """What a class is scored on.
-
-    Attributes:
-        pool: its images that the ten are drawn from.
-        own: its images to be scored; those of persons among the ten are left out.
-        others: images of the classes that are in the bank.
-        targets: their rows, `(N,)`.
-    """
-
-    pool: Faces
-    own: Faces
-    others: Faces
-    targets: np.ndarray
-    rounds: int
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share of images, its 95% interval, and of how many images and draws of ten it is."""
-
-    value: float
-    interval: tuple[float, float] | None
-    n: int
-    rounds: int = 1
-
-
-@dataclass(frozen=True)
-class Row:
-    """One class, added in one way: shares of images whose best row is the right one.
-
-    Attributes:
-        made: `text, N levels`, or `images`, with the weight.
-        own: of the class's images.
-        trained: of the class's images by the row that it was trained with; None: it has none.
-        before: of the other classes' images, without the new row.
-        after: the same with it.
-    """
-
-    name: str
-    made: str
-    own: Share
-    trained: Share | None
-    before: Share
-    after: Share
-
-
-def find_best(embeddings: np.ndarray, bank: np.ndarray) -> np.ndarray:
-    """The number of each image's best row, `(N,)`."""
-    best: np.ndarray = (embeddings @ bank.T).argmax(axis=1)
-    return best
-
-
-def weigh_rounds(hits: Sequence[np.ndarray], persons: Sequence[np.ndarray], seed: int) -> Share:
-    """The mean share over rounds, each of other images.
-
-    Every draw of the bootstrap takes one round at random and resamples its persons, so that the
-    interval holds what the choice of the ten does as well.
-    """
-    rng = np.random.default_rng(seed)
-    values = []
-    for draw in range(DRAWS):
-        chosen = int(rng.integers(len(hits)))
-        (counts,) = bootstrap_counts(len(hits[chosen]), 1, seed + draw, persons[chosen])
-        values.append(float((hits[chosen] * counts).sum() / counts.sum()))
-    mean = float(np.mean([hit.mean() for hit in hits]))
-    return Share(mean, percentile_interval(values), len(hits[0]), len(hits))
-
-
-def score_row(name: str, made: str, row: np.ndarray, bank: np.ndarray, data: Data) -> Row:
-    """A class with one row that is the same in every round."""
-    longer = np.vstack([bank, row])
-    own = find_best(data.own.embeddings, longer) == len(bank)
-    after = find_best(data.others.embeddings, longer) == data.targets
-    before = find_best(data.others.embeddings, bank) == data.targets
-    persons = data.others.persons
-    return Row(
-        name,
-        made,
-        weigh_rounds([own], [data.own.persons], data.seed),
-        None,
-        weigh_rounds([before], [persons], data.seed),
-        weigh_rounds([after], [persons], data.seed),
-    )
-
-
-def score_images(
-    name: str, bank: np.ndarray, data: Data, weight: float | None, place: int | None = None
-) -> Row:
-    """A class whose row is made of ten images, drawn anew in each round.
-
-    Args:
-        weight: of `make_row`; None: a row of unit length.
-        place: the row that is replaced; None: one is added.
-    """
-    known = bank if place is None else np.delete(bank, place, axis=0)  # what the ten compare with
-    rng = np.random.default_rng(data.seed)
-    own = []
-    after = []
-    persons = []
-    for _ in range(data.rounds):
-        ten = rng.permutation(len(data.pool.labels))[:IMAGES]
-        row = make_row(data.pool.embeddings[ten], known, weight or 1.0)
-        if weight is None:
-            row = row / np.linalg.norm(row)
-        rows = np.vstack([bank, row]) if place is None else bank.copy()
-        if place is not None:
-            rows[place] = row
-        rest = data.own.take(~np.isin(data.own.persons, data.pool.persons[ten]))
-        own.append(find_best(rest.embeddings, rows) == (len(bank) if place is None else place))
-        persons.append(rest.persons)
-        after.append(find_best(data.others.embeddings, rows) == data.targets)
-    others = [data.others.persons]
-    before = weigh_rounds(
-        [find_best(data.others.embeddings, bank) == data.targets], others, data.seed
-    )
-    trained = None
-    if place is not None:
-        hits = find_best(data.own.embeddings, bank) == place
-        trained = weigh_rounds([hits], [data.own.persons], data.seed)
-    made = f"{IMAGES} images, {UNIT if weight is None else f'weight {weight:g}'}"
-    scored = weigh_rounds(own, persons, data.seed)
-    costs = weigh_rounds(after, others * data.rounds, data.seed)
-    return Row(name, made, scored, trained, before, costs)
 
 
 def add_text_row(
@@ -223,37 +79,65 @@ def read_faces(context: Context, verifier: Verifier, split: str) -> Faces:
     return Faces(outputs["embedding"], np.array(context.manifest.labels(split)), persons)
 
 
+def choose_unseen(counts: Mapping[str, Mapping[str, int]], known: Sequence[str]) -> list[str]:
+    """The generators of split `test_unseen` that no row is of.
+
+    Args:
+        counts: split -> label -> number of images.
+        known: the classes of the bank.
+
+    Raises:
+        ConfigError: there is none, or another split has no images.
+    """
+    for split in SPLITS:
+        if not counts.get(split):
+            raise ConfigError(f"split {split} has no images", remedy="Use another run")
+    added = [name for name in counts["test_unseen"] if name not in known]
+    if not added:
+        raise ConfigError("split test_unseen has no unseen generator", remedy="Use another run")
+    return added
+
+
 def measure(context: Context, verifier: Verifier, rounds: int) -> list[Row]:
     """All rows: the unseen generators, then the trained classes.
 
     Raises:
         ConfigError: the run has no images of unseen generators.
+        ArtifactError: the bundle is of another teacher than the run's.
     """
-    bank = open_bundle_bank(verifier.bundle)
+    bundle = verifier.bundle
+    bank = open_bundle_bank(bundle)
+    teacher = open_run_bank(context).teacher
+    refuse_other_teacher(bundle.folder, bank, teacher, f"run {context.run.root}")
     names = [entry.name for entry in bank.classes]
-    test = read_faces(context, verifier, "test")
-    unseen = read_faces(context, verifier, "test_unseen")
-    calibration = read_faces(context, verifier, "calibration")
-    place = {name: number for number, name in enumerate(names)}
-    targets = np.array([place[label] for label in test.labels])
-    added = [name for name in dict.fromkeys(unseen.labels.tolist()) if name not in place]
-    if not added:
-        raise ConfigError("split test_unseen has no unseen generator", remedy="Use another run")
-    teacher = load_teacher(context)
-    rows = []
+    added = choose_unseen(context.manifest.counts(), names)
+    test, unseen, calibration = (read_faces(context, verifier, split) for split in SPLITS)
+    targets = np.array([names.index(label) for label in test.labels])
+    found = []
     for name in added:
         own = unseen.take(unseen.labels == name)
-        data = Data(own, own, test, targets, rounds)
+        found.append((name, Data(own, own, test, targets, rounds)))
+    rows = measure_unseen(context, bank, found)
+    for place, name in enumerate(names[1:], start=1):
+        mine = test.labels == name
+        pool = calibration.take(calibration.labels == name)
+        data = Data(pool, test.take(mine), test.take(~mine), targets[~mine], rounds)
+        rows.append(score_images(name, bank.embeddings, data, WEIGHTS[0], place))
+    return rows
+
+
+def measure_unseen(
+    context: Context, bank: TextBankFile, found: Sequence[tuple[str, Data]]
+) -> list[Row]:
+    """Rows of classes that the bank gains, each by its name and from ten images."""
+    teacher = load_teacher(context)
+    rows = []
+    for name, data in found:
         made, row = add_text_row(teacher, context.taxonomy, bank, name)
         if row is not None:
             rows.append(score_row(name, made, row, bank.embeddings, data))
         for weight in (*WEIGHTS, None):
             rows.append(score_images(name, bank.embeddings, data, weight))
-    for name in names[1:]:
-        mine = test.labels == name
-        pool = calibration.take(calibration.labels == name)
-        data = Data(pool, test.take(mine), test.take(~mine), targets[~mine], rounds)
-        rows.append(score_images(name, bank.embeddings, data, WEIGHTS[0], place[name]))
     return rows
 
 

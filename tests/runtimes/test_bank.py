@@ -104,6 +104,8 @@ def test_a_class_more_changes_attribution_and_not_detection(
     pixels = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     logits = 5.0 * reference(pixels)["embedding"] @ bank.embeddings.T
     np.testing.assert_allclose(after.infer(pixels)["logits"], logits, atol=2e-5)
+    raw = [verifier.infer(pixels)["fake_logit"] for verifier in (before, after)]
+    np.testing.assert_array_equal(raw[0], raw[1])
     # The golden outputs are of the bundle's own classes, and hold with others loaded too.
     assert before.self_test() == after.self_test()
 
