@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.devices.base import Device, Timing
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.console.progress import say
+from gazeclip.console.text import take_last_line
 from gazeclip.errors import ConfigError, StageError
 
 PLACE = "/data/local/tmp/gazeclip-benchmark"
@@ -79,7 +80,7 @@ class AdbDevice(Device):
         done = self._run("shell", f"{PLACE}/benchmark_model", *options)
         said = done.stdout + done.stderr
         if done.returncode != 0:
-            return Timing(f"benchmark_model failed: {_take_last_line(said)}")
+            return Timing(f"benchmark_model failed: {take_last_line(said)}")
         return read_timing(said, threads)
 
     def _call(self, *arguments: str) -> str:
@@ -90,7 +91,7 @@ class AdbDevice(Device):
         """
         done = self._run(*arguments)
         if done.returncode != 0:
-            reason = _take_last_line(done.stderr or done.stdout)
+            reason = take_last_line(done.stderr or done.stdout)
             raise StageError(
                 f"adb {arguments[0]} failed: {reason}", remedy="Look at what `adb devices` lists"
             )
@@ -117,7 +118,7 @@ def read_timing(said: str, threads: int) -> Timing:
     """What `benchmark_model` printed; older ones tell no median."""
     lines: Sequence[str] = _COUNTED.findall(said)
     if not lines:
-        return Timing(f"benchmark_model told no times: {_take_last_line(said)}")
+        return Timing(f"benchmark_model told no times: {take_last_line(said)}")
     numbers = {key: float(value) for key, value in _PAIR.findall(lines[-1])}
 
     def take_ms(key: str) -> float | None:
@@ -134,8 +135,3 @@ def read_timing(said: str, threads: int) -> Timing:
         init_ms=float(init.group(1)) / 1e3 if init else None,
         peak_mb=float(memory.group(1)) if memory else None,
     )
-
-
-def _take_last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "no words"

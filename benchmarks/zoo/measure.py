@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from benchmarks.peers.count import count_work
 from benchmarks.zoo.cell import write_subject
-from benchmarks.zoo.count import count_macs, count_parameters
 from benchmarks.zoo.outcome import FAILED
 from benchmarks.zoo.record import Cell, Record
 from benchmarks.zoo.student import EMBED_DIM, Subject, build_student, make_subject
 from export.batch import Pair
 from export.blame import explain_failure
 from export.deploy import DeployModel, example_image
+from gazeclip.console.text import take_last_line
 from gazeclip.files.atomic import read_json
 from gazeclip.networks.zoo import ZooStudent, name_cell
 from gazeclip.system.place import ROOT
@@ -72,10 +74,15 @@ def count_student(entry: ZooStudent, subject: Subject | None = None) -> dict[str
     """Parameters and multiplications of the graph that ships, head included."""
     student = build_student(entry) if subject is None else subject.student
     model = DeployModel(student, None, entry.size)
-    macs = count_macs(model, example_image(entry.size, 1))
+    macs = count_work(model, example_image(entry.size, 1)).macs
     folded = [prepare_encoder(student.encoder, entry.size), student.head]
     parameters = sum(count_parameters(part) for part in folded)
     return {"size": entry.size, "embed_dim": EMBED_DIM, "parameters": parameters, "macs": macs}
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Trained values, each once however many layers share it; a text bank is none of them."""
+    return sum(values.numel() for values in model.parameters())
 
 
 @torch.no_grad()
@@ -106,8 +113,8 @@ def _run_cell(folder: Path, target: str, precision: str) -> Cell:
     except subprocess.TimeoutExpired:
         return _lose_cell(f"not done after {_LIMIT_S} s")
     if done.returncode != 0 or not result.is_file():
-        last = done.stderr.strip().splitlines()[-1:] or ["no word"]
-        return _lose_cell(f"its process ended with {done.returncode}: {last[0][:200]}")
+        last = take_last_line(done.stderr)
+        return _lose_cell(f"its process ended with {done.returncode}: {last}")
     cell: Cell = read_json(result)
     return cell
 

@@ -16,6 +16,7 @@ _JOINERS = "\u200c\u200d"
 # Control, format (bidi), surrogate, line and paragraph separator.
 _STEERING = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _UNDECODED = range(0xDC80, 0xDD00)  # how Python carries a byte of a file name that is not UTF-8
+_LONGEST_LINE = 200  # characters
 _LIST_LINE = re.compile(r"\n(?=  \S)")
 
 
@@ -32,6 +33,12 @@ def printable(text: str) -> str:
 def printable_message(text: str) -> str:
     """Like `printable`; a message may end in a list, whose indented lines stay apart."""
     return "\n".join(printable(line) for line in _LIST_LINE.split(text))
+
+
+def take_last_line(text: str, otherwise: str = "no words") -> str:
+    """What a program or an error said last, at most 200 characters; `otherwise` if nothing."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1][:_LONGEST_LINE] if lines else otherwise
 
 
 def format_json(

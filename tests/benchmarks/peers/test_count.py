@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.peers.count import count_work
+from gazeclip.networks.student_encoder import build_student_encoder
 from gazeclip.recipe.teacher import TeacherConfig
 from gazeclip.teacher.image.clip import SMALL, small_visual
 
@@ -27,6 +29,25 @@ class SmallNetwork(nn.Module):
         return found
 
 
+class Mixed(nn.Module):
+    """One of each kind that is counted, with groups, strides and batches of matrices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.depthwise = nn.Conv2d(8, 8, 5, padding=2, groups=8)
+        self.mix = nn.Linear(8, 12)
+        self.norm = nn.LayerNorm(12)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.depthwise(self.stem(images)).relu()  # (B, 8, h, w)
+        tokens = self.norm(self.mix(maps.flatten(2).transpose(1, 2)))  # (B, h * w, 12)
+        query, key, value = tokens.split((4, 4, 4), dim=2)
+        attended = F.scaled_dot_product_attention(query[:, None], key[:, None], value[:, None])
+        shares = torch.matmul(query, key.transpose(1, 2)).softmax(dim=2)
+        return attended[:, 0] + shares @ value
+
+
 def count_with_torch(network: nn.Module, example: Tensor) -> float:
     """torch counts a multiplication and its sum as two; with gradients, or attention is hidden."""
     # It does not know the attention that CPUs have a kernel for.
@@ -43,6 +64,19 @@ def test_products_are_those_of_the_formulas_and_of_torchs_counter() -> None:
     by_formula = places * 8 * 3 * 3 * 3 + places * 8 * 2 * 5 * 5 + 8 * 5
     assert work.macs == by_formula
     assert work.macs == count_with_torch(network, example)
+
+
+def test_every_kind_of_product_is_counted_once() -> None:
+    network = Mixed().eval()
+    example = torch.rand(1, 3, 12, 16)
+    assert count_work(network, example).macs == count_with_torch(network, example)
+
+
+def test_a_students_encoder_as_torch_counts_it() -> None:
+    encoder = build_student_encoder("mobilenetv4_conv_small_050", 64).eval()
+    image = torch.rand(1, 3, 64, 64)
+    found = count_work(encoder, image).macs
+    assert found == count_with_torch(encoder, image) > 1e6
 
 
 def test_only_weights_that_are_read_count() -> None:

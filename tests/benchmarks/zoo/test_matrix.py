@@ -17,7 +17,7 @@ from torch import nn
 
 from benchmarks.zoo import cell as module
 from benchmarks.zoo.cell import measure_cell, read_subject, write_subject
-from benchmarks.zoo.measure import count_student, measure_folding, measure_student
+from benchmarks.zoo.measure import count_parameters, count_student, measure_folding, measure_student
 from benchmarks.zoo.outcome import FAILED, OK, find_surprise
 from benchmarks.zoo.record import SHIPPED, Record, describe_session, read_record
 from benchmarks.zoo.student import Subject, make_subject
@@ -130,6 +130,15 @@ def test_parameters_are_those_of_the_graph_that_ships(smallest: Subject) -> None
     total = sum(p.numel() for part in (folded, smallest.student.head) for p in part.parameters())
     assert norms == [] and counted["parameters"] == total
     assert counted["macs"] > counted["parameters"]  # weights are used at more than one place
+
+
+def test_a_parameter_that_two_layers_share_counts_once() -> None:
+    first = nn.Linear(3, 5)
+    second = nn.Linear(3, 5)
+    second.weight = first.weight
+    model = nn.Sequential(first, second)
+    model.register_buffer("bank", torch.zeros(100))
+    assert count_parameters(model) == 3 * 5 + 5 + 5
 
 
 OTHERS = [name for name in TARGETS if name != "onnx"]

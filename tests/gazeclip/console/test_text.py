@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gazeclip.console.text import make_encodable, printable, printable_message
+from gazeclip.console.text import make_encodable, printable, printable_message, take_last_line
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,13 @@ def test_printable(name: str, shown: str) -> None:
 def test_a_message_keeps_its_list_and_no_other_line_break() -> None:
     message = "2 faults:\n  - first\n  - a\nb"
     assert printable_message(message) == "2 faults:\n  - first\n  - a\\nb"
+
+
+def test_the_last_line_that_says_something() -> None:
+    assert take_last_line("first\n  the reason \n\n \n") == "the reason"
+    assert take_last_line("a\n" + "x" * 500) == "x" * 200
+    assert take_last_line(" \n") == "no words"
+    assert take_last_line("", "ValueError") == "ValueError"
 
 
 def test_json_of_any_name_is_valid() -> None:
