@@ -1,8 +1,9 @@
 """A student as the zoo measures it: untrained, and sound enough that every figure means something.
 
-Operations, sizes and times do not depend on what the weights were trained for. Parity does not
-either, as long as activations keep their spread through the layers, so random weights get batch
-statistics from drawn faces first.
+Operations, sizes and times do not depend on what the weights were trained for. Parity does: random
+weights get batch statistics from drawn faces, in a few passes that leave part of those that they
+start with. With statistics that fit exactly, random layers pass every difference on undamped, and
+no rounding to integers stays within the bounds: then parity would speak of the weights only.
 """
 
 from __future__ import annotations
