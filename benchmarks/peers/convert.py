@@ -136,11 +136,11 @@ def enlarge_plainly() -> None:
     """
     scale = F.interpolate
 
-    def scale_plainly(images: Tensor, **options: Any) -> Tensor:
+    def scale_plainly(images: Tensor, *others: Any, **options: Any) -> Tensor:
         size = options.get("size")
         if size is not None and min(size) >= max(images.shape[-2:]):
             options.pop("antialias", None)
-        return scale(images, **options)
+        return scale(images, *others, **options)
 
     F.interpolate = scale_plainly  # type: ignore[assignment]
 

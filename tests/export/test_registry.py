@@ -187,7 +187,7 @@ def test_a_reference_evaluator_stands_in_where_the_engine_does_not_exist(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     outputs = {name: np.zeros((1, 1), np.float32) for name in OUTPUTS}
-    evaluator = SimpleNamespace(evaluate=lambda path, images: outputs)
+    evaluator = SimpleNamespace(evaluate=lambda path, images, feeds: outputs)
     monkeypatch.setitem(sys.modules, "dummy_reference", evaluator)  # type: ignore[arg-type]
     entry = replace(DUMMY, engine="coreml", reference="dummy_reference")
     monkeypatch.setitem(registry.TARGETS, "dummy", entry)

@@ -179,7 +179,7 @@ def test_nothing_is_written_before_a_refusal(
         ),
         (
             {"export": {"targets": ["onnx", "openvino"], "precisions": ["fp16"]}},
-            "onnx cannot be exported as fp16, only as fp32, int8",
+            "onnx cannot be exported as fp16, only as fp32, w8, int8",
         ),
     ],
 )
