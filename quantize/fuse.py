@@ -21,6 +21,7 @@ from gazeclip.errors import StageError
 # a few 1e-4 of the largest output; a wrong fold (a convolution whose output has a second reader)
 # changes it by tens of percent.
 _MAX_RELATIVE_CHANGE = 1e-2
+_PREPARED_FOR = "prepared_for"  # attribute of a prepared encoder: its image size
 
 
 class PaddedConv2d(nn.Conv2d):
@@ -67,6 +68,8 @@ def prepare_encoder(encoder: nn.Module, image_size: int) -> nn.Module:
     from timm.utils.model import reparameterize_model
 
     original = copy.deepcopy(encoder).eval()
+    if getattr(original, _PREPARED_FOR, None) == image_size:
+        return original  # branches that became one convolution cannot be joined again
     generator = torch.Generator().manual_seed(0)
     # As normalised images are: values from -1 to 1.
     example = torch.rand(2, 3, image_size, image_size, generator=generator) * 2 - 1
@@ -83,6 +86,7 @@ def prepare_encoder(encoder: nn.Module, image_size: int) -> nn.Module:
             remedy="This backbone cannot be quantized or exported yet; choose another one of the "
             "zoo",
         )
+    setattr(prepared, _PREPARED_FOR, image_size)
     return prepared
 
 

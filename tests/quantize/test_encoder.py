@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gazeclip.errors import ArtifactError, StageError
 from gazeclip.networks.backbones import build_encoder
+from gazeclip.networks.student_encoder import build_student_encoder
 from quantize.encoder import (
     count_quantizers,
     load_quantized,
@@ -222,3 +223,14 @@ def test_any_other_layer_in_float_is_named(
     monkeypatch.setattr("quantize.encoder.find_gates", lambda *_: ["excite"])
     with pytest.raises(StageError, match="the convolutions squeeze got no weight quantizer"):
         quantize_encoder(Gated().eval(), [_batch(4, 1)], overflow_fix=True)
+
+
+def test_an_encoder_that_is_prepared_already_stays_as_it_is() -> None:
+    torch.manual_seed(0)
+    prepared = prepare_encoder(build_student_encoder("fastvit_t8", 64), 64)
+    again = prepare_encoder(prepared, 64)
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(again(x), prepared(x), rtol=0, atol=0)
+        again.get_parameter(next(name for name, _ in again.named_parameters())).zero_()
+        assert not torch.equal(again(x), prepared(x))  # a copy
