@@ -125,8 +125,9 @@ class Exporter:
 
     def model_of(self, precision: Precision) -> Student:
         """The PyTorch model that an export of this precision must reproduce."""
-        models = {"int8": lambda: self.quantized, "w8": lambda: self.rounded}
-        return models.get(precision, lambda: self.student)()
+        if precision == "int8":
+            return self.quantized
+        return self.rounded if precision == "w8" else self.student
 
     def compute_reference(self, precision: Precision) -> dict[str, np.ndarray]:
         """Outputs of that model on `probes`."""

@@ -20,7 +20,6 @@ from benchmarks.measure.latency import LatencyConfig, measure_latency
 from benchmarks.zoo.outcome import FAILED, OK
 from benchmarks.zoo.student import Subject
 from export.blame import explain_failure
-from export.filters import round_filters
 from export.gate import BATCH_SIZE
 from export.head_weights import pack_head
 from export.job import ExportJob
@@ -124,7 +123,7 @@ def make_job(subject: Subject, precision: Precision, folder: Path) -> ExportJob:
 
 
 def _choose_student(subject: Subject, precision: Precision) -> Student:
-    return round_filters(subject.student) if precision == "w8" else subject.student
+    return subject.rounded if precision == "w8" else subject.student
 
 
 def _compute_reference(subject: Subject, precision: Precision) -> dict[str, np.ndarray]:

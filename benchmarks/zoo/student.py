@@ -9,11 +9,13 @@ no rounding to integers stays within the bounds: then parity would speak of the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from export.filters import round_filters
 from gazeclip.faces.dataset import render_golden
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.networks.student import Student, StudentSpec
@@ -40,6 +42,11 @@ class Subject:
     student: Student
     quantized: torch.nn.Module
     probes: np.ndarray
+
+    @cached_property
+    def rounded(self) -> Student:
+        """The student with the filters of w8 files."""
+        return round_filters(self.student)
 
 
 def make_subject(entry: ZooStudent, weights: str = "none", seed: int = 0) -> Subject:

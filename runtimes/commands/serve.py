@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import math
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +12,13 @@ from gazeclip.console.progress import say
 from gazeclip.errors import raise_first
 from gazeclip.images.crop_rule import CROPS, WHOLE
 from gazeclip.system.packages import require
+from runtimes.commands.opening import open_verifier, silence_pillow
 from runtimes.commands.options import add_engine_options, parse_port
 from runtimes.doubts import describe_doubts
-from runtimes.recent import recent_bundle
 from runtimes.serve.limits import MEGA, Limits
 from runtimes.serve.settings import Settings
 from runtimes.serve.token import VARIABLE, read_token, require_token
-from runtimes.verifier import Verifier, load
+from runtimes.verifier import Verifier
 
 PACKAGES = ("fastapi", "uvicorn", "prometheus_client")
 
@@ -139,21 +137,8 @@ def read_settings(args: argparse.Namespace) -> Settings:
 
 def _load_verifier(args: argparse.Namespace) -> Verifier:
     """The bundle in its engine, its self-test passed."""
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    logging.getLogger("PIL").addHandler(logging.NullHandler())
-    folder = args.bundle
-    if folder is None:
-        folder = recent_bundle(args.engine)
-        say(f"bundle: {folder} (the most recent; choose another with --bundle)")
-    verifier = load(
-        folder,
-        args.engine,
-        args.threads,
-        args.device,
-        args.allow_rejected,
-        args.trusted,
-        args.text_bank,
-    )
+    silence_pillow()
+    verifier = open_verifier(args)
     rule = verifier.judge.make_rule(args.threshold, args.prior)
     for warning in describe_doubts(rule.point, verifier.bundle.evidence):
         say(f"warning: {warning}")

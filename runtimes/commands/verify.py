@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import warnings
 from collections.abc import Iterable, Iterator
 
 from gazeclip.bundle.contents import OperatingPoint
@@ -18,13 +16,13 @@ from runtimes.answers import CLEAN, Tally
 from runtimes.commands.beside import Beside
 from runtimes.commands.forms import open_form
 from runtimes.commands.inputs import Inputs, refuse_copies_within
+from runtimes.commands.opening import open_verifier, silence_pillow
 from runtimes.commands.options import add_verify_options, refuse_idle_options
 from runtimes.commands.session import Session
 from runtimes.commands.watch import Watch, stop_on_signals
 from runtimes.doubts import describe_doubts
-from runtimes.recent import recent_bundle
 from runtimes.remarks import Remarks
-from runtimes.verifier import Asked, Outcome, Verifier, load
+from runtimes.verifier import Asked, Outcome, Verifier
 from runtimes.video.sample import Sampling
 
 
@@ -40,7 +38,7 @@ def verify_images(args: argparse.Namespace) -> int:
     Raises:
         GazeClipError: nothing named, or a bundle, engine or threshold that cannot be used.
     """
-    _silence_pillow()
+    silence_pillow()
     inputs = Inputs(args.images, args.files_from, args.null, args.save)
     if args.watch is not None:
         refuse_copies_within(args.watch, args.save)
@@ -85,30 +83,8 @@ def _open_session(
     return Session(judge, form, Tally(args.crop), Remarks(args.frames), copies)
 
 
-def _silence_pillow() -> None:
-    """Pillow warns about metadata and sizes in its own words.
-
-    What matters of it is an error or a warning of ours.
-    """
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    # Without a handler Python prints what Pillow logs of damaged files.
-    logging.getLogger("PIL").addHandler(logging.NullHandler())
-
-
 def _load_verifier(args: argparse.Namespace) -> tuple[Verifier, OperatingPoint]:
-    folder = args.bundle
-    if folder is None:
-        folder = recent_bundle(args.engine)
-        say(f"bundle: {folder} (the most recent; choose another with --bundle)")
-    verifier = load(
-        folder,
-        args.engine,
-        args.threads,
-        args.device,
-        args.allow_rejected,
-        args.trusted,
-        args.text_bank,
-    )
+    verifier = open_verifier(args)
     args.crop = args.crop or verifier.default_crop
     point = verifier.bundle.operating_point(args.threshold, args.prior)
     for warning in describe_doubts(point, verifier.bundle.evidence):
