@@ -14,11 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from gazeclip.errors import ConfigError, nearest
 from gazeclip.files.hashes import fingerprint
-from gazeclip.files.strict_yaml import load_yaml
 from gazeclip.system.place import name_file
 
 REAL = "real"
@@ -69,6 +66,11 @@ class Taxonomy:
         Raises:
             ConfigError: unknown preset, unreadable file, or faulty entries (all of them named).
         """
+        # Imported here: runtimes need the names of categories at every start, and never a file.
+        import yaml
+
+        from gazeclip.files.strict_yaml import load_yaml
+
         path = Path(name_or_path)
         if path.suffix not in (".yaml", ".yml"):
             path = PRESETS / f"{name_or_path}.yaml"

@@ -67,18 +67,23 @@ class Attempt:
 
 def climb(workshop: Workshop, auto: bool) -> Iterator[Attempt]:
     """The steps in order; with `auto` no more after one that is accepted."""
-    for step in _list_steps(workshop, auto):
-        started = time.perf_counter()
-        attempt = step(started)
+    for attempt in _take_steps(workshop, auto):
         _tell(attempt)
         yield attempt
         if auto and attempt.accepted:
             return
-    if auto:
-        yield from _leave_in_float(workshop, attempt)
 
 
 _Step = Callable[[float], Attempt]
+
+
+def _take_steps(workshop: Workshop, auto: bool) -> Iterator[Attempt]:
+    taken = []
+    for step in _list_steps(workshop, auto):
+        taken.append(step(time.perf_counter()))
+        yield taken[-1]
+    if auto:
+        yield from _leave_in_float(workshop, calibrated=taken[0])
 
 
 def _list_steps(workshop: Workshop, auto: bool) -> list[_Step]:
@@ -104,23 +109,23 @@ def _list_steps(workshop: Workshop, auto: bool) -> list[_Step]:
     return steps
 
 
-def _leave_in_float(workshop: Workshop, latest: Attempt) -> Iterator[Attempt]:
-    """The most sensitive layers in float, twice as many at each step, then trained as before."""
+def _leave_in_float(workshop: Workshop, calibrated: Attempt) -> Iterator[Attempt]:
+    """The most sensitive layers in float, twice as many at each turn: calibrated, then trained."""
     started = time.perf_counter()
-    rows = measure_sensitivity(workshop, latest.model)
+    # Ranges that a training has moved say little of those that the next calibration finds.
+    calibrated.model.load_state_dict(calibrated.state)
+    rows = measure_sensitivity(workshop, calibrated.model)
     write_sensitivity(workshop.folder, rows)
     most = int(_FLOAT_SHARE * len(rows))
     count = 1
     while count <= most:
         layers = tuple(row.layer for row in rows[:count])
+        step = f"{count} layers in float" if count > 1 else "1 layer in float"
         model = workshop.calibrate(layers)
-        result = workshop.train(model, f"float-{count}")
-        name = f"{count} layers in float, trained" if count > 1 else "1 layer in float, trained"
-        attempt = _judge(workshop, name, model, started, layers, result["history"])
-        _tell(attempt)
-        yield attempt
-        if attempt.accepted:
-            return
+        yield _judge(workshop, step, model, started, layers)
+        started = time.perf_counter()
+        history = workshop.train(model, f"float-{count}")["history"]
+        yield _judge(workshop, f"{step}, trained", model, started, layers, history)
         started = time.perf_counter()
         count *= 2
 

@@ -1,4 +1,8 @@
-"""How much each layer's quantizers move the verdicts: those of one layer off in turn."""
+"""How much each layer's quantizers move the verdicts: those of one layer off, and on, in turn.
+
+Where two layers are harmful, switching one of them off changes nothing. What a layer's quantizers
+do while all others are off does not depend on the others, so that layers are ordered by it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ from quantize.fuse import prepare_encoder
 from quantize.layers import map_inputs, map_operations
 from quantize.workshop import Workshop
 
-IMAGES = 256  # of val, spread over its labels
+IMAGES = 128  # of val, spread over its labels
 _BATCH_SIZE = 64
 JSON = "sensitivity.json"
 FIGURE = "sensitivity.svg"
@@ -36,13 +40,15 @@ class LayerEffect:
         layer: name of the convolution.
         weights: how many it has, biases included.
         error_with: root mean square of the LLR's difference from the float student's with all
-            quantizers on; `error_without`: with those of the layer's weights and input off.
+            quantizers on; `error_without`: with those of the layer's weights and input off;
+            `error_alone`: with no others on.
     """
 
     layer: str
     weights: int
     error_with: float
     error_without: float
+    error_alone: float
 
     @property
     def gain(self) -> float:
@@ -51,7 +57,21 @@ class LayerEffect:
 
 
 def measure_sensitivity(workshop: Workshop, model: Student) -> list[LayerEffect]:
-    """Every convolution of a quantized student, the most sensitive first."""
+    """Every convolution of a quantized student, the most sensitive first.
+
+    Meanwhile it has the float student's weights and biases: those that were corrected or trained
+    make up for quantizers, and are wrong where these are off.
+    """
+    prepared = prepare_encoder(workshop.student.encoder, workshop.context.contract.size)
+    before = {name: value.clone() for name, value in model.encoder.state_dict().items()}
+    model.encoder.load_state_dict(prepared.state_dict(), strict=False)
+    try:
+        return _measure_layers(workshop, model, prepared)
+    finally:
+        model.encoder.load_state_dict(before)
+
+
+def _measure_layers(workshop: Workshop, model: Student, prepared: nn.Module) -> list[LayerEffect]:
     pixels = _read_pixels(workshop)
     evidence = workshop.judge.twin_rule.evidence
 
@@ -69,12 +89,17 @@ def measure_sensitivity(workshop: Workshop, model: Student) -> list[LayerEffect]
 
     error_with = measure_error()
     found = []
-    for layer, quantizers in progress(list(_group_quantizers(workshop, model)), "sensitivity"):
+    everything = [quantizer for _, quantizer, _ in named_quantizers(model.encoder)]
+    groups = list(_group_quantizers(workshop, model, prepared))
+    for layer, quantizers in progress(groups, "sensitivity"):
         with _switched_off(quantizers):
             error_without = measure_error()
+        others = [each for each in everything if not any(each is own for own in quantizers)]
+        with _switched_off(others):
+            error_alone = measure_error()
         weights = sum(part.numel() for part in model.encoder.get_submodule(layer).parameters())
-        found.append(LayerEffect(layer, weights, error_with, error_without))
-    return sorted(found, key=lambda row: (-row.gain, row.layer))
+        found.append(LayerEffect(layer, weights, error_with, error_without, error_alone))
+    return sorted(found, key=lambda row: (-row.error_alone, row.layer))
 
 
 def _read_pixels(workshop: Workshop) -> Tensor:
@@ -83,11 +108,12 @@ def _read_pixels(workshop: Workshop) -> Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
 
 
-def _group_quantizers(workshop: Workshop, model: Student) -> Iterator[tuple[str, list[nn.Module]]]:
+def _group_quantizers(
+    workshop: Workshop, model: Student, prepared: nn.Module
+) -> Iterator[tuple[str, list[nn.Module]]]:
     """Each convolution with the quantizers of its weights and of its input."""
     size = workshop.context.contract.size
     example = torch.zeros(1, 3, size, size)
-    prepared = prepare_encoder(workshop.student.encoder, size)
     operations = map_operations(prepared, example)
     inputs = map_inputs(prepared, example)
     by_hook = {
@@ -113,15 +139,22 @@ def _switched_off(quantizers: Sequence[nn.Module]) -> Iterator[None]:
 def build_table(rows: Sequence[LayerEffect]) -> Table:
     """The most sensitive layer first."""
     cells = [
-        (row.layer, f"{row.weights:,}", f"{row.error_without:.3f}", f"{row.gain:+.3f}")
+        (
+            row.layer,
+            f"{row.weights:,}",
+            f"{row.error_alone:.3f}",
+            f"{row.error_without:.3f}",
+            f"{row.gain:+.3f}",
+        )
         for row in rows
     ]
     title = f"LLR error with all quantizers: {rows[0].error_with:.3f}" if rows else ""
-    return Table(("layer", "weights", "error without it", "gain"), cells, title=title)
+    header = ("layer", "weights", "error of it alone", "error without it", "gain")
+    return Table(header, cells, title=title)
 
 
 def write_sensitivity(folder: Path, rows: Sequence[LayerEffect]) -> None:
     """The table as JSON and a figure."""
     write_json(folder / JSON, [asdict(row) | {"gain": row.gain} for row in rows])
-    bars = [(row.layer, row.gain) for row in rows]
-    write_text(folder / FIGURE, draw_bars(bars, "LLR error that a layer's quantizers make"))
+    bars = [(row.layer, row.error_alone) for row in rows]
+    write_text(folder / FIGURE, draw_bars(bars, "LLR error of a layer's quantizers alone"))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gazeclip.console.progress import progress_callback
+from gazeclip.console.text import take_last_line
 from gazeclip.errors import StageError
 from gazeclip.system.place import ROOT
 
@@ -49,7 +50,7 @@ def run_once(bundle: Path, image: Path, crop: str, threads: int) -> Start:
     command += [str(image.resolve()), crop, str(threads)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise StageError(f"{bundle}: {lines[-1]}", remedy="Run verify --self-test on it")
+        last = take_last_line(done.stderr, f"exit code {done.returncode}")
+        raise StageError(f"{bundle}: {last}", remedy="Run verify --self-test on it")
     start: Start = json.loads(done.stdout.splitlines()[-1])
     return start

@@ -22,6 +22,7 @@ from export.registry import find_target
 from export.runner import open_runner
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.console.progress import progress_callback
+from gazeclip.console.text import take_last_line
 from gazeclip.errors import StageError
 from gazeclip.recipe.stages import ReportStage
 from gazeclip.system.place import ROOT
@@ -174,7 +175,7 @@ def start_once(bundle: Path, image: Path, threads: int) -> dict[str, Any]:
         what = f"{bundle}: no verdict within {CHILD_SECONDS} s"
         raise StageError(what, remedy="Run verify on it") from error
     if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise StageError(f"{bundle}: {lines[-1]}", remedy="Run verify --self-test on it")
+        last = take_last_line(done.stderr, f"exit code {done.returncode}")
+        raise StageError(f"{bundle}: {last}", remedy="Run verify --self-test on it")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from benchmarks.peers.catalogue import PEERS, Peer
 from benchmarks.peers.files import MADE, parse_form
 from benchmarks.peers.students import BACKBONES, RandomStudent
+from export.blame import shorten_reason
 from export.quiet import quiet
 from export.targets.onnx import OPSET
 from gazeclip.files.atomic import write_json
@@ -33,7 +34,6 @@ from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare_nncf
 
 INPUT = "image"
-_LONGEST_REASON = 200
 _NO_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "bad allocation")
 
 
@@ -93,13 +93,6 @@ def _is_of_today(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
-
-
-def shorten_reason(error: Exception) -> str:
-    """The first line that says something."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    what = lines[0] if lines else "no words"
-    return f"{type(error).__name__}: {what}"[:_LONGEST_REASON]
 
 
 class _Student:

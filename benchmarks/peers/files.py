@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.peers.catalogue import PEERS
 from gazeclip.console.progress import progress_callback
+from gazeclip.console.text import take_last_line
 from gazeclip.errors import GazeClipError, StageError
 from gazeclip.files.atomic import read_json, write_json
 from gazeclip.files.hashes import fingerprint, sha256
@@ -156,13 +157,24 @@ def _make_missing(name: str, forms: Sequence[str], folder: Path) -> str:
             timeout=CONVERSION_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        return f"not converted within {CONVERSION_SECONDS} s"
+        return _remember_slowness(folder, missing)
     if done.returncode < 0:
         return f"the conversion was ended by signal {-done.returncode}"
     if done.returncode > 0:
-        lines = done.stderr.strip().splitlines()
-        return f"the conversion failed: {lines[-1][:200]}" if lines else "the conversion failed"
+        return f"the conversion failed: {take_last_line(done.stderr)}"
     return ""
+
+
+def _remember_slowness(folder: Path, missing: Sequence[str]) -> str:
+    """Write down which form was being made, so that no other report waits for it; why, in words."""
+    unfinished = _list_missing(missing, folder)
+    if not unfinished:
+        return ""  # it was done at the last moment
+    place = folder / unfinished[0]
+    reason = f"not converted within {CONVERSION_SECONDS} s (delete {place} to try again)"
+    place.mkdir(exist_ok=True)
+    write_json(place / MADE, {"reason": reason})
+    return reason
 
 
 def _require_room(folder: Path) -> None:

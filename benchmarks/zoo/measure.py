@@ -17,7 +17,7 @@ from benchmarks.peers.count import count_work
 from benchmarks.zoo.cell import write_subject
 from benchmarks.zoo.outcome import FAILED
 from benchmarks.zoo.record import Cell, Record
-from benchmarks.zoo.student import EMBED_DIM, Subject, build_student, make_subject
+from benchmarks.zoo.student import EMBED_DIM, Subject, make_subject
 from export.batch import Pair
 from export.blame import explain_failure
 from export.deploy import DeployModel, example_image
@@ -26,7 +26,6 @@ from gazeclip.files.atomic import read_json
 from gazeclip.networks.zoo import ZooStudent, name_cell
 from gazeclip.system.place import ROOT
 from quantize.encoder import count_quantizers
-from quantize.fuse import prepare_encoder
 
 _CHILD = "benchmarks.zoo.cell"
 _LIMIT_S = 3600
@@ -70,13 +69,11 @@ def describe_subject(entry: ZooStudent, subject: Subject) -> dict[str, Any]:
     }
 
 
-def count_student(entry: ZooStudent, subject: Subject | None = None) -> dict[str, int]:
+def count_student(entry: ZooStudent, subject: Subject) -> dict[str, int]:
     """Parameters and multiplications of the graph that ships, head included."""
-    student = build_student(entry) if subject is None else subject.student
-    model = DeployModel(student, None, entry.size)
+    model = DeployModel(subject.student, None, entry.size)
     macs = count_work(model, example_image(entry.size, 1)).macs
-    folded = [prepare_encoder(student.encoder, entry.size), student.head]
-    parameters = sum(count_parameters(part) for part in folded)
+    parameters = count_parameters(subject.folded) + count_parameters(subject.student.head)
     return {"size": entry.size, "embed_dim": EMBED_DIM, "parameters": parameters, "macs": macs}
 
 
@@ -89,11 +86,10 @@ def count_parameters(model: nn.Module) -> int:
 def measure_folding(subject: Subject) -> float:
     """How far re-parameterisation and folding move the features, by the largest of them."""
     student = subject.student
-    folded = prepare_encoder(student.encoder, student.spec.contract.size)
     pixels = torch.from_numpy(subject.probes).permute(0, 3, 1, 2)  # (N, 3, S, S)
     images = student.normalise(pixels)
     expected = student.encoder(images)
-    return float((folded(images) - expected).abs().max() / expected.abs().max())
+    return float((subject.folded(images) - expected).abs().max() / expected.abs().max())
 
 
 def _run_cell(folder: Path, target: str, precision: str) -> Cell:

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from export.filters import round_filters
 from gazeclip.faces.dataset import render_golden
@@ -23,6 +23,7 @@ from gazeclip.networks.student_encoder import build_student_encoder
 from gazeclip.networks.weights import RANDOM_WEIGHTS, backbone_stats
 from gazeclip.networks.zoo import ZooStudent
 from quantize.encoder import quantize_encoder
+from quantize.fuse import prepare_encoder
 
 # As wide as the demo's head on as many classes; what follows the encoder is the same for all.
 EMBED_DIM = 128
@@ -40,8 +41,13 @@ class Subject:
     """A student with its quantized encoder, and images `(N, S, S, 3)` uint8 to compare on."""
 
     student: Student
-    quantized: torch.nn.Module
+    quantized: nn.Module
     probes: np.ndarray
+
+    @cached_property
+    def folded(self) -> nn.Module:
+        """The encoder re-parameterised, its norms within its convolutions."""
+        return prepare_encoder(self.student.encoder, self.student.spec.contract.size)
 
     @cached_property
     def rounded(self) -> Student:

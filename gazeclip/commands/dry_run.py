@@ -21,6 +21,7 @@ from pathlib import Path
 from gazeclip import __version__
 from gazeclip.commands.preflight import refuse_recipe
 from gazeclip.console.progress import say, working
+from gazeclip.console.text import take_last_line
 from gazeclip.errors import Fault, GazeClipError
 from gazeclip.files.atomic import read_json, write_json
 from gazeclip.files.hashes import fingerprint, name_weights_by_content
@@ -143,5 +144,4 @@ def _try_in_process(recipe: Recipe, found: Path, folder: str) -> str:
         return f"{sys.executable}: {error.strerror}"
     except subprocess.TimeoutExpired:
         return f"not done after {LIMIT_S:.0f} s"
-    last = done.stderr.strip().splitlines()[-1:] or ["no word"]
-    return f"exit code {done.returncode}: {last[0][:200]}"
+    return f"exit code {done.returncode}: {take_last_line(done.stderr)}"

@@ -236,7 +236,7 @@ def test_a_trial_that_dies_stops_nothing(
         module.sys, "executable", "/bin/false" if sys.platform != "win32" else "none"
     )
     dry_run(recipe(), Run(tmp_path))
-    assert "the dry run itself failed (exit code 1: no word)" in capsys.readouterr().err
+    assert "the dry run itself failed (exit code 1: no words)" in capsys.readouterr().err
 
 
 def test_without_a_temporary_folder_the_stages_are_run(

@@ -52,7 +52,7 @@ class FakeWorkshop:
 
 @pytest.fixture
 def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    rows = [LayerEffect(f"layer{n}", 4, 0.5, 0.4 + n / 100) for n in range(8)]
+    rows = [LayerEffect(f"layer{n}", 4, 0.5, 0.4 + n / 100, 0.1 - n / 100) for n in range(8)]
     monkeypatch.setattr(ladder, "measure_sensitivity", lambda workshop, model: rows)
     monkeypatch.setattr(ladder, "count_quantizers", lambda encoder: {})
 
@@ -106,15 +106,45 @@ def test_auto_stops_at_the_first_step_that_passes(
 def test_layers_are_left_in_float_the_most_sensitive_first(build: Any, tmp_path: Path) -> None:
     workshop = build({"float-2": PASS})
     attempts = list(climb(workshop, auto=True))
-    assert [attempt.float_layers for attempt in attempts[3:]] == [
-        ("layer0",),
-        ("layer0", "layer1"),
+    told = [(attempt.step, attempt.float_layers) for attempt in attempts[3:]]
+    assert told == [
+        ("1 layer in float", ("layer0",)),
+        ("1 layer in float, trained", ("layer0",)),
+        ("2 layers in float", ("layer0", "layer1")),
+        ("2 layers in float, trained", ("layer0", "layer1")),
     ]
     chosen = choose_attempt(attempts)
     assert chosen.accepted and chosen.step == "2 layers in float, trained"
     assert (tmp_path / "sensitivity.svg").read_text().count(">layer") == 8
     # A quarter of the convolutions at most: with none passing it ends there.
-    assert len(list(climb(build({}), auto=True))) == 5
+    assert len(list(climb(build({}), auto=True))) == 7
+
+
+def test_layers_in_float_are_not_trained_where_that_is_not_needed(build: Any) -> None:
+    workshop = build({"calibrated 2": PASS})
+    assert [attempt.step for attempt in climb(workshop, auto=True)][-1] == "2 layers in float"
+    assert workshop.taken[-1] == "calibrated 2"
+
+
+def test_sensitivity_is_that_of_the_calibrated_model(
+    build: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop = build({})
+    seen = []
+
+    def train(model: Any, step: str, epochs: int = 1, lr: float = 1.0) -> dict[str, Any]:
+        with torch.no_grad():
+            model.encoder["layer0"].weight.fill_(7.0)
+        return {"history": []}
+
+    def measure(workshop: Any, model: Any) -> list[LayerEffect]:
+        seen.append(float(model.encoder["layer0"].weight.max()))
+        return []
+
+    workshop.train = train
+    monkeypatch.setattr(ladder, "measure_sensitivity", measure)
+    list(climb(workshop, auto=True))
+    assert len(seen) == 1 and seen[0] < 7.0
 
 
 def test_an_undecided_step_ends_the_climb_only_where_that_is_allowed(build: Any) -> None:

@@ -60,25 +60,45 @@ def workshop(monkeypatch: pytest.MonkeyPatch) -> Any:
     )
 
 
-def test_the_spoiled_layer_comes_first(workshop: Any, quantizers: None) -> None:
+def spoil(workshop: Any, layers: list[str]) -> nn.Module:
+    """A quantized encoder in which these layers' weights have ranges that are too small."""
     images = [torch.rand(4, 3, SIZE, SIZE)]
     quantized = quantize_encoder(workshop.student.encoder, images, overflow_fix=True).eval()
-    operation = map_operations(workshop.student.encoder, torch.zeros(1, 3, SIZE, SIZE))["second"]
+    operations = map_operations(workshop.student.encoder, torch.zeros(1, 3, SIZE, SIZE))
+    spoiled = [operations[layer] for layer in layers]
     for name, quantizer, on_weight in named_quantizers(quantized):
-        if on_weight and operation in name:
+        if on_weight and any(operation in name for operation in spoiled):
             with torch.no_grad():
                 quantizer.scale.mul_(0.2)  # type: ignore[operator]
+    return quantized
+
+
+def test_the_spoiled_layer_comes_first(workshop: Any, quantizers: None) -> None:
+    quantized = spoil(workshop, ["second"])
     rows = measure_sensitivity(workshop, Model(quantized))  # type: ignore[arg-type]
     assert {row.layer for row in rows} == {"first", "second", "third"}
     assert rows[0].layer == "second" and rows[0].error_without < 0.5 * rows[0].error_with
     assert all(q.is_enabled_quantization() for _, q, _ in named_quantizers(quantized))  # type: ignore[operator]
-    # What is measured is the root mean square of the LLR's difference.
+    # What is measured is the root mean square of the LLR's difference, with the float's weights.
     model = Model(quantized)
+    model.encoder.load_state_dict(workshop.student.encoder.state_dict(), strict=False)
     pixels = sensitivity._read_pixels(workshop)
     with torch.no_grad():
         gap = model(pixels).fake_logit - workshop.student(pixels).fake_logit
     assert rows[0].error_with == pytest.approx(float(np.sqrt(np.mean(gap.numpy() ** 2))), rel=1e-5)
     assert build_table(rows).rows[0][0] == "second"
+
+
+def test_layers_that_hide_each_other_both_come_first(workshop: Any, quantizers: None) -> None:
+    quantized = spoil(workshop, ["first", "third"])
+    with torch.no_grad():  # as if a training had moved them: they are as they were afterwards
+        quantized.get_submodule("second").bias += 3.0  # type: ignore[operator]
+    before = {name: value.clone() for name, value in quantized.state_dict().items()}
+    rows = measure_sensitivity(workshop, Model(quantized))  # type: ignore[arg-type]
+    assert {rows[0].layer, rows[1].layer} == {"first", "third"}
+    assert rows[2].error_alone < 0.5 * rows[1].error_alone
+    after = quantized.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
 def test_bars_are_as_long_as_what_they_show() -> None:

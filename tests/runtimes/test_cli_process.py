@@ -63,7 +63,7 @@ def test_process_judges_without_any_training_library(
         "import sys; from runtimes import load; "
         "print([load(b, threads=1).verify(sys.argv[1])[0].verdict for b in sys.argv[2:]]); "
         "heavy = {'torch', 'timm', 'nncf', 'torchvision', 'open_clip', 'onnx'}; "
-        "heavy |= {'sklearn', 'scipy', 'jax', 'rich'}; "
+        "heavy |= {'sklearn', 'scipy', 'jax', 'rich', 'yaml'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -48,6 +48,22 @@ def test_a_killed_conversion_is_a_reason_and_is_tried_again(tmp_path: Path) -> N
     assert len(list_starts(tmp_path)) == 2
 
 
+def test_a_conversion_that_takes_too_long_is_not_waited_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "CONVERSION_SECONDS", 2)
+    wanted = {"sleeps": ("onnx-fp32", "openvino-fp32", "tflite-fp32")}
+    found = files.prepare_files(wanted, tmp_path)
+    assert found["sleeps", "onnx-fp32"].path is not None
+    place = tmp_path / "sleeps" / "openvino-fp32"
+    reason = f"not converted within 2 s (delete {place} to try again)"
+    assert found["sleeps", "openvino-fp32"].reason == reason
+    again = files.prepare_files(wanted, tmp_path)
+    assert again["sleeps", "openvino-fp32"].reason == reason
+    assert again["sleeps", "tflite-fp32"].reason == "ValueError: odd"
+    assert list_starts(tmp_path)[1:] == ["sleeps: tflite-fp32"]
+
+
 def test_too_little_room_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files.prepare_files({"one": FORMS}, tmp_path)
     monkeypatch.setattr(files, "_ROOM_MB", 10**9)

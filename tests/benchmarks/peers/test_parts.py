@@ -80,12 +80,6 @@ def test_enlarging_plainly_changes_no_value(monkeypatch: pytest.MonkeyPatch) -> 
     assert float((without - smaller).abs().max()) > 0.01  # so that the last line can fail
 
 
-def test_a_reason_is_one_line() -> None:
-    error = ValueError("\n\n  no such operation: aten::odd  \nand a long story\n")
-    assert convert.shorten_reason(error) == "ValueError: no such operation: aten::odd"
-    assert len(convert.shorten_reason(ValueError("x" * 500))) == 200
-
-
 def test_failed_conversions_are_told_and_memory_is_not(tmp_path: Path) -> None:
     def fail(target: str, precision: str, place: Path) -> dict[str, str]:
         raise {"onnx": ValueError("odd"), "tflite": MemoryError()}[target]
