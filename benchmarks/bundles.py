@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.devices.measure import check_device, measure_device
 from benchmarks.measure import machine, sweep
+from benchmarks.measure.accuracy import evaluate_splits
 from benchmarks.measure.gather import Gathered, open_bundle
 from benchmarks.measure.grid import measure_grid
 from benchmarks.measure.latency import LatencyConfig, LatencyStats, measure_latency
+from benchmarks.measure.protocols import Resampling
+from benchmarks.measure.subject import Subject
 from benchmarks.peers.ask import check_if_asked, measure_if_asked
-from benchmarks.protocols import build_bundle_protocols
+from benchmarks.protocols import build_bundle_protocols, is_made_from, judge_manifest
 from benchmarks.report.data import ReportData, describe_subject
 from benchmarks.report.write import write_report
 from gazeclip.bundle.bundle import Bundle
@@ -58,24 +61,23 @@ def report_bundles(
     check_if_asked(stage)
     manifest = _read_images(bundles, stage, images)
     threads = stage.threads or usable_threads()
-    gathered = [_open_named(bundle, threads) for bundle in bundles]
+    gathered = []
+    for bundle, name in zip(bundles, sweep.name_folders(folders), strict=True):
+        gathered.append(_open_named(bundle, name, threads))
     latencies = _time_bundles(gathered, bundles, threads, stage.latency_seconds)
-    entries = [
-        describe_subject(item.subject, latencies.get(item.subject.name)) for item in gathered
-    ]
-    grid = None
-    protocols = None
-    if manifest is not None:
-        timed = [number for number, item in enumerate(gathered) if item.timed]
+    found = Judgement()
+    timed = [number for number, item in enumerate(gathered) if item.timed]
+    if manifest is not None and timed:
         subjects = [gathered[number].subject for number in timed]
-        chosen = [bundles[number] for number in timed]
-        if chosen:
-            protocols = build_bundle_protocols(manifest, subjects, chosen, stage, seed)
-        else:
-            say("report: no image is judged: none of these bundles' engines is here")
-        if chosen and stage.robustness:
-            contract = bundles[0].contract
-            grid = measure_grid(manifest, contract, subjects, stage.robustness_images, seed)
+        found = _judge_images(manifest, subjects, [bundles[n] for n in timed], stage, seed)
+    elif manifest is not None:
+        say("report: no image is judged: none of these bundles' engines is here")
+    entries = []
+    for item in gathered:
+        name = item.subject.name
+        entries.append(
+            describe_subject(item.subject, latencies.get(name), found.accuracy.get(name))
+        )
     data = ReportData(
         run=", ".join(dict.fromkeys(folder.name for folder in folders)),
         machine=machine.describe_machine(),
@@ -87,8 +89,8 @@ def report_bundles(
             "source": machine.read_commit(),
         },
         speed=sweep.measure_speed(folders, stage, threads),
-        protocols=protocols,
-        robustness=grid,
+        protocols=found.protocols,
+        robustness=found.grid,
         peers=measure_if_asked(folders, stage),
         device=measure_device(folders, stage),
     )
@@ -116,10 +118,52 @@ def _read_images(
     return read_manifest(images.manifest, Taxonomy.load(images.taxonomy), check_images=False)
 
 
-def _open_named(bundle: Bundle, threads: int) -> Gathered:
+def _open_named(bundle: Bundle, name: str, threads: int) -> Gathered:
     """Called by its folder, as two bundles may be of the same target and precision."""
     found = open_bundle(bundle, threads)
-    return replace(found, subject=replace(found.subject, name=str(bundle.folder)))
+    return replace(found, subject=replace(found.subject, name=name))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What named images say of bundles: `protocols` and `robustness` of report.json.
+
+    `accuracy`: by name, of those that were made from these very images; what others learned is not
+    known, and P4 is all that is said of them.
+    """
+
+    protocols: dict[str, Any] | None = None
+    accuracy: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    grid: dict[str, Any] | None = None
+
+
+def _judge_images(
+    manifest: Manifest,
+    subjects: Sequence[Subject],
+    bundles: Sequence[Bundle],
+    stage: ReportStage,
+    seed: int,
+) -> Judgement:
+    contract = bundles[0].contract
+    judged, coverage = judge_manifest(manifest, contract, subjects)
+    resampling = Resampling(stage.bootstrap, seed)
+    protocols = build_bundle_protocols(manifest, subjects, bundles, judged, coverage, resampling)
+    accuracy = {}
+    for subject, bundle, outputs in zip(subjects, bundles, judged, strict=True):
+        if is_made_from(bundle, manifest):
+            accuracy[subject.name] = evaluate_splits(
+                outputs,
+                manifest.taxonomy,
+                [one.name for one in bundle.classes],
+                temperature=subject.temperature,
+                rule=subject.rule,
+                bootstrap=stage.bootstrap,
+                seed=seed,
+            )
+    grid = None
+    if stage.robustness:
+        grid = measure_grid(manifest, contract, subjects, stage.robustness_images, seed)
+    return Judgement(protocols, accuracy, grid)
 
 
 def _time_bundles(

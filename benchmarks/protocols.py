@@ -22,6 +22,7 @@ from gazeclip.console.progress import say
 from gazeclip.data.manifest import Manifest
 from gazeclip.errors import ManifestError
 from gazeclip.files.hashes import fingerprint, sha256
+from gazeclip.images.preprocess import PixelContract
 from gazeclip.recipe.stages import ReportStage
 from gazeclip.run.context import Context
 from gazeclip.scoring.outputs import SplitOutputs
@@ -91,21 +92,11 @@ def build_run_protocols(
     return _finish(subjects, headline, coverage)
 
 
-def build_bundle_protocols(
-    manifest: Manifest,
-    subjects: Sequence[Subject],
-    bundles: Sequence[Bundle],
-    stage: ReportStage,
-    seed: int,
-) -> dict[str, Any]:
-    """The same of bundles, at least one: P1 to P3 on the data they were made from, else P4.
-
-    Another data set that names the same generators has other images of them: P4, as
-    `build_run_protocols` has it.
-    """
-    resampling = Resampling(stage.bootstrap, seed)
+def judge_manifest(
+    manifest: Manifest, contract: PixelContract, subjects: Sequence[Subject]
+) -> tuple[list[dict[str, SplitOutputs]], Coverage]:
+    """What each subject says of the test splits of a data set that nobody has checked."""
     coverage = Coverage()
-    contract = bundles[0].contract
     predictors = [subject.predict for subject in subjects]
     judged: list[dict[str, SplitOutputs]] = [{} for _ in subjects]
     for split in SPLITS:
@@ -114,11 +105,38 @@ def build_bundle_protocols(
             kept, answers = judge_covered(samples, contract, coverage, split, predictors)
             for outputs, arrays in zip(judged, answers, strict=True):
                 outputs[split] = label_outputs(kept, arrays)
+    return judged, coverage
+
+
+def build_bundle_protocols(
+    manifest: Manifest,
+    subjects: Sequence[Subject],
+    bundles: Sequence[Bundle],
+    judged: Sequence[Mapping[str, SplitOutputs]],
+    coverage: Coverage,
+    resampling: Resampling,
+) -> dict[str, Any]:
+    """The same of bundles: P1 to P3 on the data they were made from, else P4.
+
+    Another data set that names the same generators has other images of them: P4, as
+    `build_run_protocols` has it.
+
+    Args:
+        judged, coverage: of `judge_manifest`.
+    """
     entries = []
     for subject, bundle, outputs in zip(subjects, bundles, judged, strict=True):
         found = _measure_bundle(subject, bundle, outputs, manifest, resampling)
         entries.append(_describe(subject, found))
     return _finish(entries, None, coverage)
+
+
+def is_made_from(bundle: Bundle, manifest: Manifest) -> bool:
+    """Whether a bundle's classes were learned from this very data set."""
+    classes = {one.name for one in bundle.classes}
+    known = {one.name for one in manifest.taxonomy.generators}
+    own = bundle.meta["provenance"].get("data_manifest_sha256") == manifest.content_hash()
+    return own and classes <= known
 
 
 def _measure_bundle(
@@ -129,10 +147,8 @@ def _measure_bundle(
     resampling: Resampling,
 ) -> dict[str, Figures]:
     rule = subject.require_rule()
-    classes = [one.name for one in bundle.classes]
-    known = {one.name for one in manifest.taxonomy.generators}
-    own = bundle.meta["provenance"].get("data_manifest_sha256") == manifest.content_hash()
-    if own and known.issuperset(classes):
+    if is_made_from(bundle, manifest):
+        classes = [one.name for one in bundle.classes]
         return measure_protocols(outputs, rule, manifest.taxonomy, classes, resampling)
     return {
         f"{OTHER} {split}": measure_images(OTHER, split, one, rule, resampling)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.faces.photo import draw_photo
+from benchmarks.measure import energy
 from benchmarks.measure.latency import LatencyConfig, LatencyStats, measure_latency
 from benchmarks.measure.part_costs import measure_parts
 from export.registry import find_target
@@ -40,34 +41,42 @@ STARTS = 3  # fresh processes of each bundle after one that fills the system's c
 def measure_speed(
     folders: Sequence[Path], stage: ReportStage, threads: int
 ) -> dict[str, Any] | None:
-    """`sweep`, `starts` and `parts` of report.json's `speed`, as far as asked for, else None."""
+    """`sweep`, `starts`, `parts` and `energy` of report.json's `speed`, as far as asked for."""
     if not stage.sweep_threads and not stage.starts:
         return None
     bundles = name_bundles(folders)
     counts = tuple(dict.fromkeys(count or usable_threads() for count in stage.sweep_threads))
-    found: dict[str, Any] = {"sweep": [], "starts": [], "parts": []}
+    found: dict[str, Any] = {"sweep": [], "starts": [], "parts": [], "energy": None}
     if counts:
         seconds = stage.latency_seconds
         found["sweep"] = measure_sweep(bundles, counts, stage.sweep_batches, seconds)
     if stage.starts:
         found["starts"] = measure_starts_on_photo(bundles, threads)
         found["parts"] = measure_parts(bundles, threads, stage.latency_seconds)
+        found["energy"] = energy.measure_bundles(bundles, threads)
     return found
 
 
 def name_bundles(folders: Sequence[Path]) -> dict[str, Bundle]:
-    """The bundles that the engine they are made for runs here, by folder.
+    """The bundles that the engine they are made for runs here, by `name_folders`.
 
-    By its last name where that tells them apart; a reference evaluator is no engine.
+    A reference evaluator is no engine.
     """
-    names = [folder.name for folder in folders]
     found = {}
-    for folder in folders:
+    for name, folder in zip(name_folders(folders), folders, strict=True):
         bundle = Bundle.load(folder)
         if ENGINES[find_target(bundle.target).engine].load().available() is None:
-            name = folder.name if names.count(folder.name) == 1 else str(folder)
             found[name] = bundle
     return found
+
+
+def name_folders(folders: Sequence[Path]) -> list[str]:
+    """Each one's last name, or all of it where another one has the same."""
+    names = [folder.name for folder in folders]
+    return [
+        name if names.count(name) == 1 else str(folder)
+        for name, folder in zip(names, folders, strict=True)
+    ]
 
 
 def measure_sweep(

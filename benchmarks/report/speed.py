@@ -36,6 +36,7 @@ NOTE = (
     "of an inference: the file's own graph with and without the branch and head of the gaze, and "
     "from normalised floats instead of bytes, called directly in the same interleaved rounds."
 )
+NO_ENERGY = " Energy was not measured: no counter of the processor's can be read here (powercap)."
 
 
 def build_sweep_table(rows: Sequence[Row]) -> Table:
@@ -84,6 +85,17 @@ def build_part_table(rows: Sequence[Row]) -> Table:
     return Table(["bundle", "inference ms", *PARTS.values()], table, left=(0,))
 
 
+def build_energy_table(energy: Mapping[str, Any]) -> Table:
+    """A row for each bundle; above the idle processor's is what it adds."""
+    table = []
+    for row in energy["rows"]:
+        above = row["mj"] * (1 - energy["idle_w"] / row["watts"])
+        cells = [f"{row['mj']:.2f}", f"{above:.2f}", f"{row['watts']:.1f}"]
+        table.append([str(row["name"]), *cells])
+    header = ["bundle", "mJ an inference", "above idle mJ", f"W (idle {energy['idle_w']:.1f})"]
+    return Table(header, table, left=(0,))
+
+
 def draw_stages(rows: Sequence[Row]) -> str | None:
     """One bar a bundle, a part of it for each stage of one verdict."""
     shown = [row for row in rows if row["stages_ms"]]
@@ -129,13 +141,16 @@ def build_speed_context(speed: Mapping[str, Any] | None) -> dict[str, Any]:
         tables.append(("Fresh processes", build_start_table(speed["starts"])))
     if speed.get("parts"):
         tables.append(("Parts of an inference", build_part_table(speed["parts"])))
+    if speed.get("energy"):
+        tables.append(("Energy of the processor's packages", build_energy_table(speed["energy"])))
+    missing = NO_ENERGY if speed["starts"] and not speed.get("energy") else ""
     pairs = zip(STAGES.values(), COLOURS, strict=True)
     legend = [{"label": title, "colour": colour} for title, colour in pairs]
     shown = {
         "tables": tables,
         "stages": draw_stages(speed["starts"]),
         "legend": legend,
-        "note": NOTE,
+        "note": NOTE + missing,
         "disturbed": any(row["disturbed"] for row in (*speed["sweep"], *speed.get("parts", ()))),
     }
     return {"speed": shown}

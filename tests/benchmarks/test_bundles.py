@@ -61,7 +61,7 @@ def test_bundles_are_measured_and_disturbed(
     names = [own, str(bundles["openvino"])]
     assert run_command(*names, "--robustness", "--images", "4", *images, "--out", str(out)) == 0
     report = read_json(out / "report.json")
-    assert [entry["name"] for entry in report["subjects"]] == names
+    assert [entry["name"] for entry in report["subjects"]] == ["own", "openvino"]
     assert all(entry["latency_ms"]["p50"] > 0 for entry in report["subjects"])
     for entry in report["robustness"]["subjects"]:
         assert entry["splits"]["test"]["clean"]["n"] == 4
@@ -69,6 +69,10 @@ def test_bundles_are_measured_and_disturbed(
     assert (out / "report.html").is_file() and not (out / "scores.json").exists()
     first, second = (entry["protocols"] for entry in report["protocols"]["subjects"])
     assert first["P1"]["n_real"] == 2
+    accuracy, unknown = (entry["accuracy"]["test"] for entry in report["subjects"])
+    assert accuracy["auc"] == pytest.approx(first["P1"]["auc"])
+    assert accuracy["shipped"]["tpr"] == pytest.approx(first["P1"]["tpr"])
+    assert unknown["auc"] is None
     assert set(first["P1"]["per_generator"]) == {"swap", "gan", "flow"}
     assert set(first["P2"]["per_generator"]) == {"gan_new"}
     # Made from another data set, whose generators only have the same names.

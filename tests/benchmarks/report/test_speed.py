@@ -57,6 +57,19 @@ def test_parts_are_what_they_add_and_their_share() -> None:
     assert row == ["onnx", "4.00", "+0.50 (+12%)", "-0.10 (-2%)"]
 
 
+def test_energy_is_that_of_the_packages_and_what_is_above_the_idle_one() -> None:
+    energy = {"idle_w": 4.0, "rows": [{"name": "onnx", "mj": 30.0, "watts": 12.0}]}
+    table = speed.build_energy_table(energy)
+    assert table.header[-1] == "W (idle 4.0)"
+    assert table.rows == [["onnx", "30.00", "20.00", "12.0"]]
+    told = [
+        speed.build_speed_context({**make_speed(), "energy": value}) for value in (energy, None)
+    ]
+    titles = [[title for title, _ in one["speed"]["tables"]] for one in told]
+    assert "Energy of the processor's packages" in titles[0]
+    assert [speed.NO_ENERGY in one["speed"]["note"] for one in told] == [False, True]
+
+
 def test_page_and_markdown_have_what_was_measured(report_data: Callable[..., ReportData]) -> None:
     data = report_data(speed=make_speed())
     assert validate_report(data.to_json()) == []
