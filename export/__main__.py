@@ -6,7 +6,7 @@ from gazeclip.cli.guard import guard
 from gazeclip.cli.verbs import run_verb
 
 # Named here, as their module needs NumPy, and without that the guard must still be reached.
-BUNDLE_ACTIONS = ("keygen", "sign", "verify-bundle", "diff")
+BUNDLE_ACTIONS = ("keygen", "sign", "verify-bundle", "diff", "check")
 
 
 def main(argv: list[str]) -> int:

@@ -1,6 +1,7 @@
-"""`gazeclip bundle ACTION`: keys, signatures and differences of finished bundles.
+"""`gazeclip bundle ACTION`: keys, signatures, differences and answers of finished bundles.
 
-No torch and no converter is imported: whoever receives a bundle runs it too.
+No torch and no converter is imported, but by `check` for a reference evaluator: whoever receives a
+bundle runs it too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from export.check_command import add_check_options
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.check import refuse
 from gazeclip.bundle.diff import Difference, compare_bundles
@@ -36,6 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_sign(actions)
     _add_verify(actions)
     _add_diff(actions)
+    _add_check(actions)
 
 
 def _add_action(actions: Any, name: str, about: str, *aliases: str) -> argparse.ArgumentParser:
@@ -92,6 +95,13 @@ def _add_diff(actions: Any) -> None:
     parser.add_argument("second", type=Path, metavar="B", help="bundle folder")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(command=show_differences)
+
+
+def _add_check(actions: Any) -> None:
+    about = "compare what bundles answer on this machine with their golden outputs"
+    parser = _add_action(actions, "check", about)
+    _add_bundles(parser)
+    add_check_options(parser)
 
 
 def _add_bundles(parser: argparse.ArgumentParser) -> None:

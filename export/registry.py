@@ -17,6 +17,7 @@ from types import ModuleType
 from gazeclip.bundle.layout import Precision
 from gazeclip.errors import ConfigError, Fault, nearest
 from gazeclip.system.packages import find_import_faults, is_installed, require
+from runtimes.engines.registry import ENGINES
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,16 @@ def refuse_impossible(names: Iterable[str], precisions: Iterable[str]) -> None:
         raise ConfigError(faults[0].what, faults[0].remedy)
     if faults:
         raise ConfigError("; ".join(f"{fault.what} ({fault.remedy})" for fault in faults))
+
+
+def lacks_engine(name: str) -> bool:
+    """Whether a reference evaluator stands in for the target's engine on this system.
+
+    Raises:
+        ConfigError: no such target.
+    """
+    target = find_target(name)
+    return target.reference is not None and not ENGINES[target.engine].exists_here()
 
 
 def reference_name(engine: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from export.registry import find_target, reference_name
+from export.registry import find_target, lacks_engine, reference_name
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.contents import BankInput
 from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
@@ -25,20 +25,25 @@ from runtimes.engines.bank import BankFeed
 from runtimes.engines.registry import ENGINES, choose_engine
 
 
+def open_reference(bundle: Bundle) -> Infer:
+    """The reference evaluator of the bundle's target; the target must have one."""
+    evaluator = importlib.import_module(str(find_target(bundle.target).reference))
+    feed = BankFeed.of_bundle(bundle)
+
+    def evaluate(images: np.ndarray) -> dict[str, np.ndarray]:
+        found: dict[str, np.ndarray] = evaluator.evaluate(
+            bundle.model_path, images, {} if feed is None else {feed.name: feed.values}
+        )
+        return found if feed is None else feed.cut(found)
+
+    return evaluate
+
+
 def open_runner(bundle: Bundle, threads: int | None = None) -> tuple[Infer, str]:
     """`(infer, engine name)` for a bundle, complete or still being written."""
     target = find_target(bundle.target)
-    if target.reference is not None and not ENGINES[target.engine].exists_here():
-        evaluator = importlib.import_module(target.reference)
-        feed = BankFeed.of_bundle(bundle)
-
-        def evaluate(images: np.ndarray) -> dict[str, np.ndarray]:
-            found: dict[str, np.ndarray] = evaluator.evaluate(
-                bundle.model_path, images, {} if feed is None else {feed.name: feed.values}
-            )
-            return found if feed is None else feed.cut(found)
-
-        return evaluate, reference_name(target.engine)
+    if lacks_engine(bundle.target):
+        return open_reference(bundle), reference_name(target.engine)
     engine = choose_engine(bundle, target.engine)(bundle, threads or usable_threads())
     return engine.infer, target.engine
 

@@ -26,7 +26,7 @@ from gazeclip.system.threads import usable_threads
 from runtimes.bank import open_with_bank
 from runtimes.batches import Outputs
 from runtimes.engines.base import Engine
-from runtimes.engines.registry import choose_engine
+from runtimes.engines.registry import choose_device, choose_engine
 from runtimes.faces.detect import FaceDetector
 from runtimes.judge import Judge, Rule
 from runtimes.saturation import describe_saturation
@@ -48,6 +48,7 @@ def load(
     allow_rejected: bool = False,
     trusted: str | Path | None = None,
     text_bank: str | Path | None = None,
+    compute_units: str | None = None,
 ) -> Verifier:
     """Load a bundle (every hash is checked) into an engine.
 
@@ -61,6 +62,8 @@ def load(
         trusted: file of the public key that must have signed the bundle; None takes the one that
             GAZECLIP_TRUSTED_KEY names, and without that takes any whole bundle.
         text_bank: a bank file with other classes, for a bundle that was exported to take one.
+        compute_units: where Core ML may compute: `all`, `cpu_only`, `cpu_and_gpu` or `cpu_and_ne`;
+            None takes those that the bundle was exported for. An error with any other engine.
 
     Raises:
         ArtifactError, BundleError, ConfigError, MissingDependencyError.
@@ -72,10 +75,11 @@ def load(
     if count < 1:
         raise ConfigError(f"{count} threads are not enough", remedy="Use at least 1")
     chosen = choose_engine(bundle, engine)
-    warning = describe_saturation(bundle, chosen.name, device)
+    place = choose_device(chosen.name, device, compute_units)
+    warning = describe_saturation(bundle, chosen.name, place)
     if warning is not None:
         say(f"warning: {warning}")
-    verifier = Verifier(bundle, chosen(bundle, count, device), count)
+    verifier = Verifier(bundle, chosen(bundle, count, place), count)
     return verifier if text_bank is None else verifier.with_bank(Path(text_bank))
 
 

@@ -14,7 +14,7 @@ TARGET = "coreml"
 
 
 class CoreMlDevice(Device):
-    """The units `all`, `cpu`, `gpu` or `ane`.
+    """The units `all`, `cpu`, `gpu` or `ane`; None: `all`, whatever a bundle was exported for.
 
     Raises:
         ConfigError: this is no Mac, or coremltools is missing.
@@ -24,9 +24,9 @@ class CoreMlDevice(Device):
         reason = ENGINES[TARGET].load().available()
         if reason is not None:
             raise ConfigError(f"no Core ML here: {reason}", remedy="Run it on a Mac")
-        self._units = units
+        self._units = units or "all"
         self._seconds = seconds
-        self.label = f"Core ML, units {units or 'all'}"
+        self.label = f"Core ML, units {self._units}"
 
     def time_bundle(self, bundle: Bundle, threads: int) -> Timing:
         """A Core ML package; it schedules its own threads."""

@@ -11,6 +11,8 @@ from typing import Literal, get_args
 Precision = Literal["fp32", "fp16", "w8", "int8"]
 # How a single weight lies in a file.
 WeightFormat = Literal["fp32", "fp16", "int8"]
+# Where Core ML may compute, by the names that Apple gives them.
+ComputeUnits = Literal["all", "cpu_only", "cpu_and_gpu", "cpu_and_ne"]
 
 # 2: evidence as a log-likelihood ratio, two thresholds for three answers.
 SCHEMA = 2
@@ -36,6 +38,7 @@ UNHASHED = (MANIFEST, "manifest.json", SIGNATURE)
 # The operating point that verdicts are given at unless another is named.
 SHIPPED_POINT = "fpr1"
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+COMPUTE_UNITS: tuple[ComputeUnits, ...] = get_args(ComputeUnits)
 
 
 def output_widths(embedding_dim: int, classes: int) -> dict[str, int]:

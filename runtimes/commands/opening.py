@@ -29,6 +29,7 @@ def open_verifier(args: argparse.Namespace) -> Verifier:
         args.allow_rejected,
         args.trusted,
         args.text_bank,
+        args.compute_units,
     )
 
 

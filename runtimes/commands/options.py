@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gazeclip.bundle.layout import SHIPPED_POINT
+from gazeclip.bundle.layout import COMPUTE_UNITS, SHIPPED_POINT
 from gazeclip.bundle.trust import VARIABLE
 from gazeclip.errors import ConfigError
 from gazeclip.images.crop_rule import CROPS
@@ -87,6 +87,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         "--engine", help=f"one of {', '.join(ENGINES)} (default: the one made for the bundle)"
     )
     parser.add_argument("--device", help="device of the engine, such as CPU or GPU (default: CPU)")
+    add_units_option(parser)
     parser.add_argument(
         "--threads", type=int, metavar="N", help="threads (default: what this process may use)"
     )
@@ -108,6 +109,15 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY.pub",
         help="refuse a bundle that this key has not signed (default: the key that "
         f"{VARIABLE} names, or any whole bundle)",
+    )
+
+
+def add_units_option(parser: argparse.ArgumentParser) -> None:
+    """Where Core ML may compute."""
+    parser.add_argument(
+        "--compute-units",
+        choices=COMPUTE_UNITS,
+        help="where Core ML may compute, on a Mac (default: as the bundle was exported for)",
     )
 
 

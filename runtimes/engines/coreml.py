@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from gazeclip.bundle.bundle import Bundle
-from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS
-from gazeclip.errors import ConfigError, Fault
+from gazeclip.bundle.layout import COMPUTE_UNITS, INPUT_NAME, OUTPUTS
+from gazeclip.errors import BundleError, ConfigError, Fault
 from gazeclip.system.packages import require
 from runtimes.engines.bank import BankFeed
 from runtimes.engines.base import (
@@ -24,11 +24,16 @@ from runtimes.engines.base import (
     read_version,
 )
 
-_UNITS = {"all": "ALL", "cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "ane": "CPU_AND_NE"}
+# What `--device` may also say, as of other engines.
+_SHORT = {"cpu": "cpu_only", "gpu": "cpu_and_gpu", "ane": "cpu_and_ne"}
 
 
 class CoreMlEngine(Engine):
-    """One loaded package; images go in as images (`ImageType`), one at a time."""
+    """One loaded package; images go in as images (`ImageType`), one at a time.
+
+    `device` are the compute units: one of `COMPUTE_UNITS`, `cpu`, `gpu` or `ane`. None takes those
+    that the bundle was exported for, and `all` where it names none.
+    """
 
     name = "coreml"
 
@@ -40,16 +45,12 @@ class CoreMlEngine(Engine):
         return find_library_fault("coremltools", "coreml")
 
     def __init__(self, bundle: Bundle, threads: int, device: str | None = None) -> None:
-        units = (device or "all").lower()
-        if units not in _UNITS:
-            raise ConfigError(
-                f"Core ML has no device '{device}'", remedy=f"Available: {', '.join(_UNITS)}"
-            )
+        units = choose_units(bundle, device).upper()
         coremltools = require("coremltools", extra="coreml")
         path = bundle.model_path
         try:
             model = coremltools.models.MLModel(
-                str(path), compute_units=getattr(coremltools.ComputeUnit, _UNITS[units])
+                str(path), compute_units=getattr(coremltools.ComputeUnit, units)
             )
             found = [output.name for output in model.get_spec().description.output]
         except (RuntimeError, ValueError, OSError) as error:
@@ -61,7 +62,7 @@ class CoreMlEngine(Engine):
         self._model: Any = model
         self._lock = threading.Lock()
         # Core ML schedules its own threads; the count cannot be set
-        self.label = f"coreml {read_version(coremltools)} {_UNITS[units]}"
+        self.label = f"coreml {read_version(coremltools)} {units}"
 
     def infer(self, images: np.ndarray) -> Outputs:
         return in_batches_of(1, images, self._run_batch)
@@ -77,3 +78,25 @@ class CoreMlEngine(Engine):
             for name, graph in self._names.items()
         }
         return outputs if self.bank is None else self.bank.cut(outputs)
+
+
+def choose_units(bundle: Bundle, asked: str | None) -> str:
+    """One of `COMPUTE_UNITS`: those asked for, else those that the bundle names, else `all`.
+
+    Raises:
+        ConfigError: there are none of the name that was asked for.
+        BundleError: there are none of the name in the bundle.
+    """
+    if asked is not None:
+        units = _SHORT.get(asked.lower(), asked.lower())
+        if units not in COMPUTE_UNITS:
+            known = ", ".join((*COMPUTE_UNITS, *_SHORT))
+            raise ConfigError(f"Core ML has no device '{asked}'", remedy=f"Available: {known}")
+        return units
+    stated = bundle.meta.get("metrics", {}).get("conversion", {}).get("compute_units", "all")
+    if stated not in COMPUTE_UNITS:
+        raise BundleError(
+            f"bundle {bundle.folder}: Core ML has no compute units '{stated}'",
+            remedy=f"Name others with --compute-units: {', '.join(COMPUTE_UNITS)}",
+        )
+    return str(stated)

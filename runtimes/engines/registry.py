@@ -35,6 +35,7 @@ class EngineEntry:
         platform: the one `sys.platform` where it exists at all; None: everywhere.
         adds_in_16_bits: it adds products of 8 bits pair by pair in 16 bits on x86 CPUs without
             VNNI, where they may saturate (`runtimes/saturation.py`).
+        compute_units: its devices are sets of units, one of `gazeclip.bundle.layout.COMPUTE_UNITS`.
     """
 
     module: str
@@ -44,6 +45,7 @@ class EngineEntry:
     packages: tuple[str, ...]
     platform: str | None = None
     adds_in_16_bits: bool = False
+    compute_units: bool = False
 
     def load(self) -> type[Engine]:
         """The engine's class. Its library is not imported by this."""
@@ -87,6 +89,7 @@ ENGINES: dict[str, EngineEntry] = {
         formats=(".mlpackage",),
         packages=("coremltools",),
         platform="darwin",
+        compute_units=True,
     ),
 }
 
@@ -147,3 +150,29 @@ def choose_engine(bundle: Bundle, name: str | None = None) -> type[Engine]:
     if reason is not None:
         raise MissingDependencyError(f"engine {chosen}: {reason}")
     return engine
+
+
+def choose_device(engine: str, device: str | None, compute_units: str | None) -> str | None:
+    """What an engine is given as its device; None: what it takes by itself.
+
+    Args:
+        engine: name in `ENGINES`.
+        compute_units: Core ML's word for a device.
+
+    Raises:
+        ConfigError: both were named, or this engine has no compute units.
+    """
+    if compute_units is None:
+        return device
+    if not find_engine(engine).compute_units:
+        able = ", ".join(name for name, entry in ENGINES.items() if entry.compute_units)
+        raise ConfigError(
+            f"the engine {engine} has no compute units, {able} has",
+            remedy="Leave --compute-units out, or name a device with --device",
+        )
+    if device is not None:
+        raise ConfigError(
+            f"device '{device}' and compute units '{compute_units}' name two places",
+            remedy="Leave one of them out",
+        )
+    return compute_units
