@@ -160,16 +160,23 @@ def build_table(rows: Sequence[Row]) -> Table:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """`--run`, `--bundle`, `--rounds`, `--out`."""
+    """`--run`, `--rounds`, `--out`."""
     parser.add_argument("--run", type=Path, metavar="DIR", help=RECENT_RUN)
-    parser.add_argument(
-        "--bundle", type=Path, metavar="DIR", help="whose model embeds (default: the run's ONNX)"
-    )
     parser.add_argument(
         "--rounds", type=int, default=20, metavar="N", help="draws of ten images (default: 20)"
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write all figures as JSON")
     parser.add_argument("--debug", action="store_true", help="show a traceback on errors")
+
+
+def refuse_rounds(rounds: int) -> None:
+    """Refuse too few of them.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if rounds < 1:
+        raise ConfigError(f"{rounds} rounds are too few", remedy="Use at least 1")
 
 
 def describe(rows: Sequence[Row], bundle: Mapping[str, Any], rounds: int) -> dict[str, Any]:
@@ -183,9 +190,11 @@ def main(argv: list[str]) -> int:
     """Measure, print the table and write the figures."""
     parser = CommandParser(prog="python -m benchmarks.text_bank", description=__doc__)
     add_options(parser)
+    parser.add_argument(
+        "--bundle", type=Path, metavar="DIR", help="whose model embeds (default: the run's ONNX)"
+    )
     args = parser.parse_args(argv)
-    if args.rounds < 1:
-        raise ConfigError(f"{args.rounds} rounds are too few", remedy="Use at least 1")
+    refuse_rounds(args.rounds)
     run = find_run(args.run)
     verifier = load(args.bundle or run.folder("export/onnx"), allow_rejected=True)
     rows = measure(Context(run), verifier, args.rounds)

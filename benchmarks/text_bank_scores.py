@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from distill.bank_images import make_row
 from gazeclip.scoring.metrics import bootstrap_counts, percentile_interval
 
 IMAGES = 10
+TRAINED = "trained with it"
 UNIT = "unit length"  # what a prototype does that is not scaled
 DRAWS = 1000  # of the bootstrap
 
@@ -65,7 +67,7 @@ class Row:
     """One class, added in one way: shares of images whose best row is the right one.
 
     Attributes:
-        made: `text, N levels`, or `images`, with the weight.
+        made: `text, N levels`, `images` with the weight, or `TRAINED`: nothing was added.
         own: of the class's images.
         trained: of the class's images by the row that it was trained with, if it has one.
         before: of the other classes' images, without the new row.
@@ -84,6 +86,18 @@ def find_best(embeddings: np.ndarray, bank: np.ndarray) -> np.ndarray:
     """The number of each image's best row, `(N,)`."""
     best: np.ndarray = (embeddings @ bank.T).argmax(axis=1)
     return best
+
+
+def count_best(embeddings: np.ndarray, bank: np.ndarray, names: Sequence[str]) -> dict[str, int]:
+    """How many images have which class's row as their best, the most first; no class of none.
+
+    Args:
+        embeddings: `(N, D)`.
+        bank: `(C, D)`.
+        names: of the C classes.
+    """
+    found = Counter(names[number] for number in find_best(embeddings, bank))
+    return dict(found.most_common())
 
 
 def weigh_rounds(
@@ -121,6 +135,20 @@ def score_row(name: str, made: str, row: np.ndarray, bank: np.ndarray, data: Dat
         None,
         weigh_rounds([before], [persons], data.seed),
         weigh_rounds([after], [persons], data.seed),
+    )
+
+
+def score_trained(name: str, bank: np.ndarray, data: Data, place: int) -> Row:
+    """A class by the row that its student was trained with; `place` is its number in the bank."""
+    own = find_best(data.own.embeddings, bank) == place
+    others = find_best(data.others.embeddings, bank) == data.targets
+    return Row(
+        name,
+        TRAINED,
+        weigh_rounds([own], [data.own.persons], data.seed),
+        None,
+        None,
+        weigh_rounds([others], [data.others.persons], data.seed),
     )
 
 
