@@ -19,7 +19,7 @@ from benchmarks.measure.protocols import Resampling
 from benchmarks.measure.subject import Subject
 from benchmarks.peers.ask import check_if_asked, measure_if_asked
 from benchmarks.protocols import build_bundle_protocols, is_made_from, judge_manifest
-from benchmarks.report.data import ReportData, describe_subject
+from benchmarks.report.data import ReportData, describe_subject, find_headline
 from benchmarks.report.write import write_report
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.console.progress import progress_callback, say
@@ -78,6 +78,10 @@ def report_bundles(
         entries.append(
             describe_subject(item.subject, latencies.get(name), found.accuracy.get(name))
         )
+    protocols = found.protocols
+    if protocols is not None:
+        shown = find_headline(entries)
+        protocols = {**protocols, "headline": shown and shown["name"]}
     data = ReportData(
         run=", ".join(dict.fromkeys(folder.name for folder in folders)),
         machine=machine.describe_machine(),
@@ -89,7 +93,7 @@ def report_bundles(
             "source": machine.read_commit(),
         },
         speed=sweep.measure_speed(folders, stage, threads),
-        protocols=found.protocols,
+        protocols=protocols,
         robustness=found.grid,
         peers=measure_if_asked(folders, stage),
         device=measure_device(folders, stage),

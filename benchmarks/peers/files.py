@@ -171,7 +171,7 @@ def _remember_slowness(folder: Path, missing: Sequence[str]) -> str:
     if not unfinished:
         return ""  # it was done at the last moment
     place = folder / unfinished[0]
-    reason = f"not converted within {CONVERSION_SECONDS} s (delete {place} to try again)"
+    reason = f"it took more than {CONVERSION_SECONDS} s"
     place.mkdir(exist_ok=True)
     write_json(place / MADE, {"reason": reason})
     return reason

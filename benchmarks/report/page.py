@@ -10,11 +10,12 @@ from benchmarks.report import answers, gates, plots, scatter, tables
 from benchmarks.report.data import Entry, ReportData, find_headline, find_teacher
 from benchmarks.report.device import build_device_context
 from benchmarks.report.gaze import build_gaze_context
-from benchmarks.report.markdown import flatten_table, write_summary
+from benchmarks.report.markdown import flatten_table
 from benchmarks.report.peers import build_peers_context
 from benchmarks.report.protocols import build_protocols_context
-from benchmarks.report.robustness import build_robustness_context
+from benchmarks.report.robustness import build_robustness_context, summarise_robustness
 from benchmarks.report.speed import build_speed_context
+from benchmarks.report.summary import summarise_headline
 from gazeclip.system.packages import require
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -43,7 +44,8 @@ def page_context(data: ReportData) -> dict[str, Any]:
     teacher = find_teacher(subjects)
     return {
         "data": data,
-        "summary": write_summary(data, headline),
+        "summary": summarise_headline(subjects, headline),
+        "hardest": summarise_robustness(data.robustness, headline),
         "tiles": _build_tiles(subjects, headline),
         "columns": tables.COLUMNS,
         "groups": _column_groups(),

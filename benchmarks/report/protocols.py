@@ -28,7 +28,7 @@ def build_protocols_context(protocols: Mapping[str, Any] | None) -> dict[str, An
     shown = choose_shown(subjects, protocols["headline"])
     return {
         "protocols": {
-            "note": NOTE,
+            "note": NOTE + describe_empty(subjects),
             "tables": [
                 ("All subjects", build_subject_table(subjects)),
                 (f"Generator by generator: {shown['name']}", build_generator_table(shown)),
@@ -38,19 +38,30 @@ def build_protocols_context(protocols: Mapping[str, Any] | None) -> dict[str, An
     }
 
 
+def describe_empty(subjects: Sequence[Row]) -> str:
+    """A sentence on protocols that these images say nothing of; empty if there are none."""
+    empty = {
+        name
+        for one in subjects
+        for name, figures in one["protocols"].items()
+        if not figures["n_forged"]
+    }
+    return f" No forged image here is of {' or '.join(sorted(empty))}." if empty else ""
+
+
 def choose_shown(subjects: Sequence[Row], headline: str | None) -> Row:
     """The headline's, else the last."""
     return next((one for one in subjects if one["name"] == headline), subjects[-1])
 
 
 def build_subject_table(subjects: Sequence[Row]) -> Table:
-    """A row for each protocol of each subject, protocol by protocol."""
+    """A row for each protocol of each subject that has forged images, protocol by protocol."""
     names = list(dict.fromkeys(name for one in subjects for name in one["protocols"]))
     cells = []
     for name in sorted(names):
         for one in subjects:
             figures = one["protocols"].get(name)
-            if figures is not None:
+            if figures is not None and figures["n_forged"]:
                 numbers = [str(figures["n_forged"]), str(figures["n_real"])]
                 answers = _list_answers(figures)
                 alarms = _format_figure(figures["fpr"], figures["fpr_interval"])

@@ -25,6 +25,7 @@ RIGHT = 34.0  # half of the last family's title reaches beyond its dot
 TOP = 14.0
 BOTTOM = 52.0
 GAP = 0.9  # between families, in steps between two levels
+_LONG = 4  # characters of a level that reach into its neighbours'
 
 
 def find_headline_place(grid: Grid, headline: Mapping[str, Any] | None) -> int | None:
@@ -160,15 +161,18 @@ def _draw_names(canvas: Canvas, grid: Grid, places: Sequence[float], x: Scale) -
     bottom = HEIGHT - BOTTOM
     canvas.draw_line(LEFT, bottom, WIDTH - RIGHT, bottom, "axis")
     canvas.draw_text(x(0), bottom + 18, "clean", "middle", "tick")
-    for cell, place in zip(grid["cells"], places, strict=True):
-        canvas.draw_text(x(place), bottom + 18, f"{cell['level']:g}", "middle", "tick")
     for family in FAMILIES:
-        mine = [
-            place
-            for cell, place in zip(grid["cells"], places, strict=True)
-            if cell["family"] == family.key
-        ]
+        mine = []
+        levels = []
+        for cell, place in zip(grid["cells"], places, strict=True):
+            if cell["family"] == family.key:
+                mine.append(place)
+                levels.append(f"{cell['level']:g}")
         if mine:
+            # Where they are long, only the first and the last have room.
+            step = max(1, len(mine) - 1) if max(map(len, levels)) >= _LONG else 1
+            for place, level in list(zip(mine, levels, strict=True))[::step]:
+                canvas.draw_text(x(place), bottom + 18, level, "middle", "tick")
             # Long titles of narrow groups stand lower than those beside them.
             lower = 16.0 * (FAMILIES.index(family) % 2)
             middle = (x(mine[0]) + x(mine[-1])) / 2
