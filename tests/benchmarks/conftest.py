@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +67,21 @@ def outputs(split: str, strength: float, seed: int = 0) -> SplitOutputs:
     )
 
 
+@functools.cache
+def judge(strength: float, splits: tuple[str, ...]) -> tuple[Any, dict[str, Any]]:
+    """Accuracy and curves of answers as good as `strength`; dozens of reports hold the same."""
+    found = {split: outputs(split, strength) for split in splits}
+    accuracy = evaluate_splits(found, TAXONOMY, CLASSES, rule=RULE, bootstrap=30)
+    drawn = {
+        split: {
+            "roc": curves.roc_points(o.is_fake, o.fake_logit),
+            "confusion": curves.confusion_counts(o, TAXONOMY, CLASSES, LEVELS[split]),
+        }
+        for split, o in found.items()
+    }
+    return accuracy, drawn
+
+
 def entry(
     name: str,
     role: Any,
@@ -75,15 +92,7 @@ def entry(
     gaze: Any = None,
     **changes: Any,
 ) -> dict[str, Any]:
-    found = {split: outputs(split, strength) for split in LEVELS}
-    accuracy = evaluate_splits(found, TAXONOMY, CLASSES, rule=RULE, bootstrap=30)
-    drawn = {
-        split: {
-            "roc": curves.roc_points(o.is_fake, o.fake_logit),
-            "confusion": curves.confusion_counts(o, TAXONOMY, CLASSES, LEVELS[split]),
-        }
-        for split, o in found.items()
-    }
+    accuracy, drawn = copy.deepcopy(judge(strength, tuple(LEVELS)))
     subject = Subject(
         name,
         role,
@@ -98,6 +107,7 @@ def entry(
     return describe_subject(subject, timed, accuracy, drawn, gaze)
 
 
+@functools.cache
 def learnt_gaze(noise: float = 0.05, follows: float = 0.9) -> dict[str, Any]:
     """Gaze figures of a head that follows its teacher's so far; of one that does not at 0."""
     rng = np.random.default_rng(0)
@@ -106,7 +116,7 @@ def learnt_gaze(noise: float = 0.05, follows: float = 0.9) -> dict[str, Any]:
     return {"test": {"teacher": compare_gaze(mine, taught, bootstrap=50)}}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def report_data() -> Callable[..., ReportData]:
     def make(**changes: Any) -> ReportData:
         parity = {
@@ -126,7 +136,7 @@ def report_data() -> Callable[..., ReportData]:
                 "int8",
                 0.8,
                 1.8,
-                gaze=learnt_gaze(),
+                gaze=copy.deepcopy(learnt_gaze()),
                 parity=parity,
             ),
             entry(

@@ -103,6 +103,6 @@ def make_run(
     monkeypatch.setattr(gather, "gather_teacher", partial(look, "teacher"))
     monkeypatch.setattr(gather, "gather_student", partial(look, "student"))
     # Speed is not what is tested here.
-    hasty = partial(LatencyConfig, rounds=1, min_round_time_s=0.0, warmup_max_s=0.0)
+    hasty = partial(LatencyConfig, rounds=1, min_round_time_s=0.0, warmup_max_s=0.0, max_repeats=0)
     monkeypatch.setattr(judge, "LatencyConfig", hasty)
     return Run(root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.compare import differences
 from benchmarks.compare.differences import compare_sources
 from benchmarks.compare.reading import open_source
 from benchmarks.report.data import ReportData
@@ -46,15 +48,31 @@ def make_scores(subjects: list[dict[str, Any]]) -> dict[str, Any]:
     return {"schema": 1, "splits": splits, "subjects": found}
 
 
+@pytest.fixture(autouse=True)
+def few_resamplings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals are tested here for what they belong to; resampling has tests of its own."""
+    monkeypatch.setattr(differences, "ROUNDS", 100)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, report_data: Maker) -> Path:
+    """A report with its scores."""
+    folder = tmp_path_factory.mktemp("written") / "report"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        name_targets(monkeypatch, report_data)
+        data = report_data()
+        data = report_data(scores=make_scores([dict(entry) for entry in data.subjects]))
+        write_report(folder, data)
+    return folder
+
+
 @pytest.fixture(name="pair")
-def make_pair(tmp_path: Path, report_data: Maker) -> Callable[..., list[str]]:
+def make_pair(tmp_path: Path, written: Path) -> Callable[..., list[str]]:
     """Two reports in two folders; the second one changed. Their names, as on a command line."""
 
     def make(change: Change | None = None) -> list[str]:
-        data = report_data()
-        data = report_data(scores=make_scores([dict(entry) for entry in data.subjects]))
         for name in ("a", "b"):
-            write_report(tmp_path / name, data)
+            shutil.copytree(written, tmp_path / name)
         if change is not None:
             report = json.loads((tmp_path / "b/report.json").read_text())
             scores = json.loads((tmp_path / "b/scores.json").read_text())
@@ -86,8 +104,7 @@ def slow_down(report: dict[str, Any], _: dict[str, Any]) -> None:
                 entry["latency_ms"][key] *= 1.5
 
 
-@pytest.fixture(autouse=True)
-def export_the_students(monkeypatch: pytest.MonkeyPatch, report_data: Maker) -> None:
+def name_targets(monkeypatch: pytest.MonkeyPatch, report_data: Maker) -> None:
     """The hand-made report calls its bundles PyTorch's; here they are what they would be."""
     names = report_data.__globals__  # type: ignore[attr-defined]
     describe = names["describe_subject"]
@@ -195,11 +212,13 @@ def test_other_images_decide_nothing_about_accuracy(
 def test_reports_without_scores_are_matched_by_their_data(
     report_data: Maker,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     stages: dict[str, str],
     code: int,
     text: str,
 ) -> None:
+    name_targets(monkeypatch, report_data)
     names = []
     for name, given in (("a", {"data": "same"}), ("b", stages)):
         write_report(tmp_path / name, report_data(provenance={"stages": given}))

@@ -38,7 +38,7 @@ TOLERANCE = 1e-4
 def export_student(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
     """A small student that reads the gaze from a branch of its own, in both formats."""
     torch.manual_seed(0)
-    spec = StudentSpec("mobilenetv4_conv_small_050", 16, CLASSES, PixelContract(SIZE), MEAN, STD)
+    spec = StudentSpec("test_efficientnet", 16, CLASSES, PixelContract(SIZE), MEAN, STD)
     encoder = build_student_encoder(spec.backbone, SIZE)
     assert encoder.has_places
     student = Student(spec, encoder, torch.randn(len(CLASSES), 16), 10.0).eval()

@@ -23,7 +23,7 @@ from gazeclip.errors import ConfigError, StageError
 @pytest.fixture(autouse=True)
 def measure_hastily(monkeypatch: pytest.MonkeyPatch) -> None:
     """Speed is not what is tested here."""
-    hasty = partial(LatencyConfig, rounds=1, min_round_time_s=0.0, warmup_max_s=0.0)
+    hasty = partial(LatencyConfig, rounds=1, min_round_time_s=0.0, warmup_max_s=0.0, max_repeats=0)
     monkeypatch.setattr(sweep, "LatencyConfig", hasty)
 
 
