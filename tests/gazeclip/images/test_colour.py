@@ -234,7 +234,7 @@ def test_a_profile_for_another_kind_of_image_is_left_out() -> None:
 def test_mutated_profiles_never_fail() -> None:
     generator = np.random.default_rng(1)
     notes = set()
-    for number in range(300):
+    for number in range(120):
         profile = bytearray((P3, ADOBE, made.make_cmyk(np.full((2, 2, 2, 2, 3), 50.0)))[number % 3])
         for _ in range(8):
             profile[generator.integers(len(profile) if number % 2 else 400)] = generator.integers(
