@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
+import runpy
 import shutil
 import socket
 import subprocess
@@ -32,9 +35,28 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(gateway: Path, bundle: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+Done = subprocess.CompletedProcess[str]
+
+
+def start(gateway: Path, bundle: Path, *arguments: str | Path) -> Done:
+    """The gateway in a process of its own, as it is meant to be run."""
     command = [sys.executable, "-I", str(gateway), str(bundle), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def run(gateway: Path, bundle: Path, *arguments: str | Path) -> Done:
+    """The same in this process, where the libraries are imported already."""
+    command = [str(gateway), str(bundle), *map(str, arguments)]
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        contextlib.redirect_stderr(io.StringIO()) as err,
+        pytest.raises(SystemExit) as ended,
+    ):
+        patch.setattr(sys, "argv", command)
+        runpy.run_path(str(gateway), run_name="__main__")
+    assert isinstance(ended.value.code, int)
+    return Done(command, ended.value.code, out.getvalue(), err.getvalue())
 
 
 def make_pictures(folder: Path, photos: dict[str, Path]) -> list[Path]:
@@ -73,7 +95,7 @@ def test_the_gateway_answers_as_runtimes_does(
     gateway: Path, bundles: dict[str, Path], photos: dict[str, Path], tmp_path: Path
 ) -> None:
     pictures = make_pictures(tmp_path, photos)
-    done = run(gateway, bundles["onnx"], *pictures)
+    done = start(gateway, bundles["onnx"], *pictures)
     assert done.stderr == "" and done.returncode == 1
     told = [json.loads(line) for line in done.stdout.splitlines()]
     verdicts = load(bundles["onnx"], threads=2).verify(pictures, crop="whole")
