@@ -52,10 +52,11 @@ web-test: $(STAMP)
 web-measure: $(STAMP)
 	cd apps/web && PYTHON="$(abspath $(BIN))/python" npm run --silent measure -- $(IMAGES)
 
-# Slow tests of one file share what they train, so they stay in one process.
+# Slow tests of one file share what they train, so they stay in one process; the order of files is
+# that of tests/collecting.py.
 test: $(STAMP)
 	$(TEST_ENV) $(BIN)/python -m pytest -m "not slow" -n 2
-	$(TEST_ENV) $(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	$(TEST_ENV) $(BIN)/python -m pytest -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(STAMP)
 	$(TEST_ENV) $(BIN)/python -m pytest -m "not slow" -n 2
