@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from export import registry
 from export.batch import Pair, build_table, export_each, refuse_failures
 from export.choose import choose_precisions, choose_targets, pair_up
+from export.coreml_options import add_coreml_options, read_coreml_options, refuse_coreml_options
 from export.gate import TWIN, GateOptions, parse_max_drop, refuse_rejected_files
 from export.quiet import quiet
 from gazeclip.bundle.layout import PRECISIONS, Precision
@@ -57,6 +58,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="external: the model takes the rows of its classes as an input, so that an app "
         "changes them without another model (default: the recipe's)",
     )
+    add_coreml_options(parser)
     parser.add_argument(
         "--max-drop",
         action="append",
@@ -138,7 +140,12 @@ def export_run(args: argparse.Namespace) -> int:
         from export.stage import Exporter
 
         place = run if args.out is None else RedirectedRun(run.root, args.out)
-        exporter = Exporter(place, gate_options=options, text_bank=args.text_bank)
+        exporter = Exporter(
+            place,
+            gate_options=options,
+            text_bank=args.text_bank,
+            coreml_asked=read_coreml_options(args),
+        )
         # What the report asks for; a target that was named is wanted as it ships.
         stage = exporter.context.recipe.export
         precisions = [SHIPPED] if args.target else list(stage.precisions)
@@ -203,7 +210,12 @@ def export_checkpoint(args: argparse.Namespace, options: GateOptions) -> None:
     if lacking:
         say("export: int8 is left out: it needs a quantized encoder (--quantized)")
     opened = open_checkpoint(given, args.out, args.set)
-    exporter = replace(opened, gate_options=options, text_bank=args.text_bank)
+    exporter = replace(
+        opened,
+        gate_options=options,
+        text_bank=args.text_bank,
+        coreml_asked=read_coreml_options(args),
+    )
     export_wanted(exporter, wanted, args.force)
 
 
@@ -211,6 +223,7 @@ def export_wanted(exporter: Exporter, wanted: list[Pair], force: bool) -> None:
     """Export all, and print where they lie and a table of what became of them.
 
     Raises:
+        ConfigError: a Core ML option that cannot be, before anything is exported.
         StageError: one failed, of several; all others are there.
         GateError: the gate rejected a file; all are there.
     """
@@ -218,6 +231,7 @@ def export_wanted(exporter: Exporter, wanted: list[Pair], force: bool) -> None:
     from export.stage import export_one
 
     run = exporter.run
+    refuse_coreml_options(exporter.coreml_asked, exporter.coreml, wanted)
     refuse_foreign_folders(run, list_touched(wanted))
 
     def export(target: str, precision: Precision) -> None:

@@ -10,6 +10,7 @@ from export.registry import find_target
 from gazeclip.bundle.contents import BankInput
 from gazeclip.bundle.layout import BANK_INPUT, Precision
 from gazeclip.errors import ConfigError
+from gazeclip.recipe.stages import CoreMlOptions
 from gazeclip.system.place import command_line
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class ExportJob:
         packed_head: matrices of the student's head that are stored in a small form: see
             `export.head_weights`.
         external_bank: the graph takes the rows of its classes as an input, `BANK_INPUT`.
+        coreml: which system and units a Core ML package is for.
     """
 
     student: Student
@@ -50,6 +52,7 @@ class ExportJob:
     stripped: StrippedEncoder | None = None
     packed_head: tuple[PackedMatrix, ...] = ()
     external_bank: bool = False
+    coreml: CoreMlOptions = field(default_factory=CoreMlOptions)
 
     def require_precision(self, target: str) -> None:
         """Refuse what the target's entry does not list, and int8 without a quantized encoder.

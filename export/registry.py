@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from types import ModuleType
 
+from export.coreml_options import TARGET as COREML
+from export.coreml_options import find_system_faults
 from gazeclip.bundle.layout import Precision
 from gazeclip.errors import ConfigError, Fault, nearest
 from gazeclip.system.packages import find_import_faults, is_installed, require
@@ -113,8 +115,14 @@ def load_target(name: str) -> ModuleType:
     return importlib.import_module(target.module)
 
 
-def find_target_faults(names: Iterable[str], precisions: Iterable[str]) -> list[Fault]:
-    """Names that are no target, and precisions that a target cannot write."""
+def find_target_faults(
+    names: Iterable[str], precisions: Iterable[str], system: str | None = None
+) -> list[Fault]:
+    """Names that are no target, and precisions that a target cannot write.
+
+    Args:
+        system: that Core ML bundles are for; None: the usual one of each precision.
+    """
     faults = []
     wanted = list(dict.fromkeys(precisions))
     for name in dict.fromkeys(names):
@@ -127,6 +135,8 @@ def find_target_faults(names: Iterable[str], precisions: Iterable[str]) -> list[
         if unable:
             what = f"precisions: {name} cannot be exported as {unable}, only as {', '.join(able)}"
             faults.append(Fault(what, f"Leave out {unable}, or {name} from export.targets"))
+        if name == COREML:
+            faults += find_system_faults(system, [one for one in wanted if one in able])
     return faults
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from export import registry
+from export.coreml_options import list_options, merge_options
 from export.facts import describe_answers, describe_crop, describe_sources, model_size_mb
 from export.filters import round_filters
 from export.gate import BATCH_SIZE, TWIN, Gatekeeper, GateOptions, refuse_rejected_files
@@ -27,7 +28,7 @@ from gazeclip.bundle.write import write_bundle
 from gazeclip.console.progress import say, working
 from gazeclip.faces.dataset import render_golden
 from gazeclip.networks.student import Student
-from gazeclip.recipe.stages import GateConfig
+from gazeclip.recipe.stages import CoreMlOptions, GateConfig
 from gazeclip.run.context import Context
 from gazeclip.run.execute import execute
 from gazeclip.run.folder import Run
@@ -58,6 +59,7 @@ class Exporter:
     run: Run
     gate_options: GateOptions = field(default_factory=GateOptions, kw_only=True)
     text_bank: str | None = field(default=None, kw_only=True)  # None: as the recipe says
+    coreml_asked: CoreMlOptions = field(default_factory=CoreMlOptions, kw_only=True)  # likewise
 
     @cached_property
     def context(self) -> Context:
@@ -114,6 +116,11 @@ class Exporter:
         return self.gate_options.apply(self.context.recipe.gate)
 
     @property
+    def coreml(self) -> CoreMlOptions:
+        """Which systems and units Core ML packages are for."""
+        return merge_options(self.coreml_asked, self.context.recipe.export.coreml)
+
+    @property
     def external_bank(self) -> bool:
         """Whether the models take the rows of their classes as an input."""
         return (self.text_bank or self.context.recipe.export.text_bank) == "external"
@@ -156,6 +163,7 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
         **({"head_weights": recipe.export.head_weights} if precision in ("w8", "int8") else {}),
         # Nothing where it is baked, so that earlier exports stay up to date.
         **({"text_bank": "external"} if exporter.external_bank else {}),
+        **list_options(exporter.coreml, target),
         "contract": exporter.context.contract.to_dict() | describe_crop(exporter.context),
         "seed": recipe.seed,
     }
@@ -247,6 +255,7 @@ def _make_job(exporter: Exporter, precision: Precision, folder: Path) -> ExportJ
         metadata={"run": exporter.context.recipe.name},
         stripped=exporter.stripped if precision == "int8" else None,
         external_bank=exporter.external_bank,
+        coreml=exporter.coreml,
     )
     return pack_head(job, exporter.context.recipe.export.head_weights)
 

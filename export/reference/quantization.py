@@ -51,5 +51,21 @@ def constexpr_affine_dequantize(
 
 
 @register_operation
+def constexpr_blockwise_shift_scale(
+    data: Tensor, scale: Tensor, offset: Tensor | None = None
+) -> Tensor:
+    """From iOS 18 on; a scale holds for a block of elements along each axis."""
+    zero = torch.zeros_like(scale) if offset is None else offset.float()
+    return (data.float() - _spread_blocks(zero, data)) * _spread_blocks(scale, data)
+
+
+def _spread_blocks(values: Tensor, data: Tensor) -> Tensor:
+    """One value for each element of `data`, of the same rank and a multiple of the size."""
+    for axis, (have, want) in enumerate(zip(values.shape, data.shape, strict=True)):
+        values = values.repeat_interleave(want // have, dim=axis)
+    return values
+
+
+@register_operation
 def constexpr_cast(source_val: Tensor, output_dtype: str) -> Tensor:
     return source_val.float()

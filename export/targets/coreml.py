@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from export.coreml_options import choose_system
 from export.deploy import example_banks, trace_nchw_model
 from export.head_weights import note_packed
 from export.job import ExportJob, Result, describe_bank_input
@@ -22,9 +23,8 @@ from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare_nncf
 
 FILE = "model.mlpackage"
-# Activation quantization (W8A8) came with iOS 17 / macOS 14; plain ML Programs run from iOS 16 /
-# macOS 13.
-MINIMUM_SYSTEM = {"fp32": "iOS16", "fp16": "iOS16", "w8": "iOS16", "int8": "iOS17"}
+# What makes floats of integers; the last is what packages for iOS 18 and later have for weights.
+_FROM_INTEGERS = ("dequantize", "constexpr_affine_dequantize", "constexpr_blockwise_shift_scale")
 
 
 def export(job: ExportJob) -> Result:
@@ -38,13 +38,14 @@ def export(job: ExportJob) -> Result:
 
     Returns:
         `model` and `notes` with `quantized_convolutions`, `float_convolutions`, `minimum_target`,
-        `operations`.
+        `operations` and, where units were chosen, `compute_units`.
 
     Raises:
-        ConfigError: precision not possible.
+        ConfigError: precision not possible, at all or on that system.
         MissingDependencyError: coremltools is not installed.
     """
     job.require_precision("coreml")
+    system = choose_system(job.coreml, job.precision)
     prepare_nncf()
     with quiet(native=True):
         ct = require("coremltools", extra="coreml")
@@ -55,13 +56,14 @@ def export(job: ExportJob) -> Result:
     traced = trace_nchw_model(job, encoder)
     package = job.out_dir / FILE
     with quiet(native=True), torch.no_grad():
-        converted, packed = _convert_trace(ct, traced, job)
+        converted, packed = _convert_trace(ct, traced, job, system)
         _describe_model(converted, job)
         shutil.rmtree(package, ignore_errors=True)
         converted.save(str(package))
     settle_package(package)
-    notes = {"minimum_target": MINIMUM_SYSTEM[job.precision], **note_packed(job, packed)}
-    notes = {**inspect_package(package), **notes}
+    notes = {**inspect_package(package), "minimum_target": system, **note_packed(job, packed)}
+    if job.coreml.compute_units is not None:
+        notes["compute_units"] = job.coreml.compute_units
     return {"model": FILE, "notes": notes, **describe_bank_input(job, BANK_ROWS)}
 
 
@@ -89,7 +91,7 @@ def _require_known_operations(traced: Any) -> None:
         raise RuntimeError(f"coremltools has no operation for {', '.join(unknown)}")
 
 
-def _convert_trace(ct: Any, traced: Any, job: ExportJob) -> tuple[Any, list[str]]:
+def _convert_trace(ct: Any, traced: Any, job: ExportJob, system: str) -> tuple[Any, list[str]]:
     """The model, and which of the head's matrices lie in it in their small form."""
     shape = (1, 3, job.image_size, job.image_size)
     half = job.precision == "fp16"
@@ -109,7 +111,7 @@ def _convert_trace(ct: Any, traced: Any, job: ExportJob) -> tuple[Any, list[str]
         convert_to="mlprogram",
         inputs=inputs,
         outputs=[ct.TensorType(name=name, dtype=np.float32) for name in OUTPUTS],
-        minimum_deployment_target=getattr(ct.target, MINIMUM_SYSTEM[job.precision]),
+        minimum_deployment_target=getattr(ct.target, system),
         compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
         skip_model_load=True,
         pass_pipeline=pipeline,
@@ -124,6 +126,8 @@ def _describe_model(model: Any, job: ExportJob) -> None:
     """
     model.short_description = "Face forgery detection and attribution"
     model.user_defined_metadata.update(job.all_metadata())
+    if job.coreml.compute_units is not None:  # a hint: no package can decide it
+        model.user_defined_metadata["compute_units"] = job.coreml.compute_units
     model.input_description[INPUT_NAME] = f"RGB image, {job.image_size} x {job.image_size} pixels"
     if job.external_bank:
         model.input_description[BANK_INPUT] = f"One row a class, {BANK_ROWS} rows, zeros below"
@@ -179,7 +183,7 @@ def inspect_package(package: Path) -> dict[str, Any]:
             total += 1
             sources = [op.inputs[port].op for port in ("x", "weight")]
             quantized += all(
-                source is not None and "dequantize" in source.op_type for source in sources
+                source is not None and source.op_type in _FROM_INTEGERS for source in sources
             )
     names = [op.op_type for op in operations]
     return {

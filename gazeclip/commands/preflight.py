@@ -129,7 +129,10 @@ def _has_faces(taxonomy: Taxonomy) -> bool:
 
 def _find_export_faults(recipe: Recipe) -> list[Fault]:
     registry = importlib.import_module("export.registry")
-    faults = registry.find_target_faults(recipe.export.targets, recipe.export.precisions)
+    stage = recipe.export
+    faults = registry.find_target_faults(
+        stage.targets, stage.precisions, stage.coreml.deployment_target
+    )
     return [fault.within("export.") for fault in faults]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from gazeclip.bundle.layout import Precision, WeightFormat
+from gazeclip.bundle.layout import ComputeUnits, Precision, WeightFormat
 from gazeclip.recipe.bounds import BelowOne, Bounds, Count, Natural, NonNegative, Positive, Share
 from gazeclip.recipe.faces import FacesConfig
 from gazeclip.recipe.teacher import TeacherConfig
@@ -143,6 +143,19 @@ class QuantizeStage:
 
 
 @dataclass(frozen=True)
+class CoreMlOptions:
+    """What Core ML bundles are for.
+
+    `deployment_target`: the oldest system that must load them, such as `iOS17` or `macOS15`; none:
+    `iOS16`, for int8 `iOS17`. `compute_units`: where they are computed, unless others are named
+    when they are loaded; none: Core ML chooses.
+    """
+
+    deployment_target: str | None = None
+    compute_units: ComputeUnits | None = None
+
+
+@dataclass(frozen=True)
 class ExportStage:
     """Which bundles to write.
 
@@ -167,6 +180,7 @@ class ExportStage:
     target_miss: Share = 0.05
     head_weights: WeightFormat = "int8"
     text_bank: Literal["baked", "external"] = "baked"
+    coreml: CoreMlOptions = field(default_factory=CoreMlOptions)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ And the evaluator's operations against NumPy.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +15,15 @@ import numpy as np
 import pytest
 import torch
 
+from export.job import ExportJob
 from export.reference import evaluator
 from export.reference.evaluator import evaluate, load_program, run_function
 from export.reference.operations import OPERATIONS
 from export.targets import coreml as target
 from export.targets.coreml_padding import register_padding_pass
-from gazeclip.errors import ArtifactError, StageError
+from gazeclip.bundle.layout import Precision
+from gazeclip.errors import ArtifactError, ConfigError, StageError
+from gazeclip.recipe.stages import CoreMlOptions
 from tests.collecting import skip_without
 
 skip_without("coremltools")
@@ -47,6 +51,52 @@ def test_package_matches_pytorch(
     )
     assert spec.description.input[0].type.imageType.width == 64
     assert '"diffusion"' in spec.description.metadata.userDefined["classes"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("precision", "system"),
+    [
+        ("fp32", None),
+        ("fp16", "iOS15"),
+        ("fp16", "iOS26"),
+        ("w8", "macOS14"),
+        ("int8", None),
+        ("int8", "iOS18"),
+    ],
+)
+def test_system_and_units_stand_in_the_file(
+    job: Any,
+    images: np.ndarray,
+    expected: Any,
+    check: Any,
+    tmp_path: Path,
+    precision: Precision,
+    system: str | None,
+) -> None:
+    """Later systems have other forms of some operations; the evaluator knows those as well."""
+    import coremltools
+
+    wanted = system or {"fp32": "iOS16", "int8": "iOS17"}[precision]
+    options = CoreMlOptions(system, "cpu_and_ne")
+    result = target.export(replace(job(precision), coreml=options))
+    path = tmp_path / result["model"]
+    spec = coremltools.models.MLModel(str(path), skip_model_load=True).get_spec()
+    assert spec.specificationVersion == coremltools.target.__members__[wanted].value
+    assert spec.description.metadata.userDefined["compute_units"] == "cpu_and_ne"
+    assert result["notes"]["minimum_target"] == wanted
+    assert result["notes"]["compute_units"] == "cpu_and_ne"
+    assert result["notes"]["quantized_convolutions"] == (51 if precision == "int8" else 0)
+    check(evaluate(path, images), expected[precision], precision)
+
+
+def test_a_system_that_is_too_old_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    nothing: Any = torch.nn.Identity()
+    options = CoreMlOptions("macOS13")
+    job = ExportJob(nothing, nothing, "int8", tmp_path, ("real", "fake"), 64, coreml=options)
+    with pytest.raises(ConfigError, match="int8 needs iOS17 / macOS14, and macOS13 is older"):
+        target.export(job)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -204,6 +254,16 @@ FORMULAS: dict[str, tuple[dict[str, Any], np.ndarray]] = {
             "axis": np.int32(0),
         },
         np.broadcast_to((9 * SCALE)[:, None], (4, 2)),
+    ),
+    "constexpr_blockwise_shift_scale": (
+        {
+            "data": np.arange(24, dtype=np.int8).reshape(4, 6),
+            "scale": np.float32([[0.5, 2.0], [0.25, 1.0]]),
+            "offset": np.int8([[0, -3], [5, 100]]),
+        },
+        # Blocks of 2 x 3 elements.
+        (np.arange(24.0).reshape(4, 6) - np.kron([[0, -3], [5, 100]], np.ones((2, 3))))
+        * np.kron([[0.5, 2.0], [0.25, 1.0]], np.ones((2, 3))),
     ),
     "constexpr_cast": (
         {"source_val": X.astype(np.float16), "output_dtype": "fp32"},

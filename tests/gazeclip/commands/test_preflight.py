@@ -247,6 +247,15 @@ def test_all_faults_are_reported_together() -> None:
     assert f"{len(expected)} reasons" in message
 
 
+def test_core_ml_for_a_system_that_is_too_old() -> None:
+    message = refusal(recipe(export={"coreml": {"deployment_target": "iOS16"}}))
+    assert message == (
+        "recipe 'x': export.coreml.deployment_target: int8 needs iOS17 / macOS14, and iOS16 is "
+        "older. Use iOS17 / macOS14 or later, or leave int8 out"
+    )
+    preflight(recipe(export={"coreml": {"deployment_target": "iOS17", "compute_units": "all"}}))
+
+
 @pytest.mark.checkout
 def test_missing_packages_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     gone = {"nncf", "coremltools", "onnxruntime", "jinja2"}
