@@ -59,16 +59,22 @@ class LayerEffect:
 def measure_sensitivity(workshop: Workshop, model: Student) -> list[LayerEffect]:
     """Every convolution of a quantized student, the most sensitive first.
 
-    Meanwhile it has the float student's weights and biases: those that were corrected or trained
-    make up for quantizers, and are wrong where these are off.
+    Meanwhile it has the float student's weights and biases, those of its head too: what was
+    corrected or trained makes up for quantizers, and is wrong where these are off.
     """
     prepared = prepare_encoder(workshop.student.encoder, workshop.context.contract.size)
-    before = {name: value.clone() for name, value in model.encoder.state_dict().items()}
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    behind = {
+        name: value
+        for name, value in workshop.student.state_dict().items()
+        if not name.startswith("encoder.")
+    }
+    model.load_state_dict(behind, strict=False)
     model.encoder.load_state_dict(prepared.state_dict(), strict=False)
     try:
         return _measure_layers(workshop, model, prepared)
     finally:
-        model.encoder.load_state_dict(before)
+        model.load_state_dict(before)
 
 
 def _measure_layers(workshop: Workshop, model: Student, prepared: nn.Module) -> list[LayerEffect]:

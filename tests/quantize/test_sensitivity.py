@@ -42,9 +42,13 @@ class Model(nn.Module):
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
+        self.head = nn.Linear(2, 2)
+        with torch.no_grad():
+            self.head.weight.copy_(torch.eye(2))
+            self.head.bias.zero_()
 
     def forward(self, pixels: Tensor) -> StudentOutput:
-        found = self.encoder(pixels.float() / 255)
+        found = self.head(self.encoder(pixels.float() / 255))
         return StudentOutput(found, found, found[:, :1], found)
 
 
@@ -99,6 +103,16 @@ def test_layers_that_hide_each_other_both_come_first(workshop: Any, quantizers: 
     assert rows[2].error_alone < 0.5 * rows[1].error_alone
     after = quantized.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_a_head_that_was_tuned_is_no_layers_fault(workshop: Any, quantizers: None) -> None:
+    quantized = spoil(workshop, ["second"])
+    wanted = measure_sensitivity(workshop, Model(quantized))  # type: ignore[arg-type]
+    tuned = Model(quantized)
+    with torch.no_grad():
+        tuned.head.bias += 2.0
+    assert measure_sensitivity(workshop, tuned) == wanted  # type: ignore[arg-type]
+    assert torch.equal(tuned.head.bias.detach(), torch.full((2,), 2.0))
 
 
 def test_bars_are_as_long_as_what_they_show() -> None:
