@@ -57,7 +57,7 @@ def find_counters(folder: Path = POWERCAP) -> list[Counter]:
 
 
 def measure_bundles(bundles: Mapping[str, Bundle], threads: int) -> dict[str, Any] | None:
-    """`measure_energy` of one image in each bundle's engine; None where nothing can be read."""
+    """`measure_energy` of one image in each bundle's engine; None where that cannot be known."""
     counters = find_counters()
     if not counters:
         return None
@@ -74,12 +74,13 @@ def measure_energy(
     *,
     clock: Callable[[], float] = time.perf_counter,
     wait: Callable[[float], None] = time.sleep,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Call each subject for a while, and wait for as long, in interleaved rounds.
 
     Returns:
         `idle_w`: watts while nothing was called; `rows` with `name`, `mj`: millijoules of the
         packages for one call, all that they do besides included, and `watts`. Medians of rounds.
+        None where the counters stand still, as those that some virtual machines show.
     """
     for call in calls.values():
         call()
@@ -96,6 +97,8 @@ def measure_energy(
     rows = []
     for name, spent in found.items():
         mj, watts = (statistics.median(column) for column in zip(*spent, strict=True))
+        if watts <= 0:
+            return None
         rows.append({"name": name, "mj": mj, "watts": watts})
     return {"idle_w": statistics.median(idle), "rows": rows}
 

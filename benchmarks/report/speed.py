@@ -36,7 +36,10 @@ NOTE = (
     "of an inference: the file's own graph with and without the branch and head of the gaze, and "
     "from normalised floats instead of bytes, called directly in the same interleaved rounds."
 )
-NO_ENERGY = " Energy was not measured: no counter of the processor's can be read here (powercap)."
+NO_ENERGY = (
+    " Energy was not measured: no counter of the processor's can be read here (powercap), or it "
+    "stands still."
+)
 
 
 def build_sweep_table(rows: Sequence[Row]) -> Table:

@@ -51,12 +51,29 @@ def test_a_call_costs_what_the_counters_say(tmp_path: Path) -> None:
         clock=lambda: machine.seconds,
         wait=lambda seconds: machine.spend(seconds, 4.0),
     )
-    assert found["idle_w"] == pytest.approx(4.0)
+    assert found is not None and found["idle_w"] == pytest.approx(4.0)
     small, large = found["rows"]
     assert (small["name"], large["name"]) == ("small", "large")
     assert small["mj"] == pytest.approx(100.0) and small["watts"] == pytest.approx(10.0)
     assert large["mj"] == pytest.approx(40_000.0) and large["watts"] == pytest.approx(20.0)
     assert machine.seconds > 5 * (2 * SECONDS + 2.0)
+
+
+def test_counters_that_stand_still_say_nothing(tmp_path: Path) -> None:
+    zone = make_zone(tmp_path, "0", "package-0")
+    machine = Machine(zone)
+    (zone / "energy_uj").write_text("262143\n")
+
+    def spend(seconds: float) -> None:
+        machine.seconds += seconds
+
+    found = measure_energy(
+        {"small": lambda: spend(0.1)},
+        find_counters(tmp_path),
+        clock=lambda: machine.seconds,
+        wait=spend,
+    )
+    assert found is None and machine.seconds > 2 * SECONDS
 
 
 def test_packages_count_and_their_parts_do_not(tmp_path: Path) -> None:
