@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.measure.coverage import describe_coverage
+from benchmarks.measure.protocols import OTHER
 from gazeclip.console.tables import MISSING, Table, markdown_table
 
 Row = Mapping[str, Any]
@@ -44,9 +45,14 @@ def describe_empty(subjects: Sequence[Row]) -> str:
         name
         for one in subjects
         for name, figures in one["protocols"].items()
-        if not figures["n_forged"]
+        if not _is_shown(name, figures)
     }
     return f" No forged image here is of {' or '.join(sorted(empty))}." if empty else ""
+
+
+def _is_shown(name: str, figures: Row) -> bool:
+    """Of P4 false alarms alone say something; P1 to P3 have real images in common."""
+    return bool(figures["n_forged"] or (name.startswith(OTHER) and figures["n_real"]))
 
 
 def choose_shown(subjects: Sequence[Row], headline: str | None) -> Row:
@@ -55,13 +61,16 @@ def choose_shown(subjects: Sequence[Row], headline: str | None) -> Row:
 
 
 def build_subject_table(subjects: Sequence[Row]) -> Table:
-    """A row for each protocol of each subject that has forged images, protocol by protocol."""
+    """A row for each protocol of each subject, protocol by protocol.
+
+    P1 to P3 only where they have forged images, P4 where it has any.
+    """
     names = list(dict.fromkeys(name for one in subjects for name in one["protocols"]))
     cells = []
     for name in sorted(names):
         for one in subjects:
             figures = one["protocols"].get(name)
-            if figures is not None and figures["n_forged"]:
+            if figures is not None and _is_shown(name, figures):
                 numbers = [str(figures["n_forged"]), str(figures["n_real"])]
                 answers = _list_answers(figures)
                 alarms = _format_figure(figures["fpr"], figures["fpr_interval"])

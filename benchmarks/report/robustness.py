@@ -29,12 +29,20 @@ _LONG = 4  # characters of a level that reach into its neighbours'
 
 
 def find_headline_place(grid: Grid, headline: Mapping[str, Any] | None) -> int | None:
-    """Where the report's headline stands in the grid; its first subject if it is not there."""
-    for place, entry in enumerate(grid["subjects"]):
-        keys = ("role", "framework", "engine", "precision")
-        if headline is not None and all(entry[key] == headline[key] for key in keys):
+    """Where the report's headline stands in the grid; its first subject if it is not there.
+
+    By its name where several are alike, as bundles of two students are.
+    """
+    keys = ("role", "framework", "engine", "precision")
+    alike = [
+        place
+        for place, entry in enumerate(grid["subjects"])
+        if headline is not None and all(entry[key] == headline[key] for key in keys)
+    ]
+    for place in alike:
+        if headline is not None and grid["subjects"][place]["name"] == headline["name"]:
             return place
-    return 0 if grid["subjects"] else None
+    return alike[0] if alike else 0 if grid["subjects"] else None
 
 
 def find_worst(entry: Mapping[str, Any]) -> tuple[str, int] | None:

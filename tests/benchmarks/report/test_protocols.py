@@ -49,6 +49,17 @@ def test_a_row_for_each_protocol_of_each_subject() -> None:
     assert table.rows[2][4] == MISSING
 
 
+def test_photographs_without_a_forged_one_keep_their_false_alarms() -> None:
+    nothing = {"auc": None, "auc_interval": None, "tpr": None, "inconclusive": None}
+    real_only = make_figures(n_forged=0, per_generator={}, fpr=0.1, **nothing)
+    found = {"P1": make_figures(), "P3": real_only, "P4 test": real_only}
+    subjects = [{"name": "one", "protocols": found}]
+    rows = protocols.build_subject_table(subjects).rows
+    assert [row[1] for row in rows] == ["P1", "P4 test"]
+    assert rows[1][2:] == ["0", "20", MISSING, MISSING, MISSING, "0.100 [0.000, 0.170]"]
+    assert protocols.describe_empty(subjects) == " No forged image here is of P3."
+
+
 def test_generators_are_those_of_the_headline() -> None:
     found = make_protocols()
     assert protocols.choose_shown(found["subjects"], "one")["name"] == "one"

@@ -62,7 +62,7 @@ def make_grid(worst: str = "blur 2") -> dict[str, Any]:
 
 def test_the_summary_names_the_worst_cell_of_the_headline() -> None:
     grid = make_grid()
-    headline = {"role": "student", "framework": "openvino", "engine": "openvino"}
+    headline = {"name": "student", "role": "student", "framework": "openvino", "engine": "openvino"}
     text = robustness.summarise_robustness(grid, {**headline, "precision": "int8"})
     assert text == (
         "Hardest for it is blur 2: of forgeries from unseen generators it calls 31% fake instead "
@@ -70,6 +70,17 @@ def test_the_summary_names_the_worst_cell_of_the_headline() -> None:
     )
     assert robustness.find_worst(grid["subjects"][0]) == ("test", 0)
     assert robustness.summarise_robustness(None, None) == ""
+
+
+def test_the_headline_is_known_by_its_name_beside_a_bundle_of_the_same_kind() -> None:
+    grid = make_grid()
+    first, second = grid["subjects"]
+    kind = {key: second[key] for key in ("role", "framework", "engine", "precision")}
+    first |= {"name": "lite0/openvino", **kind}
+    second["name"] = "demo/openvino"
+    assert robustness.find_headline_place(grid, {"name": "demo/openvino", **kind}) == 1
+    assert robustness.find_headline_place(grid, {"name": "lite0/openvino", **kind}) == 0
+    assert robustness.find_headline_place(grid, {"name": "moved", **kind}) == 0
 
 
 def test_where_nothing_is_lost_that_is_said() -> None:
