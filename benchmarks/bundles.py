@@ -51,7 +51,7 @@ def report_bundles(
     Returns the contents of report.json.
 
     Raises:
-        ConfigError: a grid without images, or of bundles that take images of different sizes.
+        ConfigError: a grid without images, or bundles that scale images in different ways.
         ConfigError, StageError: the device that was named cannot be reached, or there is no room
             for the peers.
         BundleError, ManifestError: a bundle or the manifest is unusable.
@@ -113,11 +113,12 @@ def _read_images(
             "the robustness grid of bundles needs images",
             remedy="Name a data set: --manifest FILE --taxonomy NAME",
         )
-    sizes = sorted({bundle.image_size for bundle in bundles})
-    if len(sizes) > 1:
+    contracts = {bundle.contract for bundle in bundles}
+    if len(contracts) > 1:
+        ways = sorted(f"{one.size} px ({one.interpolation})" for one in contracts)
         raise ConfigError(
-            f"bundles for images of {' and '.join(map(str, sizes))} px on one data set",
-            remedy="Measure those of one size at a time",
+            f"bundles for images of {' and '.join(ways)} on one data set",
+            remedy="Measure those of one way to scale images at a time",
         )
     return read_manifest(images.manifest, Taxonomy.load(images.taxonomy), check_images=False)
 

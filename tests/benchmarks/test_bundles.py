@@ -156,6 +156,21 @@ def test_options_that_do_not_go_together_are_refused(words: list[str], message: 
         run_command(*words)
 
 
+def test_bundles_that_scale_images_in_different_ways_do_not_share_pixels(
+    bundles: dict[str, Path], contents: BundleContents, tmp_path: Path
+) -> None:
+    manifest = write_images(tmp_path / "data")
+    taxonomy = tmp_path / "hand.yaml"
+    taxonomy.write_text(json.dumps({"name": "hand", "generators": GENERATORS}))
+    changed = replace(contents, contract=replace(contents.contract, interpolation="bilinear"))
+    other = copy_bundle(bundles["onnx"], changed, manifest, tmp_path / "other")
+    images = ["--manifest", str(manifest), "--taxonomy", str(taxonomy)]
+    size = contents.contract.size
+    message = rf"{size} px \(bicubic\) and {size} px \(bilinear\)"
+    with pytest.raises(ConfigError, match=message):
+        run_command(str(bundles["onnx"]), other, *images, "--out", str(tmp_path / "out"))
+
+
 def test_a_grid_needs_images(bundles: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="needs images"):
         run_command(str(bundles["onnx"]), "--robustness", "--out", str(tmp_path / "out"))
