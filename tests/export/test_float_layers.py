@@ -18,10 +18,16 @@ from quantize.encoder import count_quantizers, quantize_encoder
 from quantize.fuse import prepare_encoder
 from quantize.layers import map_operations
 from runtimes.batches import infer_in_batches
-from tests.export.conftest import CLASSES, SIZE, pictures, pixels
+from tests.export.conftest import CLASSES, SIZE, SMALLEST, build, pictures, pixels
 
 pytestmark = pytest.mark.slow
 FLOAT = (3, 20)  # the places of two convolutions, one early and one in the middle
+
+
+@pytest.fixture(scope="module")
+def student() -> Student:
+    """With all its layers: of a few, those that TFLite leaves in float would be too many."""
+    return build(SMALLEST)
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +39,21 @@ def partly(student: Student, quantizers: None) -> torch.nn.Module:
     return quantize_encoder(student.encoder, batches, overflow_fix=True, float_layers=chosen).eval()
 
 
+@pytest.fixture(scope="module")
+def stripped_partly(partly: torch.nn.Module) -> StrippedEncoder:
+    """What the targets share, as those of a run do."""
+    return StrippedEncoder(partly, SIZE)
+
+
 @pytest.mark.parametrize("target", registry.TARGETS)
 def test_a_target_keeps_layers_in_float(
-    target: str, student: Student, partly: torch.nn.Module, tmp_path: Path
+    target: str,
+    student: Student,
+    partly: torch.nn.Module,
+    stripped_partly: StrippedEncoder,
+    tmp_path: Path,
 ) -> None:
-    job = ExportJob(
-        student, partly, "int8", tmp_path, CLASSES, SIZE, stripped=StrippedEncoder(partly, SIZE)
-    )
+    job = ExportJob(student, partly, "int8", tmp_path, CLASSES, SIZE, stripped=stripped_partly)
     result: dict[str, Any] = registry.load_target(target).export(job)
     counts = count_quantizers(partly)
     assert counts["weight_quantizers"] == counts["convolutions"] - len(FLOAT)
