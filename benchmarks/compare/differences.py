@@ -18,6 +18,7 @@ from benchmarks.compare.reading import (
 from benchmarks.measure.paired import compare_aucs, resample_difference, resample_shares
 from benchmarks.measure.subject import TORCH
 from benchmarks.report.plots import short_label
+from benchmarks.report.score_file import name_key
 from benchmarks.report.tables import SPLIT_TITLES
 
 ROUNDS = 1000
@@ -78,10 +79,16 @@ def compare_sources(a: Source, b: Source) -> Comparison:
             pairs.append(_compare_subject(a, b, key, (entry, second[key]), machine, images))
     return Comparison(
         tuple(pairs),
-        tuple(short_label(entry) for key, entry in first.items() if key not in second),
-        tuple(short_label(entry) for key, entry in second.items() if key not in first),
+        tuple(_name_subject(key, entry) for key, entry in first.items() if key not in second),
+        tuple(_name_subject(key, entry) for key, entry in second.items() if key not in first),
         machine,
     )
+
+
+def _name_subject(key: tuple[str, ...], entry: Mapping[str, Any]) -> str:
+    """Its kind, and its name where that is needed to tell it from others."""
+    label = short_label(entry)
+    return label if key == name_key(entry) else f"{label} ({entry['name']})"
 
 
 def _compare_subject(
@@ -113,7 +120,7 @@ def _compare_subject(
             flipped += sum(first != second for first, second in pairs)
             count += len(labels[0])
     exported = entries[0]["framework"] != TORCH
-    return Pair(short_label(entries[0]), exported, found, flipped if count else None, count)
+    return Pair(_name_subject(key, entries[0]), exported, found, flipped if count else None, count)
 
 
 def _find_latency_obstacle(

@@ -44,8 +44,16 @@ class Source:
         return f"{self.report['run']} ({created})" if created else str(self.report["run"])
 
     def list_subjects(self) -> dict[tuple[str, ...], Mapping[str, Any]]:
-        """The subjects of the report by what tells them apart."""
-        return {score_file.name_key(entry): entry for entry in self.report["subjects"]}
+        """The subjects of the report by what tells them apart.
+
+        That is their kind, and the name too where several are of one kind, as bundles of two
+        students are.
+        """
+        keys = [score_file.name_key(entry) for entry in self.report["subjects"]]
+        found = {}
+        for key, entry in zip(keys, self.report["subjects"], strict=True):
+            found[key if keys.count(key) == 1 else (*key, str(entry["name"]))] = entry
+        return found
 
     def find_scores(self, key: tuple[str, ...], split: str) -> Mapping[str, Any] | None:
         """What a subject said of each image of a split."""

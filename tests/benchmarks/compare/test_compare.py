@@ -328,3 +328,23 @@ def test_a_run_folder_is_a_report(pair: Callable[..., list[str]], tmp_path: Path
     name.rename(run / "report")
     assert open_source(run).path == run / "report" / "report.json"
     assert open_source(run).scores is not None
+
+
+def test_bundles_of_one_kind_are_compared_by_their_names(
+    tmp_path: Path, report_data: Maker
+) -> None:
+    kind = report_data().subjects[-1]
+    for folder, speeds in (("a", {"demo": 1.0, "lite0": 4.0}), ("b", {"lite0": 5.0, "demo": 2.0})):
+        subjects = []
+        for name, p50 in speeds.items():
+            subjects.append(
+                {**kind, "name": name, "latency_ms": {**kind["latency_ms"], "p50": p50}}
+            )
+        write_report(tmp_path / folder, report_data(subjects=subjects))
+    found = compare_sources(open_source(tmp_path / "a"), open_source(tmp_path / "b"))
+    latencies = []
+    for pair in found.pairs:
+        latency = pair.differences["latency"]
+        latencies.append((pair.label.split()[-1], latency.a, latency.b))
+    assert latencies == [("(demo)", 1.0, 2.0), ("(lite0)", 4.0, 5.0)]
+    assert not found.only_a and not found.only_b
