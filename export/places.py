@@ -54,9 +54,15 @@ class LoneStudent(Run):
         return self.root / _name_folder(stage)
 
     def manifest(self, stage: str) -> dict[str, Any]:
-        """Of a bundle its own; the other parts were made by nobody's stage."""
+        """Of a bundle its own; of the other parts what they are, and how they say they were made.
+
+        A part that was copied without its record has an empty `config`.
+        """
         if stage == STUDENT or (stage == QUANTIZED and self.quantized is not None):
-            return {"inputs": {}, "outputs": _hash_files(self.folder(stage))}
+            folder = self.folder(stage)
+            record = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
+            config = record.get("config", {})
+            return {"inputs": {}, "outputs": _hash_files(folder), "config": config}
         return super().manifest(stage)
 
     def output_hash(self, stage: str) -> str:

@@ -197,8 +197,9 @@ def _write_export(
     what = f"{target} {precision}"
     if precision == "int8":
         # `runtimes.load` warns by it where products of more bits would saturate.
-        made = exporter.run.manifest("quantized")["config"]["quantize"]
-        result["notes"]["overflow_fix"] = made["overflow_fix"]
+        made = exporter.run.manifest("quantized")["config"].get("quantize")
+        if made is not None:  # a folder without its stage's record does not say
+            result["notes"]["overflow_fix"] = made["overflow_fix"]
         # Not all convolutions: the ladder may have left some in float.
         convolutions = count_quantizers(exporter.quantized.encoder)["weight_quantizers"]
         require_integer(result["notes"], convolutions, what)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,13 +17,16 @@ from gazeclip.bundle.bundle import Bundle
 from gazeclip.errors import ConfigError
 from gazeclip.faces.dataset import write_dataset
 from gazeclip.files.hashes import sha256
+from gazeclip.files.tensors import save_tensors
 from gazeclip.images.preprocess import PixelContract
-from gazeclip.networks.student import Student, StudentSpec, save_student
+from gazeclip.networks.student import Student, StudentSpec, load_student, save_student
 from gazeclip.networks.student_encoder import build_student_encoder
 from gazeclip.recipe.faces import FacesConfig
 from gazeclip.taxonomy import Taxonomy
+from quantize.encoder import quantize_encoder, save_quantized
 
 pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
 SIZE = 64
 DIM = 32
 FACES = FacesConfig(
@@ -96,3 +104,60 @@ def test_another_manifest_is_refused(checkpoint: Path, manifest: Path, tmp_path:
     with pytest.raises(ConfigError, match=r"knows the classes real, .*, and the train split of"):
         main([*options, "--out", str(tmp_path), "--target", "onnx"])
     assert not (tmp_path / "onnx-fp32").exists()
+
+
+@pytest.fixture(scope="module")
+def quantized(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its quantized encoder and head, without the record of a stage."""
+    student = load_student(checkpoint)
+    folder = tmp_path_factory.mktemp("quantized")
+    noise = torch.rand(8, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    encoder = quantize_encoder(student.encoder, [noise], overflow_fix=True)
+    save_quantized(folder, encoder, image_size=SIZE)
+    save_tensors(folder / "head.safetensors", student.head.state_dict(), {"kind": "head"})
+    return folder
+
+
+def read_files(root: Path) -> dict[str, bytes]:
+    """Every file below a folder by its path in it."""
+    files = [path for path in sorted(root.rglob("*")) if path.is_file()]
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+
+
+def read_record(data: bytes) -> dict[str, Any]:
+    """A stage's record without what was measured by the clock."""
+    record: dict[str, Any] = json.loads(data)
+    assert record.pop("seconds") > 0 and record["metrics"].pop("convert_s") > 0
+    return record
+
+
+@pytest.mark.parametrize("target", ["onnx"])
+def test_two_processes_write_the_same_bytes(
+    target: str, checkpoint: Path, quantized: Path, manifest: Path, tmp_path: Path
+) -> None:
+    """Whatever their hash seed and working directory are; in float and in int8.
+
+    Only the record of the stage, which is no part of a bundle, says how long it took.
+    """
+    found = []
+    for seed in ("1", "2"):
+        place = tmp_path / f"place{seed}"
+        place.mkdir()
+        command = [sys.executable, "-m", "export", "--checkpoint", checkpoint]
+        command += ["--quantized", quantized, "--manifest", manifest, "--taxonomy", "demo"]
+        command += ["--out", place / "out", "--target", target, "--set", "gate.enabled=false"]
+        command += ["--precision", "fp32", "--precision", "int8"]
+        paths = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": seed}
+        done = subprocess.run(
+            command, cwd=place, env={**os.environ, **paths}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        found.append(read_files(place / "out"))
+    first, second = found
+    assert first.keys() == second.keys()
+    for folder in (target, f"{target}-fp32"):
+        assert f"{folder}/bundle.json" in first
+    records = {name for name in first if name.endswith("/manifest.json")}
+    assert [name for name in first if first[name] != second[name] and name not in records] == []
+    for name in records:
+        assert read_record(first[name]) == read_record(second[name])

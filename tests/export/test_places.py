@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,10 @@ def test_parts_without_a_run_are_known_by_their_content(
     assert run.output_hash("student") == before
     (parts["student"] / "model.safetensors").write_bytes(b"weightz")
     assert run.output_hash("student") != before
+    assert run.manifest("quantized")["config"] == {}
+    made = {"quantize": {"overflow_fix": False}}
+    (parts["quantized"] / "manifest.json").write_text(json.dumps({"config": made}))
+    assert run.manifest("quantized")["config"] == made
     without = LoneStudent(tmp_path / "out", parts["student"], None, "d" * 64)
     with pytest.raises(StageError, match="'quantized'"):
         without.output_hash("quantized")
