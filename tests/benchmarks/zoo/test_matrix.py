@@ -15,7 +15,9 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.measure.latency import LatencyConfig
 from benchmarks.zoo import cell as module
+from benchmarks.zoo import measure
 from benchmarks.zoo.cell import measure_cell, read_subject, write_subject
 from benchmarks.zoo.measure import count_parameters, count_student, measure_folding, measure_student
 from benchmarks.zoo.outcome import FAILED, OK, find_surprise
@@ -42,6 +44,13 @@ FOLDING = 1e-5
 def _shrink(name: str) -> ZooStudent:
     entry = read_zoo()[name]
     return entry if name in FIXED else replace(entry, size=SMALL)
+
+
+@pytest.fixture(autouse=True)
+def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times of cells are tested for being there; a process of its own measures in full."""
+    short = LatencyConfig(rounds=1, budget_s=0.05, warmup_max_s=0.05, max_repeats=0)
+    monkeypatch.setattr(module, "_LATENCY", short)
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +172,10 @@ def test_every_other_student_folds_and_is_integer_in_onnx(name: str, quantizers:
 
 
 @pytest.mark.slow
-def test_a_process_of_its_own_measures_its_memory(quantizers: None) -> None:
+def test_a_process_of_its_own_measures_its_memory(
+    smallest: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "make_subject", lambda *_: smallest)
     record = Record()
     record.begin_session(describe_session("none", 0))
     entry = _shrink(SMALLEST)
