@@ -125,12 +125,15 @@ def train_twin(context: Context, name: str) -> Run:
     recipe = plan_twin(context, name, twin.root)
     preflight_teacher(recipe)
     say(f"run: {twin.root}")
-    with lock_run(twin):
-        save_recipe(recipe, twin.root / RECIPE)
-        for stage in LEARNED:
-            run_stage(twin, stage)
-        export_one(Exporter(twin, text_bank="external"), TARGET, PRECISION)
-    context.run.mark_recent()  # what stages do to the twin's; commands without --run mean this one
+    try:
+        with lock_run(twin):
+            save_recipe(recipe, twin.root / RECIPE)
+            for stage in LEARNED:
+                run_stage(twin, stage)
+            export_one(Exporter(twin, text_bank="external"), TARGET, PRECISION)
+    finally:
+        # Stages mark the twin; commands without --run mean this one.
+        context.run.mark_recent()
     return twin
 
 
