@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[4]
+from gazeclip.cli.verbs import main
 
 
 @pytest.mark.slow
-def test_a_tiny_grid_is_trained_scored_and_not_trained_again(tmp_path: Path) -> None:
+def test_a_tiny_grid_is_trained_scored_and_not_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     train = {"epochs": 1, "batch_size": 16, "ema_decay": 0.5}
     faces = {
         "size": 64,
@@ -49,30 +48,16 @@ def test_a_tiny_grid_is_trained_scored_and_not_trained_again(tmp_path: Path) -> 
         "student": {"backbone": "mobilenetv4_conv_small_050"},
     }
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(recipe))
-    command = [
-        sys.executable,
-        "-m",
-        "gazeclip",
-        "ablate",
-        "tiny.yaml",
-        "--variants",
-        "no-gaze",
-        "--seeds",
-        "0,1",
-        "--json",
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    first = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert first.returncode == 0, first.stderr[-3000:]
-    *controls, full, bare = json.loads(first.stdout)
+    monkeypatch.chdir(tmp_path)
+    command = ["ablate", "tiny.yaml", "--variants", "no-gaze", "--seeds", "0,1", "--json"]
+
+    def run(*options: str) -> tuple[str, str]:
+        assert main([*command, *options]) == 0
+        said = capsys.readouterr()
+        return said.out, said.err
+
+    first, told = run()
+    *controls, full, bare = json.loads(first)
     assert [row["variant"] for row in controls] == [
         "backbone",
         "cnn-1",
@@ -82,10 +67,8 @@ def test_a_tiny_grid_is_trained_scored_and_not_trained_again(tmp_path: Path) -> 
     ]
     assert controls[1]["figures"] != controls[2]["figures"]
     angles = controls[3]
-    assert (
-        first.stderr.count("backbone: done") == 2
-        and first.stderr.count("backbone: up to date") == 2
-    )  # one CNN per seed
+    # one CNN per seed
+    assert told.count("backbone: done") == 2 and told.count("backbone: up to date") == 2
     assert 0 < angles["figures"]["test AUC"]["mean"] < 1 and angles["figures"]["test AUC"]["n"] == 2
     assert full["variant"] == "full" and full["seeds"] == [0, 1]
     shuffled = "test AUC with another face's gaze"
@@ -96,17 +79,9 @@ def test_a_tiny_grid_is_trained_scored_and_not_trained_again(tmp_path: Path) -> 
         all(abs(gates["vpe.gamma"][0]) > 0 for gates in full["gates"])
         and "vpe.gamma" not in bare["gates"][0]
     )
-    again = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert again.stdout == first.stdout
-    assert "teacher: done" not in again.stderr and again.stderr.count("teacher: up to date") == 4
+    again, told = run()
+    assert again == first
+    assert "teacher: done" not in told and told.count("teacher: up to date") == 4
     out = tmp_path / "runs" / "tiny-ablation"
     assert (out / "ablation.md").is_file()
     kept = sorted(
@@ -115,22 +90,9 @@ def test_a_tiny_grid_is_trained_scored_and_not_trained_again(tmp_path: Path) -> 
     assert kept == [
         name for name in ("test", "test_unseen", "train", "val") for _ in range(2)
     ]  # each seed trains an encoder of its own
-    other = [*command, "--set", "backbone.train.epochs=2", "--variants", "no-gaze", "--seeds", "0"]
-    changed = subprocess.run(
-        other,
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert (
-        changed.stderr.count("backbone: done") == 1
-        and changed.stderr.count("backbone: up to date") == 1
-    )  # not one per variant
-    off = [*other, "--set", "backbone.enabled=false"]
-    without = subprocess.run(
-        off, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert "backbone" not in [row["variant"] for row in json.loads(without.stdout)]
+    other = ("--set", "backbone.train.epochs=2", "--variants", "no-gaze", "--seeds", "0")
+    _, told = run(*other)
+    assert told.count("backbone: done") == 1  # not one per variant
+    assert told.count("backbone: up to date") == 1
+    without, _ = run(*other, "--set", "backbone.enabled=false")
+    assert "backbone" not in [row["variant"] for row in json.loads(without)]
