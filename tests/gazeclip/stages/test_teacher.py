@@ -66,8 +66,10 @@ train(Run(Path(sys.argv[1])))
 """
 
 
-def made(root: Path, batch_size: int = 16) -> Run:
-    train = {"epochs": 2, "batch_size": batch_size, "ema_decay": 0.5, "checkpoint_minutes": 0.0}
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with its faces, in which nothing was trained."""
+    train = {"epochs": 2, "batch_size": 16, "ema_decay": 0.5, "checkpoint_minutes": 0.0}
     model = {
         "backbone": "mobilenetv4_conv_small_050",
         "input_size": 80,
@@ -88,10 +90,18 @@ def made(root: Path, batch_size: int = 16) -> Run:
         "teacher": {"model": model, "train": train, "gaze_train": train},
         "student": {"backbone": "mobilenetv4_conv_small_050"},
     }
-    run = Run(root)
+    run = Run(tmp_path_factory.mktemp("drawn") / "run")
     save_recipe(parse_recipe(recipe), run.root / RECIPE)
     data.run_stage(run)
     return run
+
+
+def copy_run(run: Run, root: Path, *changes: str) -> Run:
+    """A run at another place, with its recipe changed as by `--set`."""
+    shutil.copytree(run.root, root)
+    copied = Run(root)
+    save_recipe(load_recipe(copied.root / RECIPE, list(changes)), copied.root / RECIPE)
+    return copied
 
 
 def train(run: Run) -> str:
@@ -101,9 +111,17 @@ def train(run: Run) -> str:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    run = made(tmp_path_factory.mktemp("whole") / "run")
+def finished(drawn: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = copy_run(drawn, tmp_path_factory.mktemp("whole") / "run")
     train(run)
+    return run
+
+
+@pytest.fixture
+def without_teacher(finished: Run, tmp_path: Path) -> Run:
+    """A copy whose CNNs are trained and whose teacher is not."""
+    run = copy_run(finished, tmp_path / "without_teacher")
+    shutil.rmtree(run.folder("teacher"))
     return run
 
 
@@ -175,11 +193,7 @@ def test_what_frozen_cnns_gave_another_run_gives_the_same_weights(
 ) -> None:
     digests, stores = [], tmp_path / "cnn_features"
     for name, folder in (("alone", None), ("first", stores), ("second", stores)):
-        run = Run(tmp_path / name)
-        shutil.copytree(finished.root, run.root)
-        save_recipe(
-            load_recipe(run.root / RECIPE, ["teacher.model.frozen_stride=32"]), run.root / RECIPE
-        )
+        run = copy_run(finished, tmp_path / name, "teacher.model.frozen_stride=32")
         if name == "second":
             monkeypatch.setattr(
                 HybridTower,
@@ -193,18 +207,13 @@ def test_what_frozen_cnns_gave_another_run_gives_the_same_weights(
 
 
 def test_trained_cnns_leave_nothing_to_keep(finished: Run, tmp_path: Path) -> None:
-    run = Run(tmp_path / "run")
-    shutil.copytree(finished.root, run.root)
+    run = copy_run(finished, tmp_path / "run")
     teacher.run_stage(run, force=True, cnn_features=tmp_path / "cnn_features")
     assert not (tmp_path / "cnn_features").exists()
 
 
 def test_a_cnn_of_another_size_is_refused(finished: Run, tmp_path: Path) -> None:
-    run = Run(tmp_path / "run")
-    shutil.copytree(finished.root, run.root)
-    save_recipe(
-        load_recipe(run.root / RECIPE, ["teacher.model.extra_sizes=[96]"]), run.root / RECIPE
-    )
+    run = copy_run(finished, tmp_path / "run", "teacher.model.extra_sizes=[96]")
     with pytest.raises(ArtifactError, match="input_size 0, not 96"):
         teacher.run_stage(run, force=True)
 
@@ -238,43 +247,55 @@ def in_the_gaze_store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gaze_store, "write_json", dying)
 
 
+def run_until_killed(run: Run, kill: Callable[[pytest.MonkeyPatch], None]) -> None:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        kill(patch)
+        train(run)
+
+
+@pytest.mark.parametrize(
+    "kill",
+    [after_steps("backbone", 3), after_steps("backbone/2", 1)],
+    ids=["backbone", "second backbone"],
+)
+def test_killed_in_a_cnn_ends_with_the_same_weights(
+    tmp_path: Path, drawn: Run, whole: str, kill: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    run = copy_run(drawn, tmp_path / "run")
+    run_until_killed(run, kill)
+    assert train(run) == whole
+
+
 @pytest.mark.parametrize(
     "kill",
     [
         after_steps("gaze encoder", 1),
-        after_steps("backbone", 3),
-        after_steps("backbone/2", 1),
         in_the_gaze_store,
         after_steps("teacher", 1),
         after_steps("teacher", 3),
     ],
-    ids=[
-        "gaze encoder",
-        "backbone",
-        "second backbone",
-        "gaze store",
-        "teacher",
-        "teacher, second epoch",
-    ],
+    ids=["gaze encoder", "gaze store", "teacher", "teacher, second epoch"],
 )
-def test_killed_in_any_phase_ends_with_the_same_weights(
-    tmp_path: Path, whole: str, kill: Callable[[pytest.MonkeyPatch], None]
+def test_killed_in_the_teacher_ends_with_the_same_weights(
+    without_teacher: Run, whole: str, kill: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
-    run = made(tmp_path / "run")
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        kill(patch)
-        train(run)
-    assert train(run) == whole
+    run_until_killed(without_teacher, kill)
+    assert not without_teacher.is_done("teacher")
+    assert train(without_teacher) == whole
 
 
-def test_two_processes_killed_in_the_teacher_end_with_the_same_weights(tmp_path: Path) -> None:
-    script, (uncut, parts) = (
-        tmp_path / "two.py",
-        (made(tmp_path / name, batch_size=8) for name in ("whole", "parts")),
-    )
+def test_two_processes_killed_in_the_teacher_end_with_the_same_weights(
+    drawn: Run, tmp_path: Path
+) -> None:
+    trainings = ("backbone.train", "teacher.train", "teacher.gaze_train")
+    halved = [f"{name}.batch_size=8" for name in trainings]
+    uncut = copy_run(drawn, tmp_path / "whole", *halved)
+    script = tmp_path / "two.py"
     script.write_text(TWO)
     first = launch(script, uncut.root)
     assert first.returncode == 0, first.stderr[-3000:]
+    parts = copy_run(uncut, tmp_path / "parts")
+    shutil.rmtree(parts.folder("teacher"))
     killed = launch(script, parts.root, KILL="1")
     assert killed.returncode != 0 and not parts.is_done("teacher")
     resumed = launch(script, parts.root)
