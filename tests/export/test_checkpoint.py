@@ -131,7 +131,7 @@ def read_record(data: bytes) -> dict[str, Any]:
     return record
 
 
-@pytest.mark.parametrize("target", ["onnx", "openvino", "coreml"])
+@pytest.mark.parametrize("target", ["onnx", "openvino", "coreml", "tflite"])
 def test_two_processes_write_the_same_bytes(
     target: str, checkpoint: Path, quantized: Path, manifest: Path, tmp_path: Path
 ) -> None:
