@@ -43,16 +43,18 @@ def check_bundles(args: argparse.Namespace) -> int:
     from export.golden_check import check_bundle  # NumPy and the engines, which signing needs not
 
     checks = []
-    for folder in args.bundles:
-        with working(f"checking {folder}"):
-            check = check_bundle(folder, args.engine, args.compute_units)
-        checks.append(check)
-        for remark in check.remarks:
-            say(f"{folder}: {remark}")
-        if not args.json:
-            print_table(_build_table(check), sys.stdout)
-    if args.json:
-        print_json({"bundles": [_describe(check) for check in checks]})
+    try:
+        for folder in args.bundles:
+            with working(f"checking {folder}"):
+                check = check_bundle(folder, args.engine, args.compute_units)
+            checks.append(check)
+            for remark in check.remarks:
+                say(f"{folder}: {remark}")
+            if not args.json:
+                print_table(_build_table(check), sys.stdout)
+    finally:
+        if args.json:  # also where a later bundle ends it: what is known of the others is not lost
+            print_json({"bundles": [_describe(check) for check in checks]})
     refuse_missed(checks)
     return 0
 

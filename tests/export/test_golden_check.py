@@ -114,6 +114,15 @@ def test_as_json(bundles: dict[str, Path], capsys: Capture) -> None:
     assert 0 <= first["comparisons"][0]["difference"] <= first["comparisons"][0]["bound"]
 
 
+def test_a_bundle_that_cannot_be_read_takes_no_other_ones_json(
+    bundles: dict[str, Path], tmp_path: Path, capsys: Capture
+) -> None:
+    with pytest.raises(BundleError, match="none"):
+        main(["check", str(bundles["onnx"]), str(tmp_path / "none"), "--json"])
+    (only,) = json.loads(capsys.readouterr().out)["bundles"]
+    assert only["folder"] == str(bundles["onnx"]) and only["within"] is True
+
+
 def test_another_engine_by_name_only(bundles: dict[str, Path]) -> None:
     check = check_bundle(bundles["onnx"], engine="openvino")
     assert check.comparisons[0].by.startswith("openvino") and check.list_missed() == []
