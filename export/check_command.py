@@ -9,11 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gazeclip.bundle.layout import COMPUTE_UNITS
 from gazeclip.console.lines import print_json
 from gazeclip.console.progress import say, working
 from gazeclip.console.tables import Styled, Table, print_table
 from gazeclip.errors import BundleError
+from runtimes.commands.units import add_units_option
 
 if TYPE_CHECKING:
     from export.golden_check import Comparison, GoldenCheck
@@ -24,11 +24,7 @@ _HEADER = ("computed by", "compared with", "output", "largest difference", "boun
 def add_check_options(parser: argparse.ArgumentParser) -> None:
     """All but the bundles."""
     parser.add_argument("--engine", metavar="NAME", help="default: the one made for each bundle")
-    parser.add_argument(
-        "--compute-units",
-        choices=COMPUTE_UNITS,
-        help="where Core ML may compute, on a Mac (default: as the bundle was exported for)",
-    )
+    add_units_option(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(command=check_bundles)
 

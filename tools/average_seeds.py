@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gazeclip.console.lines import print_line
-from gazeclip.console.tables import MISSING, Table, markdown_table
+from gazeclip.console.tables import MISSING, Table, print_markdown
 
 # Title -> where the figure stands in a subject of report.json.
 FIGURES = {
@@ -77,8 +77,7 @@ def main(argv: Sequence[str]) -> int:
         except (OSError, ValueError) as error:
             print_line(f"error: {path} cannot be read ({error}). Run: gazeclip run", sys.stderr)
             return 2
-    for line in markdown_table(average_reports(reports)).splitlines():
-        print_line(line)
+    print_markdown(average_reports(reports))
     return 0
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from gazeclip.console.lines import print_line
-from gazeclip.console.tables import Table, markdown_table
+from gazeclip.console.tables import Table, print_markdown
 from gazeclip.errors import GazeClipError
 from gazeclip.run.context import Context
 from gazeclip.run.folder import Run
@@ -77,8 +77,7 @@ def main(argv: Sequence[str]) -> int:
     prepare_nncf()
     attempts = list(climb(Workshop(context, student, folder), auto=True))
     rows = [describe_attempt(attempt) for attempt in attempts]
-    for line in markdown_table(Table(_COLUMNS, rows, left=(0, 1))).splitlines():
-        print_line(line)
+    print_markdown(Table(_COLUMNS, rows, left=(0, 1)))
     kept = choose_attempt(attempts)
     print_line(f"kept: {kept.step}; in float: {', '.join(kept.float_layers) or 'nothing'}")
     return 0

@@ -20,7 +20,7 @@ from torch import nn
 from export.packed_matrix import round_to_levels
 from export.quiet import quiet
 from gazeclip.console.lines import print_line
-from gazeclip.console.tables import Table, markdown_table
+from gazeclip.console.tables import Table, print_markdown
 from gazeclip.errors import GazeClipError
 from gazeclip.run.context import Context
 from gazeclip.run.folder import Run
@@ -87,8 +87,7 @@ def main(argv: Sequence[str]) -> int:
         print_line(f"error: {error}", sys.stderr)
         return 2
     rows = [measure_ratio(context, judge, ratio) for ratio in RATIOS]
-    for line in markdown_table(Table(_COLUMNS, rows, left=(0, 1))).splitlines():
-        print_line(line)
+    print_markdown(Table(_COLUMNS, rows, left=(0, 1)))
     return 0
 
 

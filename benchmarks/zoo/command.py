@@ -21,7 +21,7 @@ from export.batch import Pair
 from export.choose import ALL, choose_precisions, choose_targets, pair_up
 from gazeclip.console.lines import print_json, print_line
 from gazeclip.console.progress import say, working
-from gazeclip.console.tables import markdown_table, print_table
+from gazeclip.console.tables import print_markdown, print_table
 from gazeclip.errors import ConfigError, StageError
 from gazeclip.networks.zoo import ZooStudent, find_students, name_cell, read_zoo
 from gazeclip.system.place import command_line
@@ -144,8 +144,7 @@ def _print_record(
         if args.markdown:
             print_line(f"### {table.title}" if table.title else table.note)
             print_line()
-            for line in markdown_table(table).splitlines():
-                print_line(line)
+            print_markdown(table)
             print_line()
         else:
             print_table(table, sys.stdout)

@@ -72,6 +72,12 @@ def print_table(table: Table, out: TextIO) -> None:
         _print_rich(table, console)
 
 
+def print_markdown(table: Table) -> None:
+    """To standard output."""
+    for line in markdown_table(table).splitlines():
+        print_line(line)
+
+
 def print_plain(table: Table, out: TextIO) -> None:
     """In columns of spaces."""
     if table.title:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gazeclip.bundle.layout import COMPUTE_UNITS, SHIPPED_POINT
+from gazeclip.bundle.layout import SHIPPED_POINT
 from gazeclip.bundle.trust import VARIABLE
 from gazeclip.errors import ConfigError
 from gazeclip.images.crop_rule import CROPS
 from runtimes.commands.beside import add_provenance_options
+from runtimes.commands.units import add_units_option
 from runtimes.engines.registry import ENGINES
 from runtimes.video.options import add_film_options
 
@@ -109,15 +110,6 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         metavar="KEY.pub",
         help="refuse a bundle that this key has not signed (default: the key that "
         f"{VARIABLE} names, or any whole bundle)",
-    )
-
-
-def add_units_option(parser: argparse.ArgumentParser) -> None:
-    """Where Core ML may compute."""
-    parser.add_argument(
-        "--compute-units",
-        choices=COMPUTE_UNITS,
-        help="where Core ML may compute, on a Mac (default: as the bundle was exported for)",
     )
 
 
