@@ -12,10 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from export.check_command import add_check_options
+from export.check_command import add_check_options, add_rejected_option
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.check import refuse
 from gazeclip.bundle.diff import Difference, compare_bundles
+from gazeclip.bundle.gate import explain_rejection, is_rejected, refuse_rejected_ones
 from gazeclip.bundle.keys import PRIVATE, PUBLIC, make_keys, read_private_key
 from gazeclip.bundle.layout import ORIGIN
 from gazeclip.bundle.origin import find_origin_faults
@@ -71,6 +72,7 @@ def _add_sign(actions: Any) -> None:
         "--key", type=Path, required=True, metavar=f"NAME{PRIVATE}", help="the private key"
     )
     parser.add_argument("--force", action="store_true", help="replace the signature of another key")
+    add_rejected_option(parser, "sign")
     parser.set_defaults(command=sign_bundles)
 
 
@@ -85,6 +87,7 @@ def _add_verify(actions: Any) -> None:
         help="the public key that must have signed them (default: the one that "
         f"{VARIABLE} names, if any)",
     )
+    add_rejected_option(parser, "pass")
     parser.set_defaults(command=verify_bundles)
 
 
@@ -117,10 +120,16 @@ def make_key_files(args: argparse.Namespace) -> int:
 
 
 def sign_bundles(args: argparse.Namespace) -> int:
-    """Sign each bundle that the options name."""
+    """Sign each bundle that the options name; the first that is refused ends it.
+
+    Raises:
+        BundleError: a bundle is not whole.
+        ConfigError: another key has signed it.
+        GateError: the gate rejected it when it was exported.
+    """
     key = read_private_key(args.key)
     for folder in args.bundles:
-        signature = sign_bundle(folder, key, replace=args.force)
+        signature = sign_bundle(folder, key, args.force, args.allow_rejected)
         print_line(f"{folder}: signed with the key {signature.key_id}")
     return 0
 
@@ -130,13 +139,26 @@ def verify_bundles(args: argparse.Namespace) -> int:
 
     Raises:
         BundleError: a bundle is not whole, or the pinned key has not signed it.
+        GateError: all of that is right, and the gate rejected one when it was exported.
     """
     pinned = find_pinned_key(args.trusted)
+    rejected = []
     for folder in args.bundles:
         bundle = load_trusted(folder, pinned)
         refuse(folder, _find_origin_faults(bundle))
-        print_line(f"{folder}: {_describe_state(bundle, pinned)}")
+        print_line(f"{folder}: {_describe_state(bundle, pinned)}{_describe_gate(bundle)}")
+        if is_rejected(bundle.meta):
+            rejected.append((folder, bundle.meta))
+    if not args.allow_rejected:
+        refuse_rejected_ones(rejected)
     return 0
+
+
+def _describe_gate(bundle: Bundle) -> str:
+    """What is added to a state that would else read as fit for use."""
+    if not is_rejected(bundle.meta):
+        return ""
+    return f"; REJECTED by the gate: {explain_rejection(bundle.meta)}"
 
 
 def _find_origin_faults(bundle: Bundle) -> list[str]:

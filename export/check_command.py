@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gazeclip.bundle.gate import explain_rejection, is_rejected, refuse_rejected_ones
 from gazeclip.console.lines import print_json
 from gazeclip.console.progress import say, working
 from gazeclip.console.tables import Styled, Table, print_table
@@ -25,8 +26,22 @@ def add_check_options(parser: argparse.ArgumentParser) -> None:
     """All but the bundles."""
     parser.add_argument("--engine", metavar="NAME", help="default: the one made for each bundle")
     add_units_option(parser)
+    add_rejected_option(parser, "pass")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(command=check_bundles)
+
+
+def add_rejected_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """`--allow-rejected`, of every action that vouches for a bundle.
+
+    Args:
+        what: the action does to bundles, such as `sign`.
+    """
+    parser.add_argument(
+        "--allow-rejected",
+        action="store_true",
+        help=f"also {what} a bundle that the forensic gate rejected when it was exported",
+    )
 
 
 def check_bundles(args: argparse.Namespace) -> int:
@@ -34,6 +49,7 @@ def check_bundles(args: argparse.Namespace) -> int:
 
     Raises:
         BundleError: an output lies beyond its bound; all were compared.
+        GateError: none does, and the gate rejected a bundle when it was exported.
         GazeClipError: a bundle is not whole, or cannot be computed here.
     """
     from export.golden_check import check_bundle  # NumPy and the engines, which signing needs not
@@ -52,6 +68,9 @@ def check_bundles(args: argparse.Namespace) -> int:
         if args.json:  # also where a later bundle ends it: what is known of the others is not lost
             print_json({"bundles": [_describe(check) for check in checks]})
     refuse_missed(checks)
+    if not args.allow_rejected:
+        found = [check.bundle for check in checks if is_rejected(check.bundle.meta)]
+        refuse_rejected_ones([(bundle.folder, bundle.meta) for bundle in found])
     return 0
 
 
@@ -102,6 +121,7 @@ def _describe(check: GoldenCheck) -> dict[str, Any]:
         "precision": bundle.precision,
         "digest": bundle.digest,
         "within": not check.list_missed(),
+        "rejected": explain_rejection(bundle.meta) if is_rejected(bundle.meta) else None,
         "comparisons": rows,
         "remarks": list(check.remarks),
     }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gazeclip.errors import BundleError
+from gazeclip.errors import BundleError, GateError
 
 KEY = "gate"  # of bundle.json
 _DROP_KEYS = {"figure", "before", "after", "limit", "outcome", "generator"}
@@ -65,4 +65,22 @@ def refuse_rejected(folder: Path, meta: Mapping[str, Any]) -> None:
             f"bundle {folder} was rejected when it was exported: {explain_rejection(meta)}",
             remedy="Export a better one (docs/gate.md), use its fp32 twin, or force it: "
             "--allow-rejected, runtimes.load(..., allow_rejected=True)",
+        )
+
+
+def refuse_rejected_ones(rejected: Sequence[tuple[Path, Mapping[str, Any]]]) -> None:
+    """Refuse bundles of which nothing is wrong but that the gate refused their files.
+
+    Args:
+        rejected: folder and bundle.json of each; only rejected ones.
+
+    Raises:
+        GateError: there are any.
+    """
+    if rejected:
+        told = [f"{folder} ({explain_rejection(meta)})" for folder, meta in rejected]
+        raise GateError(
+            f"the gate rejected {'; '.join(told)}",
+            remedy="Export a better one (docs/gate.md), use its fp32 twin, or take it all the "
+            "same: --allow-rejected",
         )

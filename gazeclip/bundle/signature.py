@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.gate import is_rejected, refuse_rejected_ones
 from gazeclip.bundle.keys import name_key
 from gazeclip.bundle.layout import SIGNATURE
 from gazeclip.errors import BundleError, ConfigError
@@ -49,17 +50,23 @@ class Signature:
     value: bytes
 
 
-def sign_bundle(folder: Path, key: Ed25519PrivateKey, replace: bool = False) -> Signature:
+def sign_bundle(
+    folder: Path, key: Ed25519PrivateKey, replace: bool = False, allow_rejected: bool = False
+) -> Signature:
     """Sign a whole bundle and write the signature into its folder.
 
     Args:
         replace: also where another key has signed it; its signature is lost then.
+        allow_rejected: also where the forensic gate refused its file.
 
     Raises:
         BundleError: the bundle is not whole.
         ConfigError: another key has signed it.
+        GateError: the gate refused its file.
     """
     bundle = Bundle.load(folder)
+    if is_rejected(bundle.meta) and not allow_rejected:
+        refuse_rejected_ones([(folder, bundle.meta)])
     key_id = name_key(key.public_key())
     if (folder / SIGNATURE).is_file() and not replace:
         present = read_signature(folder)

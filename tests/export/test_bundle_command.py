@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from export.__main__ import main
+from gazeclip.bundle.contents import BundleContents
 from gazeclip.bundle.signature import read_signature
 from gazeclip.cli.guard import describe_error
 from gazeclip.cli.verbs import run_verb
-from gazeclip.errors import BundleError, ConfigError
+from gazeclip.errors import BundleError, ConfigError, GateError
 from runtimes.cli import main as runtimes_main
+from tests.rejected import reject_bundle
 
 pytest.importorskip("cryptography")
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,6 +99,58 @@ def test_what_is_refused_is_one_line_and_exit_code_2(
     line, code = describe_error(checked.value)
     assert code == 2 and line.startswith("bundle ") and "\n" not in line
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("action", ["sign", "verify-bundle", "check"])
+def test_what_the_gate_rejected_is_told_and_exit_code_3(
+    action: str,
+    pair: str,
+    spoiled: Path,
+    bundles: dict[str, Path],
+    contents: BundleContents,
+    capsys: Capture,
+) -> None:
+    """Also where another bundle of the same command was not rejected."""
+    reject_bundle(spoiled, contents)
+    options = ["--key", f"{pair}.key"] if action == "sign" else [str(bundles["onnx"])]
+    command = [action, str(spoiled), *options]
+    with pytest.raises(
+        GateError, match=r"worse than its fp32 twin: tpr 0\.900 -> 0\.500"
+    ) as caught:
+        main(command)
+    line, code = describe_error(caught.value)
+    assert code == 3 and str(spoiled) in line and "\n" not in line
+    assert str(bundles["onnx"]) not in line
+    assert not (spoiled / "signature.json").exists()
+    capsys.readouterr()
+    assert main([*command, "--allow-rejected"]) == 0
+
+
+def test_a_signature_does_not_hide_the_rejection(
+    pair: str, spoiled: Path, contents: BundleContents, capsys: Capture
+) -> None:
+    reject_bundle(spoiled, contents)
+    folder = str(spoiled)
+    assert main(["sign", folder, "--key", f"{pair}.key", "--allow-rejected"]) == 0
+    capsys.readouterr()
+    with pytest.raises(GateError, match="the gate rejected"):
+        main(["verify-bundle", folder, "--trusted", f"{pair}.pub"])
+    assert "signed with the trusted key" in (told := capsys.readouterr().out)
+    assert "; REJECTED by the gate: it judges worse than its fp32 twin" in told
+    with pytest.raises(GateError):
+        main(["check", folder, "--json"])
+    (entry,) = json.loads(capsys.readouterr().out)["bundles"]
+    assert entry["within"] is True and entry["rejected"].startswith("it judges worse")
+
+
+def test_damage_comes_before_a_rejection(
+    spoiled: Path, contents: BundleContents, bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    reject_bundle(spoiled, contents)
+    damaged = Path(shutil.copytree(bundles["onnx"], tmp_path / "damaged"))
+    change_byte(damaged)
+    with pytest.raises(BundleError, match=r"model\.onnx was changed"):
+        main(["verify-bundle", str(spoiled), str(damaged)])
 
 
 def test_as_a_process_without_torch(pair: str, spoiled: Path) -> None:

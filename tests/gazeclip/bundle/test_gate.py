@@ -14,34 +14,7 @@ from gazeclip.bundle.gate import is_rejected
 from gazeclip.bundle.write import write_bundle
 from gazeclip.errors import BundleError
 from runtimes import load
-
-DROP = {
-    "figure": "tpr",
-    "before": 0.9,
-    "after": 0.5,
-    "drop": 0.4,
-    "low": 0.3,
-    "high": 0.5,
-    "limit": 0.03,
-    "outcome": "fail",
-    "images": 100,
-    "enough": None,
-    "generator": None,
-}
-
-
-def build_entry(**changes: Any) -> dict[str, Any]:
-    entry = {
-        "outcome": "fail",
-        "accepted": False,
-        "agreement": 0.9,
-        "split": "val",
-        "n_real": 50,
-        "n_fake": 100,
-        "twin": "0" * 64,
-        "drops": [DROP],
-    }
-    return {**entry, **changes}
+from tests.rejected import DROP, build_entry
 
 
 def test_a_rejected_bundle_runs_only_when_it_is_forced(
