@@ -9,7 +9,7 @@ taxonomy.prompts("synth_gan")   # four texts, from coarse to fine
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ FAMILIES = {
     "flow": "flow",
 }
 PRESETS = Path(__file__).parent / "taxonomies"
+_FILE_KEYS = ("name", "cite", "generators")
+_ENTRY_KEYS = ("title", "category", "family", "seen")
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Taxonomy:
                 f"{source} has no 'generators'",
                 remedy=f"See {name_file('gazeclip/taxonomies/demo.yaml')}",
             )
-        faults: list[str] = []
+        faults = _find_unknown_keys(data, _FILE_KEYS)
         cite = data.get("cite", [])
         if not isinstance(cite, list) or not all(isinstance(item, str) for item in cite):
             faults.append("cite: must be a list of texts")
@@ -107,9 +109,10 @@ class Taxonomy:
                 faults.append(f"{name}: listed twice, once of them in quotes")
             if name == REAL:
                 faults.append("'real' is always there and must not be listed")
-            generator = _read_generator(str(name), entry if isinstance(entry, dict) else {})
-            faults += _find_generator_faults(generator)
-            generators.append(generator)
+            fields = entry if isinstance(entry, dict) else {}
+            faults += [f"{name}: {fault}" for fault in _find_field_faults(fields)]
+            generators.append(_read_generator(str(name), fields))
+            faults += _find_generator_faults(generators[-1])
         if faults:
             raise ConfigError(f"{source}: " + "; ".join(faults), remedy="Correct the entries named")
         return cls(str(data.get("name", Path(source).stem)), tuple(generators), tuple(cite))
@@ -196,8 +199,25 @@ def _read_generator(name: str, entry: dict[str, Any]) -> Generator:
         title=str(entry.get("title", name)),
         category=str(entry.get("category", "")),
         family=str(entry.get("family", "")),
-        seen=bool(entry.get("seen", True)),
+        seen=entry.get("seen", True) is not False,
     )
+
+
+def _find_field_faults(entry: dict[Any, Any]) -> list[str]:
+    """Keys that mean nothing, and a `seen` that is neither true nor false.
+
+    Passed over, either would train on a generator that was to be held out.
+    """
+    faults = _find_unknown_keys(entry, _ENTRY_KEYS)
+    seen = entry.get("seen", True)
+    if not isinstance(seen, bool):
+        faults.append(f"seen is {seen!r}, and must be true or false, without quotes")
+    return faults
+
+
+def _find_unknown_keys(entry: dict[Any, Any], known: Sequence[str]) -> list[str]:
+    unknown = [str(key) for key in entry if key not in known]
+    return [f"unknown key '{key}' ({nearest(key, known)})" for key in unknown]
 
 
 def _find_generator_faults(generator: Generator) -> list[str]:

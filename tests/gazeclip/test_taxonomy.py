@@ -66,6 +66,29 @@ def test_a_list_for_a_category_is_a_fault_like_any_other() -> None:
         Taxonomy.from_dict({"generators": {"a": {"category": ["face_swap"], "family": "gan"}}})
 
 
+def test_a_misspelt_key_is_refused_where_it_stands() -> None:
+    held = {"category": "face_swap", "family": "gan", "sen": False}
+    with pytest.raises(ConfigError) as caught:
+        Taxonomy.from_dict({"generators": {"a": held}, "titel": "mine", 7: None})
+    message = caught.value.message
+    for fault in ("a: unknown key 'sen' (Did you mean 'seen'?)", "unknown key 'titel'", "'7'"):
+        assert fault in message
+
+
+@pytest.mark.parametrize("seen", ["false", "true", 0, 1, None, []])
+def test_seen_is_a_boolean_of_yaml_and_nothing_that_looks_like_one(seen: object) -> None:
+    entry = {"category": "face_swap", "family": "gan", "seen": seen}
+    with pytest.raises(ConfigError, match=r"a: seen is .* must be true or false"):
+        Taxonomy.from_dict({"generators": {"a": entry}})
+
+
+@pytest.mark.parametrize(("text", "seen"), [("false", False), ("no", False), ("true", True)])
+def test_seen_is_read_from_a_file(tmp_path: Path, text: str, seen: bool) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"generators: {{a: {{category: face_swap, family: gan, seen: {text}}}}}\n")
+    assert Taxonomy.load(str(path)).get("a").seen is seen
+
+
 @pytest.mark.parametrize("data", [None, [], {}, {"generators": []}, {"generators": {}}])
 def test_not_a_taxonomy(data: object) -> None:
     with pytest.raises(ConfigError, match="no 'generators'"):
