@@ -100,9 +100,9 @@ def _add_probe(actions: Any) -> None:
 
 
 def check_manifest(args: argparse.Namespace) -> int:
-    """Check every row and image, print the counts, warn of shortcuts."""
+    """Check every row and image, print the counts, warn of shortcuts and of unknown persons."""
     from gazeclip.console.tables import print_plain
-    from gazeclip.data.manifest import read_manifest
+    from gazeclip.data.manifest import identity_warnings, read_manifest
     from gazeclip.data.shortcuts import find_shortcuts, shortcut_table, shortcut_warnings
     from gazeclip.taxonomy import Taxonomy
 
@@ -113,7 +113,7 @@ def check_manifest(args: argparse.Namespace) -> int:
     shortcuts = find_shortcuts(manifest.samples)
     print_line()
     print_plain(shortcut_table(shortcuts), sys.stdout)
-    for line in shortcut_warnings(shortcuts):
+    for line in [*identity_warnings(manifest.samples), *shortcut_warnings(shortcuts)]:
         say(f"warning: {line}")
     return 0
 

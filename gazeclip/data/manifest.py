@@ -127,6 +127,18 @@ def check_rows(
     return Manifest(path, samples, taxonomy, tuple(digests))
 
 
+def identity_warnings(samples: Sequence[Sample]) -> list[str]:
+    """What to say where persons are not known: nothing keeps them apart then."""
+    unknown = sum(sample.identity is None for sample in samples)
+    if not unknown:
+        return []
+    which = "no image has" if unknown == len(samples) else f"{unknown} of {len(samples)} lack"
+    return [
+        f"{which} an identity: one person in two splits, known from training when it is tested,"
+        f" would not be found there (column identity, {name_file('docs/data.md')})"
+    ]
+
+
 def _describe_faults(path: Path, kinds: Sequence[Sequence[str]], shown: int | None) -> str:
     """All faults, or of each kind about as many.
 

@@ -6,21 +6,17 @@ What stands in it is read by `rows.py`.
 from __future__ import annotations
 
 import csv
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gazeclip.data.columns import REMEDY, check_header
 from gazeclip.errors import ManifestError
 from gazeclip.system.memory import take_arrow_from_mimalloc
 from gazeclip.system.packages import require
 from gazeclip.system.place import command_line
 
-REQUIRED = ("path", "label", "split")
-COLUMNS = "Columns: path,label,split[,identity,gaze_pitch,gaze_yaw,crop]"
-# The blank last: between other separators it is only how a table is laid out. None is any blanks.
-_SEPARATORS: dict[str | None, str] = {";": "';'", "\t": "tabs", "|": "'|'", None: "blanks"}
 _AS_CSV = "Save it as UTF-8 CSV with a header"
 
 
@@ -40,7 +36,8 @@ def read_rows(path: Path) -> list[TableRow]:
     """The rows as text, with the required columns there.
 
     Raises:
-        ManifestError: no such file, not CSV or Parquet, no rows, a column missing or there twice.
+        ManifestError: no such file, not CSV or Parquet, no rows, a column missing, there twice or
+            misspelt.
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
@@ -50,7 +47,7 @@ def read_rows(path: Path) -> list[TableRow]:
         )
     rows = _parquet_rows(path) if path.suffix == ".parquet" else _csv_rows(path)
     if not rows:
-        raise ManifestError(f"{path} has no rows", remedy=COLUMNS)
+        raise ManifestError(f"{path} has no rows", remedy=REMEDY)
     return rows
 
 
@@ -110,43 +107,12 @@ def _numbered_rows(path: Path, reader: Any) -> Iterator[TableRow]:
             continue
         if header is None:
             header = [name.strip() for name in values]
-            _check_header(path, header)
+            check_header(path, header)
             continue
         surplus = sum(bool(value.strip()) for value in values[len(header) :])
         filled = [*values, *[""] * (len(header) - len(values))]
         named = {name: value for name, value in zip(header, filled, strict=False) if name}
         yield TableRow(f"line {first}", named, surplus)
-
-
-def _check_header(path: Path, header: Sequence[str]) -> None:
-    """Every required column once, and none twice: of two the last would win in silence.
-
-    Raises:
-        ManifestError: with what separates the columns if that is no comma, and whether only
-            capitals are wrong.
-    """
-    twice = [name for name, count in Counter(header).items() if name and count > 1]
-    if twice:
-        raise ManifestError(
-            f"{path} has the column(s) {', '.join(twice)} more than once",
-            remedy="Keep one of each; further ones may stay under other names",
-        )
-    missing = [column for column in REQUIRED if column not in header]
-    if not missing:
-        return
-    line = ",".join(header)
-    for separator, name in _SEPARATORS.items():
-        if set(REQUIRED) <= {part.strip(' "').lower() for part in line.split(separator)}:
-            raise ManifestError(
-                f"{path} is separated by {name}, not by ','", remedy="Save it with commas"
-            )
-    capital = [name for name in header if name.lower() in missing]
-    if {name.lower() for name in capital} == set(missing):
-        raise ManifestError(
-            f"{path} has the column(s) {', '.join(capital)} with capital letters",
-            remedy=f"Write {', '.join(missing)}",
-        )
-    raise ManifestError(f"{path} lacks the column(s) {', '.join(missing)}", remedy=COLUMNS)
 
 
 def _parquet_rows(path: Path) -> list[TableRow]:
@@ -155,7 +121,7 @@ def _parquet_rows(path: Path) -> list[TableRow]:
     arrow = require("pyarrow", extra="train")
     try:
         names = parquet.read_schema(path).names
-        _check_header(path, names)  # pyarrow reads no table with a name that is there twice
+        check_header(path, names)  # pyarrow reads no table with a name that is there twice
         columns = [column.to_pylist() for column in parquet.read_table(path).columns]
     # which of them, depends on where the bytes are damaged
     except (OSError, ValueError, arrow.ArrowException) as error:

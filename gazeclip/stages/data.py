@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gazeclip.console.progress import progress_callback, say, working
-from gazeclip.data.manifest import Manifest, read_manifest
+from gazeclip.data.manifest import Manifest, identity_warnings, read_manifest
 from gazeclip.data.rows import image_paths
 from gazeclip.data.shortcuts import find_shortcuts, shortcut_warnings
 from gazeclip.errors import Fault, ManifestError, raise_first
@@ -86,7 +86,8 @@ def _write_manifest(context: Context, source: Path | None, folder: Path) -> dict
     }
     write_json(folder / "data.json", facts)
     _say_counts(manifest)
-    for line in shortcut_warnings(find_shortcuts(manifest.samples)):
+    shortcuts = shortcut_warnings(find_shortcuts(manifest.samples))
+    for line in [*identity_warnings(manifest.samples), *shortcuts]:
         say(f"data: warning: {line}")
     return {**metrics, "images": len(manifest.samples)}
 

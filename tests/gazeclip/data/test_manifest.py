@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gazeclip.__main__ import main
 from gazeclip.console.text import printable_message
+from gazeclip.data.columns import count_edits
 from gazeclip.data.manifest import read_manifest
 from gazeclip.data.rows import image_paths
 from gazeclip.errors import ManifestError
@@ -260,6 +262,65 @@ def test_capitals_in_the_header_are_named(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="Path, LABEL with capital letters") as caught:
         read_manifest(path, TAXONOMY)
     assert caught.value.remedy == "Write path, label"
+
+
+@pytest.mark.parametrize(
+    "name", ["Identity", "IDENTITY", "identiy", "identtiy", "identites", "idenity", "identity_1"]
+)
+def test_a_column_that_is_nearly_identity_is_refused(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path / "m.csv", sound(tmp_path))
+    path.write_text(path.read_text().replace("split,identity", f"split,{name}"))
+    with pytest.raises(ManifestError, match=rf"'{name}' \(for identity") as caught:
+        read_manifest(path, TAXONOMY)
+    assert "Write identity" in (caught.value.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [("Crop", "crop"), ("crops", "crop"), ("Gaze-Pitch", "gaze_pitch"), ("gaze yaw", "gaze_yaw")],
+)
+def test_other_optional_columns_are_not_misspelt_in_silence(
+    tmp_path: Path, name: str, column: str
+) -> None:
+    path = write(tmp_path / "m.csv", sound(tmp_path))
+    header, *rows = path.read_text().splitlines()
+    header = f"{header.replace(column, 'other')},{name}"
+    path.write_text("\n".join([header, *(f"{row}," for row in rows)]))
+    assert f"'{name}' (for {column}?)" in faults_of(path)
+
+
+def test_further_columns_are_ignored_under_other_names(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.csv", sound(tmp_path))
+    samples = read_manifest(path, TAXONOMY).samples
+    header, *rows = path.read_text().splitlines()
+    # Identity is there, so that a second one is nobody's misspelt name.
+    names = "category,family,crop_x,crop_side,gaze_y,identity_2,source_identity"
+    path.write_text("\n".join([f"{header},{names}", *(f"{row},,,,,,," for row in rows)]))
+    assert read_manifest(path, TAXONOMY).samples == samples
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "edits"),
+    [("", "abc", 3), ("abc", "abc", 0), ("acb", "abc", 1), ("xabc", "abc", 1), ("axc", "abc", 1)],
+)
+def test_edits_are_counted(one: str, other: str, edits: int) -> None:
+    assert count_edits(one, other) == count_edits(other, one) == edits
+
+
+def test_data_check_warns_where_persons_are_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = sound(tmp_path)
+    people = {row[0]: f"p-{row[0]}" for row in rows}
+    told = {}
+    for name, known in (("none", 0), ("some", len(rows) - 1), ("all", len(rows))):
+        kept = [(*row[:3], people[row[0]] if k < known else "") for k, row in enumerate(rows)]
+        path = write(tmp_path / f"{name}.csv", kept)
+        assert main(["data", "check", str(path), "--taxonomy", "demo"]) == 0
+        told[name] = capsys.readouterr().err
+    assert "no image has an identity" in told["none"]
+    assert f"1 of {len(rows)} lack an identity" in told["some"]
+    assert "an identity" not in told["all"]
 
 
 def test_blanks_around_values_are_no_part_of_them(tmp_path: Path) -> None:
