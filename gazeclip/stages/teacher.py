@@ -26,7 +26,7 @@ from gazeclip.stages.gaze_store import GazeStore, build_gaze_store, store_name
 from gazeclip.stages.load import teacher_function
 from gazeclip.system import ranks
 from gazeclip.teacher.gaze.angles import gaze_loss
-from gazeclip.teacher.gaze.build import build_gaze_encoder
+from gazeclip.teacher.gaze.build import WITHOUT_GAZE, build_gaze_encoder
 from gazeclip.teacher.gaze.encoder import GazeEncoder, GazeFeatures
 from gazeclip.teacher.image.hybrid import HybridTower, Seen
 from gazeclip.teacher.losses import TeacherLoss
@@ -46,7 +46,7 @@ class GazeTask(FaceTask):
                 "teacher.model.gaze.kind=small is trained on gaze labels,"
                 " and the manifest has images without gaze_pitch and gaze_yaw",
                 remedy="Give a pretrained encoder: --set teacher.model.gaze.kind=eth-xgaze"
-                " --set teacher.model.gaze.weights=FILE",
+                f" --set teacher.model.gaze.weights=FILE, {WITHOUT_GAZE}",
             )
 
     def parameter_groups(self, config: TrainConfig) -> list[dict[str, Any]]:

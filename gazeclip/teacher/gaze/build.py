@@ -9,6 +9,9 @@ from gazeclip.recipe.teacher import GazeConfig
 from gazeclip.system.place import name_file
 from gazeclip.teacher.gaze.encoder import GazeEncoder
 
+# What is left to those who have neither weights nor labels; a bundle of it tells no gaze.
+WITHOUT_GAZE = "or do without gaze (--set teacher.model.gaze.kind=none)"
+
 
 def build_gaze_encoder(config: GazeConfig, load: bool = True) -> GazeEncoder | None:
     """The encoder a configuration names, None for `none`. Encoders from a weight file come frozen.
@@ -39,7 +42,7 @@ def find_gaze_faults(config: GazeConfig) -> list[Fault]:
     """
     remedy = (
         f"Give its file (--set teacher.model.gaze.weights=FILE, {name_file('docs/data.md')}),"
-        " or use gaze.kind=small with a data set that has gaze labels"
+        f" use gaze.kind=small with a data set that has gaze labels, {WITHOUT_GAZE}"
     )
     if config.weights is not None:
         if Path(config.weights).is_file():

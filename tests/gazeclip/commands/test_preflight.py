@@ -66,6 +66,10 @@ def test_real_photographs_need_a_manifest_and_a_gaze_encoder(tmp_path: Path) -> 
         "teacher.model.backbone_weights=none",
     ]  # without the package of ImageNet weights
     preflight(load_recipe(find_recipe("real"), named + rest))
+    # Who has no weights of a gaze encoder is told what to do, and that is enough.
+    assert "--set teacher.model.gaze.kind=none" in message
+    named[1] = "teacher.model.gaze.kind=none"
+    preflight(load_recipe(find_recipe("real"), named + rest))
 
 
 def test_a_taxonomy_that_has_the_faces_goes_with_them(tmp_path: Path) -> None:

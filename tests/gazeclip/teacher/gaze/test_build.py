@@ -135,8 +135,9 @@ def test_damaged_or_pickled_files_are_refused(tmp_path, content, suffix):
 
 
 def test_layouts_need_their_file():
-    with pytest.raises(WeightsError, match="needs a weight file"):
+    with pytest.raises(WeightsError, match="needs a weight file") as caught:
         build_gaze_encoder(GazeConfig("l2cs"))
+    assert "--set teacher.model.gaze.kind=none" in (caught.value.remedy or "")
     with pytest.raises(WeightsError, match="does not exist"):
         build_gaze_encoder(GazeConfig("eth-xgaze", weights="nowhere.pth"))
     assert build_gaze_encoder(GazeConfig("none")) is None
