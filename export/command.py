@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from export import registry
 from export.batch import Pair, build_table, export_each, refuse_failures
-from export.choose import choose_precisions, choose_targets, pair_up
+from export.choose import ALL, choose_precisions, choose_targets, pair_up
 from export.coreml_options import add_coreml_options, read_coreml_options, refuse_coreml_options
 from export.gate import TWIN, GateOptions, parse_max_drop, refuse_rejected_files
 from export.quiet import quiet
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from export.stage import Exporter
 
 TAXONOMY = "dfad"
+# Of a recipe, what an export reads. Manifest, taxonomy and image size come with the checkpoint.
+SETTINGS = ("export.", "gate.", "data.crop")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -195,9 +197,9 @@ def refuse_stray_options(args: argparse.Namespace) -> None:
 def export_checkpoint(args: argparse.Namespace, options: GateOptions) -> None:
     """Export a student that has no run; see `export_run`."""
     for item in args.set:
-        section = item.partition(".")[0]
-        if section not in ("export", "gate", "data"):
-            raise ConfigError(f"--set {item} is not of an export", remedy="Here: export.*, gate.*")
+        if not item.startswith(SETTINGS):
+            known = ", ".join(f"{start}*" for start in SETTINGS)
+            raise ConfigError(f"--set {item} is not of an export", remedy=f"Here: {known}")
     from export.checkpoint import Given, open_checkpoint
 
     given = Given(args.checkpoint, args.quantized, args.manifest, args.taxonomy or TAXONOMY)
@@ -207,7 +209,7 @@ def export_checkpoint(args: argparse.Namespace, options: GateOptions) -> None:
         choose_precisions(args.precision or [], ["fp32"] if lacking else [SHIPPED]),
         lacking,
     )
-    if lacking:
+    if lacking and (not args.precision or ALL in args.precision):
         say("export: int8 is left out: it needs a quantized encoder (--quantized)")
     opened = open_checkpoint(given, args.out, args.set)
     exporter = replace(
