@@ -135,7 +135,7 @@ def is_made_from(bundle: Bundle, manifest: Manifest) -> bool:
     """Whether a bundle's classes were learned from this very data set."""
     classes = {one.name for one in bundle.classes}
     known = {one.name for one in manifest.taxonomy.generators}
-    own = bundle.meta["provenance"].get("data_manifest_sha256") == manifest.content_hash()
+    own = bundle.meta["provenance"].get("data_manifest_sha256") == manifest.hash_file()
     return own and classes <= known
 
 

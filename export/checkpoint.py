@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from export.places import LoneStudent, hash_rows
+from export.places import LoneStudent
 from export.stage import Exporter
 from gazeclip.console.progress import progress_callback
 from gazeclip.data.manifest import Manifest, read_manifest
@@ -94,10 +94,7 @@ def open_checkpoint(given: Given, out: Path, overrides: list[str]) -> Checkpoint
     with progress_callback("checking images") as update:
         manifest = read_manifest(given.manifest, taxonomy, progress=update)
     _refuse_other_classes(given, spec, manifest)
-    rows = []
-    for sample, digest in zip(manifest.samples, manifest.digests, strict=True):
-        rows.append([sample.label, sample.split, sample.identity, sample.gaze, digest])
-    run = LoneStudent(out, given.student, given.quantized, hash_rows([*rows, [taxonomy.hash]]))
+    run = LoneStudent(out, given.student, given.quantized, manifest.hash_content(taxonomy.hash))
     return CheckpointExporter(run, CheckpointContext(run, recipe, manifest))
 
 

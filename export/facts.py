@@ -30,7 +30,7 @@ def describe_sources(context: Context, precision: Precision) -> dict[str, str]:
     known = {name: sha256(path) for name, path in files.items() if path.is_file()}
     return {
         **{f"{name}_sha256": digest for name, digest in known.items()},
-        "data_manifest_sha256": context.manifest.content_hash(),
+        "data_manifest_sha256": context.manifest.hash_file(),
         "taxonomy_sha256": context.taxonomy.hash,
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from gazeclip.errors import ConfigError
 from gazeclip.files.atomic import read_json
-from gazeclip.files.hashes import fingerprint, sha256
+from gazeclip.files.hashes import sha256
 from gazeclip.run.folder import MANIFEST, Run
 from gazeclip.run.stages import EXPORT, parse_bundle_stage
 
@@ -100,8 +100,3 @@ def _hash_files(folder: Path) -> dict[str, str]:
     """Weights and configuration; what else lies there is not read."""
     files = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".json"))
     return {path.name: sha256(path) for path in files if path.name != MANIFEST}
-
-
-def hash_rows(rows: list[list[Any]]) -> str:
-    """One hash over what is known of each image."""
-    return fingerprint(rows)

@@ -11,13 +11,14 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gazeclip.data.rows import SPLITS, Sample, parse_row
 from gazeclip.data.table import TableRow, read_rows
 from gazeclip.errors import ImageError, ManifestError
-from gazeclip.files.hashes import sha256
+from gazeclip.files.hashes import fingerprint, sha256
 from gazeclip.images.preprocess import PixelContract, load_image
 from gazeclip.images.source import SLASHES_REMEDY, has_foreign_separators
 from gazeclip.system.place import command_line, name_file
@@ -66,9 +67,23 @@ class Manifest:
         """How all images were cut, as they say; None if none does."""
         return self.samples[0].crop if self.samples else None
 
-    def content_hash(self) -> str:
+    def hash_file(self) -> str:
         """SHA-256 of the manifest file."""
         return sha256(self.path)
+
+    def hash_content(self, *more: str) -> str:
+        """Hash of all that is learned from, in its order; places and names of images are no part.
+
+        The images must have been checked.
+
+        Args:
+            more: hashes of what else counts, such as the taxonomy's.
+        """
+        rows: list[list[Any]] = []
+        for sample, digest in zip(self.samples, self.digests, strict=True):
+            rows.append([sample.label, sample.split, sample.identity, sample.gaze, digest])
+        rows += [[digest] for digest in more]
+        return fingerprint(rows)
 
 
 def read_manifest(

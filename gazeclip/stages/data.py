@@ -79,7 +79,7 @@ def _write_manifest(context: Context, source: Path | None, folder: Path) -> dict
         probe = ", ".join(f"{name} {value:.3f}" for name, value in metrics["linear_probe"].items())
         say(f"data: linear probe on raw pixels {probe}")
     facts = {
-        "content_sha256": _content_hash(manifest),
+        "content_sha256": manifest.hash_content(),
         "taxonomy": context.taxonomy.hash,
         "classes": list(manifest.classes),
         "counts": manifest.counts(),
@@ -90,14 +90,6 @@ def _write_manifest(context: Context, source: Path | None, folder: Path) -> dict
     for line in [*identity_warnings(manifest.samples), *shortcuts]:
         say(f"data: warning: {line}")
     return {**metrics, "images": len(manifest.samples)}
-
-
-def _content_hash(manifest: Manifest) -> str:
-    """Of all that is learned from, in its order; places and names of the images are not."""
-    rows = []
-    for sample, digest in zip(manifest.samples, manifest.digests, strict=True):
-        rows.append([sample.label, sample.split, sample.identity, sample.gaze, digest])
-    return fingerprint(rows)
 
 
 def hash_file_times(source: Path) -> str:

@@ -76,7 +76,7 @@ def load_model(context: Context, name: str) -> Callable[[Any], Any]:
 def _describe_origin(context: Context, name: str, other: Manifest | None) -> dict[str, Any]:
     """Data, model and settings behind the figures, with what to cite."""
     origin: dict[str, Any] = {
-        "manifest_sha256": context.manifest.content_hash(),
+        "manifest_sha256": context.manifest.hash_file(),
         "model_sha256": context.run.output_hash(name),
         "taxonomy": _name_taxonomy(context.taxonomy),
         "cite": list(context.taxonomy.cite),
@@ -85,7 +85,7 @@ def _describe_origin(context: Context, name: str, other: Manifest | None) -> dic
     }
     if other is not None:
         origin["other_manifest"] = str(other.path)
-        origin["other_manifest_sha256"] = other.content_hash()
+        origin["other_manifest_sha256"] = other.hash_file()
         origin["other_taxonomy"] = _name_taxonomy(other.taxonomy)
         origin["cite"] = list(dict.fromkeys([*origin["cite"], *other.taxonomy.cite]))
     return origin

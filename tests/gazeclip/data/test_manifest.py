@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,11 @@ def sound(folder: Path) -> list[tuple[str, ...]]:
     )  # a tested person may be tested twice
     rows.append((image(folder / "u1.png", 51), "synth_gan_v2", "test_unseen"))
     return rows
+
+
+def hash_json(value: object) -> str:
+    text = json.dumps(value, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def faults_of(path: Path, **options: bool) -> str:
@@ -496,14 +503,42 @@ def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
 
 def test_the_hash_follows_the_file(tmp_path: Path) -> None:
     rows = sound(tmp_path)
-    before = read_manifest(write(tmp_path / "m.csv", rows), TAXONOMY).content_hash()
-    assert read_manifest(write(tmp_path / "m.csv", rows), TAXONOMY).content_hash() == before
+    before = read_manifest(write(tmp_path / "m.csv", rows), TAXONOMY).hash_file()
+    assert read_manifest(write(tmp_path / "m.csv", rows), TAXONOMY).hash_file() == before
     assert (
         read_manifest(
             write(tmp_path / "m.csv", [*rows[:-1], (*rows[-1], "someone")]), TAXONOMY
-        ).content_hash()
+        ).hash_file()
         != before
     )
+
+
+def test_the_content_is_what_the_images_are_and_mean(tmp_path: Path) -> None:
+    """In a form that runs and bundles of earlier versions were made from."""
+    rows = sound(tmp_path)
+    manifest = read_manifest(write(tmp_path / "m.csv", rows), TAXONOMY)
+    listed: list[list[Any]] = []
+    for name, label, split, *rest in rows:
+        person, pitch, yaw = (*rest, "", "", "")[:3]
+        gaze = [float(pitch), float(yaw)] if pitch else None
+        digest = hashlib.sha256((tmp_path / name).read_bytes()).hexdigest()
+        listed.append([label, split, person or None, gaze, digest])
+    assert manifest.hash_content() == hash_json(listed)
+    assert manifest.hash_content("t" * 64) == hash_json([*listed, ["t" * 64]])
+
+
+def test_files_may_be_called_otherwise_and_mean_the_same(tmp_path: Path) -> None:
+    rows = sound(tmp_path)
+    before = read_manifest(write(tmp_path / "m.csv", rows), TAXONOMY)
+    moved = []
+    for name, *rest in rows:
+        (tmp_path / name).rename(tmp_path / f"other-{name}")
+        moved.append((f"other-{name}", *rest))
+    after = read_manifest(write(tmp_path / "m.csv", moved), TAXONOMY)
+    assert after.hash_content() == before.hash_content()
+    Image.new("RGB", (6, 6)).save(tmp_path / moved[0][0])
+    other = read_manifest(tmp_path / "m.csv", TAXONOMY)
+    assert other.hash_content() != before.hash_content()
 
 
 def test_a_remedy_stands_on_a_line_of_its_own_behind_a_list() -> None:
