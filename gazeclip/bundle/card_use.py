@@ -16,6 +16,7 @@ from gazeclip.bundle.layout import SHIPPED_POINT
 from gazeclip.console.tables import Table, markdown_table
 from gazeclip.images.crop_rule import CropRule
 from gazeclip.scoring.thresholds import FAKE, INCONCLUSIVE, REAL
+from gazeclip.taxonomy import UNKNOWN
 
 _ONE_IMAGE = ("coreml", "tflite")  # their graphs take a batch of 1
 
@@ -23,7 +24,9 @@ _ONE_IMAGE = ("coreml", "tflite")  # their graphs take a batch of 1
 def describe_use(meta: Mapping[str, Any]) -> str:
     """What it is meant for and what not, as two lists."""
     generators = [entry["title"] for entry in meta["classes"][1:]]
-    kinds = sorted({entry["category"] for entry in meta["classes"][1:]})
+    kinds = sorted({entry["category"] for entry in meta["classes"][1:]} - {UNKNOWN})
+    if not kinds:
+        kinds = ["nobody said which"]
     return (
         "For:\n\n"
         "- a hint, on a phone or a gateway, whether the face in a picture may be forged, for a "

@@ -18,10 +18,12 @@ from gazeclip.errors import ConfigError, ManifestError, nearest
 from gazeclip.files.atomic import write_csv
 from gazeclip.images.formats import NO_IMAGES_REMEDY
 from gazeclip.images.walk import ImageWalk, find_images, is_hidden
+from gazeclip.system.place import name_file
 from gazeclip.taxonomy import REAL, Taxonomy
 
 UNREADABLE_SHOWN = 5
 COLUMNS = ("path", "label", "category", "family", "split", "identity", "crop")
+REAL_FAKE = "real-fake"  # the preset for who knows of each image no more than that
 
 
 def write_manifest(
@@ -74,6 +76,8 @@ def write_manifest(
     write_csv(out, COLUMNS, rows)
     for split, counts in manifest.counts().items():
         say(f"manifest: {split:12} {sum(counts.values()):6} images")
+    settings = f"--set data.manifest={out} --set data.taxonomy={taxonomy_name}"
+    say(f"manifest: train on it with {settings}")
     return out
 
 
@@ -169,10 +173,18 @@ def _check_labels(folder: Path, taxonomy: Taxonomy, walk: ImageWalk) -> None:
     if REAL not in names:
         faults.append("no subfolder 'real'")
     if faults:
-        raise ManifestError(
-            f"{folder}: {'; '.join(faults)}",
-            remedy=f"Name subfolders as taxonomy '{taxonomy.name}' does, or give --taxonomy FILE",
-        )
+        raise ManifestError(f"{folder}: {'; '.join(faults)}", remedy=_suggest(names, taxonomy))
+
+
+def _suggest(names: list[str], taxonomy: Taxonomy) -> str:
+    """What to do about subfolders that the taxonomy does not know."""
+    two = Taxonomy.load(REAL_FAKE)
+    if set(names) == {generator.name for generator in two.generators}:
+        return f"Give --taxonomy {REAL_FAKE}, which has these two"
+    return (
+        f"Name subfolders as taxonomy '{taxonomy.name}' does, or give --taxonomy FILE"
+        f" ({name_file('docs/data.md')}), or {REAL_FAKE} for two subfolders real and fake"
+    )
 
 
 def _check_names(files: list[tuple[str, Path]]) -> None:

@@ -138,6 +138,9 @@ def check_rows(
     if any(kinds):
         what = _describe_faults(path, kinds, shown)
         remedy = f"Correct them ({name_file('docs/data.md')}) and run again"
+        if any(sample.label not in taxonomy for sample in samples):
+            remedy += "; labels of another taxonomy need its name (--taxonomy, in a run --set"
+            remedy += f" data.taxonomy=, here '{taxonomy.name}')"
         raise ManifestError(what, remedy=remedy)
     return Manifest(path, samples, taxonomy, tuple(digests))
 

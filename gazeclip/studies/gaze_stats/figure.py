@@ -17,7 +17,13 @@ from gazeclip.system.packages import require
 from gazeclip.taxonomy import FAMILIES, REAL
 
 # Okabe and Ito's colours, which stay apart for the colour-blind.
-COLOURS = {"graphics": "#D55E00", "gan": "#0072B2", "diffusion": "#00805E", "flow": "#B0568F"}
+COLOURS = {
+    "graphics": "#D55E00",
+    "gan": "#0072B2",
+    "diffusion": "#00805E",
+    "flow": "#B0568F",
+    "unknown": "#7A6A00",
+}
 INK = "#222222"
 GREY = "#666666"
 INNER = "#b9b9b9"

@@ -14,7 +14,7 @@ import numpy as np
 from gazeclip.scoring import metrics
 from gazeclip.scoring.outputs import FPR, AttributionLevel, SplitOutputs
 from gazeclip.studies.protocol.figures import Figures, Model, Threshold, compute_figures
-from gazeclip.taxonomy import REAL, Taxonomy
+from gazeclip.taxonomy import REAL, UNKNOWN, Taxonomy
 
 __all__ = [
     "Selection",
@@ -63,7 +63,8 @@ def split_protocols(
     Raises:
         ConfigError: a label that the taxonomy does not know.
     """
-    known = {taxonomy.get(name).family for name in classes if name != REAL}
+    # What nobody knows of two generators is nothing that they share.
+    known = {taxonomy.get(name).family for name in classes if name != REAL} - {UNKNOWN}
     test, unseen = (
         np.array(labels.get(split, ()), dtype=object) for split in ("test", "test_unseen")
     )

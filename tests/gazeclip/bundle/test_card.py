@@ -13,7 +13,7 @@ import pytest
 
 from gazeclip.bundle.answers import count_answers
 from gazeclip.bundle.card import model_card
-from gazeclip.bundle.contents import BundleContents, OperatingPoint
+from gazeclip.bundle.contents import BundleClass, BundleContents, OperatingPoint
 from gazeclip.bundle.write import copy_with_point, describe_contents, write_bundle
 
 
@@ -36,6 +36,17 @@ def test_it_says_what_it_is_for(contents: BundleContents) -> None:
     assert "entire_synthesis, face_swap (Swap, A GAN, A flow)" in use
     assert "a camera" not in use  # the class of real images is no forgery
     assert "Not for:" in use
+
+
+def test_of_unknown_kinds_it_promises_none(contents: BundleContents) -> None:
+    fake = BundleClass("fake", "an unknown generator", category="unknown", family="unknown")
+    meta = describe_contents(contents)
+    meta["classes"] = [meta["classes"][0], dataclasses.asdict(fake)]
+    use = model_card(meta).partition("## Intended use")[2].partition("\n## ")[0]
+    assert "trained on: nobody said which (an unknown generator)" in use
+    meta["classes"].append(describe_contents(contents)["classes"][1])
+    use = model_card(meta).partition("## Intended use")[2].partition("\n## ")[0]
+    assert "trained on: face_swap (an unknown generator, Swap)" in use
 
 
 def test_answers_are_counted_as_a_loop_counts_them(contents: BundleContents) -> None:

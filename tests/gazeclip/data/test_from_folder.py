@@ -150,6 +150,26 @@ def test_faulty_folders(tmp_path: Path) -> None:
         write_manifest(tmp_path / "empty", "demo", tmp_path / "m.csv")
 
 
+def test_two_folders_are_a_preset_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, range(30), ("real",))
+    fill(tmp_path, range(30, 60), ("fake",))
+    with pytest.raises(ManifestError, match="unknown subfolders 'fake'") as caught:
+        write_manifest(tmp_path, "dfad", tmp_path / "m.csv", PATTERN)
+    assert caught.value.remedy == "Give --taxonomy real-fake, which has these two"
+    path = write_manifest(tmp_path, "real-fake", tmp_path / "m.csv", PATTERN)
+    manifest = read_manifest(path, Taxonomy.load("real-fake"))
+    assert manifest.classes == ("real", "fake")
+    assert set(manifest.counts()) == {"train", "val", "calibration", "test"}
+    # Under the recipe's own taxonomy the labels mean nothing, and the remedy is what was printed.
+    told = f"--set data.manifest={path} --set data.taxonomy=real-fake"
+    assert told in capsys.readouterr().err
+    with pytest.raises(ManifestError, match="unknown label 'fake'") as caught:
+        read_manifest(path, Taxonomy.load("dfad"))
+    assert "--set data.taxonomy=, here 'dfad'" in (caught.value.remedy or "")
+
+
 def test_it_reads_back_as_it_was_checked(faces: Path, tmp_path: Path) -> None:
     path = write_manifest(faces, "demo", tmp_path / "m.csv", PATTERN)
     manifest = read_manifest(path, Taxonomy.load("demo"))

@@ -262,6 +262,16 @@ def test_with_one_class_missing_detection_is_refused_with_a_reason(
     json.dumps(found, allow_nan=False)
 
 
+def test_an_unknown_family_is_shared_by_nobody() -> None:
+    entry = {"category": "unknown", "family": "unknown"}
+    unseen = {**entry, "seen": False}
+    taxonomy = Taxonomy.from_dict({"generators": {"fake": entry, "other": unseen}})
+    labels = {"test_unseen": np.array(["real", "other"])}
+    found = split_protocols(labels, taxonomy, ("real", "fake"))
+    assert list(found["P2"].rows) == [0]
+    assert list(found["P3"].rows) == [0, 1]
+
+
 def test_missing_splits_are_empty_protocols() -> None:
     found = evaluate_protocol({}, TAXONOMY, CLASSES, bootstrap=20)
     assert list(found) == ["P1", "P2", "P3"]
