@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +13,7 @@ from gazeclip.images.crop_rule import CropRule
 from runtimes import Verifier
 from runtimes.faces.crop import Crop, cut_square
 from runtimes.faces.detect import FaceDetector
+from runtimes.faces.framing import describe_square
 
 
 @dataclass
@@ -56,10 +56,9 @@ def try_sides(
         if not faces:
             tried.missed += 1
             continue
-        box = faces[0].box
-        root = math.sqrt(faces[0].width * faces[0].height)
-        tried.sides.append(true.side / root)
-        tried.lifts.append(((box[1] + box[3]) - (true.y0 + true.y1)) / 2 / true.side)
+        stands = describe_square(faces[0], true.x0, true.y0, true.side)
+        tried.sides.append(stands.side)
+        tried.lifts.append(stands.lift)
         wanted = None if verifier is None else _judge(verifier, crop)
         for framing in tried.framings:
             cut = cut_square(faces[0], *picture.size, CropRule(side=framing.side, lift=lift))

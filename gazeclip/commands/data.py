@@ -13,7 +13,7 @@ from gazeclip.cli.options import RECENT_RUN, add_stage_options, find_run
 from gazeclip.commands.stage import run_single_stage
 from gazeclip.console.lines import print_line
 from gazeclip.console.progress import progress_callback, say
-from gazeclip.images.crop_rule import CROPS
+from gazeclip.images.crop_rule import CROPS, FACE
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -100,11 +100,12 @@ def _add_probe(actions: Any) -> None:
 
 
 def check_manifest(args: argparse.Namespace) -> int:
-    """Check every row and image, print the counts, warn of shortcuts and of unknown persons."""
+    """Check every row and image, print the counts, warn of shortcuts, unknown persons, crops."""
     from gazeclip.console.tables import print_plain
     from gazeclip.data.manifest import identity_warnings, read_manifest
     from gazeclip.data.shortcuts import find_shortcuts, shortcut_table, shortcut_warnings
     from gazeclip.taxonomy import Taxonomy
+    from runtimes.commands.framing import say_framing
 
     taxonomy = Taxonomy.load(args.taxonomy)
     with progress_callback("checking images") as update:
@@ -113,19 +114,25 @@ def check_manifest(args: argparse.Namespace) -> int:
     shortcuts = find_shortcuts(manifest.samples)
     print_line()
     print_plain(shortcut_table(shortcuts), sys.stdout)
+    if manifest.crop == FACE:
+        say_framing([sample.path for sample in manifest.samples])
     for line in [*identity_warnings(manifest.samples), *shortcut_warnings(shortcuts)]:
         say(f"warning: {line}")
     return 0
 
 
 def make_manifest(args: argparse.Namespace) -> int:
-    """Write the manifest of a folder and print where."""
+    """Write the manifest of a folder and print where, and how the faces in it are cut."""
     from gazeclip.data.from_folder import write_manifest
+    from gazeclip.data.rows import image_paths
+    from runtimes.commands.framing import say_framing
 
     out = args.out or args.folder / "manifest.csv"
     written = write_manifest(
         args.folder, args.taxonomy, out, args.identity, args.seed, args.force, args.crop
     )
+    if args.crop == FACE:
+        say_framing(image_paths(written))
     print_line(str(written))
     return 0
 

@@ -57,8 +57,12 @@ BY_NAME_ALLOWED = {
     ("gazeclip.run.versions", "export.registry"),
     ("gazeclip.run.versions", "runtimes.engines.registry"),
 }
-# Inside functions only: the machine's report lists the engines.
-LAZY_ALLOWED = {("gazeclip.commands.doctor", "runtimes")}
+# Inside functions only: the machine's report lists the engines; a manifest of face crops is looked
+# at with the detector that will cut photographs alike.
+LAZY_ALLOWED = {
+    ("gazeclip.commands.doctor", "runtimes"),
+    ("gazeclip.commands.data", "runtimes"),
+}
 # What a machine needs that only runs a bundle: no torch, no engine, no training library.
 GATEWAY_ROOMS = (
     "errors",
