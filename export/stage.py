@@ -293,6 +293,7 @@ def _gather_contents(
             "conversion": result["notes"],
         },
         parity=parity,
+        gaze=exporter.student.head.gaze.is_trained,
         provenance=describe_sources(context, precision),
         versions=read_versions(),
         text_bank=exporter.model_of(precision).head.text_bank.numpy(),

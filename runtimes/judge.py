@@ -34,6 +34,7 @@ class Judge:
         self._temperature = bundle.temperature["attribution"]
         self._evidence = bundle.evidence
         self._classes = bundle.classes
+        self._tells_gaze = bundle.tells_gaze
 
     def make_rule(self, threshold: str | float = SHIPPED_POINT, prior: float = 0.5) -> Rule:
         """The rule of an operating point, or of a fake probability, at a prior.
@@ -54,7 +55,7 @@ class Judge:
         ranked = rank_classes(self._classes, softmax(logits, self._temperature))
         point = rule.point
         decided = point.decide(llr)
-        pitch, yaw = answer["gaze"].tolist()
+        gaze = Gaze(*answer["gaze"].tolist()) if self._tells_gaze else None
         return Verdict(
             source=item.name,
             frame=item.frame,
@@ -71,7 +72,7 @@ class Judge:
             operating_point=point.name,
             attribution=ranked,
             generator=None if decided == REAL else find_generator(ranked),
-            gaze=Gaze(pitch, yaw),
+            gaze=gaze,
             engine=self.engine.label,
             precision=self.bundle.precision,
             timings_ms={**timings_ms, "post": (time.perf_counter() - started) * 1e3},

@@ -13,7 +13,7 @@ from gazeclip.console.text import printable
 from gazeclip.errors import FaceError
 from gazeclip.scoring.thresholds import ANSWERS
 from runtimes.answers import Tally
-from runtimes.verdict import Verdict
+from runtimes.verdict import Gaze, Verdict
 from runtimes.verifier import Outcome
 from runtimes.video.track import Track, format_time
 
@@ -51,6 +51,7 @@ CSV_COLUMNS = [
     "copy",
 ]
 _COLOURS = {"fake": "bold red", "real": "green", "inconclusive": "yellow", "error": "yellow"}
+_GAZE = "gaze pitch/yaw"
 _HEADER: tuple[str, ...] = (
     "image",
     "verdict",
@@ -59,7 +60,7 @@ _HEADER: tuple[str, ...] = (
     "P(fake)",
     "made by",
     "p",
-    "gaze pitch/yaw",
+    _GAZE,
     "ms",
 )
 _LINE_WIDTHS = (12, 6, 17, 7, 22, 4)  # verdict, LLR, evidence, P(fake), made by, p
@@ -97,8 +98,6 @@ def _csv_row(verdict: Verdict) -> dict[str, object]:
         "fake_from": f"{verdict.fake_from:.4f}",
         "real_below": f"{verdict.real_below:.4f}",
         "operating_point": verdict.operating_point,
-        "gaze_pitch": f"{verdict.gaze.pitch:.4f}",
-        "gaze_yaw": f"{verdict.gaze.yaw:.4f}",
         "decode_ms": f"{verdict.timings_ms['decode']:.2f}",
         "inference_ms": f"{verdict.timings_ms['inference']:.2f}",
         "engine": verdict.engine,
@@ -106,6 +105,9 @@ def _csv_row(verdict: Verdict) -> dict[str, object]:
         "frame": verdict.frame,
         "frames": verdict.frames,
     }
+    if verdict.gaze is not None:
+        row["gaze_pitch"] = f"{verdict.gaze.pitch:.4f}"
+        row["gaze_yaw"] = f"{verdict.gaze.yaw:.4f}"
     if verdict.face is not None:
         row["face"] = verdict.face.number
         row["box"] = _write_box(verdict.face.box)
@@ -150,6 +152,7 @@ class TableRows:
         self._rows: list[tuple[str, ...]] = []
         self._moments: list[str] = []
         self._shared = ""
+        self._has_gaze = True  # until a verdict says that its model tells none
 
     def add(self, source: str, outcome: Outcome, more: tuple[str, ...] = ()) -> None:
         """One row more, and what it has in the further columns."""
@@ -158,6 +161,8 @@ class TableRows:
             row = (row[0], *_face_cells(outcome), *row[1:])
         self._rows.append((*row, *more))
         self._moments.append(_write_moments(outcome))
+        if isinstance(outcome, Verdict) and outcome.gaze is None:
+            self._has_gaze = False
         if isinstance(outcome, Verdict) and not self._shared:
             self._shared = (
                 f" | {outcome.operating_point}: fake from LLR {outcome.fake_from:+.2f},"
@@ -174,6 +179,8 @@ class TableRows:
         if any(self._moments):
             header = (*header, *_TRACK_HEADER)
             rows = [(*row, moments) for row, moments in zip(rows, self._moments, strict=True)]
+        if not self._has_gaze:
+            header, *rows = _drop_column([header, *rows], header.index(_GAZE))
         table = Table(header, rows, left=range(len(header)), framed=True)
         if stream.isatty():
             print_table(table, stream)
@@ -213,6 +220,16 @@ def _write_box(box: Sequence[int]) -> str:
     return " ".join(str(value) for value in box)
 
 
+def _write_gaze(gaze: Gaze | None) -> str:
+    if gaze is None:
+        return ""
+    return f"{math.degrees(gaze.pitch):+.0f} / {math.degrees(gaze.yaw):+.0f} deg"
+
+
+def _drop_column(rows: Sequence[tuple[str, ...]], place: int) -> list[tuple[str, ...]]:
+    return [(*row[:place], *row[place + 1 :]) for row in rows]
+
+
 def _table_row(source: str, outcome: Outcome) -> tuple[str, ...]:
     if not isinstance(outcome, Verdict):
         empty = ("",) * (len(_HEADER) - 4)
@@ -223,7 +240,6 @@ def _table_row(source: str, outcome: Outcome) -> tuple[str, ...]:
     if outcome.track is not None:
         source = f"{source} ({_describe_track(outcome.track)})"
     generator = outcome.generator
-    gaze = f"{math.degrees(outcome.gaze.pitch):+.0f} / {math.degrees(outcome.gaze.yaw):+.0f} deg"
     total_ms = sum(outcome.timings_ms.values())
     return (
         source,
@@ -233,6 +249,6 @@ def _table_row(source: str, outcome: Outcome) -> tuple[str, ...]:
         f"{outcome.fake_probability:.3f}",
         "" if generator is None else generator.title,
         "" if generator is None else f"{generator.p:.2f}",
-        gaze,
+        _write_gaze(outcome.gaze),
         f"{total_ms:.1f}",
     )

@@ -65,6 +65,7 @@ class Verdict:
         attribution: all classes with their probabilities, the most probable first.
         generator: the most probable forgery and its share among the forgeries; None where the
             verdict is `real`.
+        gaze: where the face looks; None where the bundle says that its model learnt no gaze.
         embedding: `(D,)` float32 of unit length.
         timings_ms: `decode`, `inference` and `post`; the last two are the batch's time divided by
             its size. `detect` where faces were looked for; of several faces each has its share.
@@ -85,7 +86,7 @@ class Verdict:
     operating_point: str
     attribution: tuple[Attribution, ...]
     generator: Attribution | None
-    gaze: Gaze
+    gaze: Gaze | None
     engine: str
     precision: str
     timings_ms: dict[str, float] = field(compare=False)
@@ -119,7 +120,7 @@ class Verdict:
             "operating_point": self.operating_point,
             "generator": generator,
             "attribution": [entry._asdict() for entry in self.attribution],
-            "gaze": self.gaze._asdict(),
+            "gaze": None if self.gaze is None else self.gaze._asdict(),
             "engine": self.engine,
             "precision": self.precision,
             "timings_ms": {key: round(value, 4) for key, value in self.timings_ms.items()},

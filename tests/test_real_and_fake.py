@@ -103,7 +103,9 @@ def test_the_bundle_and_its_card_know_one_kind_of_forgery(bundle: Path) -> None:
         ("real", "real"),
         ("fake", "unknown"),
     ]
+    assert loaded.meta["gaze"] is False
     card = (bundle / "MODEL_CARD.md").read_text()
+    assert "where the face looks" not in card
     assert "| fake | an unknown generator | unknown | unknown |" in card
     assert "nobody said which (an unknown generator)" in card
 
@@ -118,6 +120,7 @@ def test_a_verdict_names_no_generator_that_nobody_knows(
     assert {entry["name"] for entry in answer["attribution"]} == {"real", "fake"}
     assert sum(entry["p"] for entry in answer["attribution"]) == pytest.approx(1)
     assert answer["verdict"] in ("real", "fake", "inconclusive")
+    assert answer["gaze"] is None  # as its teacher had none
     made_by = answer["generator"]
     if answer["verdict"] == "real":
         assert made_by is None

@@ -17,6 +17,7 @@ import numpy as np
 from gazeclip.bundle.check import array_faults, refuse, refuse_changed
 from gazeclip.bundle.contents import BankInput, BundleClass, OperatingPoint
 from gazeclip.bundle.contract import read_contract
+from gazeclip.bundle.gaze import tells_gaze
 from gazeclip.bundle.layout import GOLDEN, MANIFEST, SHIPPED_POINT, TEXT_BANK, Precision
 from gazeclip.bundle.parts import read_golden, read_text_bank
 from gazeclip.errors import BundleError, ConfigError, nearest
@@ -115,6 +116,11 @@ class Bundle:
     def crop(self) -> CropRule | None:
         """How its training images were cut; None where the bundle does not say."""
         return CropRule.from_entry(self.meta["contract"])
+
+    @property
+    def tells_gaze(self) -> bool:
+        """Whether its angles mean something; False where its teacher knew no gaze."""
+        return tells_gaze(self.meta)
 
     @cached_property
     def text_bank(self) -> np.ndarray:

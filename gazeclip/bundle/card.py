@@ -8,6 +8,7 @@ from typing import Any
 from gazeclip.bundle.answers import KEY as ANSWERS
 from gazeclip.bundle.card_use import describe_use, list_limits, tabulate_answers
 from gazeclip.bundle.contents import OperatingPoint
+from gazeclip.bundle.gaze import tells_gaze
 from gazeclip.bundle.layout import SHIPPED_POINT
 from gazeclip.console.tables import Table, markdown_table
 from gazeclip.images.crop_rule import WHOLE, CropRule
@@ -16,6 +17,10 @@ _ABOUT = (
     "Tells whether an image of a face is real or made by a machine, which kind of generator "
     "made it, and where the face looks. Distilled from a GazeCLIP teacher (a reconstruction from "
     "the abstract of arXiv:2603.29295; none of that paper's figures apply here)."
+)
+_WITHOUT_GAZE = (
+    ", which kind of generator made it, and where the face looks",
+    " and which kind of generator made it",
 )
 _EVIDENCE = (
     "Evidence is a log-likelihood ratio (LLR, natural logarithm): how much more probable these "
@@ -43,7 +48,7 @@ def model_card(meta: Mapping[str, Any]) -> str:
     metrics.pop(ANSWERS, None)
     sections = [
         f"# GazeCLIP Edge, {meta['target']}, {meta['precision']}",
-        _ABOUT,
+        _ABOUT if tells_gaze(meta) else _ABOUT.replace(*_WITHOUT_GAZE),
         "## Intended use",
         describe_use(meta),
         f"## Figures at the shipped threshold ({SHIPPED_POINT})",
@@ -103,10 +108,11 @@ def _describe_crop(meta: Mapping[str, Any]) -> str:
 
 def _describe_outputs(meta: Mapping[str, Any]) -> str:
     temperature = _format_figure(meta["temperature"]["attribution"])
+    gaze = "pitch and yaw in radians" if tells_gaze(meta) else "nothing: it was not trained"
     return (
         f"Outputs: `embedding (B, {meta['embedding_dim']})` of unit length, "
         f"`logits (B, {len(meta['classes'])})`, `fake_logit (B, 1)`, "
-        "`gaze (B, 2)` = pitch and yaw in radians. "
+        f"`gaze (B, 2)` = {gaze}. "
         f"Attribution = softmax(logits / {temperature}), read among the forgeries of an image that "
         "is not judged real."
     )

@@ -18,6 +18,7 @@ from gazeclip.bundle.bank_input import find_bank_faults
 from gazeclip.bundle.contents import BundleClass, OperatingPoint
 from gazeclip.bundle.contract import contract_faults
 from gazeclip.bundle.gate import find_gate_faults
+from gazeclip.bundle.gaze import find_gaze_faults
 from gazeclip.bundle.layout import (
     GOLDEN,
     INPUT_NAME,
@@ -120,7 +121,7 @@ def meta_faults(meta: Mapping[str, Any], files: bool = True) -> list[str]:
     if meta["precision"] not in PRECISIONS:
         faults.append(f"precision '{meta['precision']}' is not one of {', '.join(PRECISIONS)}")
     faults += _class_faults(meta["classes"]) + contract_faults(meta) + _number_faults(meta)
-    faults += find_gate_faults(meta) + find_bank_faults(meta)
+    faults += find_gate_faults(meta) + find_bank_faults(meta) + find_gaze_faults(meta)
     faults += [
         f"io lacks '{name}'"
         for name in (INPUT_NAME, *OUTPUTS)

@@ -118,6 +118,7 @@ class BundleContents:
         io_names: the model file's own names for `image` and `OUTPUTS`, where they differ.
         crop: how the training images were cut; None where nobody said.
         bank_input: the model takes its classes from outside; None: they are part of it.
+        gaze: whether the model's output `gaze` was trained.
         gate: what the forensic gate found, see `gazeclip/bundle/gate.py`; None: it was not asked.
     """
 
@@ -140,3 +141,4 @@ class BundleContents:
     crop: CropRule | None = None
     gate: Mapping[str, Any] | None = None
     bank_input: BankInput | None = None
+    gaze: bool = True

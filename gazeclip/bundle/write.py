@@ -17,6 +17,7 @@ from gazeclip.bundle.check import array_faults, bundle_files, meta_faults, refus
 from gazeclip.bundle.contents import BundleContents, OperatingPoint
 from gazeclip.bundle.gate import KEY as GATE
 from gazeclip.bundle.gate import is_rejected
+from gazeclip.bundle.gaze import KEY as GAZE
 from gazeclip.bundle.layout import (
     BANK_SCHEMA,
     CARD,
@@ -140,6 +141,8 @@ def describe_contents(contents: BundleContents) -> dict[str, Any]:
         "golden": {"n": len(contents.golden.images), "tolerance": contents.golden.tolerance},
         "files": {},
     }
+    if not contents.gaze:
+        meta[GAZE] = False
     if contents.gate is not None:
         meta["gate"] = contents.gate
     if contents.bank_input is not None:

@@ -31,6 +31,14 @@ class GazeHead(nn.Module):
         self.mean: Tensor
         self.spread: Tensor
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has learnt anything: without a gaze to learn its bias stays the 0 it began at.
+
+        Then the loss has no slope here, and weight decay does not move a zero.
+        """
+        return bool(self.linear.bias.any())
+
     @torch.no_grad()
     def fit_range(self, gaze: Tensor) -> None:
         """Take mean and spread from the teacher's gaze `(..., 2)` in radians.

@@ -50,7 +50,7 @@ class Judged(_Closed):
     operating_point: str
     generator: Attribution | None
     attribution: list[Attribution]
-    gaze: Gaze
+    gaze: Gaze | None = Field(description="null where the model learnt no gaze")
     engine: str
     precision: str
     timings_ms: dict[str, float]

@@ -59,8 +59,6 @@ def merge_track(track: Sequence[tuple[float, Verdict]], number: int, film: Film)
     moments = sorted((_make_moment(*frame) for frame in track), key=lambda moment: -moment.llr)
     times_s = [time_s for time_s, _ in track]
     told = Track(number, len(track), times_s[0], times_s[-1], tuple(moments[:MOMENTS]), film)
-    pitch = fmean(verdict.gaze.pitch for verdict in verdicts)
-    yaw = fmean(verdict.gaze.yaw for verdict in verdicts)
     embedding = np.mean([verdict.embedding for verdict in verdicts], axis=0)  # (D,)
     length = float(np.linalg.norm(embedding))
     return replace(
@@ -71,7 +69,7 @@ def merge_track(track: Sequence[tuple[float, Verdict]], number: int, film: Film)
         fake_probability=sigmoid(llr + prior_log_odds(first.prior)),
         attribution=ranked,
         generator=None if decided == REAL else find_generator(ranked),
-        gaze=Gaze(pitch, yaw),
+        gaze=_mean_gaze(verdicts),
         timings_ms=timings_ms,
         embedding=embedding / length if length > 0 else embedding,
         face=None,
@@ -83,6 +81,14 @@ def _mean_llr(verdicts: Sequence[Verdict]) -> float:
     """Kept between the least and the largest, which rounding might leave."""
     llrs = [verdict.llr for verdict in verdicts]
     return min(max(fmean(llrs), min(llrs)), max(llrs))
+
+
+def _mean_gaze(verdicts: Sequence[Verdict]) -> Gaze | None:
+    """None where the model tells none."""
+    gazes = [verdict.gaze for verdict in verdicts if verdict.gaze is not None]
+    if not gazes:
+        return None
+    return Gaze(fmean(gaze.pitch for gaze in gazes), fmean(gaze.yaw for gaze in gazes))
 
 
 def _mean_classes(verdicts: Sequence[Verdict]) -> tuple[Attribution, ...]:

@@ -218,6 +218,7 @@ export const text = {
     elsewhere: "At the other thresholds",
     madeBy: "If it is a forgery, what made it",
     seen: "What the model saw, with its gaze",
+    seenAlone: "What the model saw",
     latency: (timings: Record<string, number>) =>
       Object.entries(timings)
         .map(([stage, ms]) => `${stages[stage] ?? stage} ${ms.toFixed(ms < 10 ? 1 : 0)} ms`)

@@ -32,6 +32,13 @@ describe("verdicts are Python's", () => {
     expect(best.p).toBeCloseTo(entry.generator.p, 9);
   });
 
+  test("a model that learnt no gaze tells none", () => {
+    const outputs = { fake_logit: [1], logits: [0, 3, 1], gaze: [0.1, -0.2], embedding: [1] };
+    expect(findOut(bundle, outputs).gaze).toEqual({ pitch: 0.1, yaw: -0.2 });
+    expect(findOut({ ...bundle, gaze: true }, outputs).gaze).toEqual({ pitch: 0.1, yaw: -0.2 });
+    expect(findOut({ ...bundle, gaze: false }, outputs).gaze).toBeNull();
+  });
+
   test("all three answers occur", () => {
     expect(new Set(cases.map(({ answers }) => answers[0])).size).toBe(3);
   });

@@ -38,6 +38,15 @@ def test_it_says_what_it_is_for(contents: BundleContents) -> None:
     assert "Not for:" in use
 
 
+def test_of_a_gaze_that_was_not_trained_it_promises_nothing(contents: BundleContents) -> None:
+    with_gaze = model_card(describe_contents(contents))
+    without = model_card(describe_contents(dataclasses.replace(contents, gaze=False)))
+    for piece in ("where the face looks", "pitch and yaw"):
+        assert piece in with_gaze and piece not in without
+    assert "`gaze (B, 2)` = nothing: it was not trained" in without
+    assert "made by a machine and which kind of generator made it." in without
+
+
 def test_of_unknown_kinds_it_promises_none(contents: BundleContents) -> None:
     fake = BundleClass("fake", "an unknown generator", category="unknown", family="unknown")
     meta = describe_contents(contents)

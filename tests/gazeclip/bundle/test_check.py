@@ -52,6 +52,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: _edit(f, False, metrics={"cllr": float("nan")}),
         "digest differs",
     ),
+    "gaze that is neither": (lambda f: _edit(f, True, gaze="no"), "'gaze' is 'no', not true or"),
     "not an object": (lambda f: (f / "bundle.json").write_text("[]"), "not an object"),
     "missing model": (lambda f: (f / "model.onnx").unlink(), "model.onnx is missing"),
     "flipped bit in the model": (lambda f: _flip(f / "model.onnx"), "model.onnx was changed"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 import torch
 
+from distill.losses import GazeLoss
 from gazeclip.networks.gaze_head import LIMIT, MIN_SPREAD, GazeHead
 
 
@@ -26,6 +28,38 @@ def test_a_teacher_without_gaze_leaves_the_range() -> None:
     head = GazeHead(8)
     head.fit_range(torch.full((6, 2), float("nan")))
     assert head.mean.tolist() == [0.0, 0.0] and head.spread.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(("weight", "angle"), [(1.0, float("nan")), (0.0, 0.3)])
+def test_without_a_gaze_to_learn_it_stays_untrained(weight: float, angle: float) -> None:
+    head, moved = train_beside_another(weight, angle)
+    assert moved
+    assert not head.is_trained
+
+
+def test_with_a_gaze_it_is_trained_after_a_step() -> None:
+    head, _ = train_beside_another(1.0, 0.3, steps=1)
+    assert head.is_trained
+
+
+def train_beside_another(weight: float, angle: float, steps: int = 5) -> tuple[GazeHead, bool]:
+    """A head after steps of distillation, and whether another head of the same loss moved."""
+    torch.manual_seed(0)
+    head = GazeHead(8)
+    assert not head.is_trained
+    teacher = torch.full((6, 2), angle)
+    head.fit_range(teacher)
+    loss = GazeLoss(head.spread)
+    other = torch.nn.Linear(8, 1)
+    parameters = [*head.parameters(), *other.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=0.01, weight_decay=0.1)
+    before = other.bias.item()
+    for _ in range(steps):
+        features = torch.randn(6, 8)
+        optimizer.zero_grad()
+        (weight * loss(head(features), teacher) + other(features).pow(2).mean()).backward()
+        optimizer.step()
+    return head, other.bias.item() != before
 
 
 def test_a_gaze_that_never_varies_has_a_spread_all_the_same() -> None:

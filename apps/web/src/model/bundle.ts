@@ -48,6 +48,8 @@ export interface Bundle {
     crop_side?: number;
     crop_lift?: number;
   };
+  /** false: the output of that name was never trained. */
+  gaze?: boolean;
   evidence: Evidence;
   temperature: { attribution: number };
   thresholds: Record<string, PointEntry>;

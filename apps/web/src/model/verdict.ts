@@ -13,7 +13,8 @@ export interface Findings {
   llr: number;
   strength: Strength;
   attribution: Share[];
-  gaze: { pitch: number; yaw: number };
+  /** null: the model learnt none. */
+  gaze: { pitch: number; yaw: number } | null;
   embedding: number[];
 }
 
@@ -38,7 +39,7 @@ export function findOut(bundle: Bundle, outputs: Outputs): Findings {
     llr,
     strength: nameStrength(llr),
     attribution,
-    gaze: { pitch, yaw },
+    gaze: bundle.gaze === false ? null : { pitch, yaw },
     embedding: outputs.embedding,
   };
 }

@@ -85,10 +85,14 @@ function showMakers(findings: Findings): HTMLElement {
   return make("div", {}, make("h4", {}, text.verdict.madeBy), list);
 }
 
-/** The pixels that the model saw, and on them an arrow for its gaze. */
+/** The pixels that the model saw, and on them an arrow for its gaze, if it tells any. */
 function showCrop({ pixels, findings }: Judged, size: number): HTMLElement {
   const canvas = paintCrop(pixels, size);
   canvas.setAttribute("aria-hidden", "true");
+  if (findings.gaze === null) {
+    const square = make("div", { class: "square" }, canvas);
+    return make("figure", { class: "crop" }, square, make("figcaption", { class: "small" }, text.verdict.seenAlone));
+  }
   const { pitch, yaw } = findings.gaze;
   // the unit vector of docs/architecture.md, its x to the right and its y down
   const x = 50 - Math.cos(pitch) * Math.sin(yaw) * 45;
