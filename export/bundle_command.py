@@ -20,13 +20,15 @@ from gazeclip.bundle.gate import explain_rejection, is_rejected, refuse_rejected
 from gazeclip.bundle.keys import PRIVATE, PUBLIC, make_keys, read_private_key
 from gazeclip.bundle.layout import ORIGIN
 from gazeclip.bundle.origin import find_origin_faults
-from gazeclip.bundle.signature import read_signature, sign_bundle
+from gazeclip.bundle.signature import check_claim, read_signature, sign_bundle
 from gazeclip.bundle.trust import VARIABLE, find_pinned_key, load_trusted
 from gazeclip.console.lines import print_json, print_line
 from gazeclip.console.progress import say
 from gazeclip.console.tables import MISSING, Table, print_table
+from gazeclip.errors import ConfigError
 from gazeclip.files.atomic import read_json
 
+_NAME_KEY = f"Name its maker's key with --trusted or {VARIABLE}"
 SAME = 0
 DIFFERENT = 1
 
@@ -87,6 +89,11 @@ def _add_verify(actions: Any) -> None:
         help="the public key that must have signed them (default: the one that "
         f"{VARIABLE} names, if any)",
     )
+    parser.add_argument(
+        "--require-signature",
+        action="store_true",
+        help="end with an error where no key is named, so that nothing unsigned ever passes",
+    )
     add_rejected_option(parser, "pass")
     parser.set_defaults(command=verify_bundles)
 
@@ -138,10 +145,15 @@ def verify_bundles(args: argparse.Namespace) -> int:
     """Check each bundle that the options name; the first that is refused ends it.
 
     Raises:
-        BundleError: a bundle is not whole, or the pinned key has not signed it.
+        BundleError: a bundle is not whole, its signature is of other contents or was not made with
+            the key that it claims, or the pinned key has not signed it.
+        ConfigError: a signature is required, and no key is pinned that could have made it.
         GateError: all of that is right, and the gate rejected one when it was exported.
     """
     pinned = find_pinned_key(args.trusted)
+    if args.require_signature and pinned is None:
+        what = "a signature is required, and no key is named whose it must be"
+        raise ConfigError(what, remedy=_NAME_KEY)
     rejected = []
     for folder in args.bundles:
         bundle = load_trusted(folder, pinned)
@@ -174,8 +186,9 @@ def _describe_state(bundle: Bundle, pinned: Path | None) -> str:
     if signature is None:
         return f"{whole}, not signed"
     if pinned is None:
-        remark = f"name its maker's key with --trusted or {VARIABLE}"
-        return f"{whole}; it claims the key {signature.key_id}, which nobody checked: {remark}"
+        made = "signed with" if check_claim(bundle, signature) else "it claims"
+        unknown = f"the key {signature.key_id}, and nobody says here whose that is"
+        return f"{whole}; {made} {unknown}. {_NAME_KEY}"
     return f"{whole}, signed with the trusted key {signature.key_id}"
 
 

@@ -129,6 +129,12 @@ def read_public_key(path: Path) -> Ed25519PublicKey:
     return key
 
 
+def decode_public_key(raw: bytes) -> Ed25519PublicKey:
+    """The public key of 32 bytes, as RFC 8032 writes it."""
+    key: Ed25519PublicKey = _require_ed25519().Ed25519PublicKey.from_public_bytes(raw)
+    return key
+
+
 def name_key(key: Ed25519PublicKey) -> str:
     """SHA-256 of the public key's DER form, hexadecimal, as `openssl` can compute it as well."""
     serialization = _require_serialization()

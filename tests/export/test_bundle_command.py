@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,13 +17,17 @@ import pytest
 from export.__main__ import main
 from gazeclip.bundle.contents import BundleContents
 from gazeclip.bundle.signature import read_signature
+from gazeclip.bundle.write import write_bundle
 from gazeclip.cli.guard import describe_error
 from gazeclip.cli.verbs import run_verb
 from gazeclip.errors import BundleError, ConfigError, GateError
 from runtimes.cli import main as runtimes_main
 from tests.rejected import reject_bundle
 
-pytest.importorskip("cryptography")
+ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
+serialization = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+Encoding = serialization.Encoding
+PublicFormat = serialization.PublicFormat
 ROOT = Path(__file__).resolve().parents[2]
 Capture = pytest.CaptureFixture[str]
 
@@ -48,7 +55,8 @@ def test_from_keys_to_a_verdict_of_a_signed_bundle(
     signature = read_signature(spoiled)
     assert signature is not None and signature.key_id in capsys.readouterr().out
     assert run_verb("bundle", ["verify", folder], "gazeclip bundle") == 0
-    assert "which nobody checked" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"; signed with the key {signature.key_id}, and nobody says here whose" in told
     image = str(photos["real"])
     assert runtimes_main(["verify", image, "--bundle", folder, "--trusted", f"{pair}.pub"]) == 0
     capsys.readouterr()
@@ -99,6 +107,82 @@ def test_what_is_refused_is_one_line_and_exit_code_2(
     line, code = describe_error(checked.value)
     assert code == 2 and line.startswith("bundle ") and "\n" not in line
     assert capsys.readouterr().out == ""
+
+
+def change_signature(folder: Path, **changes: str | None) -> None:
+    """Other values in the signature file; None takes one away."""
+    path = folder / "signature.json"
+    entry = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({key: value for key, value in entry.items() if value is not None}))
+
+
+def write_anew(folder: Path, contents: BundleContents) -> None:
+    """Whole, of other contents, and with the signature of the former ones."""
+    signature = (folder / "signature.json").read_bytes()
+    write_bundle(folder, replace(contents, licence="another"))
+    (folder / "signature.json").write_bytes(signature)
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+def test_a_stale_signature_is_refused_without_a_key(
+    is_old: bool, pair: str, spoiled: Path, contents: BundleContents, capsys: Capture
+) -> None:
+    main(["sign", str(spoiled), "--key", f"{pair}.key"])
+    if is_old:  # as earlier versions wrote it
+        change_signature(spoiled, public_key=None)
+    capsys.readouterr()
+    assert main(["verify-bundle", str(spoiled)]) == 0
+    assert ("it claims the key" in capsys.readouterr().out) is is_old
+    write_anew(spoiled, contents)
+    with pytest.raises(BundleError, match="changed after it was signed"):
+        main(["verify-bundle", str(spoiled)])
+
+
+def test_a_signature_is_compared_with_the_key_that_it_claims(pair: str, spoiled: Path) -> None:
+    main(["sign", str(spoiled), "--key", f"{pair}.key"])
+    right = (spoiled / "signature.json").read_text()
+    theirs = ed25519.Ed25519PrivateKey.generate()
+    raw = theirs.public_key().public_bytes_raw()
+    for changes, words in (
+        ({"signature": base64.b64encode(bytes(64)).decode()}, "was not made with the key"),
+        ({"key_id": "0" * 64}, "is not the key 0000000000000000 that it claims"),
+        ({"public_key": base64.b64encode(raw).decode()}, "is not the key"),
+        ({"public_key": base64.b64encode(raw[:31]).decode()}, "31 bytes instead of 32"),
+    ):
+        (spoiled / "signature.json").write_text(right)
+        change_signature(spoiled, **changes)
+        with pytest.raises(BundleError, match=words):
+            main(["verify-bundle", str(spoiled)])
+    # Theirs in every part: right by itself, and refused by whoever knows our key.
+    theirs_id = hashlib.sha256(
+        theirs.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    ).hexdigest()
+    digest = json.loads((spoiled / "bundle.json").read_text())["digest"]
+    value = theirs.sign(f"gazeclip-edge bundle 1\n{digest}\n".encode())
+    change_signature(
+        spoiled,
+        key_id=theirs_id,
+        public_key=base64.b64encode(raw).decode(),
+        signature=base64.b64encode(value).decode(),
+    )
+    assert main(["verify-bundle", str(spoiled)]) == 0
+    with pytest.raises(BundleError, match="is trusted"):
+        main(["verify-bundle", str(spoiled), "--trusted", f"{pair}.pub"])
+
+
+def test_a_signature_that_is_required_needs_a_key(
+    pair: str, spoiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["verify-bundle", str(spoiled), "--require-signature"]
+    with pytest.raises(ConfigError, match="no key is named"):
+        main(command)
+    with pytest.raises(BundleError, match="is not signed"):
+        main([*command, "--trusted", f"{pair}.pub"])
+    main(["sign", str(spoiled), "--key", f"{pair}.key"])
+    with pytest.raises(ConfigError, match="no key is named"):
+        main(command)
+    monkeypatch.setenv("GAZECLIP_TRUSTED_KEY", f"{pair}.pub")
+    assert main(command) == 0
 
 
 @pytest.mark.parametrize("action", ["sign", "verify-bundle", "check"])
