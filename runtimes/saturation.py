@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.layout import CONVERSION
 from gazeclip.system.cpu import cpu_features
 from gazeclip.system.place import command_line
 from runtimes.engines.registry import find_engine
@@ -31,7 +32,7 @@ def describe_saturation(
         device: as the engine takes it; None is the CPU.
         features: of the processor, from `cpu_features`; None: this one's.
     """
-    conversion = bundle.meta["metrics"].get("conversion", {})
+    conversion = bundle.meta["metrics"].get(CONVERSION, {})
     if conversion.get("overflow_fix") is not False or not find_engine(engine).adds_in_16_bits:
         return None
     if device is not None and device.lower() != "cpu":

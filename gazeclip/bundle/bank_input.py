@@ -22,6 +22,7 @@ def find_bank_faults(meta: Mapping[str, Any]) -> list[str]:
     if rows is not None and not (type(rows) is int and rows >= len(meta["classes"])):
         faults.append(f"the text bank has {rows!r} rows for {len(meta['classes'])} classes")
     # Classes may change then, and evidence must not: only the fake logit does not know them.
-    if set(meta["evidence"].get("weights", ())) != {"detection"}:
+    weights = meta["evidence"].get("weights")
+    if not isinstance(weights, dict) or set(weights) != {"detection"}:
         faults.append("its classes may change, so its evidence may only weigh 'detection'")
     return faults

@@ -7,19 +7,20 @@ rules.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
 from gazeclip.bundle.bank_input import find_bank_faults
-from gazeclip.bundle.contents import BundleClass, OperatingPoint
+from gazeclip.bundle.contents import BundleClass
 from gazeclip.bundle.contract import contract_faults
+from gazeclip.bundle.figures import find_figure_faults
 from gazeclip.bundle.gate import find_gate_faults
 from gazeclip.bundle.gaze import find_gaze_faults
 from gazeclip.bundle.layout import (
+    CONVERSION,
     GOLDEN,
     INPUT_NAME,
     MANIFEST,
@@ -27,17 +28,15 @@ from gazeclip.bundle.layout import (
     PARTS,
     PRECISIONS,
     SCHEMAS,
-    SHIPPED_POINT,
     TEXT_BANK,
     UNHASHED,
     output_widths,
 )
+from gazeclip.bundle.values import is_count
 from gazeclip.errors import BundleError
 from gazeclip.files.hashes import fingerprint, sha256
 from gazeclip.images.walk import is_hidden
-from gazeclip.scoring.evidence import SCORES
 
-_POINT_KEYS = {field.name for field in dataclasses.fields(OperatingPoint)} - {"name"}
 _CLASS_KEYS = {field.name for field in dataclasses.fields(BundleClass)}
 NOT_LISTED = "does not belong to it"
 _TYPES: dict[str, type] = {
@@ -120,14 +119,21 @@ def meta_faults(meta: Mapping[str, Any], files: bool = True) -> list[str]:
         return [f"{MANIFEST} was changed (its digest differs)"]
     if meta["precision"] not in PRECISIONS:
         faults.append(f"precision '{meta['precision']}' is not one of {', '.join(PRECISIONS)}")
-    faults += _class_faults(meta["classes"]) + contract_faults(meta) + _number_faults(meta)
+    faults += _class_faults(meta["classes"]) + contract_faults(meta) + find_figure_faults(meta)
     faults += find_gate_faults(meta) + find_bank_faults(meta) + find_gaze_faults(meta)
     faults += [
         f"io lacks '{name}'"
         for name in (INPUT_NAME, *OUTPUTS)
         if not isinstance(meta["io"].get(name), str)
     ]
+    if not isinstance(meta["metrics"].get(CONVERSION, {}), dict):
+        faults.append(f"'{CONVERSION}' of 'metrics' is not an object")
     if files:
+        faults += [
+            f"'{name}' of the file list needs bytes and sha256"
+            for name, entry in meta["files"].items()
+            if not _is_file_entry(entry)
+        ]
         model = meta["model_file"]
         if not any(name == model or name.startswith(f"{model}/") for name in meta["files"]):
             faults.append(f"model file '{model}' is not in the file list")
@@ -144,9 +150,17 @@ def _is_sealed(meta: Mapping[str, Any]) -> bool:
         return False
 
 
+def _is_file_entry(entry: object) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    return is_count(entry.get("bytes")) and isinstance(entry.get("sha256"), str)
+
+
 def _class_faults(classes: list[Any]) -> list[str]:
     if any(not isinstance(entry, dict) or set(entry) != _CLASS_KEYS for entry in classes):
         return [f"each class needs exactly {', '.join(sorted(_CLASS_KEYS))}"]
+    if any(not isinstance(value, str) for entry in classes for value in entry.values()):
+        return ["a value of a class is not a text"]
     names = [entry["name"] for entry in classes]
     faults = []
     if names[:1] != ["real"]:
@@ -156,68 +170,6 @@ def _class_faults(classes: list[Any]) -> list[str]:
     if len(set(names)) != len(names):
         faults.append("a class name occurs twice")
     return faults
-
-
-def _number_faults(meta: Mapping[str, Any]) -> list[str]:
-    faults = []
-    value = meta["temperature"].get("attribution")
-    if not _is_number(value) or value <= 0:
-        faults.append(f"temperature of attribution is {value!r}, not a number above 0")
-    faults += _evidence_faults(meta["evidence"])
-    if SHIPPED_POINT not in meta["thresholds"]:
-        faults.append(f"it has no operating point '{SHIPPED_POINT}'")
-    for name, entry in meta["thresholds"].items():
-        faults += _threshold_faults(name, entry)
-    tolerance = meta["golden"].get("tolerance", {})
-    for name in OUTPUTS:
-        value = tolerance.get(name)
-        if not _is_number(value) or value < 0:
-            faults.append(f"golden tolerance of {name} is {value!r}, not a number of at least 0")
-    return faults
-
-
-def _evidence_faults(entry: Mapping[str, Any]) -> list[str]:
-    weights = entry.get("weights")
-    if not isinstance(weights, dict) or not weights or not set(weights) <= set(SCORES):
-        return [f"evidence needs weights of some of {', '.join(SCORES)}"]
-    faults = [
-        f"evidence weight of {name} is {value!r}, not a number of at least 0"
-        for name, value in weights.items()
-        if not _is_number(value) or value < 0
-    ]
-    if not _is_number(entry.get("bias")):
-        faults.append(f"evidence bias is {entry.get('bias')!r}, not a number")
-    limits = entry.get("limits")
-    if not _is_pair(limits) or not limits[0] < limits[1]:
-        faults.append(f"evidence limits are {limits!r}, not two rising numbers")
-    return faults
-
-
-def _threshold_faults(name: str, entry: object) -> list[str]:
-    if not isinstance(entry, dict) or set(entry) != _POINT_KEYS:
-        return [f"threshold '{name}' needs exactly {', '.join(sorted(_POINT_KEYS))}"]
-    faults = []
-    for key in ("fake_from", "real_below"):
-        if not _is_number(entry[key]):
-            faults.append(f"{key} of threshold '{name}' is {entry[key]!r}, not a number")
-    if not faults and entry["real_below"] > entry["fake_from"]:
-        faults.append(f"real_below of threshold '{name}' is above its fake_from")
-    for key in ("target_fpr", "target_miss", "fpr_bound", "miss_bound"):
-        value = entry[key]
-        if value is not None and not (_is_number(value) and 0 <= value <= 1):
-            faults.append(f"{key} of threshold '{name}' is {value!r}, not a rate or null")
-    for key in ("n_real", "n_fake"):
-        if not isinstance(entry[key], int | None) or isinstance(entry[key], bool):
-            faults.append(f"{key} of threshold '{name}' is {entry[key]!r}, not a count or null")
-    return faults
-
-
-def _is_pair(value: object) -> TypeGuard[list[float]]:
-    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
-
-
-def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def file_faults(folder: Path, meta: Mapping[str, Any], verify: bool) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gazeclip.bundle.values import is_count, is_number
 from gazeclip.errors import BundleError, GateError
 
 KEY = "gate"  # of bundle.json
@@ -25,7 +26,20 @@ def find_gate_faults(meta: Mapping[str, Any]) -> list[str]:
         return [f"'{KEY}' has the wrong types"]
     if any(not isinstance(drop, dict) or not set(drop) >= _DROP_KEYS for drop in drops):
         return [f"each drop of '{KEY}' needs {', '.join(sorted(_DROP_KEYS))}"]
+    counted = is_count(entry["n_real"]) and is_count(entry["n_fake"])
+    if not (counted and isinstance(entry["outcome"], str) and all(map(_is_drop, drops))):
+        return [f"a value of '{KEY}' has the wrong type"]
     return []
+
+
+def _is_drop(drop: Mapping[str, Any]) -> bool:
+    """Whether `describe_drop` can tell it."""
+    texts = [drop["figure"], drop["outcome"]]
+    if drop["generator"] is not None:
+        texts.append(drop["generator"])
+    figures = [drop[key] for key in ("before", "after") if drop[key] is not None]
+    figures.append(drop["limit"])
+    return all(isinstance(text, str) for text in texts) and all(map(is_number, figures))
 
 
 def is_rejected(meta: Mapping[str, Any]) -> bool:

@@ -35,6 +35,7 @@ PARTS = (TEXT_BANK, GOLDEN, CARD)
 SIGNATURE = "signature.json"
 # The second is the export stage's record, which names this bundle by its hash.
 UNHASHED = (MANIFEST, "manifest.json", SIGNATURE)
+CONVERSION = "conversion"  # of `metrics` in bundle.json: notes of the export
 # The operating point that verdicts are given at unless another is named.
 SHIPPED_POINT = "fpr1"
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from gazeclip.bundle.bundle import Bundle
-from gazeclip.bundle.layout import COMPUTE_UNITS, INPUT_NAME, OUTPUTS
+from gazeclip.bundle.layout import COMPUTE_UNITS, CONVERSION, INPUT_NAME, OUTPUTS
 from gazeclip.errors import BundleError, ConfigError, Fault
 from gazeclip.system.packages import require
 from runtimes.engines.bank import BankFeed
@@ -93,7 +93,7 @@ def choose_units(bundle: Bundle, asked: str | None) -> str:
             known = ", ".join((*COMPUTE_UNITS, *_SHORT))
             raise ConfigError(f"Core ML has no device '{asked}'", remedy=f"Available: {known}")
         return units
-    stated = bundle.meta.get("metrics", {}).get("conversion", {}).get("compute_units", "all")
+    stated = bundle.meta.get("metrics", {}).get(CONVERSION, {}).get("compute_units", "all")
     if stated not in COMPUTE_UNITS:
         raise BundleError(
             f"bundle {bundle.folder}: Core ML has no compute units '{stated}'",
