@@ -22,6 +22,7 @@ from benchmarks.protocols import build_bundle_protocols, is_made_from, judge_man
 from benchmarks.report.data import ReportData, describe_subject, find_headline
 from benchmarks.report.write import write_report
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.trust import load_trusted
 from gazeclip.console.progress import progress_callback, say
 from gazeclip.data.manifest import Manifest, read_manifest
 from gazeclip.errors import ConfigError
@@ -44,9 +45,17 @@ class Images:
 
 
 def report_bundles(
-    folders: Sequence[Path], stage: ReportStage, images: Images | None, out: Path, seed: int = 0
+    folders: Sequence[Path],
+    stage: ReportStage,
+    images: Images | None,
+    out: Path,
+    seed: int = 0,
+    trusted: Path | None = None,
 ) -> dict[str, Any]:
     """Measure bundles and write report.json, report.md and report.html into `out`.
+
+    Args:
+        trusted: as of `load_trusted`.
 
     Returns the contents of report.json.
 
@@ -54,9 +63,10 @@ def report_bundles(
         ConfigError: a grid without images, or bundles that scale images in different ways.
         ConfigError, StageError: the device that was named cannot be reached, or there is no room
             for the peers.
-        BundleError, ManifestError: a bundle or the manifest is unusable.
+        BundleError, ManifestError: a bundle or the manifest is unusable, or a bundle is not signed
+            by the key that is pinned.
     """
-    bundles = [Bundle.load(folder) for folder in folders]
+    bundles = [load_trusted(folder, trusted) for folder in folders]
     check_device(stage)
     check_if_asked(stage)
     manifest = _read_images(bundles, stage, images)

@@ -10,6 +10,7 @@ from typing import Any
 
 from gazeclip.cli.options import add_stage_options, open_run
 from gazeclip.errors import ConfigError
+from runtimes.commands.trusted import add_trusted_option
 
 EVERYTHING = "all"
 
@@ -80,6 +81,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--benchmark-model", type=Path, metavar="FILE", help="of adb: LiteRT's tool for the device"
     )
+    add_trusted_option(parser, "of bundles: ")
     parser.set_defaults(command=measure_run)
 
 
@@ -97,6 +99,8 @@ def measure_run(args: argparse.Namespace) -> int:
     args.set = [*args.set, *(f"report.{key}={json.dumps(value)}" for key, value in changes.items())]
     if args.out is not None:
         raise ConfigError("--out is for bundles", remedy="Name bundles, or leave it out")
+    if args.trusted is not None:  # what a run has made itself, nobody has signed yet
+        raise ConfigError("--trusted is for bundles", remedy="Name bundles, or leave it out")
     with open_run(args, "report") as run:
         run.manifest("student")
         from benchmarks.stage import find_exit_code, run_stage
@@ -122,7 +126,9 @@ def _measure_bundles(args: argparse.Namespace, changes: Mapping[str, Any]) -> in
     from gazeclip.recipe.stages import ReportStage
 
     images = None if args.manifest is None else Images(args.manifest, args.taxonomy)
-    report = report_bundles(args.bundles, ReportStage(**changes), images, args.out)
+    report = report_bundles(
+        args.bundles, ReportStage(**changes), images, args.out, trusted=args.trusted
+    )
     print_line(f"report: {args.out / 'report.html'}")
     return choose_exit_code(report)
 

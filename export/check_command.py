@@ -14,6 +14,7 @@ from gazeclip.console.lines import print_json
 from gazeclip.console.progress import say, working
 from gazeclip.console.tables import Styled, Table, print_table
 from gazeclip.errors import BundleError
+from runtimes.commands.trusted import add_trusted_option
 from runtimes.commands.units import add_units_option
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def add_check_options(parser: argparse.ArgumentParser) -> None:
     """All but the bundles."""
     parser.add_argument("--engine", metavar="NAME", help="default: the one made for each bundle")
     add_units_option(parser)
+    add_trusted_option(parser)
     add_rejected_option(parser, "pass")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(command=check_bundles)
@@ -58,7 +60,7 @@ def check_bundles(args: argparse.Namespace) -> int:
     try:
         for folder in args.bundles:
             with working(f"checking {folder}"):
-                check = check_bundle(folder, args.engine, args.compute_units)
+                check = check_bundle(folder, args.engine, args.compute_units, args.trusted)
             checks.append(check)
             for remark in check.remarks:
                 say(f"{folder}: {remark}")

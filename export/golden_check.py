@@ -62,14 +62,17 @@ class GoldenCheck:
 
 
 def check_bundle(
-    folder: Path, engine: str | None = None, compute_units: str | None = None
+    folder: Path,
+    engine: str | None = None,
+    compute_units: str | None = None,
+    trusted: Path | None = None,
 ) -> GoldenCheck:
     """Compute the golden images and compare.
 
     Args:
         engine: name in `runtimes.ENGINES`; None takes the one made for the bundle, or on a system
             that it is not made for the target's reference evaluator.
-        compute_units: as of `runtimes.load`.
+        compute_units, trusted: as of `runtimes.load`.
 
     Raises:
         BundleError: the bundle is not whole, is not signed by a key that is pinned, or an output
@@ -77,7 +80,7 @@ def check_bundle(
         ConfigError: unknown target or engine, or one that cannot run this bundle.
         MissingDependencyError: nothing that computes it is installed here.
     """
-    bundle = load_trusted(folder, None)
+    bundle = load_trusted(folder, trusted)
     target = find_target(bundle.target)
     images, expected = bundle.golden
     found: dict[str, Outputs] = {}
@@ -88,7 +91,9 @@ def check_bundle(
             f"the reference evaluator has no compute units: {compute_units} changes nothing here"
         )
     if not replaced:
-        verifier = load(folder, engine, allow_rejected=True, compute_units=compute_units)
+        verifier = load(
+            folder, engine, allow_rejected=True, trusted=trusted, compute_units=compute_units
+        )
         found[verifier.engine.label] = verifier.infer(images)
     if target.reference is not None:
         name = reference_name(target.engine)

@@ -20,6 +20,7 @@ import onnx
 import onnxruntime
 
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.trust import load_trusted
 from gazeclip.console.lines import print_line
 
 WEB = Path(__file__).parents[1] / "apps" / "web"
@@ -120,4 +121,4 @@ def describe_steps(steps: Outputs) -> str:
 
 
 if __name__ == "__main__":
-    compare(Bundle.load(Path(sys.argv[1])), [Path(name) for name in sys.argv[2:]])
+    compare(load_trusted(sys.argv[1]), [Path(name) for name in sys.argv[2:]])

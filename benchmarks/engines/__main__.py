@@ -38,6 +38,7 @@ from gazeclip.console.parser import CommandParser
 from gazeclip.console.tables import Table, print_table
 from gazeclip.faces.dataset import render_golden
 from gazeclip.images.crop_rule import CROPS, WHOLE
+from runtimes.commands.trusted import add_trusted_option
 
 
 def main(argv: list[str]) -> int:
@@ -54,6 +55,7 @@ def main(argv: list[str]) -> int:
     overhead.set_defaults(command=print_overheads)
     agree = commands.add_parser("agree", help="the same verdicts")
     agree.add_argument("--images", type=Path, required=True, metavar="DIR")
+    add_trusted_option(agree)
     agree.set_defaults(command=print_agreement)
     for command in (start, overhead, agree):
         command.add_argument("bundles", type=Path, nargs="+", metavar="BUNDLE")
@@ -102,7 +104,7 @@ def print_overheads(args: argparse.Namespace) -> int:
 
 def print_agreement(args: argparse.Namespace) -> int:
     """One row for each pair of bundles, then the images of which any two differ."""
-    bundles = read_bundles(args.bundles)
+    bundles = read_bundles(args.bundles, args.trusted)
     images = list_images(args.images)
     opinions = judge_images(bundles, images, args.threads)
     pairs = compare_pairs(opinions)

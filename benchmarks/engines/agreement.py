@@ -13,6 +13,7 @@ from benchmarks.measure.shipped import Rule
 from export.runner import open_runner
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.layout import SHIPPED_POINT
+from gazeclip.bundle.trust import load_trusted
 from gazeclip.console.progress import progress_callback
 from gazeclip.errors import ConfigError, ImageError
 from gazeclip.images.walk import find_images
@@ -66,14 +67,17 @@ class Pair:
     llr_difference_by_one_rule: np.ndarray
 
 
-def read_bundles(folders: Sequence[Path]) -> list[Bundle]:
+def read_bundles(folders: Sequence[Path], trusted: Path | None = None) -> list[Bundle]:
     """Bundles that take the same pixels and know the same classes.
 
+    Args:
+        trusted: as of `load_trusted`.
+
     Raises:
-        BundleError: one is damaged.
+        BundleError: one is damaged, or is not signed by the key that is pinned.
         ConfigError: they cannot be compared.
     """
-    bundles = [Bundle.load(folder) for folder in folders]
+    bundles = [load_trusted(folder, trusted) for folder in folders]
     for bundle in bundles[1:]:
         same = (bundle.contract, bundle.classes) == (bundles[0].contract, bundles[0].classes)
         if not same:

@@ -22,6 +22,7 @@ from benchmarks.measure.part_costs import measure_parts
 from export.registry import find_target
 from export.runner import open_runner
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.trust import VARIABLE
 from gazeclip.console.progress import progress_callback
 from gazeclip.console.text import take_last_line
 from gazeclip.errors import StageError
@@ -171,6 +172,8 @@ def start_once(bundle: Path, image: Path, threads: int) -> dict[str, Any]:
     """
     command = [sys.executable, "-m", CHILD, str(bundle.resolve()), str(image.resolve())]
     command += [str(threads), str(CHILD_ROUNDS)]
+    # Whoever named the bundle has decided whether it is trusted; a run's own are not signed yet.
+    environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
     try:
         done = subprocess.run(
             command,
@@ -178,7 +181,7 @@ def start_once(bundle: Path, image: Path, threads: int) -> dict[str, Any]:
             capture_output=True,
             text=True,
             timeout=CHILD_SECONDS,
-            env={**os.environ, SWITCH: OFF},
+            env={**environment, SWITCH: OFF},
         )
     except subprocess.TimeoutExpired as error:
         what = f"{bundle}: no verdict within {CHILD_SECONDS} s"

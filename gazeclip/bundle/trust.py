@@ -1,4 +1,8 @@
-"""Bundles of one maker only: everything that judges loads its bundle here."""
+"""Bundles of one maker only: everything that judges loads its bundle here.
+
+The stages of a run are not among that: they judge what the run has just written itself, which
+nobody has signed yet.
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _STUDENT = ("student", "data_manifest", "taxonomy")
 _LAST_LINES = 4  # of npm's complaint
 
 
-def build_page(bundle_folder: Path, source: Path = SOURCE) -> Path:
+def build_page(bundle_folder: Path, source: Path = SOURCE, trusted: Path | None = None) -> Path:
     """The built page's folder, with a copy of the bundle and of the face detector inside.
 
     Beside a run's INT8 bundle one that computes in float is packed too, where the run has it: which
@@ -40,9 +40,11 @@ def build_page(bundle_folder: Path, source: Path = SOURCE) -> Path:
     Args:
         bundle_folder: an ONNX bundle; every hash is checked.
         source: the page's source.
+        trusted: as of `load_trusted`; the twin must be signed as well.
 
     Raises:
-        BundleError: the bundle or its twin is not whole, or the forensic gate rejected it.
+        BundleError: the bundle or its twin is not whole, is not signed by the key that is pinned,
+            or the forensic gate rejected it.
         ConfigError: it is no ONNX bundle, or the page's source is not here.
         MissingDependencyError: npm is not installed.
         StageError: npm failed.
@@ -54,7 +56,7 @@ def build_page(bundle_folder: Path, source: Path = SOURCE) -> Path:
     if npm is None:
         what = "building the page needs npm, which is not installed"
         raise MissingDependencyError(what, remedy="Install Node.js 20 or later")
-    bundle = load_trusted(bundle_folder)
+    bundle = load_trusted(bundle_folder, trusted)
     refuse_rejected(bundle.folder, bundle.meta)
     if bundle.target != _TARGET:
         what = f"{bundle_folder} is a bundle for {bundle.target}, and the page runs ONNX"
@@ -62,7 +64,7 @@ def build_page(bundle_folder: Path, source: Path = SOURCE) -> Path:
     if bundle.bank_input is not None:
         what = f"{bundle_folder} takes its text bank from outside, and the page has none to give"
         raise ConfigError(what, remedy="Name a bundle that was exported with --text-bank baked")
-    twin = find_twin(bundle)
+    twin = find_twin(bundle, trusted)
     _install_packages(npm, source)
     beside = f" and {twin.name}" if twin else ""
     say(f"building the page around {bundle_folder}{beside}")
@@ -81,7 +83,7 @@ def build_page(bundle_folder: Path, source: Path = SOURCE) -> Path:
     return built
 
 
-def find_twin(bundle: Bundle) -> Path | None:
+def find_twin(bundle: Bundle, trusted: Path | None = None) -> Path | None:
     """What the same run exported from the same student beside its INT8 bundle: w8, else fp32.
 
     Raises:
@@ -93,7 +95,7 @@ def find_twin(bundle: Bundle) -> Path | None:
         folder = bundle.folder.parent / Path(bundle_stage(_TARGET, precision)).name
         if not (folder / MANIFEST).is_file():
             continue
-        twin = load_trusted(folder)
+        twin = load_trusted(folder, trusted)
         if _describe_student(twin) != _describe_student(bundle):
             say(f"left out {folder}: it was made from another student than {bundle.folder.name}")
         elif twin.bank_input is not None:

@@ -13,6 +13,7 @@ from runtimes.answers import CLEAN
 from runtimes.app.build import BUILT, INDEX, SOURCE, build_page
 from runtimes.app.server import LOOPBACK, open_server
 from runtimes.commands.options import parse_port
+from runtimes.commands.trusted import add_trusted_option
 from runtimes.recent import recent_bundle
 
 _ENGINE = "onnxruntime"  # whose files the page runs
@@ -41,6 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="0: any that is free (default: 8080)",
     )
+    add_trusted_option(parser, "with --build: ")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
 
 
@@ -51,12 +53,13 @@ def run_app(args: argparse.Namespace) -> int:
         GazeClipError: the bundle, npm or the port; or the page was not built.
     """
     if args.build:
-        page = build_page(args.bundle or recent_bundle(_ENGINE))
+        page = build_page(args.bundle or recent_bundle(_ENGINE), trusted=args.trusted)
         say(f"built {shorten_path(page)}; serve it: {command_line('app')}")
         return CLEAN
-    if args.bundle is not None:
+    if args.bundle is not None or args.trusted is not None:
+        option = "--trusted" if args.bundle is None else "--bundle"
         what = "the page holds the bundle that it was built around"
-        raise ConfigError(what, remedy="Give --bundle together with --build")
+        raise ConfigError(what, remedy=f"Give {option} together with --build")
     serve_page(find_page(), args.port, args.open)
     return CLEAN
 

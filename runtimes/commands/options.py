@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from gazeclip.bundle.layout import SHIPPED_POINT
-from gazeclip.bundle.trust import VARIABLE
 from gazeclip.errors import ConfigError
 from gazeclip.images.crop_rule import CROPS
 from runtimes.commands.beside import add_provenance_options
+from runtimes.commands.trusted import add_trusted_option
 from runtimes.commands.units import add_units_option
 from runtimes.engines.registry import ENGINES
 from runtimes.video.options import add_film_options
@@ -104,13 +104,7 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         help="classes to attribute to instead of the bundle's own, for a bundle that was exported "
         "with --text-bank external",
     )
-    parser.add_argument(
-        "--trusted",
-        type=Path,
-        metavar="KEY.pub",
-        help="refuse a bundle that this key has not signed (default: the key that "
-        f"{VARIABLE} names, or any whole bundle)",
-    )
+    add_trusted_option(parser)
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:

@@ -15,9 +15,12 @@ from benchmarks import bundles as reporting
 from benchmarks.command import add_options
 from benchmarks.measure.latency import LatencyConfig
 from gazeclip.bundle.contents import BundleContents
+from gazeclip.bundle.keys import make_keys, read_private_key
+from gazeclip.bundle.signature import sign_bundle
+from gazeclip.bundle.trust import VARIABLE
 from gazeclip.bundle.write import write_bundle
 from gazeclip.console.parser import CommandParser
-from gazeclip.errors import ConfigError
+from gazeclip.errors import BundleError, ConfigError
 from gazeclip.files.atomic import read_json
 from gazeclip.files.hashes import sha256
 from tests.benchmarks.hand_made import GENERATORS, MODEL_FILES, write_images
@@ -47,6 +50,27 @@ def copy_bundle(bundle: Path, contents: BundleContents, manifest: Path, folder: 
     file = MODEL_FILES[target]
     write_bundle(folder, replace(contents, target=target, model_file=file, provenance=origin))
     return str(folder)
+
+
+def test_only_bundles_of_the_pinned_key_are_measured(
+    spoiled: Path, bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("cryptography")
+    keys = tmp_path / "ours"
+    make_keys(keys)
+    public = f"{keys}.pub"
+    sign_bundle(spoiled, read_private_key(Path(f"{keys}.key")))
+    unsigned = str(bundles["onnx"])
+    out = ["--out", str(tmp_path / "out")]
+    with pytest.raises(BundleError, match="is not signed"):
+        run_command(str(spoiled), unsigned, *out, "--trusted", public)
+    monkeypatch.setenv(VARIABLE, public)
+    with pytest.raises(BundleError, match="is not signed"):
+        run_command(str(spoiled), unsigned, *out)
+    assert not (tmp_path / "out").exists()
+    assert run_command(str(spoiled), *out) == 0
+    with pytest.raises(ConfigError, match="--trusted is for bundles"):
+        run_command("--trusted", public)
 
 
 def test_bundles_are_measured_and_disturbed(

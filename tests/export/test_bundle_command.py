@@ -185,6 +185,14 @@ def test_a_signature_that_is_required_needs_a_key(
     assert main(command) == 0
 
 
+def test_check_computes_bundles_of_the_named_key_only(pair: str, spoiled: Path) -> None:
+    command = ["check", str(spoiled), "--trusted", f"{pair}.pub"]
+    with pytest.raises(BundleError, match="is not signed"):
+        main(command)
+    main(["sign", str(spoiled), "--key", f"{pair}.key"])
+    assert main(command) == 0
+
+
 @pytest.mark.parametrize("action", ["sign", "verify-bundle", "check"])
 def test_what_the_gate_rejected_is_told_and_exit_code_3(
     action: str,

@@ -11,7 +11,10 @@ import pytest
 
 from benchmarks.engines.__main__ import main
 from benchmarks.engines.agreement import compare_pairs, judge_images, read_bundles
-from gazeclip.errors import ConfigError, ImageError
+from gazeclip.bundle.keys import make_keys, read_private_key
+from gazeclip.bundle.signature import sign_bundle
+from gazeclip.bundle.trust import VARIABLE
+from gazeclip.errors import BundleError, ConfigError, ImageError
 from runtimes import load
 
 
@@ -48,6 +51,22 @@ def test_a_shifted_score_is_seen_by_its_size(bundles: dict[str, Path], folder: P
     fitted = dataclasses.replace(moved, rule=dataclasses.replace(opinion.rule, evidence=evidence))
     (pair,) = compare_pairs([opinion, fitted])
     assert pair.llr_difference.max() < 1e-5 < pair.llr_difference_by_one_rule.max()
+
+
+def test_only_bundles_of_the_pinned_key_are_compared(
+    spoiled: Path, bundles: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("cryptography")
+    keys = tmp_path / "ours"
+    make_keys(keys)
+    sign_bundle(spoiled, read_private_key(Path(f"{keys}.key")))
+    command = ["agree", str(spoiled), str(bundles["onnx"]), "--images", str(tmp_path)]
+    with pytest.raises(BundleError, match="is not signed"):
+        main([*command, "--trusted", f"{keys}.pub"])
+    monkeypatch.setenv(VARIABLE, f"{keys}.pub")
+    with pytest.raises(BundleError, match="is not signed"):
+        main(command)
+    assert [bundle.folder for bundle in read_bundles([spoiled])] == [spoiled]
 
 
 def test_the_table_and_what_cannot_be_compared(

@@ -75,10 +75,12 @@ def test_a_process_that_fails_is_told_with_its_own_words(
 ) -> None:
     def run(command: list[str], env: dict[str, str], **_: Any) -> Any:
         assert command[2] == sweep.CHILD
+        assert "GAZECLIP_TRUSTED_KEY" not in env  # of bundles that are chosen already
         assert env["GAZECLIP_MODEL_CACHE"] == "off" and "PATH" in env  # a cold start
         return subprocess.CompletedProcess(command, 1, "", "Traceback\nerror: no such model\n")
 
     monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setenv("GAZECLIP_TRUSTED_KEY", "release.pub")
     with pytest.raises(StageError, match="no such model"):
         sweep.start_once(tmp_path, tmp_path / "x.jpg", 1)
 

@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 
 from gazeclip.bundle.contents import BankInput, BundleContents
+from gazeclip.bundle.keys import make_keys, read_private_key
+from gazeclip.bundle.signature import sign_bundle
 from gazeclip.bundle.write import write_bundle
 from gazeclip.errors import BundleError, ConfigError, MissingDependencyError, StageError
 from gazeclip.scoring.evidence import Evidence
@@ -218,6 +221,25 @@ def test_what_cannot_be_built_is_said_before_npm_runs(
         build.build_page(bundles["onnx"], source)
     assert "Node.js" in str(caught.value.remedy)
     assert not (source / "calls").exists()
+
+
+def test_the_page_is_built_around_bundles_of_the_named_key_only(
+    source: Path, tmp_path: Path, spoiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("cryptography")
+    put_npm(tmp_path, '[ "$1" = ci ] || mkdir "$GAZECLIP_OUT"', monkeypatch)
+    build_here = partial(build.build_page, source=source)
+    monkeypatch.setattr("runtimes.commands.app.build_page", build_here)
+    keys = tmp_path / "ours"
+    make_keys(keys)
+    command = ["app", "--build", "--bundle", str(spoiled), "--trusted", f"{keys}.pub"]
+    with pytest.raises(BundleError, match="is not signed"):
+        main(command)
+    assert not (source / "calls").exists()
+    sign_bundle(spoiled, read_private_key(Path(f"{keys}.key")))
+    assert main(command) == 0
+    with pytest.raises(ConfigError, match="holds the bundle"):
+        main(["app", "--trusted", f"{keys}.pub"])
 
 
 @pytest.mark.checkout
