@@ -31,8 +31,9 @@ class Inputs:
     """Files as they are named, and of folders all images below them; none is kept.
 
     Attributes:
-        failures: what could not be looked at (a folder without images, one that may not be read),
-            so that it is not passed over in silence; whole when all images were given.
+        failures: what could not be looked at (a folder without images, one that may not be read, a
+            list without names), so that it is not passed over in silence; whole when all images
+            were given.
     """
 
     def __init__(
@@ -93,8 +94,12 @@ class Inputs:
             else:
                 yield from self._expand(name)
         for file in self._lists:
+            is_empty = True
             for name in read_names(file, self._null):
+                is_empty = False
                 yield from self._expand(name)
+            if is_empty:
+                self.failures.append((file, _describe_empty(file)))
 
     def _read_stdin(self) -> Iterator[Named]:
         try:
@@ -143,6 +148,13 @@ def _name_path(path: Path) -> str:
     """What results call a path: of one that is called as standard input is, with its folder."""
     name = str(path)
     return f"{os.curdir}{os.sep}{name}" if name == STDIN else name
+
+
+def _describe_empty(file: str) -> ImageError:
+    """What is said of a list without names, which is seldom what was meant."""
+    place = f"on {_STDIN_NAME}" if file == STDIN else file
+    what = f"the list {place} names no image"
+    return ImageError(what, remedy="Look at what wrote it: a wrong folder or pattern finds nothing")
 
 
 def start_walk(folder: Path) -> ImageWalk:

@@ -103,6 +103,35 @@ def test_lists_name_files_and_folders(tmp_path: Path, monkeypatch: pytest.Monkey
     assert Inputs([], [str(lines)]).count() is None
 
 
+@pytest.mark.parametrize("data", [b"", b"\n\r\n\n"])
+def test_a_list_that_names_nothing_is_no_clean_verdict(
+    data: bytes,
+    bundles: dict[str, Path],
+    photos: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As after `find` in the wrong folder; also beside images that are all real."""
+    give_stdin(monkeypatch, data)
+    command = ["verify", "--bundle", str(bundles["onnx"]), "--json", "--files-from"]
+    assert main([*command, "-"]) == 2
+    told = capsys.readouterr()
+    (row,) = json.loads(told.out)["results"]
+    assert (row["source"], row["verdict"]) == ("-", None)
+    assert row["error"] == "the list on standard input names no image"
+    assert told.err.count("\n") == 1
+    empty = tmp_path / "empty.txt"
+    empty.write_bytes(data)
+    whole = tmp_path / "whole.txt"
+    whole.write_text(str(photos["real"]))
+    assert main([*command, str(whole)]) == 0
+    capsys.readouterr()
+    assert main([*command, str(whole), "--files-from", str(empty)]) == 2
+    judged, missed = json.loads(capsys.readouterr().out)["results"]
+    assert judged["verdict"] == "real" and missed["source"] == str(empty)
+
+
 def test_a_list_is_read_when_it_is_due(bundles: dict[str, Path], photos: dict[str, Path]) -> None:
     command = ("--files-from", "-", "--bundle", bundles["onnx"], "--jsonl", "--batch", "1")
     with start_verify(*command, stdin=subprocess.PIPE) as process:
