@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gazeclip.console.text import printable
 from gazeclip.errors import ConfigError
@@ -39,11 +39,13 @@ class Beside:
     """Credentials in each form of answer, or nothing in any where they were not asked for.
 
     Each file is read when its first outcome is written: it may have several, one after the other.
+    One that was written again since is read again: a watched folder gives it a new verdict, beside
+    which the former credentials would be of other bytes.
     """
 
     def __init__(self, reader: CredentialReader | None) -> None:
         self._reader = reader
-        self._last: tuple[str, Credentials] | None = None
+        self._last: tuple[str, _State | None, Credentials] | None = None
         self._stdin: bytes | None = None
 
     @classmethod
@@ -103,7 +105,29 @@ class Beside:
     def _read(self, source: str) -> Credentials | None:
         if self._reader is None:
             return None
-        if self._last is None or self._last[0] != source:
+        state = None if source == STDIN else _find_state(source)
+        if self._last is None or self._last[:2] != (source, state):
             given = (self._stdin or b"") if source == STDIN else source
-            self._last = (source, self._reader.read(given))
-        return self._last[1]
+            self._last = (source, state, self._reader.read(given))
+        return self._last[2]
+
+
+class _State(NamedTuple):
+    """What at least one of changes where a file is written again.
+
+    `changed_ns` is set by the system alone: a copy that keeps its original's time has a new one.
+    """
+
+    size: int
+    modified_ns: int
+    changed_ns: int
+    inode: int
+
+
+def _find_state(source: str) -> _State | None:
+    """None where there is no such file."""
+    try:
+        found = Path(source).stat()
+    except (OSError, ValueError):  # the second where it can be no name of a file
+        return None
+    return _State(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,10 @@ from PIL import Image
 
 from gazeclip.errors import ConfigError, MissingDependencyError
 from runtimes.cli import main
+from runtimes.commands.beside import Beside
+from runtimes.provenance.credentials import ABSENT, Credentials
+from runtimes.provenance.reader import CredentialReader
+from tests.runtimes.commands.processes import start_verify
 from tests.runtimes.provenance.signing import Authority, sign
 
 SOURCE_TYPES = {"real": "trainedAlgorithmicMedia", "fake": "digitalCapture"}
@@ -143,6 +150,53 @@ def test_json_lines_have_what_json_has(
     assert beside == [result["provenance"] for result in document["results"]]
     assert main([*command, "--jsonl"]) == 2
     assert "provenance" not in capsys.readouterr().out
+
+
+def test_a_file_that_is_written_again_has_its_new_credentials(
+    pictures: dict[str, Path], bundles: dict[str, Path], tmp_path: Path
+) -> None:
+    """In place and under the same name, as a camera does; each time judged by one process."""
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    file = folder / "camera.jpg"
+    command = ("--watch", folder, "--provenance", "--bundle", bundles["onnx"], "--jsonl")
+    found = []
+    with start_verify(*command, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        while b"watching" not in process.stderr.readline():
+            assert process.poll() is None
+        for name in ("real", "changed", "fake"):
+            file.write_bytes(pictures[name].read_bytes())
+            row = json.loads(process.stdout.readline())
+            found.append((row["verdict"], row["provenance"]["state"]))
+            assert row["source"] == str(file)
+        process.send_signal(signal.SIGINT)
+    assert found == [("real", "valid"), ("real", "broken"), ("fake", "valid")]
+
+
+def test_a_file_is_read_once_for_all_its_outcomes(tmp_path: Path) -> None:
+    file = tmp_path / "a.jpg"
+    file.write_bytes(b"first")
+    asked = []
+
+    class Reader(CredentialReader):
+        def __init__(self) -> None:
+            """Without the library."""
+
+        def read(self, source: Any) -> Credentials:
+            asked.append(Path(source).read_bytes())
+            return Credentials(ABSENT)
+
+    beside = Beside(Reader())
+    for _ in range(3):
+        beside.cells(str(file))
+    assert asked == [b"first"]
+    before = file.stat()
+    file.write_bytes(b"other")  # as many bytes
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
+    beside.cells(str(file))
+    beside.describe(str(file))
+    assert asked == [b"first", b"other"]
 
 
 def test_a_file_that_is_called_as_standard_input_is(
