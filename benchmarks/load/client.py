@@ -55,7 +55,7 @@ class Connection:
 def write_request(path: str, body: bytes | None = None, content_type: str = "image/jpeg") -> bytes:
     """A request as bytes: GET, or POST where it has a body."""
     method = "GET" if body is None else "POST"
-    lines = [f"{method} {path} HTTP/1.1", "Host: load"]
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
     if body is not None:
         lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
     return "\r\n".join(lines).encode() + _END_OF_HEAD + (body or b"")

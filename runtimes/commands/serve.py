@@ -17,6 +17,7 @@ from runtimes.commands.options import add_engine_options, parse_port
 from runtimes.doubts import describe_doubts
 from runtimes.serve.limits import MEGA, Limits
 from runtimes.serve.settings import Settings
+from runtimes.serve.strangers import is_host_name
 from runtimes.serve.token import VARIABLE, read_token, require_token
 from runtimes.verifier import Verifier
 
@@ -52,6 +53,15 @@ def _add_network_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"the token that requests must carry; or set {VARIABLE}. Needed beyond this machine",
     )
+    parser.add_argument(
+        "--allow-host",
+        type=parse_host,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="without a token: also answer requests that ask for this host, such as a proxy's; may "
+        "be repeated (default: localhost, addresses of loopback, and what --host names)",
+    )
 
 
 def _add_limit_options(parser: argparse.ArgumentParser) -> None:
@@ -81,6 +91,13 @@ def _add_judging_options(parser: argparse.ArgumentParser) -> None:
     )
     about = "likewise (default: as the bundle's training images were cut)"
     parser.add_argument("--crop", choices=CROPS, help=about)
+
+
+def parse_host(text: str) -> str:
+    """A name or an address, without a port."""
+    if not is_host_name(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no host: give a name without a port")
+    return text
 
 
 def parse_amount(text: str) -> float:
@@ -132,7 +149,8 @@ def read_settings(args: argparse.Namespace) -> Settings:
     )
     raise_first(limits.find_faults())
     token = read_token(args.token_file)
-    return Settings(limits, token, args.crop or WHOLE, args.threshold, args.prior)
+    hosts = (args.host, *args.allow_host)
+    return Settings(limits, token, hosts, args.crop or WHOLE, args.threshold, args.prior)
 
 
 def _load_verifier(args: argparse.Namespace) -> Verifier:

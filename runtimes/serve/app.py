@@ -15,16 +15,17 @@ from fastapi.telemetry import TelemetryConfig
 from gazeclip import __version__
 from gazeclip.errors import BundleError
 from runtimes.serve.body import declared_size, read_body
-from runtimes.serve.door import VERIFY, Door
+from runtimes.serve.door import LIVE, READY, VERIFY, Door
 from runtimes.serve.errors import add_error_answers, answer_line
 from runtimes.serve.gate import Gate
 from runtimes.serve.guard import TokenGuard
 from runtimes.serve.metrics import CONTENT_TYPE, Metrics
 from runtimes.serve.openapi import describe_body, describe_errors
-from runtimes.serve.refusal import BAD_REQUEST, TOO_LATE, UNAUTHORIZED, Refusal
+from runtimes.serve.refusal import BAD_REQUEST, FORBIDDEN, TOO_LATE, UNAUTHORIZED, Refusal
 from runtimes.serve.schemas import State, VerifyAnswer
 from runtimes.serve.service import Service, Wish
 from runtimes.serve.settings import Settings
+from runtimes.serve.strangers import StrangerCheck
 from runtimes.serve.uploads import check_content_type
 from runtimes.verifier import Verifier
 
@@ -67,7 +68,8 @@ def create_app(verifier: Verifier, settings: Settings) -> Door:
     _add_verify(app, service, gate, settings, guards)
     _add_states(app, service)
     _add_reports(app, metrics, guards)
-    return Door(app, gate, metrics.count_answer)
+    strangers = StrangerCheck(settings.hosts) if settings.token is None else None
+    return Door(app, gate, metrics.count_answer, strangers)
 
 
 def _add_verify(
@@ -123,12 +125,12 @@ def _refuse_odd_parameters(request: Request, known: set[str]) -> None:
 
 
 def _add_states(app: FastAPI, service: Service) -> None:
-    @app.get("/healthz", response_model=State, summary="Is the process up?")
+    @app.get(LIVE, response_model=State, summary="Is the process up?")
     async def show_health() -> Response:
         return answer_line(OK)
 
     @app.get(
-        "/readyz",
+        READY,
         response_model=State,
         responses=describe_errors(TOO_LATE),
         summary="Did the golden self-test pass, and do inferences succeed?",
@@ -148,7 +150,7 @@ def _add_reports(app: FastAPI, metrics: Metrics, guards: Sequence[Any]) -> None:
         dependencies=guards,
         responses={
             200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
-            **(describe_errors(UNAUTHORIZED) if guards else {}),
+            **describe_errors(UNAUTHORIZED if guards else FORBIDDEN),
         },
         response_class=Response,
         summary="Counters for Prometheus",

@@ -14,8 +14,13 @@ from gazeclip.console.progress import say
 from runtimes.serve.gate import Gate
 from runtimes.serve.lines import JSON, encode_line
 from runtimes.serve.refusal import Refusal
+from runtimes.serve.strangers import StrangerCheck
 
 VERIFY = "/verify"
+LIVE = "/healthz"
+READY = "/readyz"
+# Whatever watches over the server may ask by any name: nothing else is told there.
+PROBES = (LIVE, READY)
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -37,13 +42,25 @@ class Door:
     """
 
     def __init__(
-        self, app: Application, gate: Gate, count_answer: Callable[[int, float], None]
+        self,
+        app: Application,
+        gate: Gate,
+        count_answer: Callable[[int, float], None],
+        strangers: StrangerCheck | None = None,
     ) -> None:
+        """Stand around an application.
+
+        Args:
+            gate: says whether there is room.
+            count_answer: is told status and seconds of each answer to `VERIFY`.
+            strangers: says who is refused before anything else; None: nobody.
+        """
         self.app = app
         self.gate = gate
         self.stopping = False
         self.cut_off = 0  # requests that the end of the server left without an answer
         self._count_answer = count_answer
+        self._strangers = strangers
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """One request, or the life of the application."""
@@ -53,7 +70,7 @@ class Door:
         visit = _Visit(self, scope, receive, send)
         started = time.perf_counter()
         asks_for_verdict = scope["path"] == VERIFY
-        obstacle = self.gate.find_obstacle() if asks_for_verdict else None
+        obstacle = self._find_obstacle(scope)
         try:
             if obstacle is None:
                 await self.app(scope, visit.receive, visit.send)
@@ -69,6 +86,14 @@ class Door:
                 raise
         if asks_for_verdict:
             self._count_answer(visit.status, time.perf_counter() - started)
+
+    def _find_obstacle(self, scope: Message) -> Refusal | None:
+        """Why the application is not asked at all."""
+        if self._strangers is not None and scope["path"] not in PROBES:
+            refusal = self._strangers.find_refusal(scope["headers"])
+            if refusal is not None:
+                return refusal
+        return self.gate.find_obstacle() if scope["path"] == VERIFY else None
 
 
 class _Visit:

@@ -44,6 +44,7 @@ def describe_body(limits: Limits) -> dict[str, Any]:
 _REASONS = {
     refusal.BAD_REQUEST: "a parameter or the form is wrong, or has too many files",
     refusal.UNAUTHORIZED: "the token is missing or wrong",
+    refusal.FORBIDDEN: "there is no token, and a web page from elsewhere or another host is asking",
     refusal.TOO_SLOW: "the request did not arrive in time",
     refusal.TOO_LARGE: "too many bytes, pixels or faces",
     refusal.UNKNOWN_TYPE: "a type that is not read",

@@ -8,6 +8,7 @@ from gazeclip.errors import ImageError
 
 BAD_REQUEST = 400
 UNAUTHORIZED = 401
+FORBIDDEN = 403
 TOO_SLOW = 408
 TOO_LARGE = 413
 UNKNOWN_TYPE = 415

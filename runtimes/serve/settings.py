@@ -15,11 +15,13 @@ class Settings:
 
     Attributes:
         token: what requests must carry; None: nothing.
+        hosts: without a token: under which names this machine is asked, beside loopback's.
         crop, threshold, prior: of requests that do not say.
     """
 
     limits: Limits = field(default_factory=Limits)
     token: str | None = None
+    hosts: tuple[str, ...] = ()
     crop: str = WHOLE
     threshold: str = SHIPPED_POINT
     prior: float = 0.5

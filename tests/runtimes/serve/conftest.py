@@ -28,7 +28,8 @@ def open_client(verifier: Verifier) -> Iterator[Callable[..., Any]]:
     opened = []
 
     def open_with(settings: Settings | None = None, judge: Verifier = verifier) -> Any:
-        client = testclient.TestClient(create_app(judge, settings or Settings()))
+        door = create_app(judge, settings or Settings())
+        client = testclient.TestClient(door, base_url="http://127.0.0.1:8000")
         client.__enter__()
         opened.append(client)
         return client

@@ -139,7 +139,7 @@ def test_openapi_tells_every_answer(client: Any) -> None:
     told = client.get("/openapi.json").json()
     assert set(told["paths"]) == {"/verify", "/healthz", "/readyz", "/metrics"}
     operation = told["paths"]["/verify"]["post"]
-    statuses = {"200", "400", "401", "408", "413", "415", "422", "429", "500", "503"}
+    statuses = {"200", "400", "401", "403", "408", "413", "415", "422", "429", "500", "503"}
     assert set(operation["responses"]) == statuses
     for status in statuses - {"200"}:
         schema = operation["responses"][status]["content"]["application/json"]["schema"]

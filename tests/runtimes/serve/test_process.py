@@ -95,7 +95,7 @@ def test_all_that_was_accepted_is_answered(
     count = 16
     with run_server(bundles["onnx"], "--timeout", "60") as (process, port):
         slow = socket.create_connection(("127.0.0.1", port), timeout=60)
-        head = f"POST /verify HTTP/1.1\r\nHost: a\r\nContent-Length: {len(large)}\r\n\r\n"
+        head = f"POST /verify HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(large)}\r\n\r\n"
         slow.sendall(head.encode() + large[:1000])
         with ThreadPoolExecutor(count) as pool:
             waiting = [pool.submit(ask, port, "POST", "/verify", large) for _ in range(count)]
@@ -125,7 +125,7 @@ def test_an_idle_server_ends_at_once(bundles: dict[str, Path]) -> None:
 def test_a_second_interrupt_does_not_wait(bundles: dict[str, Path], large: bytes) -> None:
     with run_server(bundles["onnx"], "--timeout", "60") as (process, port):
         slow = socket.create_connection(("127.0.0.1", port), timeout=60)
-        slow.sendall(b"POST /verify HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n1")
+        slow.sendall(b"POST /verify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n1")
         wait_for(lambda: count_inside(port) == 1)
         process.send_signal(signal.SIGINT)
         time.sleep(0.5)
