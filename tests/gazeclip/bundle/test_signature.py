@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,10 @@ ATTACKS: dict[str, tuple[Callable[[Path], Any], str]] = {
         "model.onnx has [0-9]+ bytes instead of",
     ),
     "re-hashed model": (
+        lambda f: (change_byte(f / "model.onnx", 40), rehash(f)),
+        "changed after it was signed",
+    ),
+    "re-hashed golden vectors": (
         lambda f: (change_byte(f / "golden.npz", -1), rehash(f)),
         "changed after it was signed|damaged",
     ),
@@ -133,6 +138,45 @@ def test_an_attack_is_refused_in_one_line(name: str, signed: Path, keys: Path) -
     with pytest.raises(BundleError, match=words) as caught:
         load(signed, threads=1, trusted=keys / "ours.pub")
     assert "\n" not in str(caught.value) and caught.value.remedy and caught.value.exit_code == 2
+
+
+# Files beside or inside the one that bundle.json names, with the weights in a file of their own.
+SPLIT = {
+    "openvino": ("model.xml", ("model.xml", "model.bin")),
+    "coreml": (
+        "model.mlpackage",
+        (
+            "model.mlpackage/Manifest.json",
+            "model.mlpackage/Data/com.apple.CoreML/model.mlmodel",
+            "model.mlpackage/Data/com.apple.CoreML/weights/weight.bin",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "file"), [(target, file) for target, (_, files) in SPLIT.items() for file in files]
+)
+def test_no_file_of_a_model_can_be_exchanged(
+    target: str, file: str, contents: BundleContents, keys: Path, tmp_path: Path
+) -> None:
+    """By who has no key, however well the hashes are made anew; what they hold is never read."""
+    model, files = SPLIT[target]
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(f"the values of {name}".encode())
+    write_bundle(tmp_path, replace(contents, target=target, model_file=model))
+    sign_bundle(tmp_path, read_private_key(keys / "ours.key"))
+    load_trusted(tmp_path, keys / "ours.pub")
+    change_byte(tmp_path / file, 5)
+    with pytest.raises(BundleError, match=f"{file} was changed"):
+        load_trusted(tmp_path, keys / "ours.pub")
+    rehash(tmp_path)
+    with pytest.raises(BundleError, match="changed after it was signed"):
+        load_trusted(tmp_path, keys / "ours.pub")
+    sign_bundle(tmp_path, read_private_key(keys / "theirs.key"), replace=True)
+    with pytest.raises(BundleError, match="is trusted"):
+        load_trusted(tmp_path, keys / "ours.pub")
 
 
 def test_another_key_is_refused_even_under_our_name(signed: Path, keys: Path) -> None:
