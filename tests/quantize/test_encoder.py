@@ -64,7 +64,10 @@ def test_prepared_encoder_has_no_batch_norm_and_the_same_output(backbone: str) -
     torch.testing.assert_close(found, wanted, atol=1e-4 * float(wanted.abs().max()), rtol=1e-3)
 
 
-def test_prepare_refuses_a_fold_that_changes_the_output() -> None:
+@pytest.mark.parametrize("share", [1.0, 1e-3])
+def test_prepare_refuses_a_fold_that_changes_the_output(share: float) -> None:
+    """However little of it the second reader of a convolution takes."""
+
     class TwoReaders(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -73,9 +76,10 @@ def test_prepare_refuses_a_fold_that_changes_the_output() -> None:
 
         def forward(self, x: Tensor) -> Tensor:
             y = self.conv(x)
-            return (self.norm(y) + y).mean((2, 3))
+            return (self.norm(y) + share * y).mean((2, 3))
 
-    with pytest.raises(StageError, match="changed the encoder's output"):
+    words = "folding batch normalisation norm into conv changed the encoder's output by"
+    with pytest.raises(StageError, match=words):
         prepare_encoder(TwoReaders(), SIZE)
 
 
