@@ -17,7 +17,13 @@ from gazeclip.data.dataset import Batch
 from gazeclip.errors import ArtifactError, Fault, raise_first
 from gazeclip.files.hashes import name_weights_by_content
 from gazeclip.networks.backbones import build_encoder
-from gazeclip.networks.student import Student, StudentOutput, StudentSpec, save_student
+from gazeclip.networks.student import (
+    TEACHER_KEY,
+    Student,
+    StudentOutput,
+    StudentSpec,
+    save_student,
+)
 from gazeclip.networks.student_encoder import StudentEncoder
 from gazeclip.networks.weights import backbone_stats
 from gazeclip.recipe.stages import FROM_TEACHER, DistillLoss
@@ -162,7 +168,9 @@ def run_stage(run: Run, force: bool = False) -> bool:
         task = DistillTask(context, build_student(context), stage.train, stage.loss, "student")
         result = fit(task, stage.train, folder / "resume", context.recipe.seed)
         if ranks.is_main():
-            save_student(folder, task.model, {"text_bank": inputs["text_bank"]})
+            bank = TextBank.load(run.folder("text_bank"))
+            facts = {"text_bank": inputs["text_bank"], TEACHER_KEY: bank.teacher_hash}
+            save_student(folder, task.model, facts)
         return {"val": result["best"], "history": result["history"]}
 
     return execute(

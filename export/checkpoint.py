@@ -16,6 +16,7 @@ from pathlib import Path
 
 from export.places import LoneStudent
 from export.stage import Exporter
+from export.teacher import read_teacher, read_teacher_of_bank, refuse_unknown_teacher
 from gazeclip.console.progress import progress_callback
 from gazeclip.data.manifest import Manifest, read_manifest
 from gazeclip.errors import ConfigError
@@ -38,12 +39,15 @@ class Given:
         quantized: folder as a run's `quantized/`; None: no int8.
         manifest: of the images that the student was trained by.
         taxonomy: preset or YAML file that names the manifest's generators.
+        bank: the text bank that the student was distilled with: a run's folder or a file; None: it
+            is not here.
     """
 
     student: Path
     quantized: Path | None
     manifest: Path
     taxonomy: str
+    bank: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -76,26 +80,36 @@ class CheckpointExporter(Exporter):
         return self.facts
 
 
-def open_checkpoint(given: Given, out: Path, overrides: list[str]) -> CheckpointExporter:
+def open_checkpoint(
+    given: Given, out: Path, overrides: list[str], text_bank: str | None = None
+) -> CheckpointExporter:
     """Read and check what was given.
 
     Args:
         out: folder for the bundles.
         overrides: `key=value` of the recipe's sections `export`, `gate` and `data`.
+        text_bank: `baked` or `external`; None: as `overrides` say.
 
     Raises:
-        ArtifactError: the student is missing or damaged.
+        ArtifactError: the student or its bank is missing or damaged.
         ManifestError: the manifest is faulty.
-        ConfigError: student and manifest do not belong together.
+        ConfigError: student and manifest or bank do not belong together, or models are to take text
+            banks and nobody says of which teacher.
     """
-    spec = load_student(given.student).spec
+    student = load_student(given.student)
+    spec = student.spec
     recipe = _build_recipe(given, spec, overrides)
+    teacher = None if given.bank is None else read_teacher_of_bank(given.bank, student)
+    if (text_bank or recipe.export.text_bank) == "external":
+        refuse_unknown_teacher(teacher or read_teacher(given.student), given.student)
     taxonomy = Taxonomy.load(given.taxonomy)
     with progress_callback("checking images") as update:
         manifest = read_manifest(given.manifest, taxonomy, progress=update)
     _refuse_other_classes(given, spec, manifest)
-    run = LoneStudent(out, given.student, given.quantized, manifest.hash_content(taxonomy.hash))
-    return CheckpointExporter(run, CheckpointContext(run, recipe, manifest))
+    data_hash = manifest.hash_content(taxonomy.hash)
+    run = LoneStudent(out, given.student, given.quantized, data_hash, teacher)
+    facts = CheckpointContext(run, recipe, manifest)
+    return CheckpointExporter(run, facts, text_bank=text_bank)
 
 
 def _build_recipe(given: Given, spec: StudentSpec, overrides: list[str]) -> Recipe:

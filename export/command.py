@@ -115,6 +115,13 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="with --checkpoint: the folder of its quantized encoder, for int8",
     )
+    parser.add_argument(
+        "--bank",
+        type=Path,
+        metavar="PATH",
+        help="with --checkpoint: the text bank that the student was distilled with, a run's folder "
+        "text_bank or a file; it says which teacher's banks --text-bank external takes",
+    )
 
 
 def export_run(args: argparse.Namespace) -> int:
@@ -169,7 +176,7 @@ def refuse_stray_options(args: argparse.Namespace) -> None:
         ConfigError: naming what is missing or does nothing.
     """
     if args.checkpoint is None:
-        for name in ("manifest", "taxonomy", "quantized"):
+        for name in ("manifest", "taxonomy", "quantized", "bank"):
             if getattr(args, name) is not None:
                 what = f"--{name} without --checkpoint: a run knows its own"
                 raise ConfigError(what, remedy="Leave it out, or name a student's folder")
@@ -202,7 +209,8 @@ def export_checkpoint(args: argparse.Namespace, options: GateOptions) -> None:
             raise ConfigError(f"--set {item} is not of an export", remedy=f"Here: {known}")
     from export.checkpoint import Given, open_checkpoint
 
-    given = Given(args.checkpoint, args.quantized, args.manifest, args.taxonomy or TAXONOMY)
+    taxonomy = args.taxonomy or TAXONOMY
+    given = Given(args.checkpoint, args.quantized, args.manifest, taxonomy, args.bank)
     lacking = () if args.quantized is not None else (SHIPPED,)
     wanted = pair_up(
         choose_targets(args.target or [], list(registry.TARGETS)),
@@ -211,13 +219,8 @@ def export_checkpoint(args: argparse.Namespace, options: GateOptions) -> None:
     )
     if lacking and (not args.precision or ALL in args.precision):
         say("export: int8 is left out: it needs a quantized encoder (--quantized)")
-    opened = open_checkpoint(given, args.out, args.set)
-    exporter = replace(
-        opened,
-        gate_options=options,
-        text_bank=args.text_bank,
-        coreml_asked=read_coreml_options(args),
-    )
+    opened = open_checkpoint(given, args.out, args.set, args.text_bank)
+    exporter = replace(opened, gate_options=options, coreml_asked=read_coreml_options(args))
     export_wanted(exporter, wanted, args.force)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from export.teacher import find_teacher
 from gazeclip.bundle.answers import KEY, count_answers
 from gazeclip.bundle.layout import SHIPPED_POINT, Precision
 from gazeclip.files.hashes import sha256
@@ -18,21 +19,25 @@ from gazeclip.stages.calibrate import CALIBRATION, Calibration
 def describe_sources(context: Context, precision: Precision) -> dict[str, str]:
     """SHA-256 of all that a model file was made from, by name."""
     run = context.run
-    files: dict[str, Path] = {
-        "recipe": run.root / RECIPE,
-        "student": run.folder("student") / "model.safetensors",
-        "teacher": run.folder("teacher") / "model.safetensors",
+    known = {
+        "recipe": _hash_file(run.root / RECIPE),
+        "student": _hash_file(run.folder("student") / "model.safetensors"),
+        "teacher": find_teacher(run),
     }
     if precision == "int8":
-        files["quantized_encoder"] = run.folder("quantized") / "encoder.safetensors"
-        files["quantized_head"] = run.folder("quantized") / "head.safetensors"
-    # Of a student without its run, recipe and teacher are not known.
-    known = {name: sha256(path) for name, path in files.items() if path.is_file()}
+        folder = run.folder("quantized")
+        known["quantized_encoder"] = _hash_file(folder / "encoder.safetensors")
+        known["quantized_head"] = _hash_file(folder / "head.safetensors")
+    # Of a student without its run the recipe is not known, and perhaps not the teacher.
     return {
-        **{f"{name}_sha256": digest for name, digest in known.items()},
+        **{f"{name}_sha256": digest for name, digest in known.items() if digest is not None},
         "data_manifest_sha256": context.manifest.hash_file(),
         "taxonomy_sha256": context.taxonomy.hash,
     }
+
+
+def _hash_file(path: Path) -> str | None:
+    return sha256(path) if path.is_file() else None
 
 
 def describe_answers(

@@ -39,11 +39,13 @@ class LoneStudent(Run):
         student: folder of the float student.
         quantized: folder of its quantized encoder and head; None: there is none.
         data_hash: of the rows and images that calibrate the bundles.
+        teacher: SHA-256 of its teacher's weights, where an option said so; None: it was not asked.
     """
 
     student: Path
     quantized: Path | None
     data_hash: str
+    teacher: str | None = None
 
     def folder(self, stage: str) -> Path:
         """Where the part lies that stands for the stage."""
@@ -61,8 +63,10 @@ class LoneStudent(Run):
         if stage == STUDENT or (stage == QUANTIZED and self.quantized is not None):
             folder = self.folder(stage)
             record = read_json(folder / MANIFEST) if (folder / MANIFEST).is_file() else {}
-            config = record.get("config", {})
-            return {"inputs": {}, "outputs": _hash_files(folder), "config": config}
+            outputs = _hash_files(folder)
+            if stage == STUDENT and self.teacher is not None:
+                outputs["teacher"] = self.teacher
+            return {"inputs": {}, "outputs": outputs, "config": record.get("config", {})}
         return super().manifest(stage)
 
     def output_hash(self, stage: str) -> str:

@@ -26,6 +26,9 @@ from gazeclip.networks.gaze_head import GazeHead
 from gazeclip.networks.student_encoder import StudentEncoder, build_student_encoder
 from gazeclip.system.place import command_line
 
+CONFIG = "config.json"
+TEACHER_KEY = "teacher_sha256"  # of a distilled student's config.json
+
 # Keeps the L2 norm finite in fp16 engines, where 1e-6 underflows.
 NORM_EPSILON = 1e-4
 
@@ -152,7 +155,7 @@ def save_student(folder: Path, student: Student, extra: dict[str, Any] | None = 
     """`model.safetensors` (with text bank and scale) and `config.json`."""
     spec = asdict(student.spec)
     save_tensors(folder / "model.safetensors", student.state_dict(), {"kind": "student"})
-    write_json(folder / "config.json", {"kind": "student", "spec": spec, **(extra or {})})
+    write_json(folder / CONFIG, {"kind": "student", "spec": spec, **(extra or {})})
 
 
 def load_student(folder: Path) -> Student:
@@ -161,7 +164,7 @@ def load_student(folder: Path) -> Student:
     Raises:
         ArtifactError: missing or damaged files, or weights of another network.
     """
-    config = read_json(Path(folder) / "config.json")
+    config = read_json(Path(folder) / CONFIG)
     if config.get("kind") != "student":
         raise ArtifactError(f"{folder} holds no student", remedy=f"Run: {command_line('distill')}")
     spec_data: dict[str, Any] = dict(config["spec"])

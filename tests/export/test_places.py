@@ -103,6 +103,7 @@ WHOLE: dict[str, Any] = {
     "manifest": Path("faces.csv"),
     "taxonomy": None,
     "quantized": None,
+    "bank": None,
     "run": None,
     "precision": None,
 }
