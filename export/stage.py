@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from export import registry
+from export.blame import blame_student
 from export.coreml_options import list_options, merge_options
 from export.facts import describe_answers, describe_crop, describe_sources, model_size_mb
 from export.filters import round_filters
@@ -192,9 +193,10 @@ def _write_export(
 ) -> dict[str, Any]:
     """Convert, compare, calibrate and write the bundle; what the stage's record says of it."""
     started = time.perf_counter()
-    result = registry.load_target(target).export(_make_job(exporter, precision, folder))
-    seconds = time.perf_counter() - started
     what = f"{target} {precision}"
+    with blame_student(what):
+        result = registry.load_target(target).export(_make_job(exporter, precision, folder))
+    seconds = time.perf_counter() - started
     if precision == "int8":
         # `runtimes.load` warns by it where products of more bits would saturate.
         made = exporter.run.manifest("quantized")["config"].get("quantize")

@@ -33,12 +33,12 @@ from gazeclip.system.privacy import switch_telemetry_off
 switch_telemetry_off()  # before timm and its hub are imported, which look at the switches only then
 
 from export import registry
-from export.blame import name_layer, shorten_reason
+from export.blame import NOT_THE_STUDENT, explain_failure
 from export.head_weights import pack_head
 from export.job import ExportJob
 from export.lower import StrippedEncoder
 from export.quiet import quiet
-from gazeclip.errors import ArtifactError, MissingDependencyError
+from gazeclip.errors import MissingDependencyError
 from gazeclip.files.atomic import write_json
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.networks.backbones import build_encoder
@@ -59,8 +59,6 @@ ANOTHER_BACKBONE = (
     f"Use another one: --set student.backbone=mobilenetv4_conv_small (these work: {WORKING})"
 )
 Faults = list[tuple[str, str]]
-# Another backbone would help with none of these.
-NOT_THE_RECIPE = (OSError, MemoryError, ImportError, MissingDependencyError, ArtifactError)
 
 
 def try_recipe(recipe: Recipe) -> Faults:
@@ -118,10 +116,10 @@ def _try_clip(recipe: Recipe) -> Faults:
         tower = ClipTower(model, small_visual(model, model.input_size or size))
         with torch.no_grad():
             tower.eval().embed(torch.rand(1, 3, size, size))
-    except NOT_THE_RECIPE:
+    except NOT_THE_STUDENT:
         raise
     except Exception as error:
-        what = f"stage teacher would fail: clip_model=small at {size} px: {shorten_reason(error)}"
+        what = f"stage teacher would fail: clip_model=small at {size} px: {explain_failure(error)}"
         remedy = "Choose other teacher.model.width, heads or input_size, or tower=hybrid"
         return [(what, remedy)]
     return []
@@ -138,10 +136,10 @@ def _try_teacher(recipe: Recipe) -> Faults:
         tower = HybridTower(model, size, len(CLASSES), load=False)
         with torch.no_grad():
             tower.eval().embed(torch.rand(1, 3, size, size))
-    except NOT_THE_RECIPE:
+    except NOT_THE_STUDENT:
         raise
     except Exception as error:
-        return [(f"stage teacher would fail: {where}: {shorten_reason(error)}", remedy)]
+        return [(f"stage teacher would fail: {where}: {explain_failure(error)}", remedy)]
     faults = Faults()
     cnns = nn.ModuleList([tower.backbone, *tower.extra])
     if recipe.backbone.enabled:
@@ -170,21 +168,18 @@ def _try_training(recipe: Recipe) -> tuple[Student | None, Faults]:
     stage = recipe.student
     size = recipe.data.image_size
     where = f"{stage.backbone} at {size} px"
-    network: nn.Module | None = None
     try:
         network = build_encoder(stage.backbone, "none", stage.drop_path)
         encoder = StudentEncoder(network, size)
         dim = recipe.teacher.model.embed_dim
         spec = StudentSpec(stage.backbone, dim, CLASSES, PixelContract(size))
         student = Student(spec, encoder, torch.randn(len(CLASSES), dim), 10.0).train()
-        network = student
         output = student(torch.randint(0, 256, (2, 3, size, size), dtype=torch.uint8))
         sum(part.sum() for part in output).backward()
-    except NOT_THE_RECIPE:
+    except NOT_THE_STUDENT:
         raise
     except Exception as error:
-        place = f"{where}{name_layer(error, network)}"
-        what = f"stage student would fail: {place}: {shorten_reason(error)}"
+        what = f"stage student would fail: {where}: {explain_failure(error)}"
         return None, [(what, ANOTHER_BACKBONE)]
     faults = _single_image_faults("student.train", recipe.student.train, student)
     if recipe.baseline.enabled:
@@ -204,11 +199,10 @@ def _try_shipping(recipe: Recipe, student: Student) -> Faults:
             quantized = quantize_encoder(
                 student.encoder, [torch.rand(1, 3, size, size)], overflow_fix=fix
             ).eval()
-    except NOT_THE_RECIPE:
+    except NOT_THE_STUDENT:
         raise
     except Exception as error:
-        place = f"{where}{name_layer(error, student)}"
-        what = f"stage quantized would fail: {place}: {shorten_reason(error)}"
+        what = f"stage quantized would fail: {where}: {explain_failure(error)}"
         faults.append((what, ANOTHER_BACKBONE))
     stripped = None if quantized is None else StrippedEncoder(quantized, size)
     for precision in dict.fromkeys(recipe.export.precisions):
@@ -227,11 +221,11 @@ def _rehearse_target(target: str, job: ExportJob, where: str) -> Faults:
     try:
         with tempfile.TemporaryDirectory() as folder:
             registry.load_target(target).rehearse(replace(job, out_dir=Path(folder)))
-    except NOT_THE_RECIPE:
+    except NOT_THE_STUDENT:
         raise
     except Exception as error:
         place = f"{target} {job.precision}: {where}"
-        what = f"stage export would fail for {place}: {shorten_reason(error)}"
+        what = f"stage export would fail for {place}: {explain_failure(error)}"
         return [(what, f"{ANOTHER_BACKBONE}, or leave {target} out of export.targets")]
     return []
 

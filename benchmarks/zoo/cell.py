@@ -70,7 +70,7 @@ def measure_cell(subject: Subject, target: str, precision: Precision) -> dict[st
         with tempfile.TemporaryDirectory() as folder:
             _fill_cell(cell, subject, target, precision, Path(folder))
     except Exception as error:  # converters raise anything
-        cell["why"] = explain_failure(error, subject.student)
+        cell["why"] = explain_failure(error)
     return cell
 
 

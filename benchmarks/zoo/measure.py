@@ -45,7 +45,7 @@ def measure_student(
     try:
         subject = make_subject(entry, weights, seed)
     except Exception as error:  # timm's networks and NNCF raise anything
-        why = explain_failure(error, None)
+        why = explain_failure(error)
         for target, precision in pairs:
             cell: Cell = {"state": FAILED, "step": "quantize", "why": why}
             record.add_cell(entry.name, name_cell(target, precision), cell)

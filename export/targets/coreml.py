@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from export.blame import refuse_operations
 from export.coreml_options import choose_system
 from export.deploy import example_banks, trace_nchw_model
 from export.head_weights import note_packed
@@ -83,12 +84,11 @@ def _require_known_operations(traced: Any) -> None:
     # `_register_fake_quantize` teaches the converter these two.
     ours = {"aten::fake_quantize_per_tensor_affine", "aten::fake_quantize_per_channel_affine"}
     kinds = {node.kind() for node in traced.inlined_graph.nodes()}
-    unknown = []
-    for kind in sorted(kinds - ours):
-        if kind.startswith("aten::") and known.get_func(kind) is None:
-            unknown.append(kind)
-    if unknown:
-        raise RuntimeError(f"coremltools has no operation for {', '.join(unknown)}")
+    # What is left of Python's own operations is no work, but for functions written in Python.
+    work = {kind for kind in kinds - ours if not kind.startswith("prim::")}
+    work |= kinds & {"prim::PythonOp"}
+    unknown = {kind for kind in work if known.get_func(kind) is None}
+    refuse_operations("coremltools", traced, unknown)
 
 
 def _convert_trace(ct: Any, traced: Any, job: ExportJob, system: str) -> tuple[Any, list[str]]:
@@ -105,17 +105,21 @@ def _convert_trace(ct: Any, traced: Any, job: ExportJob, system: str) -> tuple[A
     inputs = [ct.ImageType(name=INPUT_NAME, shape=shape, color_layout=ct.colorlayout.RGB)]
     for bank in example_banks(job, BANK_ROWS):
         inputs.append(ct.TensorType(name=BANK_INPUT, shape=tuple(bank.shape), dtype=np.float32))
-    model = ct.convert(
-        traced,
-        source="pytorch",
-        convert_to="mlprogram",
-        inputs=inputs,
-        outputs=[ct.TensorType(name=name, dtype=np.float32) for name in OUTPUTS],
-        minimum_deployment_target=getattr(ct.target, system),
-        compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
-        skip_model_load=True,
-        pass_pipeline=pipeline,
-    )
+    try:
+        model = ct.convert(
+            traced,
+            source="pytorch",
+            convert_to="mlprogram",
+            inputs=inputs,
+            outputs=[ct.TensorType(name=name, dtype=np.float32) for name in OUTPUTS],
+            minimum_deployment_target=getattr(ct.target, system),
+            compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
+            skip_model_load=True,
+            pass_pipeline=pipeline,
+        )
+    except NotImplementedError:
+        _require_known_operations(traced)  # the dry run's words, with all that it does not know
+        raise
     return model, packed
 
 

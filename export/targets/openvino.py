@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from export.blame import refuse_operations
 from export.deploy import DeployModel, example_banks, example_image, trace_nchw_model
 from export.head_weights import note_packed, require_packed_convolutions
 from export.job import ExportJob, Result, describe_bank_input
@@ -20,6 +21,8 @@ from gazeclip.system.packages import require
 from quantize.nncf_setup import prepare_nncf
 
 FILE = "model.xml"
+# Of the converter's message, up to the end of the line.
+_UNKNOWN = re.compile("No conversion rule found for operations: (.+)")
 # Where weights have their outputs: `(N, K, H, W)` and, groups first, `(G, N / G, K / G, H, W)`.
 _OUTPUT_AXES = {"Convolution": (0,), "GroupConvolution": (0, 1)}
 
@@ -46,9 +49,13 @@ def export(job: ExportJob) -> Result:
     inputs = [(shape, ov.Type.u8), *(([-1, bank.shape[1]], ov.Type.f32) for bank in banks)]
     example = example_image(job.image_size, 2)
     with quiet(), torch.no_grad():
-        ir = ov.convert_model(
-            model, example_input=(example, *banks) if banks else example, input=inputs
-        )
+        try:
+            ir = ov.convert_model(
+                model, example_input=(example, *banks) if banks else example, input=inputs
+            )
+        except Exception as error:  # it has a type of its own in a private module
+            _refuse_unknown_operations(str(error), job)
+            raise
         packed = note_packed(job, _store_packed(ir, job.packed_head))
         if job.precision == "w8":
             require_packed_convolutions(_store_convolutions(ir), "openvino w8")
@@ -64,6 +71,17 @@ def export(job: ExportJob) -> Result:
     saved = ov.Core().read_model(job.out_dir / FILE)
     notes = {**_count_convolutions(saved), "weight_files": ["model.bin"], **packed}
     return {"model": FILE, "notes": notes, **describe_bank_input(job, None)}
+
+
+def _refuse_unknown_operations(message: str, job: ExportJob) -> None:
+    """Say where the operations are that the converter's message names.
+
+    The float student has them in the same layers as a quantized one.
+    """
+    found = _UNKNOWN.search(message)
+    if found is not None:
+        unknown = {kind.strip() for kind in found[1].split(",")}
+        refuse_operations("OpenVINO", trace_nchw_model(job, None), unknown)
 
 
 def _store_packed(ir: Any, packed: Sequence[PackedMatrix]) -> list[str]:

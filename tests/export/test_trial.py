@@ -56,9 +56,10 @@ def recipe(network: str = SMALL, **groups: Any) -> Recipe:
 def test_an_image_size_that_a_transformer_refuses() -> None:
     ((what, remedy),) = trial.try_recipe(recipe("vit_tiny_patch16_224"))
     assert what.startswith(
-        "stage student would fail: vit_tiny_patch16_224 at 64 px in patch_embed: "
+        "stage student would fail: vit_tiny_patch16_224 at 64 px: AssertionError: "
     )
     assert "Input height (64) doesn't match model (224)" in what and "\n" not in what
+    assert what.endswith(" in encoder.backbone.patch_embed")
     assert (
         "--set student.backbone=mobilenetv4_conv_small" in remedy
         and "tf_efficientnet_lite0" in remedy
