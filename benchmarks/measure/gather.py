@@ -89,6 +89,15 @@ def leave_out_missing_gaze(infer: Infer) -> Infer:
     return infer_without
 
 
+def leave_out_gaze(infer: Infer) -> Infer:
+    """Without `gaze`: of a student that learnt none it measures nothing."""
+
+    def infer_without(images: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: array for name, array in infer(images).items() if name != "gaze"}
+
+    return infer_without
+
+
 def gather_baseline(context: Context) -> Subject:
     """The student's backbone with one linear classifier."""
     return Subject(
@@ -122,13 +131,15 @@ def gather_teacher(context: Context) -> Subject:
 
 def gather_student(context: Context) -> Subject:
     """The float student that everything is exported from."""
+    student = load_run_student(context)
+    infer = wrap_torch(student)
     return Subject(
         name=f"student {context.recipe.student.backbone}",
         role="student",
         engine=TORCH,
         precision="fp32",
         size_mb=_measure_size_mb(context.run.folder("student")),
-        infer=wrap_torch(load_run_student(context)),
+        infer=infer if student.head.gaze.is_trained else leave_out_gaze(infer),
         image_size=context.contract.size,
     )
 
@@ -162,7 +173,7 @@ def open_bundle(bundle: Bundle, threads: int) -> Gathered:
         engine=engine,
         precision=bundle.precision,
         size_mb=model_size_mb(bundle.folder, str(bundle.meta["model_file"])),
-        infer=infer,
+        infer=infer if bundle.tells_gaze else leave_out_gaze(infer),
         image_size=bundle.image_size,
         temperature=bundle.temperature["attribution"],
         rule=Rule(bundle.evidence, bundle.operating_point()),

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
+from pathlib import Path
 
-from benchmarks.measure.gather import leave_out_missing_gaze
+import numpy as np
+import pytest
+
+from benchmarks.measure.gather import leave_out_missing_gaze, open_bundle
+from gazeclip.bundle.contents import BundleContents
+from gazeclip.bundle.write import write_bundle
 
 IMAGES = np.zeros((3, 4, 4, 3), np.uint8)
 
@@ -18,3 +24,16 @@ def test_a_teacher_without_gaze_encoder_has_no_gaze_to_judge() -> None:
     assert list(without) == ["logits"] and without["logits"] is logits
     kept = leave_out_missing_gaze(lambda images: {"logits": logits, "gaze": some})(IMAGES)
     assert kept["gaze"] is some  # one image that failed is no missing encoder
+
+
+@pytest.mark.parametrize("gaze", [True, False])
+def test_a_bundle_that_learnt_no_gaze_has_none_to_judge(
+    bundles: dict[str, Path], contents: BundleContents, tmp_path: Path, gaze: bool
+) -> None:
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "model.onnx").write_bytes((bundles["onnx"] / "model.onnx").read_bytes())
+    bundle = write_bundle(tmp_path, replace(contents, gaze=gaze))
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    outputs = open_bundle(bundle, threads=1).subject.predict(images)
+    assert ("gaze" in outputs) is gaze
+    assert outputs["fake_logit"].shape == (2, 1)
