@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections import defaultdict
 from pathlib import Path
 
@@ -55,16 +56,7 @@ def write_manifest(
     taxonomy = Taxonomy.load(taxonomy_name)
     files = _find_files(folder, out, taxonomy)
     pattern = _compile_pattern(identity)
-    if pattern is None:
-        say(
-            "warning: without --identity every file counts as a person of its own; "
-            "the same person may land in two splits"
-        )
-    if crop is None:
-        say(
-            "warning: without --crop face or whole the manifest does not say how the images were "
-            "cut; verify then takes what it is given for a crop"
-        )
+    _warn_of_missing_options(identity, crop)
     rows = _make_rows(files, folder, out.parent, taxonomy, pattern, seed)
     rows = [(*row, crop or "") for row in rows]
     left = len(files) - len(rows)
@@ -76,9 +68,22 @@ def write_manifest(
     write_csv(out, COLUMNS, rows)
     for split, counts in manifest.counts().items():
         say(f"manifest: {split:12} {sum(counts.values()):6} images")
-    settings = f"--set data.manifest={out} --set data.taxonomy={taxonomy_name}"
-    say(f"manifest: train on it with {settings}")
+    settings = ["--set", f"data.manifest={out}", "--set", f"data.taxonomy={taxonomy_name}"]
+    say(f"manifest: train on it with {shlex.join(settings)}")
     return out
+
+
+def _warn_of_missing_options(identity: str | None, crop: str | None) -> None:
+    if identity is None:
+        say(
+            "warning: without --identity every file counts as a person of its own; "
+            "the same person may land in two splits"
+        )
+    if crop is None:
+        say(
+            "warning: without --crop face or whole the manifest does not say how the images were "
+            "cut; verify then takes what it is given for a crop"
+        )
 
 
 def _make_rows(
