@@ -32,7 +32,10 @@ OPERATIONS.update({name: _make_reduction(function) for name, function in _REDUCT
 
 @register_operation
 def reshape(x: Tensor, shape: Tensor) -> Tensor:
-    wanted = [x.shape[place] if size == 0 else size for place, size in enumerate(read_ints(shape))]
+    # A zero stands for the size that lies as far from the last one, and for 1 where there is none.
+    sizes = read_ints(shape)
+    own = [1] * len(sizes) + list(x.shape)
+    wanted = [size or kept for size, kept in zip(sizes, own[-len(sizes) :], strict=True)]
     return x.reshape(wanted)
 
 

@@ -77,10 +77,10 @@ def max_pool(
     pad: Tensor | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    padded = _pad_image(x, pad_type, pad, fill=float("-inf"))
-    return F.max_pool2d(
-        padded, read_ints(kernel_sizes), read_ints(strides), ceil_mode=bool(ceil_mode)
-    )
+    window = (read_ints(kernel_sizes), read_ints(strides))
+    if bool(ceil_mode):
+        return F.max_pool2d(x, *window, _read_even_padding(pad_type, pad), ceil_mode=True)
+    return F.max_pool2d(_pad_image(x, pad_type, pad, fill=float("-inf")), *window)
 
 
 @register_operation
@@ -93,20 +93,32 @@ def avg_pool(
     exclude_padding_from_average: bool = False,
     ceil_mode: bool = False,
 ) -> Tensor:
-    if bool(exclude_padding_from_average) and pad is not None and any(read_ints(pad)):
-        ones = F.avg_pool2d(
-            _pad_image(torch.ones_like(x), pad_type, pad),
-            read_ints(kernel_sizes),
-            read_ints(strides),
+    window = (read_ints(kernel_sizes), read_ints(strides))
+    leave_out = bool(exclude_padding_from_average)
+    if bool(ceil_mode):
+        even = _read_even_padding(pad_type, pad)
+        return F.avg_pool2d(x, *window, even, ceil_mode=True, count_include_pad=not leave_out)
+    found = F.avg_pool2d(_pad_image(x, pad_type, pad), *window)
+    if leave_out:
+        found = found / F.avg_pool2d(_pad_image(torch.ones_like(x), pad_type, pad), *window)
+    return found
+
+
+def _read_even_padding(pad_type: str, pad: Tensor | None) -> list[int]:
+    """Rows above as below and columns on both sides, as MIL wants it where sizes are rounded up.
+
+    torch has to know of them: no window may begin in the padding behind the image.
+    """
+    if pad_type == "valid" or pad is None:
+        return [0, 0]
+    top, bottom, left, right = read_ints(pad)
+    if pad_type != "custom" or top != bottom or left != right:
+        raise StageError(
+            f"the Core ML evaluator does not know ceil_mode with pad_type '{pad_type}' and "
+            f"padding of {top}, {bottom}, {left} and {right}",
+            remedy="Export with even padding",
         )
-        return (
-            F.avg_pool2d(_pad_image(x, pad_type, pad), read_ints(kernel_sizes), read_ints(strides))
-            / ones
-        )
-    padded = _pad_image(x, pad_type, pad)
-    return F.avg_pool2d(
-        padded, read_ints(kernel_sizes), read_ints(strides), ceil_mode=bool(ceil_mode)
-    )
+    return [top, left]
 
 
 @register_operation

@@ -1,11 +1,10 @@
 """Core ML packages through the reference evaluator against PyTorch.
 
-And the evaluator's operations against NumPy.
+The evaluator's operations by themselves: `tests/export/reference/test_operations.py`.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +17,6 @@ import torch
 from export.job import ExportJob
 from export.reference import evaluator
 from export.reference.evaluator import evaluate, load_program, run_function
-from export.reference.operations import OPERATIONS
 from export.targets import coreml as target
 from export.targets.coreml_padding import register_padding_pass
 from gazeclip.bundle.layout import Precision
@@ -171,188 +169,6 @@ def test_a_program_answers_each_image_as_if_it_were_the_first() -> None:
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(1, 4, 6, 5)).astype(np.float32)
-
-
-def _conv_loop(
-    x: np.ndarray, w: np.ndarray, strides: list[int], pad: list[int], groups: int
-) -> np.ndarray:
-    padded = np.pad(x, [(0, 0), (0, 0), (pad[0], pad[1]), (pad[2], pad[3])]).astype(np.float64)
-    height = (padded.shape[2] - w.shape[2]) // strides[0] + 1
-    width = (padded.shape[3] - w.shape[3]) // strides[1] + 1
-    out = np.zeros((x.shape[0], w.shape[0], height, width))
-    per = w.shape[0] // groups
-    for channel in range(w.shape[0]):
-        first = channel // per * w.shape[1]
-        for i in range(height):
-            for j in range(width):
-                top, left = i * strides[0], j * strides[1]
-                patch = padded[
-                    :, first : first + w.shape[1], top : top + w.shape[2], left : left + w.shape[3]
-                ]
-                out[:, channel, i, j] = (patch * w[channel]).sum((1, 2, 3))
-    return out
-
-
-@pytest.mark.parametrize("groups", [1, 2, 4])
-def test_convolution_with_uneven_padding(groups: int) -> None:
-    w = RNG.normal(size=(8, 4 // groups, 3, 3)).astype(np.float32)
-    strides, pad = np.int32([2, 1]), np.int32([0, 1, 2, 0])
-    found = run_function(
-        _program(
-            _op(
-                "conv",
-                x=X,
-                weight=w,
-                strides=strides,
-                pad_type="custom",
-                pad=pad,
-                groups=np.int32(groups),
-            )
-        ),
-        {},
-    )["y"]
-    np.testing.assert_allclose(
-        found.numpy(), _conv_loop(X, w, [2, 1], [0, 1, 2, 0], groups), atol=1e-5
-    )
-
-
-def test_convolution_refuses_a_padding_rule_it_does_not_know() -> None:
-    with pytest.raises(StageError, match="pad_type 'same'"):
-        run_function(
-            _program(_op("conv", x=X, weight=np.ones((1, 4, 3, 3), np.float32), pad_type="same")),
-            {},
-        )
-
-
-def _quantize(
-    x: np.ndarray, scale: np.ndarray, zero: np.ndarray, low: int, high: int
-) -> np.ndarray:
-    return np.clip(np.rint(x / scale) + zero, low, high)
-
-
-SCALE = np.float32([0.5, 0.25, 1.0, 2.0])
-ZERO = np.int8([0, -3, 5, 100])
-FORMULAS: dict[str, tuple[dict[str, Any], np.ndarray]] = {
-    "batch_norm": (
-        {
-            "x": X,
-            "mean": SCALE,
-            "variance": SCALE + 1,
-            "gamma": SCALE * 3,
-            "beta": -SCALE,
-            "epsilon": np.float32(0.01),
-        },
-        (X - SCALE[:, None, None]) / np.sqrt(SCALE[:, None, None] + 1.01) * SCALE[:, None, None] * 3
-        - SCALE[:, None, None],
-    ),
-    "clip": (
-        {"x": X, "alpha": np.float32(0), "beta": np.float32(0.7)},
-        np.minimum(np.maximum(X, 0), 0.7),
-    ),
-    "dequantize": (
-        {
-            "input": np.full((1, 4, 2, 2), 7, np.int8),
-            "scale": SCALE,
-            "zero_point": ZERO,
-            "axis": np.int32(1),
-        },
-        np.broadcast_to(((7 - ZERO.astype(float)) * SCALE)[None, :, None, None], (1, 4, 2, 2)),
-    ),
-    "constexpr_affine_dequantize": (
-        {
-            "quantized_data": np.full((4, 2), 9, np.int8),
-            "scale": SCALE,
-            "zero_point": np.int8(0),
-            "axis": np.int32(0),
-        },
-        np.broadcast_to((9 * SCALE)[:, None], (4, 2)),
-    ),
-    "constexpr_blockwise_shift_scale": (
-        {
-            "data": np.arange(24, dtype=np.int8).reshape(4, 6),
-            "scale": np.float32([[0.5, 2.0], [0.25, 1.0]]),
-            "offset": np.int8([[0, -3], [5, 100]]),
-        },
-        # Blocks of 2 x 3 elements.
-        (np.arange(24.0).reshape(4, 6) - np.kron([[0, -3], [5, 100]], np.ones((2, 3))))
-        * np.kron([[0.5, 2.0], [0.25, 1.0]], np.ones((2, 3))),
-    ),
-    "constexpr_cast": (
-        {"source_val": X.astype(np.float16), "output_dtype": "fp32"},
-        X.astype(np.float16).astype(np.float32),
-    ),
-    "expand_dims": ({"x": X[0], "axes": np.int32([0, 4])}, X[0][None, ..., None]),
-    "gelu": ({"x": X, "mode": "EXACT"}, X * 0.5 * (1 + np.vectorize(math.erf)(X / np.sqrt(2)))),
-    "linear": (
-        {"x": X[0, 0], "weight": X[0, 1], "bias": np.arange(6, dtype=np.float32)},
-        X[0, 0] @ X[0, 1].T + np.arange(6),
-    ),
-    "pad": ({"x": X, "pad": np.int32([1, 0, 0, 2])}, np.pad(X, [(0, 0), (0, 0), (1, 0), (0, 2)])),
-    "quantize": (
-        {
-            "input": X * 20,
-            "scale": SCALE,
-            "zero_point": ZERO,
-            "axis": np.int32(1),
-            "output_dtype": "int8",
-        },
-        _quantize(X * 20, SCALE[:, None, None], ZERO[:, None, None].astype(float), -128, 127),
-    ),
-    "real_div": ({"x": X, "y": np.float32([[[[3]]]])}, X / 3),
-    "reduce_log_sum_exp": (
-        {"x": X, "axes": np.int32([-1]), "keep_dims": np.bool_(True)},
-        np.log(np.exp(X).sum(-1, keepdims=True)),
-    ),
-    "reduce_mean": ({"x": X, "axes": np.int32([-2, -1])}, X.mean((2, 3))),
-    "relu6": ({"x": X * 9}, np.clip(X * 9, 0, 6)),
-    "reshape": ({"x": X, "shape": np.int32([0, -1])}, X.reshape(1, -1)),
-    "sigmoid": ({"x": X}, 1 / (1 + np.exp(-X))),
-    "silu": ({"x": X}, X / (1 + np.exp(-X))),
-    "slice_by_index": (
-        {
-            "x": X,
-            "begin": np.int32([0, 1, 0, 2]),
-            "end": np.int32([0, 3, 6, 0]),
-            "stride": np.int32([1, 1, 2, 1]),
-            "end_mask": np.bool_([True, False, False, True]),
-            "squeeze_mask": np.bool_([True, False, False, False]),
-        },
-        X[0, 1:3, 0:6:2, 2:],
-    ),
-    "softmax": ({"x": X, "axis": np.int32(1)}, np.exp(X) / np.exp(X).sum(1, keepdims=True)),
-    "transpose": ({"x": X, "perm": np.int32([0, 2, 3, 1])}, X.transpose(0, 2, 3, 1)),
-}
-
-
-@pytest.mark.parametrize("name", sorted(FORMULAS))
-def test_operation_against_its_formula(name: str) -> None:
-    inputs, wanted = FORMULAS[name]
-    found = run_function(_program(_op(name, **inputs)), {})["y"].float().numpy()
-    assert found.shape == wanted.shape
-    np.testing.assert_allclose(found, wanted, atol=2e-6, rtol=2e-6)
-
-
-@pytest.mark.parametrize("name", ["max_pool", "avg_pool"])
-def test_pooling_with_padding(name: str) -> None:
-    fill, reduce = (-np.inf, np.max) if name == "max_pool" else (0.0, np.mean)
-    padded = np.pad(X, [(0, 0), (0, 0), (1, 1), (0, 1)], constant_values=fill)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (2, 2), axis=(2, 3))[:, :, ::2, ::2]
-    inputs = {
-        "kernel_sizes": np.int32([2, 2]),
-        "strides": np.int32([2, 2]),
-        "pad_type": "custom",
-        "pad": np.int32([1, 1, 0, 1]),
-    }
-    found = run_function(_program(_op(name, x=X, **inputs)), {})["y"]
-    np.testing.assert_allclose(found.numpy(), reduce(windows, axis=(4, 5)), atol=1e-6)
-
-
-def test_every_listed_operation_is_callable() -> None:
-    assert len(OPERATIONS) > 40 and all(callable(function) for function in OPERATIONS.values())
-    assert torch.equal(
-        OPERATIONS["concat"]([torch.ones(1), torch.zeros(1)], torch.tensor(0)),
-        torch.tensor([1.0, 0.0]),
-    )
 
 
 @pytest.mark.parametrize(
