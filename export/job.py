@@ -96,11 +96,19 @@ class ExportJob:
         return stripped.freeze(face)
 
     def all_metadata(self) -> dict[str, str]:
-        """`metadata` plus what every file carries: classes, image size, precision (all as text)."""
+        """`metadata` plus what every file carries: classes, image size, precision (all as text).
+
+        Where the classes come with a text bank, those of the logits are not known here: the file
+        then names the ones that it was trained with, by which `fake_logit` goes.
+        """
         import json
 
-        own = {"classes": json.dumps(list(self.classes)), "image_size": str(self.image_size)}
-        return {**self.metadata, **own, "precision": self.precision}
+        names = json.dumps(list(self.classes))
+        classes = {"classes": names}
+        if self.external_bank:
+            classes = {"text_bank": "external", "trained_classes": names}
+        own = {"image_size": str(self.image_size), "precision": self.precision}
+        return {**self.metadata, **classes, **own}
 
 
 Result = dict[str, Any]

@@ -136,9 +136,15 @@ def _describe_model(model: Any, job: ExportJob) -> None:
     if job.external_bank:
         model.input_description[BANK_INPUT] = f"One row a class, {BANK_ROWS} rows, zeros below"
     model.output_description["embedding"] = "L2-normalised image embedding"
-    model.output_description["logits"] = f"Attribution logits of {json.dumps(list(job.classes))}"
+    model.output_description["logits"] = _describe_logits(job)
     model.output_description["fake_logit"] = "Detection logit, above 0 means forged"
     model.output_description["gaze"] = "Pitch and yaw in radians"
+
+
+def _describe_logits(job: ExportJob) -> str:
+    if job.external_bank:
+        return f"Attribution logits, one for each of the {BANK_ROWS} rows of {BANK_INPUT}"
+    return f"Attribution logits of {json.dumps(list(job.classes))}"
 
 
 def _register_fake_quantize() -> None:

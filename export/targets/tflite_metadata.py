@@ -19,7 +19,7 @@ from litert_converter import schema_py_generated as schema
 from export.job import ExportJob
 from export.targets.tflite_file import serialize_model
 from gazeclip.bundle.layout import BANK_INPUT, BANK_ROWS, INPUT_NAME, OUTPUTS
-from gazeclip.files.atomic import atomic_write
+from gazeclip.files.atomic import atomic_write, write_bytes
 
 ENTRY = "TFLITE_METADATA"
 LABELS = "labels.txt"
@@ -36,10 +36,14 @@ _OUTPUT_TEXTS = {
     "fake_logit": "Detection logit, above 0 means forged",
     "gaze": "Pitch and yaw in radians",
 }
+_BANK_TEXT = "Attribution logits, one for each row of the text bank"
 
 
 def describe_file(path: Path, job: ExportJob) -> None:
-    """Write labels and descriptions into a finished model file."""
+    """Write labels and descriptions into a finished model file.
+
+    One that takes a text bank has no labels: they come with whatever bank is given.
+    """
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
     buffer = schema.BufferT()
     names = _list_inputs(model) if job.external_bank else [INPUT_NAME]
@@ -50,7 +54,10 @@ def describe_file(path: Path, job: ExportJob) -> None:
     entry.buffer = len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
     data = serialize_model(model)
-    atomic_write(path, lambda partial: _write_with_labels(partial, data, job.classes))
+    if job.external_bank:
+        write_bytes(path, data)
+    else:
+        atomic_write(path, lambda partial: _write_with_labels(partial, data, job.classes))
 
 
 def _list_inputs(model: Any) -> list[str]:
@@ -84,8 +91,9 @@ def build_metadata(job: ExportJob, names: Sequence[str] = (INPUT_NAME,)) -> byte
         else:
             described.append(_write_tensor(builder, name, bank))
     labelled = BANK_INPUT not in names
+    texts = _OUTPUT_TEXTS if labelled else {**_OUTPUT_TEXTS, "logits": _BANK_TEXT}
     outputs = [
-        _write_tensor(builder, name, _OUTPUT_TEXTS[name], labels=labelled and name == "logits")
+        _write_tensor(builder, name, texts[name], labels=labelled and name == "logits")
         for name in OUTPUTS
     ]
     inputs = _write_vector(builder, described)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gazeclip.bundle.contents import BankInput
 from gazeclip.bundle.layout import BANK_SCHEMA
+
+
+def read_bank_input(meta: Mapping[str, Any]) -> BankInput | None:
+    """The model's input for the text bank; None: its classes are part of it."""
+    entry = meta.get("text_bank")
+    return None if entry is None else BankInput(entry["name"], entry["rows"])
 
 
 def find_bank_faults(meta: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from gazeclip.bundle.bank_input import read_bank_input
 from gazeclip.bundle.check import array_faults, refuse, refuse_changed
 from gazeclip.bundle.contents import BankInput, BundleClass, OperatingPoint
 from gazeclip.bundle.contract import read_contract
@@ -130,8 +131,7 @@ class Bundle:
     @property
     def bank_input(self) -> BankInput | None:
         """The model's input for the text bank; None: its classes are part of it."""
-        entry = self.meta.get("text_bank")
-        return None if entry is None else BankInput(entry["name"], entry["rows"])
+        return read_bank_input(self.meta)
 
     def with_bank(self, classes: tuple[BundleClass, ...], rows: np.ndarray) -> Bundle:
         """The same bundle with other classes, `rows (C, D)`; the files stay as they are."""

@@ -6,6 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gazeclip.bundle.answers import KEY as ANSWERS
+from gazeclip.bundle.card_bank import (
+    describe_bank_input,
+    describe_logits,
+    tell_whose_classes,
+)
 from gazeclip.bundle.card_use import describe_use, list_limits, tabulate_answers
 from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.bundle.gaze import tells_gaze
@@ -57,8 +62,10 @@ def model_card(meta: Mapping[str, Any]) -> str:
         list_limits(meta),
         "## Input and output",
         _describe_input(meta),
+        describe_bank_input(meta),
         _describe_outputs(meta),
         "## Classes",
+        tell_whose_classes(meta),
         _format_table(("class", "title", "category", "family"), _list_classes(meta["classes"])),
         "## Evidence",
         _EVIDENCE,
@@ -111,7 +118,7 @@ def _describe_outputs(meta: Mapping[str, Any]) -> str:
     gaze = "pitch and yaw in radians" if tells_gaze(meta) else "nothing: it was not trained"
     return (
         f"Outputs: `embedding (B, {meta['embedding_dim']})` of unit length, "
-        f"`logits (B, {len(meta['classes'])})`, `fake_logit (B, 1)`, "
+        f"{describe_logits(meta)}, `fake_logit (B, 1)`, "
         f"`gaze (B, 2)` = {gaze}. "
         f"Attribution = softmax(logits / {temperature}), read among the forgeries of an image that "
         "is not judged real."

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gazeclip.bundle.answers import KEY
+from gazeclip.bundle.card_bank import list_bank_limits
 from gazeclip.bundle.contents import OperatingPoint
 from gazeclip.bundle.gate import KEY as GATE
 from gazeclip.bundle.gate import explain_rejection, is_rejected
@@ -69,6 +70,7 @@ def list_limits(meta: Mapping[str, Any]) -> str:
         *_find_data_limits(meta),
         *_find_rate_limits(meta),
         *_find_file_limits(meta),
+        *list_bank_limits(meta),
     ]
     return "\n".join(f"- {limit}" for limit in limits)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,39 @@ def test_classes_change_and_detection_does_not(
         # alone computes in half precision as well: both factors, scale and product are rounded.
         bound = 4 * scale * HALF_STEP if (target, precision) == ("coreml", "fp16") else 2e-5
         np.testing.assert_allclose(answers["logits"], logits, rtol=0, atol=bound)
+
+
+def read_texts(model: Path, target: str) -> dict[str, str]:
+    """What a file of one of the targets that tell texts by key says of itself."""
+    if target == "onnx":
+        onnx = pytest.importorskip("onnx")
+        return {item.key: item.value for item in onnx.load(str(model)).metadata_props}
+    if target == "openvino":
+        info = pytest.importorskip("openvino").Core().read_model(str(model)).get_rt_info()
+        return {key: value.value for key, value in info["gazeclip"].items()}
+    models = pytest.importorskip("coremltools").models
+    return dict(models.MLModel(str(model), skip_model_load=True).user_defined_metadata)
+
+
+@pytest.mark.parametrize(
+    "target", ["onnx", "openvino", pytest.param("coreml", marks=pytest.mark.slow)]
+)
+def test_files_name_no_classes_that_come_from_outside(
+    tiny: Tiny, tmp_path: Path, target: str
+) -> None:
+    asked = tiny.make_job("fp32", tmp_path)
+    path = tmp_path / load_target(target).export(asked)["model"]
+    told = read_texts(path, target)
+    assert "classes" not in told and told["text_bank"] == "external"
+    assert json.loads(told["trained_classes"]) == list(CLASSES)
+    if target == "coreml":
+        models = pytest.importorskip("coremltools").models
+        logits = models.MLModel(str(path), skip_model_load=True).output_description["logits"]
+        assert f"{BANK_ROWS} rows of text_bank" in logits and CLASSES[1] not in logits
+        return
+    load_target(target).export(replace(asked, external_bank=False))
+    baked = read_texts(path, target)
+    assert json.loads(baked["classes"]) == list(CLASSES) and "text_bank" not in baked
 
 
 def test_a_student_with_more_classes_than_rows_is_refused(tiny: Tiny, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ The walk goes by the numbers of the fields in `metadata_schema.fbs` of tflite-su
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from export.job import ExportJob
-from gazeclip.bundle.layout import OUTPUTS
+from gazeclip.bundle.layout import BANK_ROWS, OUTPUTS
 from gazeclip.networks.student import Student
 from tests.collecting import skip_without
 
@@ -61,6 +62,24 @@ def _add_ones(path: Path) -> None:
     path.write_bytes(serialize_model(model))
 
 
+def _name_inputs(path: Path, name: str) -> None:
+    """Give the model a signature whose one input has that name."""
+    from litert_converter import schema_py_generated as s
+
+    from export.targets.tflite_file import serialize_model
+
+    model: Any = s.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
+    port = s.TensorMapT()
+    port.name = name.encode()
+    port.tensorIndex = 0
+    signature = s.SignatureDefT()
+    signature.inputs = [port]
+    signature.outputs = []
+    signature.subgraphIndex = 0
+    model.signatureDefs = [signature]
+    path.write_bytes(serialize_model(model))
+
+
 @pytest.fixture
 def described(tmp_path: Path) -> Path:
     from export.targets.tflite_metadata import describe_file
@@ -105,6 +124,7 @@ class Table:
         return Table(self.data, self.inner.Indirect(self._find(number)))
 
     def tables(self, number: int) -> list[Table]:
+        self._find(number)
         field = self.inner.Offset(4 + 2 * number)
         start = self.inner.Vector(field)
         places = [start + 4 * k for k in range(self.inner.VectorLen(field))]
@@ -123,6 +143,28 @@ def test_a_zip_reader_finds_one_label_a_line(described: Path) -> None:
     with zipfile.ZipFile(described) as archive:
         assert archive.testzip() is None and archive.namelist() == ["labels.txt"]
         assert archive.read("labels.txt").decode().splitlines() == list(CLASSES)
+
+
+def test_labels_of_a_text_bank_are_in_no_file(tmp_path: Path) -> None:
+    """They come with the bank; the bundle's own stand in bundle.json."""
+    from export.targets.tflite_metadata import build_metadata, describe_file
+
+    path = tmp_path / "model.tflite"
+    _add_ones(path)
+    _name_inputs(path, "image")
+    baked = ExportJob(cast(Student, None), None, "fp32", tmp_path, CLASSES, SIZE)
+    job = replace(baked, external_bank=True)
+    describe_file(path, job)
+    assert not zipfile.is_zipfile(path)
+    root = Table.root(build_metadata(job, ("image", "text_bank")))
+    (graph,) = root.tables(3)
+    image, bank = graph.tables(2)
+    assert (image.text(0), bank.text(0)) == ("image", "text_bank")
+    assert f"{BANK_ROWS} rows" in bank.text(1)
+    logits = graph.tables(3)[OUTPUTS.index("logits")]
+    assert "row of the text bank" in logits.text(1) and "label" not in logits.text(1)
+    with pytest.raises(AssertionError, match="field 6 is not set"):
+        logits.tables(6)
 
 
 def test_the_metadata_names_inputs_outputs_and_the_label_file(described: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from gazeclip.bundle.answers import count_answers
 from gazeclip.bundle.card import model_card
-from gazeclip.bundle.contents import BundleClass, BundleContents, OperatingPoint
+from gazeclip.bundle.contents import BankInput, BundleClass, BundleContents, OperatingPoint
 from gazeclip.bundle.write import copy_with_point, describe_contents, write_bundle
 
 
@@ -78,6 +78,49 @@ def test_answers_are_counted_as_a_loop_counts_them(contents: BundleContents) -> 
         assert entry["n"] == int((targets == names.index(name)).sum())
         for answer in ("real", "fake", "inconclusive"):
             assert entry[answer] == wanted[name, answer]
+
+
+def describe_with_bank(contents: BundleContents, rows: int | None) -> str:
+    told = dataclasses.replace(contents, bank_input=BankInput("bank_port", rows))
+    return model_card(describe_contents(told))
+
+
+def cut_section(card: str, title: str) -> str:
+    return card.partition(f"## {title}")[2].partition("\n## ")[0]
+
+
+def test_a_baked_model_has_one_input_and_its_own_classes(contents: BundleContents) -> None:
+    card = model_card(describe_contents(contents))
+    assert "bank" not in card and "`logits (B, 4)`" in card
+
+
+@pytest.mark.parametrize(("rows", "shape"), [(None, "(K, 6)"), (64, "(64, 6)")])
+def test_a_text_bank_is_an_input_with_a_shape(
+    contents: BundleContents, rows: int | None, shape: str
+) -> None:
+    ports = cut_section(describe_with_bank(contents, rows), "Input and output")
+    assert f"`bank_port`, float32 `{shape}`" in ports
+    assert ("zeros below" in ports) == (rows is not None)
+    assert ("of which the first K count" in ports) == (rows is not None)
+    assert f"`logits (B, {shape[1:].split(',')[0]})`" in ports
+    assert "(B, 4)" not in ports  # the number of its own classes
+
+
+def test_a_signature_covers_the_bundles_own_bank_alone(
+    spoiled: Path, contents: BundleContents
+) -> None:
+    """The card says so; the signature is over the digest, and that over the bank's hash."""
+    classes = cut_section(describe_with_bank(contents, None), "Classes")
+    assert "which its hashes and its signature cover" in classes
+    assert "neither covers it" in classes
+    assert "| swap | Swap | face_swap | graphics |" in classes
+    bundle = write_bundle(spoiled, contents)
+    rows = contents.text_bank.copy()
+    rows[1] = -rows[1]
+    other = write_bundle(spoiled, dataclasses.replace(contents, text_bank=rows))
+    assert other.digest != bundle.digest
+    elsewhere = other.with_bank(other.classes, contents.text_bank)
+    assert elsewhere.digest == other.digest
 
 
 def with_counts(contents: BundleContents) -> BundleContents:
