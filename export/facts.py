@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from export.settings import find_weight_files, hash_settings, list_stages
 from export.teacher import find_teacher
 from gazeclip.bundle.answers import KEY, count_answers
-from gazeclip.bundle.layout import SHIPPED_POINT, Precision
+from gazeclip.bundle.layout import SHIPPED_POINT, TEXT_BANK, Precision
 from gazeclip.files.hashes import sha256
+from gazeclip.networks.student import CONFIG
 from gazeclip.run.context import Context
-from gazeclip.run.folder import RECIPE
 from gazeclip.stages.calibrate import CALIBRATION, Calibration
 
+# Of an export stage's configuration: what the program fixes, and what bundle.json says elsewhere.
+_NOT_CHOSEN = ("target", "precision", "bounds", "golden_tolerance", "contract")
 
-def describe_sources(context: Context, precision: Precision) -> dict[str, str]:
-    """SHA-256 of all that a model file was made from, by name."""
+
+def describe_sources(
+    context: Context, precision: Precision, config: Mapping[str, Any]
+) -> dict[str, str]:
+    """SHA-256 of all that a model file was made from, by name.
+
+    Args:
+        config: of the export stage.
+    """
     run = context.run
-    known = {
-        "recipe": _hash_file(run.root / RECIPE),
+    found = {
         "student": _hash_file(run.folder("student") / "model.safetensors"),
+        "student_config": _hash_file(run.folder("student") / CONFIG),
         "teacher": find_teacher(run),
+        "text_bank": _hash_file(run.folder("text_bank") / TEXT_BANK),
     }
+    last = "student"
     if precision == "int8":
-        folder = run.folder("quantized")
-        known["quantized_encoder"] = _hash_file(folder / "encoder.safetensors")
-        known["quantized_head"] = _hash_file(folder / "head.safetensors")
-    # Of a student without its run the recipe is not known, and perhaps not the teacher.
+        last = "quantized"
+        found["quantized_encoder"] = _hash_file(run.folder(last) / "encoder.safetensors")
+        found["quantized_head"] = _hash_file(run.folder(last) / "head.safetensors")
+    stages = list_stages(run, last)
+    # Of a student without its run settings are not known, and perhaps not the teacher.
+    found["settings"] = hash_settings(config, stages) if stages else None
+    found |= find_weight_files(stages)
     return {
-        **{f"{name}_sha256": digest for name, digest in known.items() if digest is not None},
+        **{f"{name}_sha256": digest for name, digest in found.items() if digest is not None},
         "data_manifest_sha256": context.manifest.hash_file(),
         "taxonomy_sha256": context.taxonomy.hash,
     }
@@ -38,6 +54,16 @@ def describe_sources(context: Context, precision: Precision) -> dict[str, str]:
 
 def _hash_file(path: Path) -> str | None:
     return sha256(path) if path.is_file() else None
+
+
+def describe_parameters(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What whoever exports may choose, as it was, beside target and precision.
+
+    Args:
+        config: of the export stage.
+    """
+    kept = {key: value for key, value in config.items() if key not in _NOT_CHOSEN}
+    return {"text_bank": "baked", **kept}
 
 
 def describe_answers(

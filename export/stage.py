@@ -14,7 +14,13 @@ import numpy as np
 from export import registry
 from export.blame import blame_student
 from export.coreml_options import list_options, merge_options
-from export.facts import describe_answers, describe_crop, describe_sources, model_size_mb
+from export.facts import (
+    describe_answers,
+    describe_crop,
+    describe_parameters,
+    describe_sources,
+    model_size_mb,
+)
 from export.filters import round_filters
 from export.gate import BATCH_SIZE, TWIN, Gatekeeper, GateOptions, refuse_rejected_files
 from export.head_weights import pack_head
@@ -153,26 +159,11 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
     registry.load_target(target)  # refused before anything is read
     read = ("student", "quantized", "data") if precision == "int8" else ("student", "data")
     inputs = {name: run.output_hash(name) for name in read}
-    recipe = exporter.context.recipe
-    config = {
-        "target": target,
-        "precision": precision,
-        "bounds": vars(BOUNDS[precision]),
-        "golden_tolerance": GOLDEN_TOLERANCE[precision],
-        "parity_images": recipe.export.parity_images,
-        "target_miss": recipe.export.target_miss,
-        **({"head_weights": recipe.export.head_weights} if precision in ("w8", "int8") else {}),
-        # Nothing where it is baked, so that earlier exports stay up to date.
-        **({"text_bank": "external"} if exporter.external_bank else {}),
-        **list_options(exporter.coreml, target),
-        "contract": exporter.context.contract.to_dict() | describe_crop(exporter.context),
-        "seed": recipe.seed,
-    }
-    if exporter.gate.enabled and precision != TWIN:
+    config = describe_config(exporter, target, precision)
+    if "gate" in config:
         export_one(exporter, target, TWIN)
         twin = bundle_stage(target, TWIN)
         inputs[twin] = run.output_hash(twin)
-        config["gate"] = asdict(exporter.gate)
 
     def body(folder: Path) -> dict[str, Any]:
         with working(f"exporting {target} {precision}"):
@@ -186,6 +177,27 @@ def export_one(exporter: Exporter, target: str, precision: Precision, force: boo
         body=body,
         force=force,
     )
+
+
+def describe_config(exporter: Exporter, target: str, precision: Precision) -> dict[str, Any]:
+    """All settings that a bundle depends on beside those of the stages before."""
+    recipe = exporter.context.recipe
+    judged = exporter.gate.enabled and precision != TWIN
+    return {
+        "target": target,
+        "precision": precision,
+        "bounds": vars(BOUNDS[precision]),
+        "golden_tolerance": GOLDEN_TOLERANCE[precision],
+        "parity_images": recipe.export.parity_images,
+        "target_miss": recipe.export.target_miss,
+        **({"head_weights": recipe.export.head_weights} if precision in ("w8", "int8") else {}),
+        # Nothing where it is baked, so that earlier exports stay up to date.
+        **({"text_bank": "external"} if exporter.external_bank else {}),
+        **list_options(exporter.coreml, target),
+        "contract": exporter.context.contract.to_dict() | describe_crop(exporter.context),
+        "seed": recipe.seed,
+        **({"gate": asdict(exporter.gate)} if judged else {}),
+    }
 
 
 def _write_export(
@@ -273,6 +285,7 @@ def _gather_contents(
 ) -> BundleContents:
     """All of a bundle but the model file; calibrated on what that file itself says."""
     context = exporter.context
+    config = describe_config(exporter, target, precision)
     outputs = infer_in_batches(infer, exporter.calibration, BATCH_SIZE)
     calibration = calibrate_on_run(context, outputs, exporter.candidates)
     gate = None
@@ -296,7 +309,8 @@ def _gather_contents(
         },
         parity=parity,
         gaze=exporter.student.head.gaze.is_trained,
-        provenance=describe_sources(context, precision),
+        provenance=describe_sources(context, precision, config),
+        parameters=describe_parameters(config),
         versions=read_versions(),
         text_bank=exporter.model_of(precision).head.text_bank.numpy(),
         golden=Golden(exporter.golden, golden_outputs, GOLDEN_TOLERANCE[precision]),

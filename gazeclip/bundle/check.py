@@ -60,6 +60,7 @@ _TYPES: dict[str, type] = {
     "files": dict,
     "digest": str,
 }
+_OPTIONAL: dict[str, type] = {"parameters": dict}  # which earlier versions did not write
 
 
 def refuse(folder: Path, faults: Sequence[str], remedy: str = "Export it again") -> None:
@@ -110,7 +111,7 @@ def meta_faults(meta: Mapping[str, Any], files: bool = True) -> list[str]:
     faults = [f"{MANIFEST} lacks '{key}'" for key in _TYPES if key not in meta]
     faults += [
         f"'{key}' has the wrong type"
-        for key, kind in _TYPES.items()
+        for key, kind in (_TYPES | _OPTIONAL).items()
         if not isinstance(meta.get(key, kind()), kind)
     ]
     if faults:

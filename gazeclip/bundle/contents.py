@@ -113,6 +113,7 @@ class BundleContents:
         metrics: figures of the calibration split, and notes of the conversion.
         parity: figures against PyTorch, the engine they were measured in, and their bounds.
         provenance: SHA-256 of what the model was made from, by name.
+        parameters: what whoever exported it has chosen, beside target and precision.
         versions: packages that shaped the file, by name.
         text_bank: `(C, D)` float32, rows of unit length.
         io_names: the model file's own names for `image` and `OUTPUTS`, where they differ.
@@ -142,3 +143,4 @@ class BundleContents:
     gate: Mapping[str, Any] | None = None
     bank_input: BankInput | None = None
     gaze: bool = True
+    parameters: Mapping[str, Any] = field(default_factory=dict)

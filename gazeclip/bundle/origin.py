@@ -1,4 +1,4 @@
-"""Where a bundle's model file comes from, as an in-toto Statement v1 with SLSA's predicate v1.
+"""Where a bundle comes from, as an in-toto Statement v1 with SLSA's predicate v1.
 
 https://in-toto.io/Statement/v1 says what a file is about, https://slsa.dev/provenance/v1 what it
 was made from. It is written from bundle.json alone and holds no time, so that equal bundles have
@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from gazeclip.bundle.layout import ORIGIN
 from gazeclip.system.packages import DISTRIBUTION
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
-# Both are names only: nothing lies behind them.
-BUILD_TYPE = "urn:gazeclip-edge:export:1"
+# All are names only: nothing lies behind them. 2 knows all parameters, and is about all files.
+BUILD_TYPE = "urn:gazeclip-edge:export:2"
+FIRST_BUILD_TYPE = "urn:gazeclip-edge:export:1"
 BUILDER = "urn:gazeclip-edge:local"
 _HASH = "_sha256"  # what keys of `provenance` in bundle.json end in
 
@@ -26,17 +28,18 @@ def describe_origin(meta: Mapping[str, Any], files: Mapping[str, Mapping[str, An
 
     Args:
         meta: bundle.json; its file list may still be missing.
-        files: name -> `sha256` of at least the files of the model.
+        files: name -> `sha256` of every file but bundle.json and the statement itself.
     """
-    model = find_model_files(meta, files)
+    is_first = _is_of_first_kind(meta)
+    names = find_model_files(meta, files) if is_first else sorted(set(files) - {ORIGIN})
     return {
         "_type": STATEMENT_TYPE,
-        "subject": [{"name": name, "digest": _make_digest(files[name])} for name in model],
+        "subject": [{"name": name, "digest": _make_digest(files[name])} for name in names],
         "predicateType": PREDICATE_TYPE,
         "predicate": {
             "buildDefinition": {
-                "buildType": BUILD_TYPE,
-                "externalParameters": {key: meta[key] for key in ("target", "precision")},
+                "buildType": FIRST_BUILD_TYPE if is_first else BUILD_TYPE,
+                "externalParameters": _list_parameters(meta),
                 "internalParameters": {"contract": meta["contract"]},
                 "resolvedDependencies": [*_list_sources(meta), *_list_packages(meta)],
             },
@@ -45,6 +48,23 @@ def describe_origin(meta: Mapping[str, Any], files: Mapping[str, Mapping[str, An
             },
         },
     }
+
+
+def _is_of_first_kind(meta: Mapping[str, Any]) -> bool:
+    """Whether bundle.json is from before it had the parameters of its export."""
+    return "parameters" not in meta
+
+
+def _list_parameters(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What whoever exported, or placed a threshold, has chosen."""
+    chosen = {key: meta[key] for key in ("target", "precision")}
+    if _is_of_first_kind(meta):
+        return chosen
+    rates = {
+        name: {key: entry[key] for key in ("target_fpr", "target_miss")}
+        for name, entry in meta["thresholds"].items()
+    }
+    return {**meta["parameters"], **chosen, "operating_points": rates}
 
 
 def find_model_files(meta: Mapping[str, Any], files: Mapping[str, Any]) -> list[str]:
@@ -56,12 +76,12 @@ def find_model_files(meta: Mapping[str, Any], files: Mapping[str, Any]) -> list[
 
 
 def find_origin_faults(statement: Any, meta: Mapping[str, Any]) -> list[str]:
-    """Why the statement is not about the model file that bundle.json lists."""
+    """Why the statement is not about the files that bundle.json lists."""
     wanted = describe_origin(meta, meta["files"])
     if not isinstance(statement, Mapping):
         return ["its provenance is not an object"]
     if statement.get("subject") != wanted["subject"]:
-        return ["its provenance is of another model file"]
+        return ["its provenance is of other files"]
     if statement != wanted:
         return ["its provenance says otherwise than bundle.json"]
     return []
@@ -72,7 +92,7 @@ def _make_digest(entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _list_sources(meta: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What was trained or given, by its content."""
+    """What was trained or given, by its content; of settings, by their values."""
     sources = []
     for key, value in sorted(meta["provenance"].items()):
         if key.endswith(_HASH):

@@ -96,6 +96,8 @@ def copy_with_point(
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / name, place)
     write_text(target / CARD, model_card(meta))
+    if ORIGIN in meta["files"]:
+        write_json(target / ORIGIN, describe_origin(meta, _list_files(target)))
     meta["files"] = _list_files(target)
     write_json(target / MANIFEST, meta | {"digest": seal(meta)})
     return Bundle.load(target)
@@ -135,6 +137,7 @@ def describe_contents(contents: BundleContents) -> dict[str, Any]:
         "thresholds": {name: point.to_entry() for name, point in contents.thresholds.items()},
         "metrics": contents.metrics,
         "parity": contents.parity,
+        "parameters": contents.parameters,
         "provenance": contents.provenance,
         "versions": contents.versions,
         "licence": contents.licence,

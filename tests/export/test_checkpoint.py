@@ -131,11 +131,25 @@ def read_record(data: bytes) -> dict[str, Any]:
     return record
 
 
-@pytest.mark.parametrize("target", ["onnx", "openvino", "coreml", "tflite"])
+@pytest.mark.parametrize(
+    ("target", "precisions"),
+    [
+        ("onnx", ("fp32", "w8", "int8")),
+        ("openvino", ("fp32", "fp16", "w8", "int8")),
+        # Their conversions take minutes.
+        ("coreml", ("fp32", "int8")),
+        ("tflite", ("fp32", "int8")),
+    ],
+)
 def test_two_processes_write_the_same_bytes(
-    target: str, checkpoint: Path, quantized: Path, manifest: Path, tmp_path: Path
+    target: str,
+    precisions: tuple[str, ...],
+    checkpoint: Path,
+    quantized: Path,
+    manifest: Path,
+    tmp_path: Path,
 ) -> None:
-    """Whatever their hash seed and working directory are; in float and in int8.
+    """Whatever their hash seed and working directory are.
 
     Only the record of the stage, which is no part of a bundle, says how long it took.
     """
@@ -146,7 +160,8 @@ def test_two_processes_write_the_same_bytes(
         command = [sys.executable, "-m", "export", "--checkpoint", checkpoint]
         command += ["--quantized", quantized, "--manifest", manifest, "--taxonomy", "demo"]
         command += ["--out", place / "out", "--target", target, "--set", "gate.enabled=false"]
-        command += ["--precision", "fp32", "--precision", "int8"]
+        for precision in precisions:
+            command += ["--precision", precision]
         paths = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": seed}
         done = subprocess.run(
             command, cwd=place, env={**os.environ, **paths}, capture_output=True, text=True
@@ -155,7 +170,8 @@ def test_two_processes_write_the_same_bytes(
         found.append(read_files(place / "out"))
     first, second = found
     assert first.keys() == second.keys()
-    for folder in (target, f"{target}-fp32"):
+    for precision in precisions:
+        folder = target if precision == "int8" else f"{target}-{precision}"
         assert f"{folder}/bundle.json" in first
     records = {name for name in first if name.endswith("/manifest.json")}
     assert [name for name in first if first[name] != second[name] and name not in records] == []

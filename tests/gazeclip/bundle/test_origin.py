@@ -13,9 +13,9 @@ import pytest
 from export.__main__ import main
 from gazeclip.bundle.bundle import Bundle
 from gazeclip.bundle.check import seal
-from gazeclip.bundle.contents import BundleContents
+from gazeclip.bundle.contents import BundleContents, OperatingPoint
 from gazeclip.bundle.origin import find_model_files
-from gazeclip.bundle.write import write_bundle
+from gazeclip.bundle.write import copy_with_point, write_bundle
 from gazeclip.errors import BundleError
 
 
@@ -24,7 +24,11 @@ def read_statement(folder: Path) -> dict[str, Any]:
     return statement
 
 
-def test_it_names_the_model_and_what_it_was_made_from(bundles: dict[str, Path]) -> None:
+def test_it_names_the_files_and_what_they_were_made_from(bundles: dict[str, Path]) -> None:
+    rates = {
+        "fpr0.1": {"target_fpr": 0.001, "target_miss": 0.05},
+        "fpr1": {"target_fpr": 0.01, "target_miss": 0.05},
+    }
     for target, folder in bundles.items():
         statement = read_statement(folder)
         # The values that the specifications fix.
@@ -32,13 +36,16 @@ def test_it_names_the_model_and_what_it_was_made_from(bundles: dict[str, Path]) 
         assert statement["predicateType"] == "https://slsa.dev/provenance/v1"
         models = sorted(folder.glob("model.*"))
         assert len(models) == (2 if target == "openvino" else 1)
+        others = ["MODEL_CARD.md", "golden.npz", "text_bank.safetensors"]
         wanted = []
-        for path in models:
+        for path in sorted([*models, *(folder / name for name in others)]):
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             wanted.append({"name": path.name, "digest": {"sha256": digest}})
         assert statement["subject"] == wanted
         build = statement["predicate"]["buildDefinition"]
-        assert build["externalParameters"] == {"target": target, "precision": "fp32"}
+        assert build["buildType"] == "urn:gazeclip-edge:export:2"
+        chosen = {"target": target, "precision": "fp32", "operating_points": rates}
+        assert build["externalParameters"] == chosen
         assert build["resolvedDependencies"] == [
             {"name": "data_manifest", "digest": {"sha256": "b" * 64}},
             {"name": "teacher", "digest": {"sha256": "a" * 64}},
@@ -55,6 +62,30 @@ def test_required_fields_are_there(bundles: dict[str, Path]) -> None:
     # "at least one of uri, digest and content"
     for entry in build["resolvedDependencies"]:
         assert {"uri", "digest", "content"} & set(entry)
+
+
+def test_what_was_chosen_is_an_external_parameter(spoiled: Path, contents: BundleContents) -> None:
+    chosen = {"text_bank": "external", "coreml": {"deployment_target": "iOS18"}, "seed": 3}
+    write_bundle(spoiled, dataclasses.replace(contents, parameters=chosen))
+    found = read_statement(spoiled)["predicate"]["buildDefinition"]["externalParameters"]
+    assert {key: found[key] for key in chosen} == chosen
+    # Nobody can pass another target off as the bundle's by a parameter of that name.
+    write_bundle(spoiled, dataclasses.replace(contents, parameters={"target": "tflite"}))
+    found = read_statement(spoiled)["predicate"]["buildDefinition"]["externalParameters"]
+    assert found["target"] == "onnx"
+
+
+def test_another_threshold_is_another_statement(spoiled: Path, tmp_path: Path) -> None:
+    source = Bundle.load(spoiled)
+    point = OperatingPoint("fpr5", 0.5, -1.0, 0.05, 0.02)
+    copy_with_point(spoiled, tmp_path / "copy", point, source.evidence, {})
+    statement = read_statement(tmp_path / "copy")
+    build = statement["predicate"]["buildDefinition"]
+    rates = build["externalParameters"]["operating_points"]
+    assert rates["fpr5"] == {"target_fpr": 0.05, "target_miss": 0.02} and len(rates) == 3
+    card = hashlib.sha256((tmp_path / "copy" / "MODEL_CARD.md").read_bytes()).hexdigest()
+    assert {"name": "MODEL_CARD.md", "digest": {"sha256": card}} in statement["subject"]
+    assert main(["verify-bundle", str(tmp_path / "copy")]) == 0
 
 
 def test_versions_and_names_as_package_urls(spoiled: Path, contents: BundleContents) -> None:
@@ -91,7 +122,7 @@ def change_statement(folder: Path, place: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("place", "value", "words"),
     [
-        ("subject", [], "provenance is of another model file"),
+        ("subject", [], "provenance is of other files"),
         ("predicate", {}, "provenance says otherwise than bundle.json"),
     ],
 )
@@ -103,12 +134,43 @@ def test_a_statement_of_another_bundle_is_refused(
         main(["verify-bundle", str(spoiled)])
 
 
+def make_older(folder: Path) -> None:
+    """The bundle as the first version of statements had it, which was about the model alone."""
+    meta = json.loads((folder / "bundle.json").read_text())
+    del meta["parameters"]
+    statement = read_statement(folder)
+    (model,) = [entry for entry in statement["subject"] if entry["name"] == "model.onnx"]
+    build = statement["predicate"]["buildDefinition"]
+    build["buildType"] = "urn:gazeclip-edge:export:1"
+    build["externalParameters"] = {"target": "onnx", "precision": "fp32"}
+    (folder / "provenance.json").write_text(json.dumps(statement | {"subject": [model]}))
+    data = (folder / "provenance.json").read_bytes()
+    entry = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    meta["files"]["provenance.json"] = entry
+    meta["digest"] = seal(meta)
+    (folder / "bundle.json").write_text(json.dumps(meta))
+
+
+def test_bundles_with_the_first_statement_verify_and_can_be_copied(
+    spoiled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_older(spoiled)
+    assert main(["verify-bundle", str(spoiled)]) == 0
+    older = Bundle.load(spoiled)
+    point = OperatingPoint("fpr5", 0.5, -1.0)
+    copy_with_point(spoiled, tmp_path / "copy", point, older.evidence, {})
+    assert read_statement(tmp_path / "copy") == read_statement(spoiled)
+    assert main(["verify-bundle", str(tmp_path / "copy")]) == 0
+    assert capsys.readouterr().out.count("whole") == 2
+
+
 def test_a_bundle_of_an_earlier_version_has_none(
     spoiled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (spoiled / "provenance.json").unlink()
     meta = json.loads((spoiled / "bundle.json").read_text())
     del meta["files"]["provenance.json"]
+    del meta["parameters"]
     meta["digest"] = seal(meta)
     (spoiled / "bundle.json").write_text(json.dumps(meta))
     assert main(["verify-bundle", str(spoiled)]) == 0
