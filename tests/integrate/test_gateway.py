@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gazeclip.bundle.parts import read_bank_and_facts, write_text_bank
+from gazeclip.bundle.text_bank import TextBankFile
 from runtimes import Verdict, load
 from tests.integrate.listings import ROOT, read_listings
 from tests.runtimes.test_telemetry import check_that_nothing_is_left_or_sent
@@ -112,6 +114,86 @@ def test_the_gateway_answers_as_runtimes_does(
         assert mine == wanted
 
 
+def test_the_gateway_takes_other_classes(
+    gateway: Path, external: Path, bank_file: Path, photos: dict[str, Path], tmp_path: Path
+) -> None:
+    """With the bundle's own bank and with another; detection is the same."""
+    pictures = [photos[name] for name in ("real", "fake", "unsure", "whole")]
+    rng = np.random.default_rng(4)
+    for number in range(8):
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(np.full((40, 40, 3), rng.integers(0, 256, 3), np.uint8)).save(path)
+        pictures.append(path)
+    answers = {}
+    for given in (None, bank_file):
+        options = () if given is None else ("--text-bank", given)
+        done = run(gateway, external, *options, *pictures)
+        assert done.stderr == ""
+        answers[given] = [json.loads(line) for line in done.stdout.splitlines()]
+        verdicts = load(external, threads=2, text_bank=given).verify(pictures, crop="whole")
+        for mine, verdict in zip(answers[given], verdicts, strict=True):
+            wanted = describe(verdict)
+            for key in ("verdict", "image"):
+                assert mine[key] == wanted[key]
+            assert mine["llr"] == pytest.approx(wanted["llr"], abs=1e-5)
+            assert mine.get("generator", {}).get("name") == wanted.get("generator", {}).get("name")
+            assert mine.get("generator", {}).get("p") == pytest.approx(
+                wanted.get("generator", {}).get("p"), abs=1e-5
+            )
+    named = {line.get("generator", {}).get("name") for line in answers[bank_file]}
+    assert "new gan" in named
+    assert [line["llr"] for line in answers[None]] == [line["llr"] for line in answers[bank_file]]
+
+
+def rewrite_bank(path: Path, **changed: Any) -> None:
+    """Change what a bank says of itself; None takes nothing away."""
+    rows, text = read_bank_and_facts(path)
+    assert text is not None
+    write_text_bank(path, rows, json.dumps(json.loads(text) | changed))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"teacher_sha256": "e" * 64}, "of another teacher"),
+        ({"teacher_sha256": None}, "of another teacher"),
+        ({"student_sha256": "e" * 64}, "of another student"),
+        ({"student_sha256": None}, "of another student"),
+        ({"kind": "a list"}, "does not say whose it is"),
+        ({"version": 2}, "does not say whose it is"),
+        ({"classes": [{"name": "real"}]}, "does not fit"),
+        ({"classes": [{"name": str(number)} for number in range(5)]}, "does not fit"),
+    ],
+)
+def test_the_gateway_refuses_a_bank_of_others(
+    change: dict[str, Any], words: str, gateway: Path, external: Path, bank_file: Path
+) -> None:
+    assert run(gateway, external, "--text-bank", bank_file).returncode == 0
+    rewrite_bank(bank_file, **change)
+    done = run(gateway, external, "--text-bank", bank_file)
+    assert (done.returncode, done.stdout) == (70, "") and words in done.stderr
+
+
+def test_the_gateway_refuses_banks_that_cannot_be_used(
+    gateway: Path, external: Path, bundles: dict[str, Path], bank: TextBankFile, bank_file: Path
+) -> None:
+    done = run(gateway, bundles["onnx"], "--text-bank", bank_file)
+    assert done.returncode == 70 and "classes are part of the model" in done.stderr
+    own = external / "text_bank.safetensors"
+    done = run(gateway, external, "--text-bank", own)
+    assert done.returncode == 70 and "does not say whose it is" in done.stderr
+    _, text = read_bank_and_facts(bank_file)
+    rows = bank.embeddings.copy()
+    rows[4, 0] = np.nan
+    for values, words in ((rows, "not finite"), (bank.embeddings[:, :5], "does not fit")):
+        write_text_bank(bank_file, values, text)
+        done = run(gateway, external, "--text-bank", bank_file)
+        assert done.returncode == 70 and words in done.stderr
+    bank_file.write_bytes(bank_file.read_bytes()[:-2])
+    done = run(gateway, external, "--text-bank", bank_file)
+    assert done.returncode == 70 and len(done.stderr.splitlines()) == 1
+
+
 def test_a_profile_is_converted(
     gateway: Path, bundles: dict[str, Path], photos: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -158,7 +240,7 @@ def test_the_gateway_refuses_a_spoiled_bundle(part: str, gateway: Path, spoiled:
         (spoiled / part).write_bytes(bytes(data))
     else:
         meta = json.loads((spoiled / "bundle.json").read_text())
-        changes = {"schema": 3, "target": "tflite"}
+        changes = {"schema": 4, "target": "tflite"}
         if part == "tolerance":  # no engine is as exact as this
             meta["golden"]["tolerance"]["logits"] = -1.0
         else:

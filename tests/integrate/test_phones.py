@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,17 @@ import pytest
 
 from export.registry import TARGETS
 from gazeclip.bundle.bundle import Bundle
-from gazeclip.bundle.layout import INPUT_NAME, OUTPUTS, SCHEMA, SHIPPED_POINT
+from gazeclip.bundle.layout import (
+    BANK_INPUT,
+    BANK_ROWS,
+    BANK_SCHEMA,
+    INPUT_NAME,
+    OUTPUTS,
+    SCHEMAS,
+    SHIPPED_POINT,
+    TEXT_BANK,
+)
+from gazeclip.bundle.text_bank import KIND, VERSION, TextBankFile
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.scoring.evidence import SCORES
 from tests.integrate.listings import GUIDES, read_listings
@@ -23,8 +35,7 @@ PHONES = {"android.md": "kotlin", "ios.md": "swift"}
 WIDTHS = {
     "bundle.embeddingWidth": "D",
     'Int(try bundle.meta["embedding_dim"].number())': "D",
-    "bundle.classes.size": "C",
-    "bundle.classes.count": "C",
+    "bundle.rows": "rows",
     "1": "1",
     "2": "2",
 }
@@ -32,7 +43,7 @@ _KOTLIN_CHAIN = re.compile(
     r'\b(\w+)((?:\.get(?:Int|String|Double|JSONObject|JSONArray)\((?:"[^"]+"|\w+)\))+)'
 )
 _KOTLIN_CALL = re.compile(r'\.get(\w+)\(("[^"]+"|\w+)\)')
-_SWIFT_CHAIN = re.compile(r'\bmeta((?:\["[^"]+"\]|\[[$\w]+\])+)(?:\.(\w+))?')
+_SWIFT_CHAIN = re.compile(r'\b(meta|header|told)((?:\["[^"]+"\]|\[[$\w]+\])+)(?:\.(\w+))?')
 Step = tuple[str, type | tuple[type, ...]]  # a key, `*` for any, and what lies there
 _ANYTHING = (dict, list, str, int, float)
 _KOTLIN_TYPES: dict[str, type | tuple[type, ...]] = {
@@ -50,13 +61,29 @@ _SWIFT_TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
+# The JSON values that listings read: bundle.json, a bank's header, and what it says of itself.
+ROOTS = ("meta", "header", "told")
+
+
+@pytest.fixture
+def documents(bundles: dict[str, Path], external: Path, bank_file: Path) -> dict[str, Any]:
+    """Those of a TFLite bundle that takes a text bank, and of a bank with a row from images."""
+    raw = bank_file.read_bytes()
+    header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+    sources = Bundle.load(external).meta["provenance"]
+    port = {"name": BANK_INPUT, "rows": BANK_ROWS}
+    meta = {**Bundle.load(bundles["tflite"]).meta, "provenance": sources}
+    told = json.loads(header["__metadata__"]["gazeclip"])
+    return {"meta": {**meta, "text_bank": port}, "header": header, "told": told}
+
+
 def join_listings(guide: str) -> str:
     return "\n".join(read_listings(guide, PHONES[guide]))
 
 
 def find_kotlin_paths(code: str) -> list[list[Step]]:
-    """Ways into bundle.json from `meta` on, also through values that have a name of their own."""
-    known: dict[str, list[Step]] = {"meta": []}
+    """Ways from `ROOTS` into the documents, also through values that have a name of their own."""
+    known: dict[str, list[Step]] = {root: [(root, dict)] for root in ROOTS}
     paths = []
     for match in _KOTLIN_CHAIN.finditer(code):
         root, calls = match.groups()
@@ -75,8 +102,8 @@ def find_kotlin_paths(code: str) -> list[list[Step]]:
 
 def find_swift_paths(code: str) -> list[list[Step]]:
     paths = []
-    for keys, last in _SWIFT_CHAIN.findall(code):
-        path: list[Step] = []
+    for root, keys, last in _SWIFT_CHAIN.findall(code):
+        path: list[Step] = [(root, dict)]
         for literal, _ in re.findall(r'\[(?:"([^"]+)"|([$\w]+))\]', keys):
             path.append((literal or "*", _ANYTHING))
         path[-1] = (path[-1][0], _SWIFT_TYPES.get(last, _ANYTHING))
@@ -97,32 +124,38 @@ def follow(value: Any, path: list[Step]) -> bool:
     return bool(children) and all(fits)
 
 
-def test_a_wrong_way_into_the_bundle_is_found(bundles: dict[str, Path]) -> None:
-    meta = Bundle.load(bundles["tflite"]).meta
+def test_a_wrong_way_into_the_bundle_is_found(documents: dict[str, Any]) -> None:
     wrong = (
+        'header.getJSONObject("text_bank").getInt("shape")',
+        'told.getString("version")',
         'meta.getInt("sizes")',
         'meta.getInt("target")',
         'meta.getJSONObject("io").getInt("x")',
     )
     for code in wrong:
-        assert [follow(meta, path) for path in find_kotlin_paths(code)] == [False]
+        assert [follow(documents, path) for path in find_kotlin_paths(code)] == [False]
     for code in (
+        'told["student"].text()',
         'meta["sizes"].number()',
         'meta["target"].number()',
         'meta["thresholds"][point]["x"]',
     ):
-        assert [follow(meta, path) for path in find_swift_paths(code)] == [False]
+        assert [follow(documents, path) for path in find_swift_paths(code)] == [False]
 
 
 @pytest.mark.parametrize("guide", PHONES)
-def test_every_key_of_bundle_json_is_there(guide: str, bundles: dict[str, Path]) -> None:
-    meta = Bundle.load(bundles["tflite"]).meta
+def test_every_key_is_there(guide: str, documents: dict[str, Any]) -> None:
     find = find_kotlin_paths if PHONES[guide] == "kotlin" else find_swift_paths
     paths = find(join_listings(guide))
-    assert [path for path in paths if not follow(meta, path)] == []
+    assert [path for path in paths if not follow(documents, path)] == []
     # What the contract cannot be followed without.
     needed = {"schema", "target", "contract", "files", "io", "golden", "thresholds", "evidence"}
-    assert {path[0][0] for path in paths} >= needed | {"classes", "temperature", "model_file"}
+    needed |= {"classes", "temperature", "model_file", "text_bank", "provenance"}
+    found = {root: {path[1][0] for path in paths if path[0][0] == root} for root in ROOTS}
+    assert found["meta"] >= needed
+    assert found["header"] == {"text_bank", "__metadata__"}
+    # Of a bank everything but how rows were made in detail is checked.
+    assert found["told"] == set(documents["told"])
 
 
 @pytest.mark.parametrize("guide", PHONES)
@@ -136,9 +169,12 @@ def test_the_tensors_are_those_of_the_bundle(guide: str, bundles: dict[str, Path
         given = re.findall(r'graphName\("(\w+)"\) to (\w+)', code)
         widths = {name: held[array] for name, array in given if name != INPUT_NAME}
     else:
-        widths = dict(re.findall(r'try read\("(\w+)", (.+?)\)[,)]\n', code + "\n"))
+        widths = dict(re.findall(r'try read\("(\w+)", (.+?)\)[,)]?\n', code + "\n"))
     found = {name: WIDTHS[width] for name, width in widths.items()}
-    assert found == {"embedding": "D", "logits": "C", "fake_logit": "1", "gaze": "2"}
+    assert found == {"embedding": "D", "logits": "rows", "fake_logit": "1", "gaze": "2"}
+    cut = {"kotlin": r"logits\[0\]\.copyOf\(bundle\.classes\.size\)"}
+    cut["swift"] = r"logits: Array\(ofRows\.prefix\(bundle\.classes\.count\)\)"
+    assert len(re.findall(cut[PHONES[guide]], code)) == 1
     assert f'graphName("{INPUT_NAME}")' in code
     with np.load(bundle.folder / "golden.npz") as golden:
         assert names == set(golden.files)
@@ -172,16 +208,37 @@ def test_the_listings_know_today_s_format(guide: str, target: str) -> None:
     assert target in TARGETS and f'"{target}"' in text and f'"{SHIPPED_POINT}"' in text
     assert f'"{contract.interpolation}"' in text
     numbers = {
-        "kotlin": [r'getInt\("schema"\) == (\d+)', r'getInt\("version"\) == (\d+)'],
-        "swift": [r"schema == (\d+)", r"version == (\d+)"],
-        "python": [r"!= \((\d+), ", r'"version": (\d+)'],
+        "kotlin": [r'getInt\("schema"\) in (\d)\.\.(\d)', r'contract.getInt\("version"\) == (\d+)'],
+        "swift": [r"\[(\d), (\d)\]\.contains\(schema\)", r"Int\(side\) == size, version == (\d+)"],
+        "python": [r"not in \((\d), (\d)\)", r'"version": (\d+)'],
     }
-    for pattern, number in zip(
-        numbers[PHONES.get(guide, "python")], (SCHEMA, contract.version), strict=True
-    ):
-        assert re.findall(pattern, text) == [str(number)]
+    schemas, version = numbers[PHONES.get(guide, "python")]
+    assert re.findall(schemas, text) == [tuple(map(str, SCHEMAS))]
+    assert re.findall(version, text) == [str(contract.version)]
+    with_bank = {
+        "kotlin": r'getInt\("schema"\) == (\d)',
+        "swift": r"if schema == (\d)",
+        "python": r'\["schema"\] == (\d)',
+    }
+    assert re.findall(with_bank[PHONES.get(guide, "python")], text) == [str(BANK_SCHEMA)]
+    assert f'"{KIND}"' in text and f'"{TEXT_BANK}"' in text
     for score in SCORES:
         assert f'"{score}"' in text
+
+
+def test_a_bank_is_read_where_its_bytes_are(bank_file: Path) -> None:
+    """The steps of the listings: eight bytes of length, the header, then the rows."""
+    raw = bank_file.read_bytes()
+    length = sum(raw[place] << (8 * place) for place in range(4))  # as in Swift
+    assert length == int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + length])
+    entry = header["text_bank"]
+    assert entry["dtype"] == "F32"
+    values = struct.unpack(f"<{(len(raw) - 8 - length) // 4}f", raw[8 + length :])
+    rows = TextBankFile.read(bank_file).embeddings
+    assert entry["shape"] == list(rows.shape)
+    assert list(values) == rows.flatten().tolist()
+    assert json.loads(header["__metadata__"]["gazeclip"])["version"] == VERSION == 1
 
 
 def resample(pixels: np.ndarray, size: int) -> np.ndarray:
