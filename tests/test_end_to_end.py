@@ -9,12 +9,18 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
 from benchmarks.report.schema import validate_report
+from gazeclip.bundle.text_bank import TextBankFile
+from gazeclip.cli.verbs import run_verb
+from gazeclip.errors import GazeClipError
+from gazeclip.files.hashes import sha256
+from runtimes import load
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
@@ -212,6 +218,59 @@ def test_the_gate_marks_what_it_rejects_and_runtimes_refuses_it(workspace: Path)
     assert allowed.returncode == 0, allowed.stderr[-2000:]
     assert command(workspace, *verify).returncode in (0, 1)
     recipe.write_text(allowing)
+
+
+@pytest.fixture(scope="module")
+def longer_bank(workspace: Path) -> Path:
+    """The run's text bank with a class by its name."""
+    path = workspace / "longer.safetensors"
+    assert add_class(workspace, "swap_alpha", "--out", str(path)) == 0
+    return path
+
+
+def add_class(workspace: Path, name: str, *words: str) -> int:
+    """`distill text-bank add`, here: a process more would import torch once more."""
+    options = ("--levels", "3", "--run", str(workspace / "runs/tiny"))
+    return run_verb("distill", ["text-bank", "add", name, *options, *words], "gazeclip distill")
+
+
+def test_a_class_is_added_by_name_to_banks_of_this_teacher_only(
+    workspace: Path, longer_bank: Path
+) -> None:
+    bank = TextBankFile.read(longer_bank)
+    assert bank.classes[-1].name == "swap_alpha" and len(bank.rows[-1].sources) == 3
+    assert bank.teacher == sha256(workspace / "runs/tiny/teacher/model.safetensors")
+    student = json.loads((workspace / "runs/tiny/student/config.json").read_text())
+    assert student["teacher_sha256"] == bank.teacher
+    foreign = workspace / "foreign.safetensors"
+    replace(bank, teacher="e" * 64).write(foreign)
+    before = foreign.read_bytes()
+    with pytest.raises(GazeClipError, match="is of the teacher eeeeeeeeeeee, and run") as refused:
+        add_class(workspace, "synth_gan_v2", "--bank", str(foreign))
+    assert refused.value.exit_code == 2 and "\n" not in str(refused.value)
+    assert foreign.read_bytes() == before
+
+
+def test_a_bundle_beside_the_run_takes_classes_of_names_and_of_photographs(
+    workspace: Path, longer_bank: Path
+) -> None:
+    run = workspace / "runs/tiny"
+    photos = sorted((run / "data/images/swap_gan").glob("*.jpg"))[:4]
+    bank = workspace / "longest.safetensors"
+    words = ["text-bank", "few-shot", "mine", *map(str, photos), "--run", str(run)]
+    words += ["--category", "face_swap", "--family", "gan"]
+    words += ["--bank", str(longer_bank), "--out", str(bank)]
+    assert run_verb("distill", words, "gazeclip distill") == 0
+    before = (run / "export/onnx-fp32/bundle.json").read_bytes()
+    words = ["--run", str(run), "--target", "onnx", "--precision", "fp32"]
+    words += ["--text-bank", "external", "--out", str(workspace / "beside")]
+    assert run_verb("export", words, "gazeclip export") == 0
+    assert (run / "export/onnx-fp32/bundle.json").read_bytes() == before  # only read
+    verifier = load(workspace / "beside/onnx-fp32", text_bank=bank)
+    names = [entry.name for entry in verifier.bundle.classes]
+    assert names[-2:] == ["swap_alpha", "mine"]
+    outputs = verifier.infer(verifier.bundle.contract.apply(photos[0])[None])
+    assert outputs["logits"].shape == (1, len(names))
 
 
 def test_core_ml_export_tells_how_it_was_checked(workspace: Path) -> None:

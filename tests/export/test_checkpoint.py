@@ -9,11 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from export.__main__ import main
+from export.registry import TARGETS
 from gazeclip.bundle.bundle import Bundle
+from gazeclip.bundle.contents import BundleClass
+from gazeclip.bundle.text_bank import BankRow, TextBankFile
 from gazeclip.errors import ConfigError
 from gazeclip.faces.dataset import write_dataset
 from gazeclip.files.hashes import sha256
@@ -22,13 +26,16 @@ from gazeclip.images.preprocess import PixelContract
 from gazeclip.networks.student import Student, StudentSpec, load_student, save_student
 from gazeclip.networks.student_encoder import build_student_encoder
 from gazeclip.recipe.faces import FacesConfig
+from gazeclip.run.stages import bundle_stage
 from gazeclip.taxonomy import Taxonomy
 from quantize.encoder import quantize_encoder, save_quantized
+from runtimes.bank import open_with_bank
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = 64
 DIM = 32
+TEACHER = "a" * 64
 FACES = FacesConfig(
     size=SIZE,
     identities=80,
@@ -63,14 +70,18 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A student's folder; nothing was learnt in it."""
+    return write_student(tmp_path_factory.mktemp("checkpoint"), "mobilenetv4_conv_small_050")
+
+
+def write_student(folder: Path, backbone: str) -> Path:
+    """A student with random weights, its batch statistics those of noise."""
     torch.manual_seed(0)
     classes = Taxonomy.load("demo").classes(set(SEEN))
-    backbone = "mobilenetv4_conv_small_050"
     means = (0.48, 0.46, 0.41)
     spec = StudentSpec(backbone, DIM, classes, PixelContract(SIZE), means, (0.27, 0.26, 0.28))
     bank = torch.randn(len(classes), DIM)
-    folder = tmp_path_factory.mktemp("checkpoint")
-    save_student(folder, Student(spec, build_student_encoder(backbone, SIZE), bank, 10.0).eval())
+    student = Student(spec, build_student_encoder(backbone, SIZE), bank, 10.0)
+    save_student(folder, student.eval())
     return folder
 
 
@@ -109,8 +120,11 @@ def test_another_manifest_is_refused(checkpoint: Path, manifest: Path, tmp_path:
 @pytest.fixture(scope="module")
 def quantized(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its quantized encoder and head, without the record of a stage."""
+    return write_quantized(tmp_path_factory.mktemp("quantized"), checkpoint)
+
+
+def write_quantized(folder: Path, checkpoint: Path) -> Path:
     student = load_student(checkpoint)
-    folder = tmp_path_factory.mktemp("quantized")
     noise = torch.rand(8, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     encoder = quantize_encoder(student.encoder, [noise], overflow_fix=True)
     save_quantized(folder, encoder, image_size=SIZE)
@@ -129,6 +143,46 @@ def read_record(data: bytes) -> dict[str, Any]:
     record: dict[str, Any] = json.loads(data)
     assert record.pop("seconds") > 0 and record["metrics"].pop("convert_s") > 0
     return record
+
+
+def test_files_of_every_precision_take_the_banks_of_the_teacher(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], quantizers: None
+) -> None:
+    """Of a network of few layers, with the bank as an input, and a table at the end."""
+    student = write_student(tmp_path / "student", "test_resnet")
+    quantized = write_quantized(tmp_path / "quantized", student)
+    path = write_bank(tmp_path / "bank.safetensors", student)
+    command = ["--checkpoint", student, "--quantized", quantized, "--manifest", manifest]
+    command += ["--taxonomy", "demo", "--out", tmp_path / "out", "--text-bank", "external"]
+    command += ["--target", "onnx", "--precision", "all", "--set", "gate.enabled=false"]
+    command = [str(word) for word in command]
+    with pytest.raises(ConfigError, match="does not say of which it is"):
+        main(command)
+    assert not (tmp_path / "out" / "onnx").exists()
+    capsys.readouterr()
+    assert main([*command, "--bank", str(path)]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if " ok" in line]
+    precisions = TARGETS["onnx"].precisions
+    assert [(row[0], row[1]) for row in rows] == [("onnx", name) for name in precisions]
+    for precision in precisions:
+        folder = bundle_stage("onnx", precision).removeprefix("export/")
+        bundle = Bundle.load(tmp_path / "out" / folder)
+        assert bundle.meta["provenance"]["teacher_sha256"] == TEACHER
+        taken = open_with_bank(bundle, path)
+        assert [entry.name for entry in taken.classes] == ["real", *SEEN, "new"]
+
+
+def write_bank(path: Path, student: Path) -> Path:
+    """The bank that a student was distilled with, and a class more."""
+    loaded = load_student(student)
+    described = Taxonomy.load("demo").describe(loaded.spec.classes)
+    classes = [BundleClass(**entry) for entry in described]
+    classes.append(BundleClass("new", "new", "face_swap", "gan"))
+    rows = (BankRow("text"),) * len(classes)
+    more = np.full((1, DIM), DIM**-0.5, np.float32)
+    values = np.vstack([loaded.head.text_bank.numpy(), more])
+    TextBankFile(values, tuple(classes), rows, TEACHER).write(path)
+    return path
 
 
 @pytest.mark.parametrize(
