@@ -93,8 +93,11 @@ def model_card(meta: Mapping[str, Any]) -> str:
 def _describe_input(meta: Mapping[str, Any]) -> str:
     size = meta["image_size"]
     contract = ", ".join(f"{key} {value}" for key, value in sorted(meta["contract"].items()))
+    taken = f"uint8 RGB image, `(B, {size}, {size}, 3)`"
+    if meta["target"] == "coreml":  # an ImageType, and no array
+        taken = f"RGB picture of {size} x {size} pixels, in the form that Core ML has for images"
     return (
-        f"One uint8 RGB image, `(B, {size}, {size}, 3)`; the graph normalises for itself. "
+        f"One {taken}; the graph normalises for itself. "
         f"Scale it with the pixel contract of `bundle.json` ({contract}). {_describe_crop(meta)}"
     )
 

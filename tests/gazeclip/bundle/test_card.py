@@ -94,6 +94,15 @@ def test_a_baked_model_has_one_input_and_its_own_classes(contents: BundleContent
     assert "bank" not in card and "`logits (B, 4)`" in card
 
 
+def test_core_ml_takes_a_picture_and_others_an_array(contents: BundleContents) -> None:
+    ports = {}
+    for target in ("onnx", "tflite", "coreml"):
+        told = dataclasses.replace(contents, target=target)
+        ports[target] = cut_section(model_card(describe_contents(told)), "Input and output")
+    assert ports["onnx"] == ports["tflite"] and "`(B, 32, 32, 3)`" in ports["onnx"]
+    assert "(B, 32" not in ports["coreml"] and "RGB picture of 32 x 32 pixels" in ports["coreml"]
+
+
 @pytest.mark.parametrize(("rows", "shape"), [(None, "(K, 6)"), (64, "(64, 6)")])
 def test_a_text_bank_is_an_input_with_a_shape(
     contents: BundleContents, rows: int | None, shape: str
