@@ -36,7 +36,8 @@ from gazeclip.stages.load import load_teacher
 from gazeclip.taxonomy import Taxonomy
 from gazeclip.teacher.model import GazeCLIP
 from runtimes.batches import infer_in_batches
-from runtimes.verifier import Verifier, load
+from runtimes.loading import load
+from runtimes.verifier import Verifier
 
 WEIGHTS = (1.0, 1.2)
 BATCH = 32

@@ -52,7 +52,8 @@ from gazeclip.run.lock import lock_run
 from gazeclip.run.stages import bundle_stage
 from gazeclip.stages.load import load_teacher
 from gazeclip.taxonomy import REAL
-from runtimes.verifier import Verifier, load
+from runtimes.loading import load
+from runtimes.verifier import Verifier
 
 LEARNED = ("data", "backbone", "teacher", "text_bank", "cache", "student")
 # Both students in float: what is asked is what a student learned, not what eight bits keep of it.
@@ -118,7 +119,8 @@ def train_twin(context: Context, name: str) -> Run:
         ConfigError: as of `plan_twin`, or the recipe cannot be trained here.
         StageError: another process is working on it, or parity was missed.
     """
-    from export.stage import Exporter, export_one  # torch; after faults of the options are told
+    from export.exporter import Exporter  # torch; after faults of the options are told
+    from export.stage import export_one
 
     root = context.run.root
     twin = Run(root.parent / f"{context.run.name}-without-{name}")

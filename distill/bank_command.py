@@ -149,7 +149,7 @@ def add_images(args: argparse.Namespace) -> int:
 def _add_by_bundle(args: argparse.Namespace) -> TextBankFile:
     from distill.bank_files import embed_by_bundle, find_generator, open_bundle_bank
     from distill.bank_images import collect_photographs
-    from runtimes.verifier import load
+    from runtimes.loading import load
 
     generator = find_generator(None, args.name, args.category, args.family, args.title)
     verifier = load(args.bundle)

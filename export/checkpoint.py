@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from export.exporter import Exporter
 from export.places import LoneStudent
-from export.stage import Exporter
 from export.teacher import read_teacher, read_teacher_of_bank, refuse_unknown_teacher
 from gazeclip.console.progress import progress_callback
 from gazeclip.data.manifest import Manifest, read_manifest

@@ -29,7 +29,7 @@ from gazeclip.system.packages import install_command
 from quantize.nncf_setup import prepare_nncf
 
 if TYPE_CHECKING:
-    from export.stage import Exporter
+    from export.exporter import Exporter
 
 TAXONOMY = "dfad"
 # Of a recipe, what an export reads. Manifest, taxonomy and image size come with the checkpoint.
@@ -145,8 +145,8 @@ def export_run(args: argparse.Namespace) -> int:
         return 0
     with open_run(args, "export") as run:
         run.manifest("student")
+        from export.exporter import Exporter
         from export.places import RedirectedRun
-        from export.stage import Exporter
 
         place = run if args.out is None else RedirectedRun(run.root, args.out)
         exporter = Exporter(

@@ -20,7 +20,7 @@ from gazeclip.bundle.layout import OUTPUTS
 from gazeclip.bundle.trust import load_trusted
 from gazeclip.system.packages import find_import_faults, require
 from runtimes.batches import Outputs
-from runtimes.verifier import load
+from runtimes.loading import load
 
 GOLDEN = "golden outputs"
 

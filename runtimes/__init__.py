@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gazeclip.system.threads import usable_threads
     from runtimes.engines.registry import ENGINES, engine_status
+    from runtimes.loading import load
     from runtimes.verdict import Attribution, Face, Gaze, Verdict
-    from runtimes.verifier import Verifier, load
+    from runtimes.verifier import Verifier
 
 __all__ = [
     "ENGINES",
@@ -35,7 +36,7 @@ _MODULES = {
     "Verdict": "runtimes.verdict",
     "Verifier": "runtimes.verifier",
     "engine_status": "runtimes.engines.registry",
-    "load": "runtimes.verifier",
+    "load": "runtimes.loading",
     "usable_threads": "gazeclip.system.threads",
 }
 

@@ -15,21 +15,15 @@ import numpy as np
 from PIL import Image
 
 from gazeclip.bundle.bundle import Bundle
-from gazeclip.bundle.gate import refuse_rejected
 from gazeclip.bundle.layout import OUTPUTS, SHIPPED_POINT, output_widths
-from gazeclip.bundle.trust import load_trusted
-from gazeclip.console.progress import say
 from gazeclip.errors import BundleError, ConfigError, ImageError, nearest
 from gazeclip.images.crop_rule import CROPS, WHOLE
 from gazeclip.images.source import ImageSource
-from gazeclip.system.threads import usable_threads
 from runtimes.bank import open_with_bank
 from runtimes.batches import Outputs
 from runtimes.engines.base import Engine
-from runtimes.engines.registry import choose_device, choose_engine
 from runtimes.faces.detect import FaceDetector
 from runtimes.judge import Judge, Rule
-from runtimes.saturation import describe_saturation
 from runtimes.sources import Decoded, FaceReader, Reader, WholeReader
 from runtimes.verdict import Verdict
 from runtimes.video.route import judge_sources
@@ -38,49 +32,6 @@ from runtimes.video.sample import Sampling
 Outcome = Verdict | ImageError
 SAMPLING = Sampling()
 _FLOAT32 = np.dtype(np.float32)
-
-
-def load(
-    bundle_dir: str | Path,
-    engine: str | None = None,
-    threads: int | None = None,
-    device: str | None = None,
-    allow_rejected: bool = False,
-    trusted: str | Path | None = None,
-    text_bank: str | Path | None = None,
-    compute_units: str | None = None,
-) -> Verifier:
-    """Load a bundle (every hash is checked) into an engine.
-
-    A line on standard error warns where the CPU may compute this bundle wrongly.
-
-    Args:
-        engine: name in `runtimes.ENGINES`; None takes the one made for the bundle's model file.
-        threads: None takes what this process may use (`usable_threads`).
-        device: e.g. `GPU`; None takes the CPU. One that is not there is an error, never replaced.
-        allow_rejected: run also a file that the forensic gate refused when it was exported.
-        trusted: file of the public key that must have signed the bundle; None takes the one that
-            GAZECLIP_TRUSTED_KEY names, and without that takes any whole bundle.
-        text_bank: a bank file with other classes, for a bundle that was exported to take one.
-        compute_units: where Core ML may compute: `all`, `cpu_only`, `cpu_and_gpu` or `cpu_and_ne`;
-            None takes those that the bundle was exported for. An error with any other engine.
-
-    Raises:
-        ArtifactError, BundleError, ConfigError, MissingDependencyError.
-    """
-    bundle = load_trusted(bundle_dir, trusted)
-    if not allow_rejected:
-        refuse_rejected(bundle.folder, bundle.meta)
-    count = usable_threads() if threads is None else threads
-    if count < 1:
-        raise ConfigError(f"{count} threads are not enough", remedy="Use at least 1")
-    chosen = choose_engine(bundle, engine)
-    place = choose_device(chosen.name, device, compute_units)
-    warning = describe_saturation(bundle, chosen.name, place)
-    if warning is not None:
-        say(f"warning: {warning}")
-    verifier = Verifier(bundle, chosen(bundle, count, place), count)
-    return verifier if text_bank is None else verifier.with_bank(Path(text_bank))
 
 
 @dataclass(frozen=True)

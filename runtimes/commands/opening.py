@@ -7,15 +7,16 @@ import logging
 import warnings
 
 from gazeclip.console.progress import say
+from runtimes.loading import load
 from runtimes.recent import recent_bundle
-from runtimes.verifier import Verifier, load
+from runtimes.verifier import Verifier
 
 
 def open_verifier(args: argparse.Namespace) -> Verifier:
     """The bundle of `add_engine_options` in its engine; the most recent one where none is named.
 
     Raises:
-        GazeClipError: as of `runtimes.verifier.load`, or there is no bundle.
+        GazeClipError: as of `runtimes.loading.load`, or there is no bundle.
     """
     folder = args.bundle
     if folder is None:
