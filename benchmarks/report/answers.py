@@ -41,7 +41,7 @@ def build_answer_table(subjects: Sequence[Entry], split: str) -> AnswerTable | N
         figures = (entry.get("accuracy") or {}).get(split, {})
         shipped = figures.get("shipped")
         if shipped is not None and shipped["n_real"] + shipped["n_fake"]:
-            found.append((short_label(entry), figures))
+            found.append((short_label(entry, subjects), figures))
     if not found:
         return None
     generators = tuple(found[0][1]["shipped"]["per_generator"])

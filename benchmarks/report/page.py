@@ -51,7 +51,7 @@ def page_context(data: ReportData) -> dict[str, Any]:
         "groups": _column_groups(),
         "rows": list(zip(subjects, tables.build_rows(subjects), strict=True)),
         "headline": headline,
-        "headline_label": plots.short_label(headline) if headline else "",
+        "headline_label": plots.short_label(headline, subjects) if headline else "",
         "teacher": teacher,
         "settings": tables.describe_settings(subjects),
         "disturbed": tables.is_disturbed(subjects),
@@ -81,7 +81,9 @@ def _build_legend(subjects: Sequence[Entry]) -> list[dict[str, Any]]:
     legend = []
     for entry, colour in zip(subjects, plots.choose_colours(subjects), strict=True):
         dashed = plots.is_float_student(entry)
-        legend.append({"label": plots.short_label(entry), "colour": colour, "dashed": dashed})
+        legend.append(
+            {"label": plots.short_label(entry, subjects), "colour": colour, "dashed": dashed}
+        )
     return legend
 
 

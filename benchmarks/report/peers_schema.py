@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchmarks.measure.subject import engine_titles
+from benchmarks.report.schema_checks import check_choices, check_number, check_text, prefix_faults
 from gazeclip.bundle.layout import PRECISIONS
 
 ROLES = ("teacher", "peer", "student", "bundle")
@@ -34,19 +35,19 @@ def check_peers(report: Mapping[str, Any]) -> list[str]:
         return []
     if not isinstance(peers, Mapping):
         return ["peers: must be an object (null if not measured)"]
-    faults = [f"peers.limits.{fault}" for fault in _check_limits(peers.get("limits"))]
+    faults = list(prefix_faults("peers.limits", _check_limits(peers.get("limits"))))
     if peers.get("random_weights") is not True:
         faults.append("peers.random_weights: must be true: nothing else is built")
     rows = peers.get("rows")
     if not isinstance(rows, list):
         return [*faults, "peers.rows: must be a list"]
     for place, row in enumerate(rows):
-        faults += [f"peers.rows[{place}].{fault}" for fault in _check_row(row)]
+        faults += prefix_faults(f"peers.rows[{place}]", _check_row(row))
     aims = peers.get("aims")
     if not isinstance(aims, list):
         return [*faults, "peers.aims: must be a list"]
     for place, aim in enumerate(aims):
-        faults += [f"peers.aims[{place}].{fault}" for fault in _check_aim(aim)]
+        faults += prefix_faults(f"peers.aims[{place}]", _check_aim(aim))
     return faults
 
 
@@ -55,45 +56,27 @@ def _check_limits(limits: Any) -> Iterator[str]:
         yield "must be an object"
         return
     for key in LIMITS:
-        yield from _check_positive(limits, key)
+        yield from check_number(limits, key, above=0)
 
 
 def _check_row(row: Any) -> Iterator[str]:
     if not isinstance(row, Mapping):
         yield "must be an object"
         return
-    checks = (
-        ("role", ROLES),
-        ("engine", tuple(engine_titles())),
-        ("precision", PRECISIONS),
-    )
-    for key, known in checks:
-        if row.get(key) not in known:
-            yield f"{key}: is {row.get(key)!r}, must be one of {', '.join(known)}"
+    known = {"role": ROLES, "engine": tuple(engine_titles()), "precision": PRECISIONS}
+    yield from check_choices(row, known)
     for key in ("name", "state"):
-        if not isinstance(row.get(key), str) or not row.get(key):
-            yield f"{key}: must be text"
+        yield from check_text(row, key)
     for key in FIGURES:
-        yield from _check_positive(row, key)
+        yield from check_number(row, key, above=0)
 
 
 def _check_aim(aim: Any) -> Iterator[str]:
     if not isinstance(aim, Mapping):
         yield "must be an object"
         return
-    yield from _check_positive(aim, "aim")
-    yield from _check_positive(aim, "ratio")
+    yield from check_number(aim, "aim", above=0)
+    yield from check_number(aim, "ratio", above=0)
     known = aim.get("ratio") is not None
     if known != isinstance(aim.get("met"), bool):
         yield "met: must be true or false where there is a ratio, and null elsewhere"
-
-
-def _check_positive(table: Mapping[str, Any], key: str) -> Iterator[str]:
-    if key not in table:
-        yield f"{key}: is missing (null if not measured)"
-        return
-    value = table[key]
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        yield f"{key}: is {value!r}, must be a number above 0, or null"

@@ -24,11 +24,18 @@ TOP = 34.0
 BOTTOM = 50.0
 
 
-def short_label(entry: Entry) -> str:
+def short_label(entry: Entry, beside: Sequence[Entry] = ()) -> str:
     """What a subject is called where space is short.
 
-    The baseline by its name, the student by engine and precision.
+    The baseline by its name, the student by engine and precision; with its name too where another
+    one `beside` it is of the same kind.
     """
+    label = _label_kind(entry)
+    alike = [one for one in beside if _label_kind(one) == label]
+    return f"{label} ({entry['name']})" if len(alike) > 1 else label
+
+
+def _label_kind(entry: Entry) -> str:
     if entry["role"] == "baseline":
         return str(entry["name"])
     title = engine_titles()[entry["engine"]]
@@ -38,14 +45,23 @@ def short_label(entry: Entry) -> str:
 
 
 def choose_colours(entries: Sequence[Entry]) -> list[str]:
-    """One CSS colour per subject, the same in every plot.
+    """One CSS colour per subject, the same in every plot of the same subjects.
 
-    The teacher in ink, the baseline in grey, students by engine.
+    The teacher in ink, the baseline in grey, students by engine; the second of a kind by an engine
+    that no other subject has, as long as there are any.
     """
     engines = list(engine_titles())
+    used = {entry["engine"] for entry in entries}
+    free = [engine for engine in engines if engine not in used]
     colours = []
+    seen = set()
     for entry in entries:
-        by_engine = f"var(--c{engines.index(entry['engine']) + 1})"  # the style sheet counts from 1
+        engine = entry["engine"]
+        kind = _label_kind(entry)
+        if kind in seen and free:
+            engine = free.pop(0)
+        seen.add(kind)
+        by_engine = f"var(--c{engines.index(engine) + 1})"  # the style sheet counts from 1
         colours.append(_FIXED.get(entry["role"], by_engine))
     return colours
 
@@ -89,7 +105,8 @@ def roc_curves(entries: Sequence[Entry], split: str) -> str | None:
     canvas.draw_path(chance, "fill:none;stroke:var(--line);stroke-width:1.5", "chance")
     for entry, colour, curve in found:
         auc = read_figure(entry, split, "auc")
-        hint = short_label(entry) if auc is None else f"{short_label(entry)}: AUC {auc:.3f}"
+        label = short_label(entry, entries)
+        hint = label if auc is None else f"{label}: AUC {auc:.3f}"
         style = f"fill:none;stroke:{colour};stroke-width:2;stroke-linejoin:round"
         if is_float_student(entry):
             style += ";stroke-dasharray:5 3"

@@ -90,7 +90,7 @@ def build_robustness_context(grid: Grid | None) -> dict[str, Any]:
     legend = []
     for entry, colour in zip(entries, choose_colours(entries), strict=True):
         dashed = is_float_student(entry)
-        legend.append({"label": short_label(entry), "colour": colour, "dashed": dashed})
+        legend.append({"label": short_label(entry, entries), "colour": colour, "dashed": dashed})
     shown = {
         "legend": legend,
         "strips": _draw_strips(grid),
@@ -201,16 +201,17 @@ def _draw_subject(
     x, y = scales
     figures = entry["splits"][split]
     clean = figures["clean"][key]
+    label = short_label(entry, grid["subjects"])
     lines: dict[str, list[tuple[float, float]]] = {}
     for cell, found, place in zip(grid["cells"], figures["cells"], place_cells(grid), strict=True):
         if found[key] is not None:
             lines.setdefault(cell["family"], []).append((x(place), y(found[key])))
-            hint = f"{short_label(entry)}, {cell['title']}: {found[key]:.3f}"
+            hint = f"{label}, {cell['title']}: {found[key]:.3f}"
             canvas.draw_circle(x(place), y(found[key]), 2.6, f"fill:{colour}", hint)
     for points in lines.values():
         canvas.draw_path(points, style)
     if clean is not None:
-        hint = f"{short_label(entry)}, clean: {clean:.3f}"
+        hint = f"{label}, clean: {clean:.3f}"
         canvas.draw_circle(x(0), y(clean), 3.4, f"fill:{colour}", hint)
 
 
@@ -226,7 +227,7 @@ def build_worst_table(grid: Grid) -> Table:
     rows = []
     for entry in grid["subjects"]:
         for split, figures in entry["splits"].items():
-            row = [short_label(entry), split]
+            row = [short_label(entry, grid["subjects"]), split]
             row += [_share(figures["clean"][key]) for key in ("tpr", "fpr")]
             for family in FAMILIES:
                 mine = [

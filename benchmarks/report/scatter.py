@@ -72,7 +72,7 @@ def _collect_points(entries: Sequence[Entry], split: str) -> list[Point]:
         if latency is None or auc is None:
             continue
         low, high = read_figure(entry, split, "auc_interval") or [auc, auc]
-        label = short_label(entry)
+        label = short_label(entry, entries)
         points.append(Point(latency, auc, low, high, colour, label, is_float_student(entry)))
     return points
 

@@ -16,6 +16,14 @@ from typing import Any
 from benchmarks.measure.gaze import REFERENCES
 from benchmarks.measure.subject import ROLES, TORCH, engine_titles
 from benchmarks.report.peers_schema import check_peers
+from benchmarks.report.schema_checks import (
+    check_choices,
+    check_number,
+    check_text,
+    is_number,
+    prefix_faults,
+)
+from benchmarks.report.speed_schema import check_speed
 from export.registry import TARGETS
 from gazeclip.bundle.layout import PRECISIONS
 
@@ -50,6 +58,7 @@ def validate_report(report: Any) -> list[str]:
     if not isinstance(report.get("machine"), Mapping):
         faults.append("machine: must be an object")
     faults += check_peers(report)
+    faults += check_speed(report)
     subjects = report.get("subjects")
     if not isinstance(subjects, list):
         return [*faults, "subjects: must be a list"]
@@ -59,7 +68,7 @@ def validate_report(report: Any) -> list[str]:
         if not isinstance(subject, Mapping):
             faults.append(f"{where}: is not an object")
             continue
-        faults += [f"{where}.{fault}" for fault in _check_subject(subject)]
+        faults += prefix_faults(where, _check_subject(subject))
         key = tuple(str(subject.get(name)) for name in ("name", "engine", "precision"))
         if key in seen:
             faults.append(f"{where}: same name, engine and precision as subjects[{seen[key]}]")
@@ -68,18 +77,15 @@ def validate_report(report: Any) -> list[str]:
 
 
 def _check_subject(subject: Mapping[str, Any]) -> Iterator[str]:
-    if not isinstance(subject.get("name"), str) or not subject.get("name"):
-        yield "name: must be text"
-    checks = (
-        ("role", ROLES),
-        ("framework", (TORCH, *TARGETS)),
-        ("engine", tuple(engine_titles())),
-        ("precision", PRECISIONS),
-    )
-    for key, known in checks:
-        if subject.get(key) not in known:
-            yield f"{key}: is {subject.get(key)!r}, must be one of {', '.join(known)}"
-    yield from _check_number(subject, "size_mb", above=0)
+    yield from check_text(subject, "name")
+    known = {
+        "role": ROLES,
+        "framework": (TORCH, *TARGETS),
+        "engine": tuple(engine_titles()),
+        "precision": PRECISIONS,
+    }
+    yield from check_choices(subject, known)
+    yield from check_number(subject, "size_mb", above=0)
     yield from _check_latency(subject)
     yield from _check_accuracy(subject)
     yield from _check_gaze(subject)
@@ -87,14 +93,14 @@ def _check_subject(subject: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(parity, Mapping):
         yield "parity: must be an object (its figures null if not measured)"
     else:
-        yield from _prefix_faults(
-            "parity", _check_number(parity, "embedding_cosine_min", low=-1.0001, high=1.0001)
+        yield from prefix_faults(
+            "parity", check_number(parity, "embedding_cosine_min", low=-1.0001, high=1.0001)
         )
-        yield from _prefix_faults("parity", _check_number(parity, "prob_max_abs", low=0, high=1))
-        yield from _prefix_faults("parity", _check_number(parity, "sign_agreement", low=0, high=1))
+        yield from prefix_faults("parity", check_number(parity, "prob_max_abs", low=0, high=1))
+        yield from prefix_faults("parity", check_number(parity, "sign_agreement", low=0, high=1))
         if "verdict_agreement_fp32" in parity:  # reports from before it was measured
-            yield from _prefix_faults(
-                "parity", _check_number(parity, "verdict_agreement_fp32", low=0, high=1)
+            yield from prefix_faults(
+                "parity", check_number(parity, "verdict_agreement_fp32", low=0, high=1)
             )
 
 
@@ -104,10 +110,10 @@ def _check_latency(subject: Mapping[str, Any]) -> Iterator[str]:
         yield "latency_ms: must be an object (its figures null if not measured)"
         return
     for key in LATENCY_TIMES:
-        yield from _prefix_faults("latency_ms", _check_number(latency, key, above=0))
+        yield from prefix_faults("latency_ms", check_number(latency, key, above=0))
     for key in ("threads", "batch"):
-        yield from _prefix_faults("latency_ms", _check_number(latency, key, low=1, whole=True))
-    times = [latency[key] for key in LATENCY_TIMES if _is_number(latency.get(key))]
+        yield from prefix_faults("latency_ms", check_number(latency, key, low=1, whole=True))
+    times = [latency[key] for key in LATENCY_TIMES if is_number(latency.get(key))]
     if times != sorted(times):
         yield "latency_ms: a higher percentile is below a lower one"
 
@@ -123,15 +129,11 @@ def _check_accuracy(subject: Mapping[str, Any]) -> Iterator[str]:
             yield f"accuracy.{split}: must be an object (its figures null if not measured)"
             continue
         for key in SHARES:
-            yield from _prefix_faults(
-                f"accuracy.{split}", _check_number(figures, key, low=0, high=1)
-            )
+            yield from prefix_faults(f"accuracy.{split}", check_number(figures, key, low=0, high=1))
         for key in COSTS:
-            yield from _prefix_faults(f"accuracy.{split}", _check_number(figures, key, low=0))
-        yield from _prefix_faults(f"accuracy.{split}", _check_shipped(figures))
-        yield from _prefix_faults(
-            f"accuracy.{split}", _check_number(figures, "n", low=0, whole=True)
-        )
+            yield from prefix_faults(f"accuracy.{split}", check_number(figures, key, low=0))
+        yield from prefix_faults(f"accuracy.{split}", _check_shipped(figures))
+        yield from prefix_faults(f"accuracy.{split}", check_number(figures, "n", low=0, whole=True))
 
 
 def _check_gaze(subject: Mapping[str, Any]) -> Iterator[str]:
@@ -147,21 +149,21 @@ def _check_gaze(subject: Mapping[str, Any]) -> Iterator[str]:
             if not isinstance(figures, Mapping):
                 yield f"{where}: must be an object (its figures null if not measured)"
                 continue
-            yield from _prefix_faults(where, _check_gaze_figures(figures))
+            yield from prefix_faults(where, _check_gaze_figures(figures))
 
 
 def _check_gaze_figures(figures: Mapping[str, Any]) -> Iterator[str]:
-    yield from _check_number(figures, "n", low=1, whole=True)
+    yield from check_number(figures, "n", low=1, whole=True)
     for key in ("error_deg", "constant_error_deg"):
-        yield from _check_number(figures, key, low=0, high=180)
+        yield from check_number(figures, key, low=0, high=180)
     for key in ("pearson_pitch", "pearson_yaw"):
-        yield from _check_number(figures, key, low=-1.0001, high=1.0001)
-    yield from _check_number(figures, "gain_deg", low=-180, high=180)
+        yield from check_number(figures, key, low=-1.0001, high=1.0001)
+    yield from check_number(figures, "gain_deg", low=-180, high=180)
     for key in ("constant_deg", "gain_deg_interval"):
         pair = figures.get(key, ())
         if pair is None:
             continue
-        if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not all(map(_is_number, pair)):
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not all(map(is_number, pair)):
             yield f"{key}: must be two numbers or null"
     verdict = figures.get("beats_constant", "missing")
     if verdict is not None and not isinstance(verdict, bool):
@@ -176,40 +178,7 @@ def _check_shipped(figures: Mapping[str, Any]) -> Iterator[str]:
         yield "shipped: must be an object (null if not measured)"
         return
     for key in ANSWERS:
-        yield from _prefix_faults("shipped", _check_number(shipped, key, low=0, high=1))
-
-
-def _check_number(
-    table: Mapping[str, Any],
-    key: str,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    above: float | None = None,
-    whole: bool = False,
-) -> Iterator[str]:
-    """Faults of one figure, which may be null but must be there."""
-    if key not in table:
-        yield f"{key}: is missing (null if not measured)"
-        return
-    value = table[key]
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return  # not finite is reported for the whole report at once
-    if not _is_number(value) or (whole and int(value) != value):
-        yield f"{key}: is {value!r}, must be a {'whole ' if whole else ''}number or null"
-    elif above is not None and value <= above:
-        yield f"{key}: is {value}, must be above {above} (null if not measured)"
-    elif (low is not None and value < low) or (high is not None and value > high):
-        hint = " (figures are fractions, not percent)" if high == 1 and value > 1 else ""
-        yield f"{key}: is {value}, must lie in [{low}, {'inf' if high is None else high}]{hint}"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _prefix_faults(prefix: str, faults: Iterator[str]) -> Iterator[str]:
-    return (f"{prefix}.{fault}" for fault in faults)
+        yield from prefix_faults("shipped", check_number(shipped, key, low=0, high=1))
 
 
 def _find_not_finite(value: Any, place: str) -> Iterator[tuple[str, float]]:

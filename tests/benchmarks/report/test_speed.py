@@ -14,6 +14,7 @@ from benchmarks.report.markdown import render_markdown
 from benchmarks.report.page import render_html
 from benchmarks.report.schema import validate_report
 
+ENERGY = {"idle_w": 4.0, "rows": [{"name": "onnx", "mj": 30.0, "watts": 12.0}]}
 STAGES = {"decode": 30.0, "detect": 20.0, "inference": 2.0, "post": 0.5}
 
 
@@ -58,12 +59,11 @@ def test_parts_are_what_they_add_and_their_share() -> None:
 
 
 def test_energy_is_that_of_the_packages_and_what_is_above_the_idle_one() -> None:
-    energy = {"idle_w": 4.0, "rows": [{"name": "onnx", "mj": 30.0, "watts": 12.0}]}
-    table = speed.build_energy_table(energy)
+    table = speed.build_energy_table(ENERGY)
     assert table.header[-1] == "W (idle 4.0)"
     assert table.rows == [["onnx", "30.00", "20.00", "12.0"]]
     told = [
-        speed.build_speed_context({**make_speed(), "energy": value}) for value in (energy, None)
+        speed.build_speed_context({**make_speed(), "energy": value}) for value in (ENERGY, None)
     ]
     titles = [[title for title, _ in one["speed"]["tables"]] for one in told]
     assert "Energy of the processor's packages" in titles[0]
@@ -82,3 +82,34 @@ def test_page_and_markdown_have_what_was_measured(report_data: Callable[..., Rep
     for nothing in (None, {"sweep": [], "starts": []}):
         assert "by stage" not in render_html(report_data(speed=nothing))
     assert "Fresh processes" not in render_markdown(report_data())
+
+
+def _change_row(section: str, **change: Any) -> dict[str, Any]:
+    rows = make_speed()[section]
+    return {section: [{**rows[0], **change}, *rows[1:]]}
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"sweep": None}, "sweep: must be a list"),
+        (_change_row("sweep", p50=0.0), "sweep[0].p50: is 0.0, must be above 0"),
+        (_change_row("sweep", batch=1.5), "sweep[0].batch: is 1.5, must be a whole number"),
+        (_change_row("sweep", disturbed=None), "sweep[0].disturbed: must be true or false"),
+        (_change_row("sweep", name=""), "sweep[0].name: must be text"),
+        (_change_row("starts", start_ms={}), "starts[0].start_ms: must be an object of times"),
+        (_change_row("starts", stages_ms={"decode": -1.0}), "starts[0].stages_ms.decode: is -1.0"),
+        (_change_row("parts", whole_ms=-4.0), "parts[0].whole_ms: is -4.0, must be above 0"),
+        (_change_row("parts", gaze_ms="fast"), "parts[0].gaze_ms: is 'fast', must be a number"),
+        ({"energy": []}, "energy: must be an object"),
+        ({"energy": {**ENERGY, "idle_w": -1.0}}, "energy.idle_w: is -1.0, must lie in [0, inf]"),
+        ({"energy": {**ENERGY, "rows": [{"name": "onnx", "mj": 30.0}]}}, "energy.rows[0].watts"),
+    ],
+)
+def test_faults_are_named_by_their_place(
+    report_data: Callable[..., ReportData], change: dict[str, Any], fault: str
+) -> None:
+    sound = {**make_speed(), "energy": ENERGY}
+    assert validate_report(report_data(speed=sound).to_json()) == []
+    (first, *_) = validate_report({**report_data().to_json(), "speed": {**sound, **change}})
+    assert first.startswith(f"speed.{fault}")
