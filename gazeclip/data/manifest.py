@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from gazeclip.data.image_files import check_files
 from gazeclip.data.rows import SPLITS, Sample, parse_row
 from gazeclip.data.table import TableRow, read_rows
-from gazeclip.errors import ImageError, ManifestError
+from gazeclip.errors import ManifestError
 from gazeclip.files.hashes import fingerprint, sha256
-from gazeclip.images.preprocess import PixelContract, load_image
-from gazeclip.images.source import SLASHES_REMEDY, has_foreign_separators
 from gazeclip.system.place import command_line, name_file
 from gazeclip.taxonomy import REAL, Taxonomy
 
@@ -127,7 +126,7 @@ def check_rows(
     read = [parse_row(row, path.parent, taxonomy) for row in rows]
     samples = tuple(row.sample for row in read)
     files = [sample for sample in samples if sample.path != path.parent]
-    file_faults, digests = _check_files(files, check_images, progress)
+    file_faults, digests = check_files(files, check_images, progress)
     kinds = [
         [fault for row in read for fault in row.faults],
         _find_split_faults(files),
@@ -234,43 +233,3 @@ def _find_class_faults(samples: Sequence[Sample], taxonomy: Taxonomy) -> list[st
             if present[split] and label not in present[split]:
                 faults.append(f"split '{split}' has no image of '{label}', which is trained on")
     return faults
-
-
-def _check_files(
-    samples: Sequence[Sample], decode: bool, progress: Callable[[int, int], None] | None
-) -> tuple[list[str], list[str]]:
-    """Faults, and the hashes of what was decoded."""
-    faults: list[str] = []
-    digests: list[str] = []
-    first: dict[str, Sample] = {}
-    for number, sample in enumerate(samples):
-        try:
-            if not sample.path.is_file():
-                faults.append(f"{sample.prefix}{_describe_missing(sample.path)}")
-            elif decode:
-                # As training will, also in the memory that it takes: a JPEG is read to its end,
-                # but decoded at a fraction of its size.
-                load_image(sample.path, draft_size=PixelContract.size)
-                digests.append(sha256(sample.path))
-                twin = first.setdefault(digests[-1], sample)
-                # one path twice has been told already
-                if twin.split != sample.split and twin.path != sample.path:
-                    where = f", {twin.place}" if twin.place else ""
-                    faults.append(
-                        f"{sample.prefix}{sample.path.name} ({sample.split}) is the same file as "
-                        f"{twin.path.name} ({twin.split}){where}"
-                    )
-        except ImageError as error:
-            faults.append(f"{sample.prefix}{error.message}")
-        except OSError as error:
-            reason = error.strerror or error
-            faults.append(f"{sample.prefix}{sample.path} cannot be read ({reason})")
-        if progress is not None:
-            progress(number + 1, len(samples))
-    return faults, digests
-
-
-def _describe_missing(path: Path) -> str:
-    if has_foreign_separators(path):
-        return f"{path} is missing: {SLASHES_REMEDY[0].lower()}{SLASHES_REMEDY[1:]}"
-    return f"{path} is missing"

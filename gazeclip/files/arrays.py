@@ -1,4 +1,4 @@
-"""Arrays in files: there at their full size, with room on the disk, or not at all.
+"""Arrays in files: at their full size, with room on the disk, or not at all.
 
 ```python
 tokens = open_array(folder / "tokens.npy", (1000, 49, 256), np.dtype("float16"), "gaze features")
@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -31,19 +33,48 @@ def open_array(
     if path.is_file():
         return np.lib.format.open_memmap(path, mode="r+")
     made = path.with_suffix(".partial")
-    size_mb = math.prod(shape) * dtype.itemsize / 1e6
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = np.lib.format.open_memmap(made, mode="w+", dtype=dtype, shape=shape)
-        # Take the room now: a sparse file that the disk cannot hold ends the process with a bus
-        # error in the middle of writing.
-        if hasattr(os, "posix_fallocate"):
-            with made.open("rb+") as stream:
-                os.posix_fallocate(stream.fileno(), 0, made.stat().st_size)
+        with made.open("rb+") as stream:
+            _take_room(stream, made.stat().st_size)
         made.replace(path)
     except OSError as error:
         made.unlink(missing_ok=True)
-        raise ArtifactError(
-            f"no room for {size_mb:.0f} MB of {what} in {path.parent} ({error.strerror})", remedy
-        ) from error
+        raise _describe_shortage(shape, dtype, what, path.parent, error, remedy) from error
     return file
+
+
+def open_scratch(folder: Path, shape: tuple[int, ...], dtype: np.dtype, what: str) -> np.memmap:
+    """Zeros in a file of `folder` that has no name and goes with the array.
+
+    Args:
+        what: its values, as an error names them.
+
+    Raises:
+        ArtifactError: there is not enough room.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as stream:
+            _take_room(stream, math.prod(shape) * dtype.itemsize)
+            return np.memmap(stream, dtype=dtype, mode="w+", shape=shape)  # type: ignore[call-overload, no-any-return]
+    except OSError as error:
+        raise _describe_shortage(shape, dtype, what, folder, error, "Free space") from error
+
+
+def _take_room(stream: IO[bytes], size: int) -> None:
+    """Claim all bytes now.
+
+    A sparse file that the disk cannot hold ends the process with a bus error in the middle of
+    writing.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(stream.fileno(), 0, size)
+
+
+def _describe_shortage(
+    shape: tuple[int, ...], dtype: np.dtype, what: str, folder: Path, error: OSError, remedy: str
+) -> ArtifactError:
+    size_mb = math.prod(shape) * dtype.itemsize / 1e6
+    message = f"no room for {size_mb:.0f} MB of {what} in {folder} ({error.strerror})"
+    return ArtifactError(message, remedy)

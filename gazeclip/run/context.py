@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from gazeclip.data.manifest import Manifest, read_manifest
+from gazeclip.data.pixels import read_images
 from gazeclip.errors import ArtifactError
 from gazeclip.faces.dataset import MANIFEST as FACES_MANIFEST
 from gazeclip.files.hashes import sha256
@@ -91,7 +92,7 @@ class Context:
             # Manifests are sorted by labels.
             places = np.linspace(0, len(samples) - 1, limit).round().astype(int)
             samples = [samples[place] for place in places]
-        return np.stack([self.contract.apply(sample.path) for sample in samples])
+        return read_images([sample.path for sample in samples], self.contract, self.run.root)
 
     @property
     def contract(self) -> PixelContract:
