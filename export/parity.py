@@ -118,9 +118,12 @@ def require_integer(notes: Mapping[str, Any], convolutions: int, what: str) -> N
     """
     found = int(notes["quantized_convolutions"])
     if found < INTEGER_SHARE * convolutions:
+        facts = [f"{found} of {convolutions}"]
+        readers: Mapping[str, int] = notes.get("float_readers", {})
+        facts += [f"{name} takes floats of {count}" for name, count in readers.items()]
+        facts += [f"the first is {name}" for name in notes.get("float_layers", ())[:1]]
         raise StageError(
-            f"{what}: only {found} of {convolutions} convolutions are integer ones after "
-            "conversion",
+            f"{what}: too few convolutions are integer ones after conversion ({'; '.join(facts)})",
             remedy=f"Install the pinned versions ({command_line('doctor')}), "
-            "or export this student as fp32",
+            "or export this student as w8",
         )

@@ -102,6 +102,16 @@ def map_inputs(encoder: nn.Module, example: Tensor) -> dict[str, str]:
     }
 
 
+def find_layers_before(encoder: nn.Module, example: Tensor, kind: str) -> list[str]:
+    """Names of the convolutions whose output an operation of this kind reads, such as `gelu`."""
+    nodes, graph = _map_nodes(encoder, example)
+    return [
+        name
+        for name, node in nodes.items()
+        if any(after.node_type == kind for after in graph.get_next_nodes(node))
+    ]
+
+
 def _map_nodes(encoder: nn.Module, example: Tensor) -> tuple[dict[str, Any], Any]:
     prepare_nncf()
     builder = require("nncf.torch.function_hook.nncf_graph.nncf_graph_builder", extra="train")

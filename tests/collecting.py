@@ -14,6 +14,7 @@ import pytest
 # `--no-loadscope-reorder`, none is left alone with one of them at the end.
 LONGEST = (
     "tests/test_end_to_end.py",
+    "tests/benchmarks/zoo/test_every_target.py",
     "tests/benchmarks/zoo/test_matrix.py",
     "tests/gazeclip/stages/test_teacher.py",
     "tests/export/test_trial.py",

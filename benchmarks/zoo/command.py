@@ -11,7 +11,6 @@ from benchmarks.zoo.listing import build_matrix, build_overview
 from benchmarks.zoo.outcome import find_surprise
 from benchmarks.zoo.record import (
     SHIPPED,
-    Cell,
     Record,
     describe_session,
     is_ok,
@@ -54,7 +53,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE.json",
         help="with --measure: where the figures go, after each cell; cells that work "
-        "there already, with the same weights, versions and machine, are not measured again",
+        "there already and have their times, with the same weights, versions and machine, are not "
+        "measured again",
     )
     parser.add_argument(
         "--figures",
@@ -107,10 +107,10 @@ def _measure(
     session = describe_session(args.weights, args.seed)
     begun = False
 
-    def keep(entry: ZooStudent, target: str, precision: str, cell: Cell) -> None:
+    def keep(line: str) -> None:
         if args.out is not None:
             record.save(args.out)
-        say(f"zoo: {entry.name} {target} {precision}: {cell['why'] or cell['state']}")
+        say(f"zoo: {line}")
 
     for entry in students:
         name = entry.name

@@ -17,21 +17,32 @@ QUIET = 0.5  # load average; the command itself begins with less
 
 
 def build_overview(students: Sequence[ZooStudent], record: Record) -> Table:
-    """A row a student: parameters, MACs, and what of each target's int8 file is integer."""
+    """A row a student, and what is known of each target's int8 file."""
     targets = list(registry.TARGETS)
-    header = ["student", "px", "parameters M", "MACs M"]
-    header += [f"{target}\nint8 ops" for target in targets]
-    header += [f"{target}\nint8 MB" for target in targets]
+    header = ["student", "px", "parameters M", "MACs M", "folding"]
+    header += [f"{target}\n{what}" for what in ("int8 ops", "int8 MB") for target in targets]
+    timed = [target for target in targets if _is_timed(target, students, record)]
+    header += [f"{target}\nint8 ms" for target in timed]
     rows = []
     for student in students:
         facts = record.students.get(student.name, {})
         row = [student.name, str(student.size)]
         row += [_show_millions(facts.get(key)) for key in ("parameters", "macs")]
-        cells = [record.find_cell(student.name, name_cell(target, _INT8)) for target in targets]
-        row += [_show_coverage(cell) for cell in cells]
-        row += [_show_size(cell) for cell in cells]
+        row.append(_show_error(facts.get("fold_error")))
+        cells = {
+            target: record.find_cell(student.name, name_cell(target, _INT8)) for target in targets
+        }
+        row += [_show_coverage(cell) for cell in cells.values()]
+        row += [_show_size(cell) for cell in cells.values()]
+        row += [_show_time(cells[target]) for target in timed]
         rows.append(row)
     return Table(header, rows, left=(0,), note=_describe_sessions(record))
+
+
+def _is_timed(target: str, students: Sequence[ZooStudent], record: Record) -> bool:
+    """Whether an engine runs its files here: a reference evaluator's times say nothing."""
+    found = [record.find_cell(student.name, name_cell(target, _INT8)) for student in students]
+    return any(cell is not None and cell.get("latency_ms") is not None for cell in found)
 
 
 def build_matrix(student: ZooStudent, record: Record, pairs: Sequence[Pair]) -> Table:
@@ -65,8 +76,8 @@ def _build_row(student: ZooStudent, record: Record, target: str, precision: str)
         _show_size(cell),
         _show_coverage(cell),
         MISSING if parity is None else f"{parity['embedding_cosine_min']:.5f}",
-        MISSING if parity is None else f"{parity['prob_max_abs']:.1e}",
-        _show_number(cell.get("latency_ms"), 2),
+        _show_error(None if parity is None else parity["prob_max_abs"]),
+        _show_time(cell),
         _show_number(cell.get("export_s"), 0),
         _show_number(cell.get("peak_mb"), 0),
         Styled(cell["state"], "green" if is_ok(cell) else "bold red"),
@@ -89,6 +100,17 @@ def _show_size(cell: Cell | None) -> str:
 
 def _show_millions(value: int | None) -> str:
     return MISSING if value is None else f"{value / 1e6:.2f}"
+
+
+def _show_error(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.1e}"
+
+
+def _show_time(cell: Cell | None) -> str:
+    """Milliseconds of one image; a mark where other work went on meanwhile."""
+    if cell is None or cell.get("latency_ms") is None:
+        return MISSING
+    return f"{cell['latency_ms']:.2f}{' (disturbed)' if cell.get('disturbed') else ''}"
 
 
 def _show_number(value: float | None, digits: int) -> str:

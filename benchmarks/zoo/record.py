@@ -53,6 +53,10 @@ class Record:
         student = self.students.setdefault(name, {"cells": {}})
         student["cells"][cell_name] = {**cell, "session": len(self.sessions) - 1}
 
+    def add_times(self, name: str, cell_name: str, times: Cell) -> None:
+        """Complete a cell that is there."""
+        self.students[name]["cells"][cell_name] |= times
+
     def find_cell(self, name: str, cell_name: str) -> Cell | None:
         """A measured cell; None: it was not measured."""
         found: Cell | None = self.students.get(name, {}).get("cells", {}).get(cell_name)

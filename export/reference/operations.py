@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from export.reference import elements, quantization, shapes, windows
+from export.reference import elements, quantization, resizing, shapes, windows
 from export.reference.table import OPERATIONS
 
-__all__ = ["OPERATIONS", "elements", "quantization", "shapes", "windows"]
+__all__ = ["OPERATIONS", "elements", "quantization", "resizing", "shapes", "windows"]

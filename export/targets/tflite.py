@@ -16,9 +16,12 @@ from export.quiet import quiet
 from gazeclip.bundle.layout import BANK_INPUT, BANK_ROWS, INPUT_NAME, OUTPUTS
 from gazeclip.errors import StageError
 from gazeclip.system.packages import require
+from quantize.fuse import prepare_encoder
+from quantize.layers import find_layers_before
 from quantize.nncf_setup import prepare_nncf
 
 FILE = "model.tflite"
+_GELU = "GELU"
 
 
 class _Named(nn.Module):
@@ -69,9 +72,16 @@ def export(job: ExportJob) -> Result:
 
     packed = shrink_file(job.out_dir / FILE, job.packed_head, job.precision)
     describe_file(job.out_dir / FILE, job)
-    notes = note_packed(job, packed)
-    notes = {**inspect_file(job.out_dir / FILE), **notes}
+    notes = inspect_file(job.out_dir / FILE) | note_packed(job, packed)
+    if _GELU in notes.get("float_readers", {}):
+        notes["float_layers"] = _name_layers_before_gelu(job)
     return {"model": FILE, "notes": notes, **describe_bank_input(job, BANK_ROWS)}
+
+
+def _name_layers_before_gelu(job: ExportJob) -> list[str]:
+    """Convolutions that stay in float, for the file does not name them."""
+    encoder = prepare_encoder(job.student.encoder, job.image_size)
+    return find_layers_before(encoder, torch.zeros(1, 3, job.image_size, job.image_size), "gelu")
 
 
 def rehearse(job: ExportJob) -> None:
@@ -104,6 +114,9 @@ def _int8_config() -> Any:
 def inspect_file(path: Path) -> dict[str, Any]:
     """Read the file back: its convolutions by kind, and every operation's count.
 
+    `float_readers`: what takes the floats of those that are no integer ones, where others are. An
+    operation between two quantizers is an integer one here, and GELU has none before it.
+
     Raises:
         StageError: outputs are not the four of the contract in their order.
     """
@@ -116,24 +129,31 @@ def inspect_file(path: Path) -> dict[str, Any]:
         code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
     }
     operations: Counter[str] = Counter()
-    quantized = total = 0
+    readers: dict[int, str] = {}  # the last operation that takes a tensor
+    floats = []  # what the others give
+    quantized = 0
     for operator in graph.operators:
         code = model.operatorCodes[operator.opcodeIndex]
         # A byte in the old field, which larger codes do not fit, and 0 in the new one of old files.
         name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
         operations[name] += 1
+        readers |= {int(index): name for index in operator.inputs}
         if name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-            total += 1
-            quantized += all(
-                graph.tensors[index].type == int8
-                for index in (*operator.inputs[:2], operator.outputs[0])
-            )
+            tensors = [int(index) for index in (*operator.inputs[:2], operator.outputs[0])]
+            if all(graph.tensors[index].type == int8 for index in tensors):
+                quantized += 1
+            else:
+                floats.append(tensors[-1])
     _require_outputs(model, graph)
-    return {
+    notes: dict[str, Any] = {
         "quantized_convolutions": quantized,
-        "float_convolutions": total - quantized,
+        "float_convolutions": len(floats),
         "operations": dict(sorted(operations.items())),
     }
+    if quantized and floats:
+        found = Counter(readers.get(index, "output") for index in floats)
+        notes["float_readers"] = dict(sorted(found.items()))
+    return notes
 
 
 def _require_outputs(model: Any, graph: Any) -> None:

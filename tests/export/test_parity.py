@@ -94,8 +94,15 @@ def test_all_missed_bounds_are_named() -> None:
 
 def test_an_int8_file_that_computes_in_float_is_refused() -> None:
     require_integer({"quantized_convolutions": 45}, 46, "tflite int8")  # LiteRT leaves one
-    with pytest.raises(StageError, match="only 41 of 46 convolutions"):
+    with pytest.raises(StageError, match=r"too few convolutions .* \(41 of 46\)"):
         require_integer({"quantized_convolutions": 41}, 46, "tflite int8")
+    notes = {
+        "quantized_convolutions": 41,
+        "float_readers": {"CONV_2D": 1, "GELU": 4},
+        "float_layers": ["stages.0.conv1", "stages.1.conv1"],
+    }
+    with pytest.raises(StageError, match=r"GELU takes floats of 4; .* stages\.0\.conv1\)"):
+        require_integer(notes, 46, "tflite int8")
 
 
 def test_nan_outputs_are_refused() -> None:

@@ -8,7 +8,13 @@ from torch import Tensor, nn
 
 from gazeclip.errors import StageError
 from quantize.encoder import count_quantizers, named_quantizers, quantize_encoder
-from quantize.layers import find_pooled_layers, map_inputs, map_operations, name_operations
+from quantize.layers import (
+    find_layers_before,
+    find_pooled_layers,
+    map_inputs,
+    map_operations,
+    name_operations,
+)
 
 EXAMPLE = torch.zeros(1, 3, 16, 16)
 
@@ -49,6 +55,22 @@ def test_layers_named_stay_in_float(quantizers: None) -> None:
     assert not any(
         operation in name for name, _, on_weight in named_quantizers(partly) if on_weight
     )
+
+
+def test_layers_whose_output_an_activation_reads(quantizers: None) -> None:
+    class Branches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(3, 4, 1)
+            self.second = nn.Conv2d(4, 4, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = nn.functional.gelu(self.first(x))
+            return x + self.second(x)
+
+    assert find_layers_before(Branches(), EXAMPLE, "gelu") == ["first"]
+    assert find_layers_before(Branches(), EXAMPLE, "add") == ["second"]
+    assert find_layers_before(Branches(), EXAMPLE, "relu") == []
 
 
 def test_an_unknown_layer_is_refused(quantizers: None) -> None:

@@ -31,7 +31,7 @@ GOOD = {
     "latency_ms": 1.25,
 }
 BAD = {"state": FAILED, "step": "convert", "why": "aten::roll in backbone.stages.1 is unknown"}
-_FACTS = {"size": 224, "parameters": 11_200_000, "macs": 1_814_000_000}
+_FACTS = {"size": 224, "fold_error": 3.4e-6, "parameters": 11_200_000, "macs": 1_814_000_000}
 
 
 @pytest.fixture
@@ -59,10 +59,12 @@ def test_the_overview_shows_what_was_measured(
     assert _run("--figures", str(figures)) == 0
     shown = capsys.readouterr().out
     (row,) = [line for line in shown.splitlines() if "resnet18" in line]
-    assert row.split()[:4] == ["resnet18", "224", "11.20", "1814.00"]
+    assert row.split()[:5] == ["resnet18", "224", "11.20", "1814.00", "3.4e-06"]
     assert "50 of 52" in row and "1.23" in row
     (other,) = [line for line in shown.splitlines() if "resnet34" in line]
-    assert other.split() == ["resnet34", "224", *[MISSING] * 10]
+    # three facts, two figures of each of four targets, and the times of one
+    assert other.split() == ["resnet34", "224", *[MISSING] * (3 + 2 * 4 + 1)]
+    assert "onnx" in shown and "1.25" in row
     assert "measured 20" in shown and "random weights" in shown
 
 
@@ -88,6 +90,16 @@ def test_one_student_shows_every_export_and_why_not(
     assert any(row.startswith("tflite int8") and row.endswith("not measured") for row in rows)
 
 
+def test_a_time_beside_other_work_is_marked(
+    figures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = read_record(figures)
+    record.add_times("resnet18", "onnx-int8", {"latency_ms": 9.5, "disturbed": True})
+    record.save(figures)
+    assert _run("resnet18", "--figures", str(figures)) == 0
+    assert "9.50 (disturbed)" in capsys.readouterr().out
+
+
 def test_the_forms_for_other_programs(figures: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("--json", "--figures", str(figures)) == 0
     assert json.loads(capsys.readouterr().out)["students"]["resnet18"]["macs"] == 1_814_000_000
@@ -105,7 +117,7 @@ def _measure_with(cell: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> list
         for target, precision in pairs:
             asked.append(f"{entry.name} {target} {precision}")
             record.add_cell(entry.name, f"{target}-{precision}", cell)
-            tell(entry, target, precision, cell)
+            tell(f"{entry.name} {target} {precision}: {cell['state']}")
 
     monkeypatch.setattr("benchmarks.zoo.measure.measure_student", measure)
     return asked

@@ -6,7 +6,6 @@ the zoo's file says what is true.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,69 +14,47 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.measure.latency import LatencyConfig
 from benchmarks.zoo import cell as module
 from benchmarks.zoo import measure
-from benchmarks.zoo.cell import measure_cell, read_subject, write_subject
-from benchmarks.zoo.measure import count_parameters, count_student, measure_folding, measure_student
+from benchmarks.zoo.cell import measure_cell
+from benchmarks.zoo.measure import (
+    FOLDING_BOUND,
+    count_parameters,
+    count_student,
+    measure_folding,
+    measure_student,
+)
 from benchmarks.zoo.outcome import FAILED, OK, find_surprise
-from benchmarks.zoo.record import SHIPPED, Record, describe_session, read_record
+from benchmarks.zoo.places import read_subject, write_subject
+from benchmarks.zoo.record import Record, describe_session
 from benchmarks.zoo.student import Subject, make_subject
 from export.batch import Pair
 from export.registry import TARGETS
 from gazeclip.bundle.layout import OUTPUTS, Precision
-from gazeclip.networks.zoo import ZooStudent, name_cell, read_zoo
+from gazeclip.networks.zoo import ZooStudent, read_zoo
 from quantize.fuse import prepare_encoder
+from tests.benchmarks.zoo.holding import hold_cell
+from tests.benchmarks.zoo.shrink import SMALL, SMALLEST, shrink
 from tests.collecting import skip_without
 
 skip_without("nncf")
 skip_without("onnx")
-SMALLEST = "mobilenetv4_conv_small_050"
-# Those whose maps may have any size are tried small; which operations a graph holds does not
-# depend on it.
-SMALL = 64
-FIXED = {"efficientformerv2_s0"}
-# The same sums in another order, through some fifty layers in float32.
-FOLDING = 1e-5
-
-
-def _shrink(name: str) -> ZooStudent:
-    entry = read_zoo()[name]
-    return entry if name in FIXED else replace(entry, size=SMALL)
-
-
-@pytest.fixture(autouse=True)
-def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Times of cells are tested for being there; a process of its own measures in full."""
-    short = LatencyConfig(rounds=1, budget_s=0.05, warmup_max_s=0.05, max_repeats=0)
-    monkeypatch.setattr(module, "_LATENCY", short)
 
 
 @pytest.fixture(scope="module")
 def smallest(quantizers: None) -> Subject:
-    return make_subject(_shrink(SMALLEST))
-
-
-def _hold(subject: Subject, name: str, target: str, precision: Precision) -> None:
-    """A fresh cell is what the zoo promises, and as many convolutions stay in float as recorded.
-
-    How many there are in all depends on the size: the gaze branch halves a larger map once more.
-    """
-    cell = measure_cell(subject, target, precision)
-    assert find_surprise(read_zoo()[name], target, precision, cell) == ""
-    known = read_record(SHIPPED).find_cell(name, name_cell(target, precision))
-    if known is not None and "integer" in known:
-        floats = [each["convolutions"] - each["integer"] for each in (cell, known)]
-        assert precision != "int8" or floats[0] == floats[1]
+    return make_subject(shrink(SMALLEST))
 
 
 @pytest.mark.parametrize("precision", TARGETS["onnx"].precisions)
-def test_the_smallest_student_as_onnx(smallest: Subject, precision: Precision) -> None:
-    _hold(smallest, SMALLEST, "onnx", precision)
+def test_the_smallest_student_as_onnx(
+    smallest: Subject, tmp_path: Path, precision: Precision
+) -> None:
+    hold_cell(smallest, SMALLEST, "onnx", precision, tmp_path)
 
 
 def test_folding_keeps_the_smallest_student(smallest: Subject) -> None:
-    assert measure_folding(smallest) < FOLDING
+    assert measure_folding(smallest) < FOLDING_BOUND
 
 
 def test_its_processes_read_the_same_subject(smallest: Subject, tmp_path: Path) -> None:
@@ -93,13 +70,13 @@ def test_its_processes_read_the_same_subject(smallest: Subject, tmp_path: Path) 
 
 
 def test_a_converter_that_fails_leaves_a_cell_that_says_why(
-    smallest: Subject, monkeypatch: pytest.MonkeyPatch
+    smallest: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def export(job: Any) -> Any:
         raise NotImplementedError("aten::roll\nis unknown.")
 
     monkeypatch.setattr(module, "load_target", lambda name: SimpleNamespace(export=export))
-    cell = measure_cell(smallest, "onnx", "fp32")
+    cell = measure_cell(smallest, "onnx", "fp32", tmp_path)
     assert (cell["state"], cell["step"]) == (FAILED, "convert")
     assert cell["why"] == "NotImplementedError: aten::roll is unknown"
     surprise = find_surprise(read_zoo()[SMALLEST], "onnx", "fp32", cell)
@@ -107,7 +84,7 @@ def test_a_converter_that_fails_leaves_a_cell_that_says_why(
 
 
 def test_a_file_that_drifted_fails_where_it_is_compared(
-    smallest: Subject, monkeypatch: pytest.MonkeyPatch
+    smallest: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def mistake(subject: Subject, precision: Precision) -> Any:
         student = subject.student
@@ -117,23 +94,37 @@ def test_a_file_that_drifted_fails_where_it_is_compared(
         return {name: getattr(out, name).numpy() for name in OUTPUTS}
 
     monkeypatch.setattr(module, "_compute_reference", mistake)
-    cell = measure_cell(smallest, "onnx", "fp32")
+    cell = measure_cell(smallest, "onnx", "fp32", tmp_path)
     assert (cell["state"], cell["step"]) == (FAILED, "compare")
     assert "embedding cosine" in cell["why"] and cell["bytes"] > 0
 
 
+def test_folding_that_changes_a_student_fails_every_cell(
+    smallest: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "make_subject", lambda *_: smallest)
+    monkeypatch.setattr(measure, "measure_folding", lambda subject: 10 * FOLDING_BOUND)
+    record = Record()
+    told: list[str] = []
+    measure_student(record, shrink(SMALLEST), [("onnx", "fp32")], "none", 0, told.append)
+    cell = record.find_cell(SMALLEST, "onnx-fp32")
+    assert cell is not None and (cell["state"], cell["step"]) == (FAILED, "quantize")
+    assert "folding moves its features by 1.0e-04" in cell["why"] and cell["why"] in told[0]
+
+
 def test_a_network_that_timm_lacks_fails_in_every_cell() -> None:
     record = Record()
-    told = []
+    told: list[str] = []
     entry = ZooStudent("no_such_network")
     pairs: list[Pair] = [("onnx", "fp32"), ("tflite", "int8")]
-    measure_student(record, entry, pairs, "none", 0, lambda *cell: told.append(cell[3]["why"]))
-    assert told == ["timm has no model 'no_such_network'"] * 2
+    measure_student(record, entry, pairs, "none", 0, told.append)
+    why = "timm has no model 'no_such_network'"
+    assert told == [f"no_such_network {' '.join(pair)}: {why}" for pair in pairs]
     assert {cell["step"] for cell in record.students[entry.name]["cells"].values()} == {"quantize"}
 
 
 def test_parameters_are_those_of_the_graph_that_ships(smallest: Subject) -> None:
-    counted = count_student(_shrink(SMALLEST), smallest)
+    counted = count_student(shrink(SMALLEST), smallest)
     folded = prepare_encoder(smallest.student.encoder, SMALL)
     norms = [part for part in folded.modules() if isinstance(part, nn.BatchNorm2d)]
     total = sum(p.numel() for part in (folded, smallest.student.head) for p in part.parameters())
@@ -155,32 +146,37 @@ OTHERS = [name for name in TARGETS if name != "onnx"]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", OTHERS)
-def test_the_smallest_student_elsewhere(smallest: Subject, target: str) -> None:
+def test_the_smallest_student_elsewhere(smallest: Subject, tmp_path: Path, target: str) -> None:
     for package in TARGETS[target].packages:
         pytest.importorskip(package)
     for precision in TARGETS[target].precisions:
-        _hold(smallest, SMALLEST, target, precision)
+        hold_cell(smallest, SMALLEST, target, precision, tmp_path / precision)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in read_zoo() if name != SMALLEST])
-def test_every_other_student_folds_and_is_integer_in_onnx(name: str, quantizers: None) -> None:
-    subject = make_subject(_shrink(name))
-    assert measure_folding(subject) < FOLDING
-    for precision in TARGETS["onnx"].precisions:
-        _hold(subject, name, "onnx", precision)
+def test_every_other_student_folds_and_is_integer_in_onnx(
+    name: str, tmp_path: Path, quantizers: None
+) -> None:
+    """In full depth; `test_every_target.py` has the other targets and precisions."""
+    subject = make_subject(shrink(name))
+    assert measure_folding(subject) < FOLDING_BOUND
+    hold_cell(subject, name, "onnx", "int8", tmp_path)
 
 
 @pytest.mark.slow
-def test_a_process_of_its_own_measures_its_memory(
+def test_processes_of_their_own_measure_memory_and_times(
     smallest: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measure, "make_subject", lambda *_: smallest)
     record = Record()
     record.begin_session(describe_session("none", 0))
-    entry = _shrink(SMALLEST)
-    measure_student(record, entry, [("onnx", "fp32")], "none", 0, lambda *_: None)
-    cell = record.find_cell(SMALLEST, "onnx-fp32")
-    assert cell is not None and cell["state"] == OK, cell
-    assert cell["peak_mb"] is None or cell["peak_mb"] > 100
-    assert cell["latency_ms"] > 0 and cell["export_s"] > 0
+    pairs: list[Pair] = [("onnx", "fp32"), ("openvino", "w8")]
+    told: list[str] = []
+    measure_student(record, shrink(SMALLEST), pairs, "none", 0, told.append)
+    for pair in pairs:
+        cell = record.find_cell(SMALLEST, "-".join(pair))
+        assert cell is not None and cell["state"] == OK, cell
+        assert cell["peak_mb"] is None or cell["peak_mb"] > 100
+        assert cell["latency_ms"] > 0 and cell["export_s"] > 0
+    assert told[-1].startswith(f"{SMALLEST}: 2 files timed side by side")

@@ -17,13 +17,21 @@ from export.reference.evaluator import run_function
 from export.reference.operations import OPERATIONS
 from gazeclip.errors import StageError
 from tests.collecting import skip_without
-from tests.export.reference import cases, window_cases
+from tests.export.reference import cases, resizing_cases, window_cases
 from tests.export.reference.cases import Case, X, Y
 
 skip_without("coremltools")
 
 # coremltools folds no constants through these, so that nothing but the formula is there.
-NOT_FOLDED = {"avg_pool", "batch_norm", "conv", "dequantize", "max_pool", "silu"}
+NOT_FOLDED = {
+    "avg_pool",
+    "batch_norm",
+    "conv",
+    "dequantize",
+    "max_pool",
+    "silu",
+    "upsample_bilinear",
+}
 # Parameters that are there to be refused.
 REFUSED = {("concat", "interleave")}
 
@@ -34,6 +42,7 @@ CASES = [
     *cases.list_shapes(),
     *cases.list_products(),
     *window_cases.list_windows(),
+    *resizing_cases.list_resizing(),
 ]
 IDS = [f"{number}-{case.name}" for number, case in enumerate(CASES)]
 
@@ -114,6 +123,11 @@ def test_every_operation_and_every_parameter_has_a_comparison() -> None:
     [
         ("conv", {"x": X, "weight": np.ones((1, 4, 3, 3), np.float32), "pad_type": "same"}, "same"),
         ("gelu", {"x": X, "mode": "SIGMOID_APPROXIMATION"}, "SIGMOID_APPROXIMATION"),
+        (
+            "upsample_bilinear",
+            {"x": X, "align_corners": np.bool_(False), "half_pixel_centers": np.bool_(False)},
+            "half_pixel_centers False and align_corners False",
+        ),
         ("concat", {"values": (X, Y), "axis": np.int32(1), "interleave": np.bool_(True)}, "concat"),
         ("pad", {"x": X, "pad": np.int32([1, 0]), "mode": "reflect"}, "reflect"),
         (
