@@ -17,12 +17,12 @@ from torch import nn
 
 from gazeclip.errors import ArtifactError, GazeClipError, MissingDependencyError, StageError
 from gazeclip.networks.student_encoder import StudentEncoder
+from gazeclip.system.place import command_line
 
 _LONGEST = 300  # characters
 _FX_NOTE = "\n\nWhile executing %"  # torch.fx goes on with the node and the lines that made it
 # Faults of a machine say nothing about a student, and no other one would help.
 NOT_THE_STUDENT = (OSError, MemoryError, ImportError, MissingDependencyError, ArtifactError)
-ANOTHER_STUDENT = "Use another backbone, or another target: the zoo's work (docs/zoo.md)"
 
 
 @contextlib.contextmanager
@@ -39,7 +39,12 @@ def blame_student(what: str) -> Iterator[None]:
         raise
     except Exception as error:  # converters raise anything
         reason = f"{what} cannot be written: {explain_failure(error)}"
-        raise StageError(reason, remedy=ANOTHER_STUDENT) from error
+        raise StageError(reason, remedy=_name_others()) from error
+
+
+def _name_others() -> str:
+    zoo = command_line("zoo")
+    return f"Use another backbone (those that work: {zoo}), or leave this target out"
 
 
 def explain_failure(error: Exception) -> str:
@@ -176,4 +181,4 @@ def refuse_operations(converter: str, traced: Any, kinds: Collection[str]) -> No
     """
     if kinds:
         unknown = ", ".join(locate_operations(traced, kinds))
-        raise StageError(f"{converter} has no operation for {unknown}", remedy=ANOTHER_STUDENT)
+        raise StageError(f"{converter} has no operation for {unknown}", remedy=_name_others())

@@ -40,22 +40,9 @@ def export(job: ExportJob) -> Result:
         MissingDependencyError: openvino is not installed.
     """
     job.require_precision("openvino")
-    prepare_nncf()
+    ir = _convert_student(job)
     ov = require("openvino", extra="openvino")
-    encoder = job.quantized_encoder if job.precision == "int8" else None
-    model = DeployModel(job.student, encoder, job.image_size)
-    shape = [-1, job.image_size, job.image_size, 3]
-    banks = example_banks(job)
-    inputs = [(shape, ov.Type.u8), *(([-1, bank.shape[1]], ov.Type.f32) for bank in banks)]
-    example = example_image(job.image_size, 2)
     with quiet(), torch.no_grad():
-        try:
-            ir = ov.convert_model(
-                model, example_input=(example, *banks) if banks else example, input=inputs
-            )
-        except Exception as error:  # it has a type of its own in a private module
-            _refuse_unknown_operations(str(error), job)
-            raise
         packed = note_packed(job, _store_packed(ir, job.packed_head))
         if job.precision == "w8":
             require_packed_convolutions(_store_convolutions(ir), "openvino w8")
@@ -71,6 +58,30 @@ def export(job: ExportJob) -> Result:
     saved = ov.Core().read_model(job.out_dir / FILE)
     notes = {**_count_convolutions(saved), "weight_files": ["model.bin"], **packed}
     return {"model": FILE, "notes": notes, **describe_bank_input(job, None)}
+
+
+def _convert_student(job: ExportJob) -> Any:
+    """The student as OpenVINO's model, its values as they were.
+
+    Raises:
+        StageError: OpenVINO has no such operation.
+    """
+    prepare_nncf()
+    ov = require("openvino", extra="openvino")
+    encoder = job.quantized_encoder if job.precision == "int8" else None
+    model = DeployModel(job.student, encoder, job.image_size)
+    shape = [-1, job.image_size, job.image_size, 3]
+    banks = example_banks(job)
+    inputs = [(shape, ov.Type.u8), *(([-1, bank.shape[1]], ov.Type.f32) for bank in banks)]
+    example = example_image(job.image_size, 2)
+    with quiet(), torch.no_grad():
+        try:
+            return ov.convert_model(
+                model, example_input=(example, *banks) if banks else example, input=inputs
+            )
+        except Exception as error:  # it has a type of its own in a private module
+            _refuse_unknown_operations(str(error), job)
+            raise
 
 
 def _refuse_unknown_operations(message: str, job: ExportJob) -> None:
@@ -146,12 +157,12 @@ def _drop_indentation(path: Path) -> None:
 
 
 def rehearse(job: ExportJob) -> None:
-    """The trace of the float model.
+    """The conversion of the float model.
 
     NNCF's quantizers are read by the converter itself, which takes too long.
     """
     if job.precision != "int8":
-        trace_nchw_model(job, None)
+        _convert_student(job)
 
 
 def _count_convolutions(ir: Any) -> dict[str, int]:

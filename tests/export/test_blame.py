@@ -157,12 +157,18 @@ def test_the_zoo_says_it_of_a_cell(strange: Student, tmp_path: Path) -> None:
         assert OPERATION in cell["why"] and cell["why"].endswith(f" in {LAYER}")
 
 
-def test_the_dry_run_says_it(strange: Student, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("target", ["onnx", "openvino", "coreml"])
+def test_the_dry_run_says_it(
+    target: str, strange: Student, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not of TFLite, of which it tries `torch.export` only: that knows every operation."""
+    for package in TARGETS[target].packages:
+        pytest.importorskip(package)
     monkeypatch.setattr(trial, "quantize_encoder", lambda *_, **__: strange.encoder)
-    chosen = {"targets": ["onnx"], "precisions": ["fp32"]}
+    chosen = {"targets": [target], "precisions": ["fp32"]}
     recipe = parse_recipe({"name": "x", "data": {"image_size": SIZE}, "export": chosen})
     ((what, _),) = trial._try_shipping(recipe, strange)
-    assert what.startswith("stage export would fail for onnx fp32: ")
+    assert what.startswith(f"stage export would fail for {target} fp32: ")
     assert OPERATION in what and what.endswith(f" in {LAYER}")
 
 
