@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +89,7 @@ def _trace_model(onnx: Any, model: DeployModel, job: ExportJob) -> Any:
         inputs.append(BANK_INPUT)
         axes[BANK_INPUT] = {0: "classes"}
         axes["logits"][1] = "classes"
-    with quiet(), torch.no_grad():
+    with quiet(), torch.no_grad(), _without_dumps():
         torch.onnx.export(
             model,
             (example_image(job.image_size, 2), *example_banks(job)),
@@ -100,6 +102,18 @@ def _trace_model(onnx: Any, model: DeployModel, job: ExportJob) -> Any:
             dynamic_axes=axes,
         )
     return onnx.load_from_string(buffer.getvalue())
+
+
+@contextlib.contextmanager
+def _without_dumps() -> Iterator[None]:
+    """Where torch lacks an operation it prints the whole graph, hundreds of lines, to stdout."""
+    core: Any = torch._C
+    kept = core._jit_onnx_log
+    core._jit_onnx_log = lambda *_: None
+    try:
+        yield
+    finally:
+        core._jit_onnx_log = kept
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -85,6 +85,19 @@ def test_a_converter_that_lacks_an_operation_names_it_and_its_layer(
     assert OPERATION in told and told.endswith(f" in {LAYER}") and "\n" not in told
 
 
+def test_a_graph_of_hundreds_of_lines_is_not_printed(
+    strange: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Into the table of several exports, which goes to the same place; C++ writes it there."""
+    printed: list[object] = []
+    monkeypatch.setattr(torch._C, "_jit_onnx_log", lambda *words: printed.extend(words))
+    with pytest.raises(Exception, match=OPERATION):
+        load_target("onnx").export(make_job(strange, tmp_path))
+    assert printed == []
+    torch._C._jit_onnx_log("as before")
+    assert printed == ["as before"]
+
+
 def refuse_to_trace(x: Tensor) -> Tensor:
     """Outside a trace it computes: a converter is the first that cannot take it."""
     if torch.jit.is_tracing() or torch.compiler.is_exporting():
