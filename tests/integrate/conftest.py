@@ -14,9 +14,19 @@ from gazeclip.bundle.write import write_bundle
 from gazeclip.images.crop_rule import CropRule
 from gazeclip.scoring.evidence import Evidence
 from tests.conftest import CLASSES, Weights, write_model
+from tests.integrate.listings import read_listings
 
 TEACHER = "a" * 64  # that of `contents`
 STUDENT = "c" * 64
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The gateway's Python listing as a file."""
+    (listing,) = read_listings("gateway.md", "python")
+    path = tmp_path_factory.mktemp("gateway") / "gateway.py"
+    path.write_text(listing, encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="session")

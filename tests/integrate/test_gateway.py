@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import re
-import runpy
 import shutil
 import socket
 import subprocess
@@ -22,43 +19,11 @@ from PIL import Image
 from gazeclip.bundle.parts import read_bank_and_facts, write_text_bank
 from gazeclip.bundle.text_bank import TextBankFile
 from runtimes import Verdict, load
+from tests.integrate.gateway import run, start
 from tests.integrate.listings import ROOT, read_listings
 from tests.runtimes.test_telemetry import check_that_nothing_is_left_or_sent
 
 pytestmark = pytest.mark.checkout
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python listing as a file."""
-    (listing,) = read_listings("gateway.md", "python")
-    path = tmp_path_factory.mktemp("gateway") / "gateway.py"
-    path.write_text(listing, encoding="utf-8")
-    return path
-
-
-Done = subprocess.CompletedProcess[str]
-
-
-def start(gateway: Path, bundle: Path, *arguments: str | Path) -> Done:
-    """The gateway in a process of its own, as it is meant to be run."""
-    command = [sys.executable, "-I", str(gateway), str(bundle), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-
-def run(gateway: Path, bundle: Path, *arguments: str | Path) -> Done:
-    """The same in this process, where the libraries are imported already."""
-    command = [str(gateway), str(bundle), *map(str, arguments)]
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        contextlib.redirect_stdout(io.StringIO()) as out,
-        contextlib.redirect_stderr(io.StringIO()) as err,
-        pytest.raises(SystemExit) as ended,
-    ):
-        patch.setattr(sys, "argv", command)
-        runpy.run_path(str(gateway), run_name="__main__")
-    assert isinstance(ended.value.code, int)
-    return Done(command, ended.value.code, out.getvalue(), err.getvalue())
 
 
 def make_pictures(folder: Path, photos: dict[str, Path]) -> list[Path]:

@@ -27,10 +27,10 @@ from gazeclip.bundle.layout import (
 from gazeclip.bundle.text_bank import KIND, VERSION, TextBankFile
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.scoring.evidence import SCORES
-from tests.integrate.listings import GUIDES, read_listings
+from tests.integrate.listings import GUIDES, PHONES, join_listings
+from tests.rejected import build_entry
 
 pytestmark = pytest.mark.checkout
-PHONES = {"android.md": "kotlin", "ios.md": "swift"}
 # What the listings call the widths of outputs.
 WIDTHS = {
     "bundle.embeddingWidth": "D",
@@ -40,7 +40,7 @@ WIDTHS = {
     "2": "2",
 }
 _KOTLIN_CHAIN = re.compile(
-    r'\b(\w+)((?:\.get(?:Int|String|Double|JSONObject|JSONArray)\((?:"[^"]+"|\w+)\))+)'
+    r'\b(\w+)((?:\.get(?:Int|String|Double|Boolean|JSONObject|JSONArray)\((?:"[^"]+"|\w+)\))+)'
 )
 _KOTLIN_CALL = re.compile(r'\.get(\w+)\(("[^"]+"|\w+)\)')
 _SWIFT_CHAIN = re.compile(r'\b(meta|header|told)((?:\["[^"]+"\]|\[[$\w]+\])+)(?:\.(\w+))?')
@@ -50,12 +50,14 @@ _KOTLIN_TYPES: dict[str, type | tuple[type, ...]] = {
     "Int": int,
     "String": str,
     "Double": (int, float),
+    "Boolean": bool,
     "JSONObject": dict,
     "JSONArray": list,
 }
 _SWIFT_TYPES: dict[str, type | tuple[type, ...]] = {
     "number": (int, float),
     "text": str,
+    "flag": bool,
     "count": list,
     "keys": dict,
 }
@@ -72,13 +74,9 @@ def documents(bundles: dict[str, Path], external: Path, bank_file: Path) -> dict
     header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
     sources = Bundle.load(external).meta["provenance"]
     port = {"name": BANK_INPUT, "rows": BANK_ROWS}
-    meta = {**Bundle.load(bundles["tflite"]).meta, "provenance": sources}
+    meta = {**Bundle.load(bundles["tflite"]).meta, "provenance": sources, "gate": build_entry()}
     told = json.loads(header["__metadata__"]["gazeclip"])
     return {"meta": {**meta, "text_bank": port}, "header": header, "told": told}
-
-
-def join_listings(guide: str) -> str:
-    return "\n".join(read_listings(guide, PHONES[guide]))
 
 
 def find_kotlin_paths(code: str) -> list[list[Step]]:
@@ -150,7 +148,7 @@ def test_every_key_is_there(guide: str, documents: dict[str, Any]) -> None:
     assert [path for path in paths if not follow(documents, path)] == []
     # What the contract cannot be followed without.
     needed = {"schema", "target", "contract", "files", "io", "golden", "thresholds", "evidence"}
-    needed |= {"classes", "temperature", "model_file", "text_bank", "provenance"}
+    needed |= {"classes", "temperature", "model_file", "text_bank", "provenance", "gate"}
     found = {root: {path[1][0] for path in paths if path[0][0] == root} for root in ROOTS}
     assert found["meta"] >= needed
     assert found["header"] == {"text_bank", "__metadata__"}
