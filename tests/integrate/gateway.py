@@ -1,17 +1,23 @@
-"""Ways to run the gateway's listing."""
+"""Ways to run the gateway's listing, and to change what it is given."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import json
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gazeclip.bundle.check import seal
+
 Done = subprocess.CompletedProcess[str]
+Change = Callable[[dict[str, Any]], Any]  # of bundle.json, in place
 
 
 def start(gateway: Path, bundle: Path, *arguments: str | Path) -> Done:
@@ -40,3 +46,11 @@ def check_refusal(done: Done, words: str) -> None:
     assert (done.returncode, done.stdout) == (70, "")
     assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1
     assert words in done.stderr
+
+
+def rewrite(folder: Path, change: Change) -> None:
+    """Change bundle.json and seal it anew, as somebody can who has no key."""
+    path = folder / "bundle.json"
+    meta = json.loads(path.read_text())
+    change(meta)
+    path.write_text(json.dumps(meta | {"digest": seal(meta)}))

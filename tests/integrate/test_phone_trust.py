@@ -27,6 +27,33 @@ MODEL = {
     "kotlin": 'meta.getString("model_file")',
     "swift": 'hasModel = listed.contains { $0.hasPrefix(model + "/") }',
 }
+# Of a pinned bundle the very bytes are hashed that are parsed, and before they are.
+PINNED = {
+    "kotlin": (
+        'meta = JSONObject(readPinned(File(folder, "bundle.json"), pin))',
+        "val bytes = file.readBytes()",
+        'getInstance("SHA-256").digest(bytes)',
+        "if (pin != null && found != pin) throw",
+        "return String(bytes, Charsets.UTF_8)",
+        "class FaceJudge(",
+        "Bundle(folder, pin)",
+    ),
+    "swift": (
+        'data = try Data(contentsOf: folder.appendingPathComponent("bundle.json"))',
+        "if let wanted = pin, hexSHA256(data) != wanted { throw",
+        "try JSONSerialization.jsonObject(with: data)",
+        "SHA256.hash(data: data)",
+        "final class FaceJudge {",
+        "try JudgeBundle(folder: folder, pin: pin)",
+    ),
+}
+
+
+@pytest.mark.parametrize("guide", PHONES)
+def test_a_pin_is_of_the_bytes_that_are_read(guide: str) -> None:
+    code = join_listings(guide)
+    steps = [code.index(step) for step in PINNED[PHONES[guide]]]
+    assert steps == sorted(steps)
 
 
 @pytest.mark.parametrize("guide", PHONES)
