@@ -12,77 +12,17 @@ from __future__ import annotations
 import copy
 import importlib
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from export.frozen import INT8, Face, FrozenFakeQuantize
+from export.lower_gelu import quantize_before_gelu
 from export.quiet import quiet
 from gazeclip.errors import StageError
 from gazeclip.system.place import command_line
 from quantize.nncf_setup import prepare_nncf
-
-Face = Literal["fake", "decomposed"]
-_INT8 = (-128, 127)
-
-
-class FrozenFakeQuantize(nn.Module):
-    """Round to 8 bits and back with constant parameters.
-
-    `torch.export` fails on quantizers that are not frozen, whose results depend on data.
-
-    Args:
-        scale: `(1,)` per tensor or `(Cout,)` per channel.
-        zero_point: same shape, integers within the limits.
-        limits: smallest and largest level.
-        axis: channel axis, or None per tensor.
-        face: which operations to emit; both compute the same.
-    """
-
-    def __init__(
-        self,
-        scale: Tensor,
-        zero_point: Tensor,
-        limits: tuple[int, int],
-        axis: int | None,
-        face: Face,
-    ) -> None:
-        super().__init__()
-        self.limits = limits
-        self.axis = axis
-        self.face = face
-        self.scale: Tensor
-        self.zero_point: Tensor
-        self.zero_point32: Tensor
-        self.register_buffer("scale", scale.detach().clone().float())
-        self.register_buffer("zero_point", zero_point.detach().clone().to(torch.int64))
-        # The tracer needs int32 zero-points and torch.export int64 ones.
-        self.register_buffer("zero_point32", self.zero_point.to(torch.int32))
-        # Operators for a whole tensor take plain numbers.
-        self.scalar_scale = float(scale.flatten()[0])
-        self.scalar_zero = int(zero_point.flatten()[0])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Any shape, unchanged."""
-        low, high = self.limits
-        if self.face == "decomposed":
-            return self._apply_decomposed(x)
-        if self.axis is None:
-            return torch.fake_quantize_per_tensor_affine(
-                x, self.scalar_scale, self.scalar_zero, low, high
-            )
-        return torch.fake_quantize_per_channel_affine(
-            x, self.scale, self.zero_point32, self.axis, low, high
-        )
-
-    def _apply_decomposed(self, x: Tensor) -> Tensor:
-        low, high = self.limits
-        ops = torch.ops.quantized_decomposed
-        if self.axis is None:
-            args = (self.scalar_scale, self.scalar_zero, low, high, torch.int8)
-            return ops.dequantize_per_tensor(ops.quantize_per_tensor(x, *args), *args)
-        channel = (self.scale, self.zero_point, self.axis, low, high, torch.int8)
-        return ops.dequantize_per_channel(ops.quantize_per_channel(x, *channel), *channel)
 
 
 class StrippedEncoder:
@@ -119,7 +59,7 @@ class StrippedEncoder:
 
         For `decomposed`, unsigned levels 0..255 with zero-point z are re-expressed as -128..127
         with `z - 128`, which is exact: TFLite's 8-bit kernels are signed. For `fake` the levels
-        stay as NNCF has them.
+        stay as NNCF has them. `decomposed` also has quantizers before GELU (`lower_gelu.py`).
 
         Args:
             face: see `FrozenFakeQuantize`.
@@ -136,6 +76,8 @@ class StrippedEncoder:
             for name, child in list(parent.named_children()):
                 if isinstance(child, FakeQuantize):
                     setattr(parent, name, _freeze_quantizer(child, face))
+        if face == "decomposed":
+            quantize_before_gelu(frozen)
         return frozen.eval().requires_grad_(False)
 
 
@@ -152,6 +94,6 @@ def _freeze_quantizer(module: Any, face: Face) -> FrozenFakeQuantize:
         )
     if face == "decomposed" and low == 0:
         # q - z is unchanged when levels and zero-point both move by 128.
-        low, high = _INT8
+        low, high = INT8
         zero = zero - 128
     return FrozenFakeQuantize(scale, zero, (low, high), axis, face)

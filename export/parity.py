@@ -108,6 +108,12 @@ def require_parity(figures: dict[str, float], precision: str, what: str) -> None
         )
 
 
+def is_integer(notes: Mapping[str, Any]) -> bool:
+    """Whether `INTEGER_SHARE` of all convolutions of a file are integer ones."""
+    found = int(notes["quantized_convolutions"])
+    return found >= INTEGER_SHARE * (found + int(notes["float_convolutions"]))
+
+
 def require_integer(notes: Mapping[str, Any], convolutions: int, what: str) -> None:
     """Refuse an int8 file whose convolutions compute in float.
 

@@ -16,6 +16,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from gazeclip.errors import StageError
+from gazeclip.networks import torchvision_shim
 
 # Folding changes the order of float operations only: of the zoo's students 4e-6 of the largest
 # output, with the statistics of images (`fold_error` of `gazeclip zoo --measure`) and without any.
@@ -65,6 +66,7 @@ def prepare_encoder(encoder: nn.Module, image_size: int) -> nn.Module:
     Raises:
         StageError: the rewritten encoder does not compute what the original one did.
     """
+    torchvision_shim.ensure()  # timm imports it
     from timm.utils.model import reparameterize_model
 
     original = copy.deepcopy(encoder).eval()

@@ -102,13 +102,13 @@ def map_inputs(encoder: nn.Module, example: Tensor) -> dict[str, str]:
     }
 
 
-def find_layers_before(encoder: nn.Module, example: Tensor, kind: str) -> list[str]:
-    """Names of the convolutions whose output an operation of this kind reads, such as `gelu`."""
+def find_layers_before(encoder: nn.Module, example: Tensor, kinds: Collection[str]) -> list[str]:
+    """Names of the convolutions whose output an operation of these kinds reads, such as `gelu`."""
     nodes, graph = _map_nodes(encoder, example)
     return [
         name
         for name, node in nodes.items()
-        if any(after.node_type == kind for after in graph.get_next_nodes(node))
+        if any(after.node_type in kinds for after in graph.get_next_nodes(node))
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from export.deploy import DeployModel, example_banks, example_image
 from export.head_weights import note_packed
 from export.job import ExportJob, Result, describe_bank_input
+from export.parity import is_integer
 from export.quiet import quiet
 from gazeclip.bundle.layout import BANK_INPUT, BANK_ROWS, INPUT_NAME, OUTPUTS
 from gazeclip.errors import StageError
@@ -21,7 +23,8 @@ from quantize.layers import find_layers_before
 from quantize.nncf_setup import prepare_nncf
 
 FILE = "model.tflite"
-_GELU = "GELU"
+# What reads floats in the file, by the name of the torch function that it is a part of.
+_ACTIVATIONS = {"GELU": "gelu", "LOGISTIC": "silu"}
 
 
 class _Named(nn.Module):
@@ -73,15 +76,17 @@ def export(job: ExportJob) -> Result:
     packed = shrink_file(job.out_dir / FILE, job.packed_head, job.precision)
     describe_file(job.out_dir / FILE, job)
     notes = inspect_file(job.out_dir / FILE) | note_packed(job, packed)
-    if _GELU in notes.get("float_readers", {}):
-        notes["float_layers"] = _name_layers_before_gelu(job)
+    if job.precision == "int8" and not is_integer(notes):
+        notes["float_layers"] = _name_float_layers(job, notes.get("float_readers", ()))
     return {"model": FILE, "notes": notes, **describe_bank_input(job, BANK_ROWS)}
 
 
-def _name_layers_before_gelu(job: ExportJob) -> list[str]:
-    """Convolutions that stay in float, for the file does not name them."""
+def _name_float_layers(job: ExportJob, readers: Iterable[str]) -> list[str]:
+    """Convolutions that stay in float for what reads them; the file itself has no names."""
     encoder = prepare_encoder(job.student.encoder, job.image_size)
-    return find_layers_before(encoder, torch.zeros(1, 3, job.image_size, job.image_size), "gelu")
+    example = torch.zeros(1, 3, job.image_size, job.image_size)
+    kinds = {_ACTIVATIONS[reader] for reader in readers if reader in _ACTIVATIONS}
+    return find_layers_before(encoder, example, kinds)
 
 
 def rehearse(job: ExportJob) -> None:
@@ -115,7 +120,7 @@ def inspect_file(path: Path) -> dict[str, Any]:
     """Read the file back: its convolutions by kind, and every operation's count.
 
     `float_readers`: what takes the floats of those that are no integer ones, where others are. An
-    operation between two quantizers is an integer one here, and GELU has none before it.
+    operation between two quantizers is an integer one here.
 
     Raises:
         StageError: outputs are not the four of the contract in their order.

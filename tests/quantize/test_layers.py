@@ -68,9 +68,9 @@ def test_layers_whose_output_an_activation_reads(quantizers: None) -> None:
             x = nn.functional.gelu(self.first(x))
             return x + self.second(x)
 
-    assert find_layers_before(Branches(), EXAMPLE, "gelu") == ["first"]
-    assert find_layers_before(Branches(), EXAMPLE, "add") == ["second"]
-    assert find_layers_before(Branches(), EXAMPLE, "relu") == []
+    assert find_layers_before(Branches(), EXAMPLE, ["gelu"]) == ["first"]
+    assert find_layers_before(Branches(), EXAMPLE, ["add"]) == ["second"]
+    assert find_layers_before(Branches(), EXAMPLE, ["relu"]) == []
 
 
 def test_an_unknown_layer_is_refused(quantizers: None) -> None:
