@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.zoo.listing import QUIET
+from benchmarks.zoo.measure import FOLDING_BOUND
 from benchmarks.zoo.outcome import FAILED, OK, find_surprise
 from benchmarks.zoo.record import SHIPPED, Record, describe_session, is_ok, read_record
 from export.registry import TARGETS
+from export.runner import is_reference
 from gazeclip.errors import ArtifactError
 from gazeclip.networks.zoo import ZooStudent, name_cell, read_zoo
 
@@ -84,6 +86,21 @@ def _list_promised() -> dict[str, tuple[str, str]]:
         for target, entry in TARGETS.items()
         for precision in entry.precisions
     }
+
+
+def test_the_shipped_record_has_every_cell_with_its_figures() -> None:
+    record = read_record(SHIPPED)
+    cells = set(_list_promised())
+    assert set(record.students) == set(read_zoo())
+    for name, student in record.students.items():
+        assert set(student["cells"]) == cells, name
+        assert 0 <= student["fold_error"] <= FOLDING_BOUND
+        for cell in student["cells"].values():
+            if is_ok(cell):
+                assert cell["export_s"] > 0 and cell["peak_mb"] > 0
+                reference = is_reference(cell["engine"])
+                assert (cell["latency_ms"] is None) is reference
+                assert reference or not cell["disturbed"]
 
 
 def test_shipped_times_were_taken_on_a_quiet_machine() -> None:
