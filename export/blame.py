@@ -43,8 +43,8 @@ def blame_student(what: str) -> Iterator[None]:
 
 
 def _name_others() -> str:
-    zoo = command_line("zoo")
-    return f"Use another backbone (those that work: {zoo}), or leave this target out"
+    known = f"those that work: {command_line('zoo')}; report it if one of them fails"
+    return f"Use another backbone ({known}), or leave this target out"
 
 
 def explain_failure(error: Exception) -> str:

@@ -20,12 +20,12 @@ from gazeclip.bundle.gate import explain_rejection, is_rejected, refuse_rejected
 from gazeclip.bundle.keys import PRIVATE, PUBLIC, make_keys, read_private_key
 from gazeclip.bundle.layout import ORIGIN
 from gazeclip.bundle.origin import find_origin_faults
-from gazeclip.bundle.signature import check_claim, read_signature, sign_bundle
+from gazeclip.bundle.signature import Signature, check_claim, read_signature, sign_bundle
 from gazeclip.bundle.trust import VARIABLE, find_pinned_key, load_trusted
 from gazeclip.console.lines import print_json, print_line
 from gazeclip.console.progress import say
 from gazeclip.console.tables import MISSING, Table, print_table
-from gazeclip.errors import ConfigError
+from gazeclip.errors import ConfigError, MissingDependencyError
 from gazeclip.files.atomic import read_json
 
 _NAME_KEY = f"Name its maker's key with --trusted or {VARIABLE}"
@@ -186,10 +186,18 @@ def _describe_state(bundle: Bundle, pinned: Path | None) -> str:
     if signature is None:
         return f"{whole}, not signed"
     if pinned is None:
-        made = "signed with" if check_claim(bundle, signature) else "it claims"
+        made = _describe_claim(bundle, signature)
         unknown = f"the key {signature.key_id}, and nobody says here whose that is"
         return f"{whole}; {made} {unknown}. {_NAME_KEY}"
     return f"{whole}, signed with the trusted key {signature.key_id}"
+
+
+def _describe_claim(bundle: Bundle, signature: Signature) -> str:
+    """How far a signature of nobody knows whom was checked."""
+    try:
+        return "signed with" if check_claim(bundle, signature) else "it claims"
+    except MissingDependencyError:
+        return "not checked, as cryptography is not installed, it claims"
 
 
 def show_differences(args: argparse.Namespace) -> int:

@@ -26,8 +26,9 @@ def quantize_before_gelu(encoder: nn.Module) -> None:
 
     for operation, low, high in list(_find_ranges(get_hook_storage(encoder).named_hooks())):
         lowest, highest = INT8
-        scale = (high - low) / (highest - lowest)
-        zero = round(lowest - low / scale)
+        # One level fewer than there are, so that with a whole zero-point both ends are covered.
+        scale = (high - low) / (highest - lowest - 1)
+        zero = math.ceil(lowest - low / scale)
         quantizer = FrozenFakeQuantize(
             torch.tensor([scale]), torch.tensor([zero]), INT8, None, "decomposed"
         )

@@ -127,7 +127,7 @@ def require_integer(notes: Mapping[str, Any], convolutions: int, what: str) -> N
         facts = [f"{found} of {convolutions}"]
         readers: Mapping[str, int] = notes.get("float_readers", {})
         facts += [f"{name} takes floats of {count}" for name, count in readers.items()]
-        facts += [f"the first is {name}" for name in notes.get("float_layers", ())[:1]]
+        facts += [f"such as {name}" for name in notes.get("float_layers", ())[:1]]
         raise StageError(
             f"{what}: too few convolutions are integer ones after conversion ({'; '.join(facts)})",
             remedy=f"Install the pinned versions ({command_line('doctor')}), "

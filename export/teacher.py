@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.text_bank import TextBank
 from export.places import LoneStudent
 from gazeclip.bundle.text_bank import TextBankFile
 from gazeclip.errors import ConfigError
@@ -48,6 +47,8 @@ def read_teacher_of_bank(path: Path, student: Student) -> str:
         ArtifactError: this is no bank.
     """
     if path.is_dir():
+        from distill.text_bank import TextBank  # the teacher's code, which no other export needs
+
         found = TextBank.load(path)
         teacher = found.teacher_hash
         rows = dict(zip(found.classes, found.embeddings.numpy(), strict=True))

@@ -51,6 +51,7 @@ def measure_student(
     try:
         subject = make_subject(entry, weights, seed)
         facts = describe_subject(entry, subject)
+        record.describe_student(entry.name, facts)
         require_folding(facts["fold_error"])
     except Exception as error:  # timm's networks and NNCF raise anything
         why = explain_failure(error)
@@ -58,7 +59,6 @@ def measure_student(
             record.add_cell(entry.name, name, {"state": FAILED, "step": "quantize", "why": why})
             tell(f"{title}: {why}")
         return
-    record.describe_student(entry.name, facts)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         write_subject(folder, subject)
@@ -127,7 +127,10 @@ def _time_student(record: Record, student: str, names: Sequence[str], folder: Pa
     if not timed:
         return "no file that an engine runs here"
     found, why = _run_process(_TIMER, folder, timed, place_result(folder, RESULT))
-    if found is None:
+    if found is None:  # which file it was is not known, and none of them has a time
+        for name in timed:
+            failure = {"state": FAILED, "step": "time", "why": f"its student's timing: {why}"}
+            record.add_times(student, name, failure)
         return f"not timed: {why}"
     for name, times in found.items():
         record.add_times(student, name, times)

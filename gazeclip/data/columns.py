@@ -18,7 +18,7 @@ OPTIONAL = ("identity", "gaze_pitch", "gaze_yaw", "crop")
 REMEDY = f"Columns: {','.join(REQUIRED)}[,{','.join(OPTIONAL)}]"
 # The blank last: between other separators it is only how a table is laid out. None is any blanks.
 _SEPARATORS: dict[str | None, str] = {";": "';'", "\t": "tabs", "|": "'|'", None: "blanks"}
-LETTERS_PER_EDIT = 4  # one wrong letter for so many: "crops" is crop, "crop_x" is not
+LETTERS_PER_EDIT = 5  # one wrong letter for so many: "identiy" is identity, "drop" is not crop
 
 
 def check_header(path: Path, header: Sequence[str]) -> None:
@@ -75,9 +75,10 @@ def _find_misspelt(header: Sequence[str]) -> dict[str, str]:
 
 
 def is_nearly(name: str, column: str) -> bool:
-    """Whether capitals, blanks, signs between words or a few letters tell `name` from `column`."""
+    """Whether capitals, blanks, signs between words, a plural or a letter tell the two apart."""
     allowed = len(column.replace("_", "")) // LETTERS_PER_EDIT
-    return count_edits(re.sub(r"[\s.-]+", "_", name.casefold()), column) <= allowed
+    written = re.sub(r"[\s.-]+", "_", name.casefold())
+    return min(count_edits(one, column) for one in (written, written.removesuffix("s"))) <= allowed
 
 
 def count_edits(one: str, other: str) -> int:

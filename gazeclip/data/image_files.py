@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gazeclip.data.pixels import count_decoders
 from gazeclip.data.rows import Sample
 from gazeclip.errors import ImageError
 from gazeclip.files.hashes import sha256
@@ -16,7 +17,7 @@ from gazeclip.system.pool import map_in_threads
 def check_files(
     samples: Sequence[Sample], decode: bool, progress: Callable[[int, int], None] | None
 ) -> tuple[list[str], list[str]]:
-    """Faults, and the hashes of what was decoded, by all threads of this process."""
+    """Faults, and the hashes of what was decoded, by several threads."""
     faults: list[str] = []
     digests: list[str] = []
     first: dict[str, Sample] = {}
@@ -24,7 +25,7 @@ def check_files(
     def check(sample: Sample) -> tuple[str, str]:
         return _check_file(sample.path, decode)
 
-    for number, (fault, digest) in enumerate(map_in_threads(check, samples)):
+    for number, (fault, digest) in enumerate(map_in_threads(check, samples, count_decoders())):
         sample = samples[number]
         if fault:
             faults.append(f"{sample.prefix}{fault}")
@@ -50,8 +51,7 @@ def _check_file(path: Path, decode: bool) -> tuple[str, str]:
             return _describe_missing(path), ""
         if not decode:
             return "", ""
-        # As training will, also in the memory that it takes: a JPEG is read to its end, but decoded
-        # at a fraction of its size.
+        # As training will: a JPEG is read to its end, but decoded at a fraction of its size.
         load_image(path, draft_size=PixelContract.size)
         return "", sha256(path)
     except ImageError as error:

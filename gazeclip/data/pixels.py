@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,31 +11,37 @@ import numpy as np
 from gazeclip.files.arrays import open_scratch
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.system.pool import map_in_threads
+from gazeclip.system.threads import usable_threads
 
 IN_MEMORY = 1 << 30  # bytes; 7,000 images of 224 pixels
+_MOST_DECODERS = 4  # each may hold a picture of 120 megapixels while it is scaled
 
 
-def read_images(paths: Sequence[Path], contract: PixelContract, scratch: Path) -> np.ndarray:
+def count_decoders() -> int:
+    """Threads that decode photographs beside each other: few, for their memory."""
+    return min(usable_threads(), _MOST_DECODERS)
+
+
+def read_images(paths: Sequence[Path], contract: PixelContract) -> np.ndarray:
     """Images as models take them: uint8 `(N, S, S, 3)`, in the order of the paths.
 
-    Args:
-        scratch: a folder for the file that holds more than `IN_MEMORY`; it goes with the array.
+    More than `IN_MEMORY` are held by a temporary file, which goes with the array.
 
     Raises:
         ImageError: the first that cannot be read.
-        ArtifactError: there is no room in `scratch`.
+        ArtifactError: there is no room for the file.
     """
     shape = (len(paths), contract.size, contract.size, 3)
     kind = np.dtype(np.uint8)
     images: np.ndarray
-    if np.prod(shape) > IN_MEMORY:
-        images = open_scratch(scratch, shape, kind, "decoded images")
+    if math.prod(shape) > IN_MEMORY:
+        images = open_scratch(shape, kind, "decoded images")
     else:
         images = np.empty(shape, kind)
 
     def fill(place: int) -> None:
         images[place] = contract.apply(paths[place])
 
-    for _ in map_in_threads(fill, range(len(paths))):
+    for _ in map_in_threads(fill, range(len(paths)), count_decoders()):
         pass
     return images

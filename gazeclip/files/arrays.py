@@ -8,6 +8,7 @@ tokens[10:20] = values
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import tempfile
@@ -45,8 +46,8 @@ def open_array(
     return file
 
 
-def open_scratch(folder: Path, shape: tuple[int, ...], dtype: np.dtype, what: str) -> np.memmap:
-    """Zeros in a file of `folder` that has no name and goes with the array.
+def open_scratch(shape: tuple[int, ...], dtype: np.dtype, what: str) -> np.memmap:
+    """Zeros in a temporary file that has no name and goes with the array.
 
     Args:
         what: its values, as an error names them.
@@ -54,12 +55,22 @@ def open_scratch(folder: Path, shape: tuple[int, ...], dtype: np.dtype, what: st
     Raises:
         ArtifactError: there is not enough room.
     """
+    folder = _choose_scratch()
     try:
         with tempfile.TemporaryFile(dir=folder) as stream:
             _take_room(stream, math.prod(shape) * dtype.itemsize)
             return np.memmap(stream, dtype=dtype, mode="w+", shape=shape)  # type: ignore[call-overload, no-any-return]
     except OSError as error:
-        raise _describe_shortage(shape, dtype, what, folder, error, "Free space") from error
+        remedy = "Free space, or set TMPDIR to a folder of a larger disk"
+        raise _describe_shortage(shape, dtype, what, folder, error, remedy) from error
+
+
+def _choose_scratch() -> Path:
+    """The folder for large files: /tmp may be a part of the memory, and /var/tmp never is."""
+    large = Path("/var/tmp")
+    if "TMPDIR" not in os.environ and os.access(large, os.W_OK):
+        return large
+    return Path(tempfile.gettempdir())
 
 
 def _take_room(stream: IO[bytes], size: int) -> None:
@@ -76,5 +87,7 @@ def _describe_shortage(
     shape: tuple[int, ...], dtype: np.dtype, what: str, folder: Path, error: OSError, remedy: str
 ) -> ArtifactError:
     size_mb = math.prod(shape) * dtype.itemsize / 1e6
-    message = f"no room for {size_mb:.0f} MB of {what} in {folder} ({error.strerror})"
+    short = error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None))
+    verb = "no room for" if short else "cannot write"
+    message = f"{verb} {size_mb:.0f} MB of {what} in {folder} ({error.strerror})"
     return ArtifactError(message, remedy)

@@ -92,7 +92,7 @@ class Context:
             # Manifests are sorted by labels.
             places = np.linspace(0, len(samples) - 1, limit).round().astype(int)
             samples = [samples[place] for place in places]
-        return read_images([sample.path for sample in samples], self.contract, self.run.root)
+        return read_images([sample.path for sample in samples], self.contract)
 
     @property
     def contract(self) -> PixelContract:

@@ -13,7 +13,7 @@ import numpy as np
 
 from gazeclip.errors import StageError
 from gazeclip.scoring import metrics
-from gazeclip.taxonomy import REAL, Taxonomy
+from gazeclip.taxonomy import REAL, UNKNOWN, Taxonomy
 
 AttributionLevel = Literal["class", "category+family", "family"]
 FPR = 0.01
@@ -156,6 +156,9 @@ def attribute(
             names = family_of(names)
             true = family_of(true)
             predicted = family_of(predicted)
+        # What nobody knows of two generators is nothing that they share.
+        unknown = family_of(true) == UNKNOWN
+        true[unknown] = [f"{UNKNOWN} ({label})" for label in np.array(labels)[unknown]]
     unreachable = tuple(sorted(set(true) - set(names)))
     return Attribution(
         true.astype(str), predicted.astype(str), tuple(dict.fromkeys(names)), unreachable

@@ -18,7 +18,7 @@ from gazeclip.scoring.outputs import (
     group_name,
     per_generator,
 )
-from gazeclip.taxonomy import REAL, Taxonomy
+from gazeclip.taxonomy import REAL, UNKNOWN, Taxonomy
 
 DETECTION = (
     "detection_acc",
@@ -64,15 +64,15 @@ class Model:
 
     @property
     def groups(self) -> set[str]:
-        """`category/family` of every class, and `real`."""
-        return {group_name(self.taxonomy, name) for name in self.classes}
+        """`category/family` of every class whose family is known, and `real`."""
+        found = {group_name(self.taxonomy, name) for name in self.classes}
+        return {name for name in found if family_of([name])[0] != UNKNOWN}
 
     @property
     def families(self) -> tuple[str, ...]:
-        """`real` and the families of the classes, in class order."""
-        return tuple(
-            dict.fromkeys(family_of([group_name(self.taxonomy, name) for name in self.classes]))
-        )
+        """`real` and the known families of the classes, in class order."""
+        found = family_of([group_name(self.taxonomy, name) for name in self.classes])
+        return tuple(name for name in dict.fromkeys(found) if name != UNKNOWN)
 
 
 def compute_figures(outputs: SplitOutputs, model: Model, level: AttributionLevel) -> Figures:

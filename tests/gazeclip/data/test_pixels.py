@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +36,10 @@ def test_images_are_those_of_the_files_in_their_order(
     paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     monkeypatch.setattr(pixels, "IN_MEMORY", limit)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)  # it is looked for anew
     before = set(tmp_path.iterdir())
-    found = read_images(paths, CONTRACT, tmp_path)
+    found = read_images(paths, CONTRACT)
     assert isinstance(found, np.memmap) is (limit == 100)
     assert found.dtype == np.uint8 and found.shape == (5, SIZE, SIZE, 3)
     for image, path in zip(found, paths, strict=True):
@@ -43,20 +47,24 @@ def test_images_are_those_of_the_files_in_their_order(
     assert set(tmp_path.iterdir()) == before
 
 
-def test_the_first_unreadable_image_is_named(paths: list[Path], tmp_path: Path) -> None:
+def test_the_first_unreadable_image_is_named(paths: list[Path]) -> None:
     for number in (2, 4):
         paths[number].write_bytes(b"no image")
     with pytest.raises(ImageError, match=r"2\.png"):
-        read_images(paths, CONTRACT, tmp_path)
+        read_images(paths, CONTRACT)
 
 
-def test_a_full_disk_is_one_line(
-    paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("reason", "words"), [(errno.ENOSPC, "no room for 0 MB"), (errno.EACCES, "cannot write 0 MB")]
+)
+def test_a_file_that_cannot_be_had_is_one_line(
+    paths: list[Path], monkeypatch: pytest.MonkeyPatch, reason: int, words: str
 ) -> None:
     def refuse(*_: int) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(reason, os.strerror(reason))
 
     monkeypatch.setattr(pixels, "IN_MEMORY", 100)
     monkeypatch.setattr("os.posix_fallocate", refuse, raising=False)
-    with pytest.raises(ArtifactError, match=r"no room for 0 MB of decoded images in .*No space"):
-        read_images(paths, CONTRACT, tmp_path)
+    with pytest.raises(ArtifactError, match=f"{words} of decoded images in ") as caught:
+        read_images(paths, CONTRACT)
+    assert os.strerror(reason) in caught.value.message

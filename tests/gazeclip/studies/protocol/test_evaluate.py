@@ -15,7 +15,7 @@ import pytest
 from sklearn import metrics as sk
 
 from gazeclip.errors import ConfigError
-from gazeclip.scoring.outputs import SplitOutputs
+from gazeclip.scoring.outputs import SplitOutputs, attribute
 from gazeclip.studies.protocol.evaluate import (
     Threshold,
     evaluate_other,
@@ -270,6 +270,10 @@ def test_an_unknown_family_is_shared_by_nobody() -> None:
     found = split_protocols(labels, taxonomy, ("real", "fake"))
     assert list(found["P2"].rows) == [0]
     assert list(found["P3"].rows) == [0, 1]
+    for level in ("category+family", "family"):
+        named = attribute(np.array([[0.1, 0.9]]), ["other"], ("real", "fake"), taxonomy, level)
+        assert named.unreachable == ("unknown (other)",)
+        assert list(named.true) != list(named.predicted)
 
 
 def test_missing_splits_are_empty_protocols() -> None:
