@@ -1,9 +1,10 @@
 """A student as the zoo measures it: untrained, and sound enough that every figure means something.
 
-Operations, sizes and times do not depend on what the weights were trained for. Parity does: random
-weights get batch statistics from drawn faces, in a few passes that leave part of those that they
-start with. With statistics that fit exactly, random layers pass every difference on undamped, and
-no rounding to integers stays within the bounds: then parity would speak of the weights only.
+Operations and times do not depend on what the weights were trained for, nor do sizes, but where a
+network begins with equal weights, which files store once. Parity does: random weights get batch
+statistics from drawn faces, in a few passes that leave part of those that they start with. With
+statistics that fit exactly, random layers pass every difference on undamped, and no rounding to
+integers stays within the bounds: then parity would speak of the weights only.
 """
 
 from __future__ import annotations
