@@ -13,10 +13,20 @@ from gazeclip.networks.zoo import name_cell, read_zoo
 from quantize.encoder import count_quantizers
 
 
-def hold_cell(subject: Subject, name: str, target: str, precision: Precision, folder: Path) -> None:
+def hold_cell(
+    subject: Subject,
+    name: str,
+    target: str,
+    precision: Precision,
+    folder: Path,
+    whole: bool = True,
+) -> None:
     """As zoo.yaml has it; and of the convolutions with quantizers as few are float as recorded.
 
     How many convolutions there are in all depends on size and depth.
+
+    Args:
+        whole: in full depth; of fewer blocks no more may be float.
     """
     folder.mkdir(exist_ok=True)
     cell = measure_cell(subject, target, precision, folder)
@@ -29,4 +39,5 @@ def hold_cell(subject: Subject, name: str, target: str, precision: Precision, fo
     facts = record.students[name]
     recorded = facts["quantizers"]["weight_quantizers"] - known["integer"]
     quantizers = count_quantizers(subject.quantized)["weight_quantizers"]
-    assert quantizers - cell["integer"] == recorded
+    floats = quantizers - cell["integer"]
+    assert floats == recorded if whole else floats <= recorded
