@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from export.exporter import Exporter
+from export.exporter import Exporter, takes_text_banks
 from export.places import LoneStudent
 from export.teacher import read_teacher, read_teacher_of_bank, refuse_unknown_teacher
 from gazeclip.console.progress import progress_callback
@@ -100,7 +100,7 @@ def open_checkpoint(
     spec = student.spec
     recipe = _build_recipe(given, spec, overrides)
     teacher = None if given.bank is None else read_teacher_of_bank(given.bank, student)
-    if (text_bank or recipe.export.text_bank) == "external":
+    if takes_text_banks(text_bank, recipe):
         refuse_unknown_teacher(teacher or read_teacher(given.student), given.student)
     taxonomy = Taxonomy.load(given.taxonomy)
     with progress_callback("checking images") as update:

@@ -20,7 +20,7 @@ from export.runner import wrap_torch
 from gazeclip.bundle.layout import Precision
 from gazeclip.faces.dataset import render_golden
 from gazeclip.networks.student import Student
-from gazeclip.recipe.stages import CoreMlOptions, GateConfig
+from gazeclip.recipe.stages import CoreMlOptions, GateConfig, Recipe
 from gazeclip.run.context import Context
 from gazeclip.run.folder import Run
 from gazeclip.scoring.evidence import CANDIDATES
@@ -30,6 +30,11 @@ from quantize.stage import load_quantized_student
 from runtimes.batches import infer_in_batches
 
 GOLDEN_IMAGES = 8
+
+
+def takes_text_banks(asked: str | None, recipe: Recipe) -> bool:
+    """Whether models take the rows of their classes as an input; `asked` None: by the recipe."""
+    return (asked or recipe.export.text_bank) == "external"
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ class Exporter:
     @property
     def external_bank(self) -> bool:
         """Whether the models take the rows of their classes as an input."""
-        return (self.text_bank or self.context.recipe.export.text_bank) == "external"
+        return takes_text_banks(self.text_bank, self.context.recipe)
 
     @property
     def candidates(self) -> Sequence[tuple[str, ...]]:

@@ -108,10 +108,9 @@ def require_parity(figures: dict[str, float], precision: str, what: str) -> None
         )
 
 
-def is_integer(notes: Mapping[str, Any]) -> bool:
-    """Whether `INTEGER_SHARE` of all convolutions of a file are integer ones."""
-    found = int(notes["quantized_convolutions"])
-    return found >= INTEGER_SHARE * (found + int(notes["float_convolutions"]))
+def is_integer(notes: Mapping[str, Any], convolutions: int) -> bool:
+    """Whether `INTEGER_SHARE` of the convolutions with quantizers are integer ones in a file."""
+    return int(notes["quantized_convolutions"]) >= INTEGER_SHARE * convolutions
 
 
 def require_integer(notes: Mapping[str, Any], convolutions: int, what: str) -> None:
@@ -122,9 +121,8 @@ def require_integer(notes: Mapping[str, Any], convolutions: int, what: str) -> N
     Raises:
         StageError: fewer than `INTEGER_SHARE` of the convolutions are integer ones.
     """
-    found = int(notes["quantized_convolutions"])
-    if found < INTEGER_SHARE * convolutions:
-        facts = [f"{found} of {convolutions}"]
+    if not is_integer(notes, convolutions):
+        facts = [f"{notes['quantized_convolutions']} of {convolutions}"]
         readers: Mapping[str, int] = notes.get("float_readers", {})
         facts += [f"{name} takes floats of {count}" for name, count in readers.items()]
         facts += [f"such as {name}" for name in notes.get("float_layers", ())[:1]]

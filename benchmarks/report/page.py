@@ -57,7 +57,7 @@ def page_context(data: ReportData) -> dict[str, Any]:
         "disturbed": tables.is_disturbed(subjects),
         "answer_tables": answers.list_answer_tables(subjects),
         "answers_note": answers.NOTE,
-        "legend": _build_legend(subjects),
+        "legend": plots.build_legend(subjects),
         "scatter": _by_split(lambda split: scatter.accuracy_against_latency(subjects, split)),
         "roc": _by_split(lambda split: plots.roc_curves(subjects, split)),
         "generators": _draw_generators(headline, teacher),
@@ -75,16 +75,6 @@ def page_context(data: ReportData) -> dict[str, Any]:
         "provenance": flatten_table(data.provenance),
         "notes": [(entry["name"], entry["notes"]) for entry in subjects if entry.get("notes")],
     }
-
-
-def _build_legend(subjects: Sequence[Entry]) -> list[dict[str, Any]]:
-    legend = []
-    for entry, colour in zip(subjects, plots.choose_colours(subjects), strict=True):
-        dashed = plots.is_float_student(entry)
-        legend.append(
-            {"label": plots.short_label(entry, subjects), "colour": colour, "dashed": dashed}
-        )
-    return legend
 
 
 def _draw_generators(headline: Entry | None, teacher: Entry | None) -> str | None:

@@ -71,6 +71,18 @@ def is_float_student(entry: Entry) -> bool:
     return bool(entry["role"] == "student" and entry["precision"] != "int8")
 
 
+def build_legend(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """`label`, `colour` and whether it is `dashed` of every subject, as the page shows them."""
+    return [
+        {
+            "label": short_label(entry, entries),
+            "colour": colour,
+            "dashed": is_float_student(entry),
+        }
+        for entry, colour in zip(entries, choose_colours(entries), strict=True)
+    ]
+
+
 def read_figure(entry: Entry, split: str, key: str) -> Any:
     """`accuracy.<split>.<key>`, None if not measured."""
     return (entry.get("accuracy") or {}).get(split, {}).get(key)

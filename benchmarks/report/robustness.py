@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.measure.degrade import FAMILIES
-from benchmarks.report.plots import choose_colours, is_float_student, short_label
+from benchmarks.report.plots import (
+    build_legend,
+    choose_colours,
+    is_float_student,
+    short_label,
+)
 from benchmarks.report.svg import Canvas, Scale
 from gazeclip.console.tables import MISSING, Table, markdown_table
 
@@ -86,13 +91,8 @@ def build_robustness_context(grid: Grid | None) -> dict[str, Any]:
     """What the template shows of the grid."""
     if not grid or not grid["subjects"]:
         return {"robustness": None}
-    entries = grid["subjects"]
-    legend = []
-    for entry, colour in zip(entries, choose_colours(entries), strict=True):
-        dashed = is_float_student(entry)
-        legend.append({"label": short_label(entry, entries), "colour": colour, "dashed": dashed})
     shown = {
-        "legend": legend,
+        "legend": build_legend(grid["subjects"]),
         "strips": _draw_strips(grid),
         "table": build_worst_table(grid),
         "lead": describe_grid(grid),

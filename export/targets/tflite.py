@@ -18,6 +18,7 @@ from export.quiet import quiet
 from gazeclip.bundle.layout import BANK_INPUT, BANK_ROWS, INPUT_NAME, OUTPUTS
 from gazeclip.errors import StageError
 from gazeclip.system.packages import require
+from quantize.encoder import count_quantizers
 from quantize.fuse import prepare_encoder
 from quantize.layers import find_layers_before
 from quantize.nncf_setup import prepare_nncf
@@ -76,8 +77,10 @@ def export(job: ExportJob) -> Result:
     packed = shrink_file(job.out_dir / FILE, job.packed_head, job.precision)
     describe_file(job.out_dir / FILE, job)
     notes = inspect_file(job.out_dir / FILE) | note_packed(job, packed)
-    if job.precision == "int8" and not is_integer(notes):
-        notes["float_layers"] = _name_float_layers(job, notes.get("float_readers", ()))
+    if job.precision == "int8":
+        convolutions = count_quantizers(job.require_quantized())["weight_quantizers"]
+        if not is_integer(notes, convolutions):
+            notes["float_layers"] = _name_float_layers(job, notes.get("float_readers", ()))
     return {"model": FILE, "notes": notes, **describe_bank_input(job, BANK_ROWS)}
 
 

@@ -1,4 +1,4 @@
-"""Images of a split as one array: decoded by all threads, and beyond some size kept in a file."""
+"""Images of a split as one array: decoded by several threads, kept in a file if they are many."""
 
 from __future__ import annotations
 
