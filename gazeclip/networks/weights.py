@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from gazeclip.errors import Fault, MissingDependencyError, WeightsError, nearest, raise_first
 from gazeclip.networks import torchvision_shim
 from gazeclip.networks.residual_stem import find_stem_faults, start_with_residuals
+from gazeclip.networks.strided_pointwise import replace_strided_pointwise
 from gazeclip.system.packages import install_command
 from gazeclip.system.place import name_python
 
@@ -222,6 +223,12 @@ def load_backbone(name: str, weights: str = "none", **timm_kwargs: Any) -> nn.Mo
     # For `residual` the stem is looked at, below, in the network itself: none is built twice.
     if weights in NAMED_WEIGHTS and weights != "residual":
         raise_first(find_weight_faults(name, weights))
+    network = _build_backbone(name, weights, timm_kwargs)
+    replace_strided_pointwise(network)
+    return network
+
+
+def _build_backbone(name: str, weights: str, timm_kwargs: dict[str, Any]) -> nn.Module:
     if weights == "timm":
         return _from_timm(name, timm_kwargs)
     network = timm.create_model(name, pretrained=False, **timm_kwargs)
