@@ -127,7 +127,7 @@ def _describe_session(session: dict[str, Any]) -> str:
     machine = session["machine"]
     flags = ", ".join(machine["flags"])
     name = shorten_name(session["weights"])
-    weights = "random weights" if name == "none" else f"weights {name}"
+    weights = "random weights, briefly taught" if name == "none" else f"weights {name}"
     load = machine["load_average"]
     # Of the minute before: what the machine did when the session began.
     busy = f", beside other work (load {load[0]:.1f})" if load and load[0] > QUIET else ""

@@ -29,8 +29,8 @@ from quantize.fuse import prepare_encoder
 # As wide as the demo's; what follows the encoder is the same for all.
 EMBED_DIM = 128
 LOGIT_SCALE = 10.0
-# Images that parity is measured on: those that the student was taught on, since one that is in doubt
-# turns over by a rounding.
+# Images that parity is measured on: those that the student was taught on, since one that it is in
+# doubt of turns over by a rounding.
 PROBES = 24
 _BATCH = 8
 _DRAWN_SIZE = 96  # drawing costs time by the pixel
