@@ -19,8 +19,8 @@ _SQUARE = 4  # pixels
 _CONTRAST = 40.0  # grey levels
 _STEPS = 80
 _BATCH = 10
-# Large, so that eighty steps lead away from random weights: at a fiftieth of it int8 files missed the
-# bounds of parity as those of random weights do.
+# Large, so that eighty steps lead away from random weights: at a fiftieth of it int8 files missed
+# the bounds of parity as those of random weights do.
 _LEARNING_RATE = 1e-2
 _HEAD_LEARNING_RATE = 1e-3  # embeddings must keep a length whose square a half-float holds
 
