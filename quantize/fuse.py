@@ -18,8 +18,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from gazeclip.errors import StageError
 from gazeclip.networks import torchvision_shim
 
-# Folding changes the order of float operations only: of the zoo's students 4e-6 of the largest
-# output, with the statistics of images (`fold_error` of `gazeclip zoo --measure`) and without any.
+# Folding changes the order of float operations only: some 1e-6 of the largest output of the
+# zoo's students (`fold_error` of `gazeclip zoo --measure`).
 # Deeper ones may add to that; a wrong fold (a convolution whose output has a second reader)
 # changes it by more.
 _MAX_RELATIVE_CHANGE = 1e-3

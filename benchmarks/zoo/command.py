@@ -33,7 +33,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--measure",
         action="store_true",
         help="export every student named, to every target in every precision named, and compare "
-        "and time the files; the weights are random unless --weights names others",
+        "and time the files; the students are random ones, taught for some seconds, unless "
+        "--weights names others",
     )
     parser.add_argument(
         "--target", action="append", default=[], metavar="T", help="repeatable (default: all)"
@@ -45,7 +46,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--weights",
         default="none",
         metavar="W",
-        help="with --measure, of the backbones: none (random), package, timm or a file",
+        help="with --measure, of the backbones: none (random), package, timm or a file; "
+        "any but random ones stay as they are",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="with --measure")
     parser.add_argument(

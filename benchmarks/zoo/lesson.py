@@ -1,4 +1,4 @@
-"""What the zoo teaches a student in some seconds: to tell apart four marks on drawn faces.
+"""What the zoo teaches a student in some seconds: marks on drawn faces, and where they are bright.
 
 None of it is of use. It makes a network of a random one: features that differ from image to image,
 logits on both sides of the threshold, differences of one step that die out from layer to layer.
@@ -6,21 +6,23 @@ logits on both sides of the threshold, differences of one step that die out from
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gazeclip.networks.student import Student
+from benchmarks.zoo.record import LESSON_STEPS
+from gazeclip.networks.student import Student, StudentOutput
 
+# "real" has none, and comes first as the head wants it.
 MARKS = ("real", "blurred", "noisy", "chequered", "swapped")
 _BLUR = 7  # pixels
 _NOISE = 30.0  # grey levels, standard deviation
 _SQUARE = 4  # pixels
 _CONTRAST = 40.0  # grey levels
-_STEPS = 80
 _BATCH = 10
-# Large, so that eighty steps lead away from random weights: at a fiftieth of it int8 files missed
-# the bounds of parity as those of random weights do.
+# Large, so that few steps lead away from random weights, which pass rounding on undamped.
 _LEARNING_RATE = 1e-2
 _HEAD_LEARNING_RATE = 1e-3  # embeddings must keep a length whose square a half-float holds
 
@@ -53,50 +55,80 @@ def _mark_picture(picture: Tensor, mark: str, generator: torch.Generator) -> Ten
     return picture
 
 
-def teach(student: Student, pictures: Tensor, seed: int) -> None:
-    """Train a student in place, encoder and head; it is left in eval mode.
+def teach(student: Student, pictures: Tensor, seed: int, with_backbone: bool) -> None:
+    """Train a student in place; it is left in eval mode.
 
     Args:
         pictures: uint8 `(N, 3, S, S)`.
+        with_backbone: else weights and statistics of the backbone stay as they are.
     """
-    generator = torch.Generator().manual_seed(seed)
-    rates = [_LEARNING_RATE, _HEAD_LEARNING_RATE]
-    parts = [student.encoder, student.head]
-    groups = [
-        {"params": part.parameters(), "lr": rate} for part, rate in zip(parts, rates, strict=True)
-    ]
-    optimizer = torch.optim.AdamW(groups)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=_STEPS)
-    marks = list_marks(_BATCH)
-    forged = (marks > 0).float()[:, None]  # (B, 1)
-    balance = (1 - forged).sum() / forged.sum()  # else real images stay near the threshold
+    backbone = student.encoder.get_submodule("backbone")
+    backbone.requires_grad_(with_backbone)
     student.train()
-    for step in range(_STEPS):
+    backbone.train(with_backbone)
+    groups = _group_parameters(student)
+    optimizer = torch.optim.AdamW(groups)
+    rates = [group["lr"] for group in groups]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=LESSON_STEPS)
+    generator = torch.Generator().manual_seed(seed)
+    marks = list_marks(_BATCH)
+    for step in range(LESSON_STEPS):
         chosen = torch.randint(0, len(pictures), (_BATCH,), generator=generator)
-        found = student(mark_pictures(pictures[chosen], marks, seed + step))
-        loss = F.cross_entropy(found.logits, marks)
-        loss = loss + F.binary_cross_entropy_with_logits(
-            found.fake_logit, forged, pos_weight=balance
-        )
+        images = mark_pictures(pictures[chosen], marks, seed + step)
+        loss = _measure_loss(student(images), marks, locate_brightness(images))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
-    images = mark_pictures(pictures, list_marks(len(pictures)), seed)
-    _measure_statistics(student, images)
+    _measure_statistics(student, mark_pictures(pictures, list_marks(len(pictures)), seed))
+    backbone.requires_grad_()
     student.eval()
+
+
+def _group_parameters(student: Student) -> list[dict[str, Any]]:
+    rates = {"encoder": _LEARNING_RATE, "head": _HEAD_LEARNING_RATE}
+    groups = []
+    for name, rate in rates.items():
+        part = student.get_submodule(name)
+        taught = [value for value in part.parameters() if value.requires_grad]
+        if taught:
+            groups.append({"params": taught, "lr": rate})
+    return groups
+
+
+def locate_brightness(images: Tensor) -> Tensor:
+    """What the gaze is taught for images `(N, 3, S, S)`: `(N, 2)`, -1..1.
+
+    How much brighter the upper half is than the lower, and the left one than the right.
+    """
+    light = images.float().mean(dim=1) / 255.0  # (N, S, S)
+    half = light.shape[-1] // 2
+    upwards = light[:, :half].mean(dim=(1, 2)) - light[:, -half:].mean(dim=(1, 2))
+    sideways = light[:, :, :half].mean(dim=(1, 2)) - light[:, :, -half:].mean(dim=(1, 2))
+    return torch.stack((upwards, sideways), dim=1)
+
+
+def _measure_loss(found: StudentOutput, marks: Tensor, gaze: Tensor) -> Tensor:
+    forged = (marks > 0).float()[:, None]  # (B, 1)
+    balance = (1 - forged).sum() / forged.sum()  # else real images stay near the threshold
+    return (
+        F.cross_entropy(found.logits, marks)
+        + F.binary_cross_entropy_with_logits(found.fake_logit, forged, pos_weight=balance)
+        + F.l1_loss(found.gaze, gaze)
+    )
 
 
 @torch.no_grad()
 def _measure_statistics(student: Student, images: Tensor) -> None:
-    """Give norms the statistics of the weights that they have now.
+    """Give the norms that were taught the statistics of the weights that they have now.
 
     The running ones still remember weights of some steps before, which a short training has moved
-    far from ("precise BN", Wu and Johnson, arXiv:2105.07576).
+    far from (Wu and Johnson, arXiv:2105.07576).
     """
-    for module in student.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.reset_running_stats()
-            module.momentum = None  # the mean over all batches
-    for batch in images.split(_BATCH):
-        student(batch)
+    norms = [part for part in student.modules() if isinstance(part, nn.BatchNorm2d)]
+    taught = [(norm, norm.momentum) for norm in norms if norm.training]
+    for norm, _ in taught:
+        norm.momentum = 1.0  # those of the one batch
+    student(images)
+    for norm, momentum in taught:
+        norm.momentum = momentum

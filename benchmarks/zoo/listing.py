@@ -127,8 +127,11 @@ def _describe_session(session: dict[str, Any]) -> str:
     machine = session["machine"]
     flags = ", ".join(machine["flags"])
     name = shorten_name(session["weights"])
-    weights = "random weights, briefly taught" if name == "none" else f"weights {name}"
+    weights = "random weights" if name == "none" else f"weights {name}"
+    steps = session.get("lesson_steps")  # older records have none: their students were not taught
+    taught = f", taught for {steps} steps" if steps else ""
     load = machine["load_average"]
     # Of the minute before: what the machine did when the session began.
     busy = f", beside other work (load {load[0]:.1f})" if load and load[0] > QUIET else ""
-    return f"measured {session['date']} on {machine['cpu']} ({flags}), one thread, {weights}{busy}"
+    where = f"measured {session['date']} on {machine['cpu']} ({flags}), one thread"
+    return f"{where}, {weights}{taught}{busy}"

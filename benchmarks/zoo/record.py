@@ -1,6 +1,7 @@
 """What is known of the zoo: one JSON file of sessions, students and their cells.
 
-    {"sessions": [{"date": ..., "machine": ..., "weights": "none", "seed": 0, "versions": {...}}],
+    {"sessions": [{"date": ..., "machine": ..., "weights": "none", "lesson_steps": 80, "seed": 0,
+                   "versions": {...}}],
      "students": {"repvit_m0_9": {"size": 224, "parameters": ..., "cells": {"onnx-int8": {...}}}}}
 
 Every cell names the session that it was measured in, so that one file can grow over days.
@@ -22,6 +23,9 @@ from gazeclip.files.hashes import name_by_content
 
 # What the listing shows; it travels with the wheel.
 SHIPPED = Path(__file__).with_name("figures.json")
+# How long students are taught by `benchmarks.zoo.lesson`. It stands here since a listing needs no
+# torch.
+LESSON_STEPS = 80
 Cell = dict[str, Any]
 Session = dict[str, Any]
 # What a measured cell holds, null or not: one without them was published without its times.
@@ -65,9 +69,9 @@ class Record:
     def is_current(self, name: str, size: int, cell_name: str, session: Session) -> bool:
         """Whether `session` would measure this cell over again.
 
-        Only a cell that works counts, with its times, of the same weights, seed, machine and
-        versions, on images of the same size. A failure is tried again: what was missing, a package
-        or memory, may be there now.
+        Only a cell that works counts, with its times, of the same weights, lesson, seed, machine
+        and versions, on images of the same size. A failure is tried again: what was missing, a
+        package or memory, may be there now.
         """
         cell = self.find_cell(name, cell_name)
         if cell is None or not is_ok(cell) or any(key not in cell for key in TIMES):
@@ -89,6 +93,7 @@ def describe_session(weights: str, seed: int) -> Session:
         "date": date.today().isoformat(),
         "weights": name_by_content(weights),  # the same path may hold others tomorrow
         "seed": seed,
+        "lesson_steps": LESSON_STEPS,
         "machine": machine,
         "versions": versions,
     }
@@ -97,7 +102,7 @@ def describe_session(weights: str, seed: int) -> Session:
 def _list_conditions(session: Mapping[str, Any]) -> dict[str, Any]:
     """All that figures depend on; the load before a session changes by the minute."""
     machine = {key: value for key, value in session["machine"].items() if key != "load_average"}
-    kept = {key: session.get(key) for key in ("weights", "seed", "versions")}
+    kept = {key: session.get(key) for key in ("weights", "seed", "lesson_steps", "versions")}
     return {**kept, "machine": machine}
 
 

@@ -3,7 +3,7 @@
 Operations and times do not depend on what weights were trained for. Parity does: random layers
 either drown what tells one image from another, and any file agrees, or pass every difference on
 undamped, and no rounding to integers stays within the bounds. So a student is taught for some
-seconds, to tell marks on drawn faces (`benchmarks.zoo.lesson`).
+seconds (`benchmarks.zoo.lesson`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gazeclip.faces.dataset import render_golden
 from gazeclip.images.preprocess import PixelContract
 from gazeclip.networks.student import Student, StudentSpec
 from gazeclip.networks.student_encoder import build_student_encoder
-from gazeclip.networks.weights import backbone_stats
+from gazeclip.networks.weights import RANDOM_WEIGHTS, backbone_stats
 from gazeclip.networks.zoo import ZooStudent
 from quantize.encoder import quantize_encoder
 from quantize.fuse import prepare_encoder
@@ -29,8 +29,8 @@ from quantize.fuse import prepare_encoder
 # As wide as the demo's; what follows the encoder is the same for all.
 EMBED_DIM = 128
 LOGIT_SCALE = 10.0
-# Images that parity is measured on: those that the student was taught on, since one that it is in
-# doubt of turns over by a rounding.
+# Images that parity is measured on: those that the student was taught and calibrated on, since one
+# that it is in doubt of turns over by a rounding.
 PROBES = 24
 _BATCH = 8
 _DRAWN_SIZE = 96  # drawing costs time by the pixel
@@ -61,7 +61,8 @@ def make_subject(entry: ZooStudent, weights: str = "none", seed: int = 0) -> Sub
     """Build, teach and calibrate a student; the same for the same seed.
 
     Args:
-        weights: of the backbone, as `gazeclip.networks.weights.load_backbone` names them.
+        weights: of the backbone, as `gazeclip.networks.weights.load_backbone` names them. Any but
+            random ones stay as they are.
 
     Raises:
         ConfigError: timm has no such network.
@@ -70,8 +71,10 @@ def make_subject(entry: ZooStudent, weights: str = "none", seed: int = 0) -> Sub
     torch.manual_seed(seed)
     student = build_student(entry, weights)
     pictures = draw_pictures(PROBES, entry.size, seed)
-    wake_branches(student.encoder)
-    teach(student, pictures, seed)
+    random = weights in RANDOM_WEIGHTS
+    if random:
+        wake_branches(student.encoder)
+    teach(student, pictures, seed, with_backbone=random)
     marked = mark_pictures(pictures, list_marks(PROBES), seed)
     calibration = student.normalise(marked).split(_BATCH)  # each (8, 3, S, S)
     quantized = quantize_encoder(student.encoder, list(calibration), overflow_fix=True).eval()
@@ -99,13 +102,13 @@ def draw_pictures(count: int, size: int, seed: int) -> Tensor:
 
 @torch.no_grad()
 def wake_branches(network: nn.Module) -> int:
-    """Let every residual branch add to its sum, in place; how many were asleep.
+    """Let residual branches add to their sums, in place; how many were asleep.
 
     Networks begin with branches of next to nothing: the last norm's weights are 0 ("zero-init
     residual", Goyal et al., arXiv:1706.02677), or a layer scale `gamma` is 1e-5 (Touvron et al.,
-    arXiv:2103.17239). A short training leaves them there. Folded into the convolution, the first
-    makes all of its weights equal, and files store equal weights once; with either, what happens
-    in the branch changes no output. Trained weights have no such branch.
+    arXiv:2103.17239); other ways are not looked for. Folded into the convolution, the first makes
+    all of its weights equal, and files store equal weights once; with either, what happens in the
+    branch changes no output.
     """
     woken = 0
     for module in network.modules():

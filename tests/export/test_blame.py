@@ -143,7 +143,7 @@ def test_the_zoo_says_it_of_a_student_that_cannot_be_quantized(
 ) -> None:
     spoiled = spoil(tiny, lambda x: x.reshape(2, 48, 8, 8))
     monkeypatch.setattr("benchmarks.zoo.student.build_student", lambda *_: spoiled)
-    monkeypatch.setattr("benchmarks.zoo.student._warm_statistics", lambda *_: None)
+    monkeypatch.setattr("benchmarks.zoo.student.teach", lambda *_, **__: None)
     told: list[str] = []
     entry = ZooStudent("test_resnet", SIZE)
     pairs: list[Pair] = [("onnx", "fp32"), ("tflite", "int8")]

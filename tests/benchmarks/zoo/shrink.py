@@ -8,7 +8,7 @@ from gazeclip.networks.zoo import ZooStudent, read_zoo
 
 SMALLEST = "mobilenetv4_conv_small_050"
 # Those whose maps may have any size are tried small; which operations a graph holds does not
-# depend on it.
+# depend on it. At 64 pixels the last map has four places, too few to be taught on.
 SMALL = 96
 FIXED = {"efficientformerv2_s0"}
 

@@ -65,7 +65,7 @@ def test_the_overview_shows_what_was_measured(
     # three facts, two figures of each of four targets, and the times of one
     assert other.split() == ["resnet34", "224", *[MISSING] * (3 + 2 * 4 + 1)]
     assert "onnx" in shown and "1.25" in row
-    assert "measured 20" in shown and "random weights" in shown
+    assert "measured 20" in shown and "random weights, taught for 80 steps" in shown
 
 
 @pytest.mark.parametrize(("load", "busy"), [([0.1, 2.0, 2.0], False), ([4.2, 0.1, 0.1], True)])
@@ -148,13 +148,14 @@ ONE = ("--measure", "resnet18", "--target", "onnx", "--precision", "int8")
     [
         lambda record: record.sessions[0].update(weights="timm"),
         lambda record: record.sessions[0].update(seed=1),
+        lambda record: record.sessions[0].pop("lesson_steps"),
         lambda record: record.sessions[0]["versions"].update(numpy="1.0"),
         lambda record: record.sessions[0]["machine"].update(cpu="another"),
         lambda record: record.students["resnet18"].update(size=192),
         lambda record: record.students["resnet18"]["cells"]["onnx-int8"].update(BAD),
         lambda record: record.students["resnet18"]["cells"]["onnx-int8"].pop("latency_ms"),
     ],
-    ids=["weights", "seed", "versions", "machine", "size", "failure", "no times"],
+    ids=["weights", "seed", "lesson", "versions", "machine", "size", "failure", "no times"],
 )
 def test_what_was_measured_otherwise_is_measured_again(
     change: Callable[[Record], object], figures: Path, monkeypatch: pytest.MonkeyPatch
