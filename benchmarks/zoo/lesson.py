@@ -6,12 +6,11 @@ logits on both sides of the threshold, differences of one step that die out from
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.peers.settle import settle_statistics
 from benchmarks.zoo.record import LESSON_STEPS
 from gazeclip.networks.student import Student, StudentOutput
 
@@ -66,9 +65,9 @@ def teach(student: Student, pictures: Tensor, seed: int, with_backbone: bool) ->
     backbone.requires_grad_(with_backbone)
     student.train()
     backbone.train(with_backbone)
-    groups = _group_parameters(student)
-    optimizer = torch.optim.AdamW(groups)
-    rates = [group["lr"] for group in groups]
+    rates = [_LEARNING_RATE, _HEAD_LEARNING_RATE]
+    parts = zip((student.encoder, student.head), rates, strict=True)
+    optimizer = torch.optim.AdamW({"params": part.parameters(), "lr": lr} for part, lr in parts)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=LESSON_STEPS)
     generator = torch.Generator().manual_seed(seed)
     marks = list_marks(_BATCH)
@@ -80,20 +79,9 @@ def teach(student: Student, pictures: Tensor, seed: int, with_backbone: bool) ->
         loss.backward()
         optimizer.step()
         schedule.step()
-    _measure_statistics(student, mark_pictures(pictures, list_marks(len(pictures)), seed))
+    images = mark_pictures(pictures, list_marks(len(pictures)), seed)
+    settle_statistics(student, images, spare=None if with_backbone else backbone)
     backbone.requires_grad_()
-    student.eval()
-
-
-def _group_parameters(student: Student) -> list[dict[str, Any]]:
-    rates = {"encoder": _LEARNING_RATE, "head": _HEAD_LEARNING_RATE}
-    groups = []
-    for name, rate in rates.items():
-        part = student.get_submodule(name)
-        taught = [value for value in part.parameters() if value.requires_grad]
-        if taught:
-            groups.append({"params": taught, "lr": rate})
-    return groups
 
 
 def locate_brightness(images: Tensor) -> Tensor:
@@ -116,19 +104,3 @@ def _measure_loss(found: StudentOutput, marks: Tensor, gaze: Tensor) -> Tensor:
         + F.binary_cross_entropy_with_logits(found.fake_logit, forged, pos_weight=balance)
         + F.l1_loss(found.gaze, gaze)
     )
-
-
-@torch.no_grad()
-def _measure_statistics(student: Student, images: Tensor) -> None:
-    """Give the norms that were taught the statistics of the weights that they have now.
-
-    The running ones still remember weights of some steps before, which a short training has moved
-    far from (Wu and Johnson, arXiv:2105.07576).
-    """
-    norms = [part for part in student.modules() if isinstance(part, nn.BatchNorm2d)]
-    taught = [(norm, norm.momentum) for norm in norms if norm.training]
-    for norm, _ in taught:
-        norm.momentum = 1.0  # those of the one batch
-    student(images)
-    for norm, momentum in taught:
-        norm.momentum = momentum

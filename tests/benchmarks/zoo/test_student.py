@@ -10,14 +10,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from benchmarks.zoo.lesson import list_marks, locate_brightness, mark_pictures
-from benchmarks.zoo.student import (
-    Subject,
-    build_student,
-    draw_pictures,
-    make_subject,
-    wake_branches,
-)
+from benchmarks.zoo.student import build_student, draw_pictures, make_subject, wake_branches
 from gazeclip.networks.backbones import build_encoder
+from gazeclip.networks.student import StudentOutput
 from gazeclip.networks.weights import load_backbone
 from gazeclip.networks.zoo import read_zoo
 from tests.benchmarks.zoo.shrink import SMALLEST, shrink
@@ -38,7 +33,6 @@ ASLEEP = {
 def _measure_gradients(network: nn.Module, size: int) -> dict[str, float]:
     """The largest gradient of each convolution's weights: 0 where they change no feature."""
     images = torch.randn(2, 3, size, size)
-    network.zero_grad()
     features = network(images)
     (features * torch.randn_like(features)).sum().backward()
     found = {}
@@ -75,27 +69,27 @@ def test_weights_that_do_something_stay() -> None:
 
 
 @pytest.fixture(scope="module")
-def subject(quantizers: None) -> Subject:
-    return make_subject(shrink(SMALLEST))
-
-
-def test_a_taught_student_tells_marks(subject: Subject) -> None:
-    pixels = torch.from_numpy(subject.probes).permute(0, 3, 1, 2)
+def answers(quantizers: None) -> tuple[Tensor, StudentOutput]:
+    """Images `(N, 3, S, S)`, and what a student says of them that was taught on them."""
+    subject = make_subject(shrink(SMALLEST))
+    images = torch.from_numpy(subject.probes).permute(0, 3, 1, 2)
     with torch.no_grad():
-        found = subject.student(pixels)
-    marks = list_marks(len(pixels))
+        return images, subject.student(images)
+
+
+def test_a_taught_student_tells_marks(answers: tuple[Tensor, StudentOutput]) -> None:
+    images, found = answers
+    marks = list_marks(len(images))
     assert found.logits.argmax(dim=1).eq(marks).float().mean() >= 0.6  # by chance .2
     forged = found.fake_logit[:, 0]
     assert forged.std() > 0.5 and forged.min() < 0 < forged.max()
 
 
-def test_a_taught_student_sees_where_it_is_bright(subject: Subject) -> None:
-    pixels = torch.from_numpy(subject.probes).permute(0, 3, 1, 2)
-    with torch.no_grad():
-        found = subject.student(pixels).gaze
-    wanted = locate_brightness(pixels)
+def test_a_taught_student_sees_where_it_is_bright(answers: tuple[Tensor, StudentOutput]) -> None:
+    images, found = answers
+    wanted = locate_brightness(images)
     without = (wanted - wanted.mean(dim=0)).abs().mean()
-    assert (found - wanted).abs().mean() < 0.7 * without
+    assert (found.gaze - wanted).abs().mean() < 0.7 * without
 
 
 def test_named_weights_stay_as_they_are(tmp_path: Path, quantizers: None) -> None:
